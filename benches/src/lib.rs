@@ -1,0 +1,1 @@
+//! Workloads, trace import and measurements.

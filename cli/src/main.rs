@@ -1,0 +1,2 @@
+//! kempe
+fn main() {}

@@ -1,0 +1,3 @@
+//! Derives access lists, schedules transactions and runs them in parallel in wasmtime.
+
+pub mod types;

@@ -1,0 +1,153 @@
+//! State keys, their hashes, and values.
+
+use std::fmt;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use kempe_abi::{Address, Hash};
+use smallvec::SmallVec;
+
+/// The bytes of a key or a value. Up to 32 bytes are held without an allocation: an address, a
+/// balance.
+pub type Bytes = SmallVec<[u8; 32]>;
+
+/// The name of one cell of state: contract, field and key bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateKey {
+    /// The contract that owns the cell; [`SYSTEM`] for the chain's own cells.
+    pub contract: Address,
+    /// The field's number.
+    pub field: u8,
+    /// The encoded keys; empty for a field of one cell.
+    pub key: Bytes,
+}
+
+/// The owner of the cells that the chain itself keeps; no contract can have this address.
+pub const SYSTEM: Address = Address::ZERO;
+
+/// The fields of [`SYSTEM`].
+pub mod system_field {
+    /// Code hash to wasm.
+    pub const CODE: u8 = 0;
+    /// Contract address to [`ContractRecord`](crate::types::ContractRecord). A call reads it.
+    pub const CONTRACT: u8 = 1;
+    /// Account address to the next nonce, `u64`.
+    pub const NONCE: u8 = 2;
+    /// Account address to the native balance, a `u128` counter.
+    pub const BALANCE: u8 = 3;
+}
+
+impl StateKey {
+    /// The cell `key` of field `field` of `contract`.
+    #[must_use]
+    pub fn new(contract: Address, field: u8, key: &[u8]) -> Self {
+        Self { contract, field, key: Bytes::from_slice(key) }
+    }
+
+    /// The chain's own cell `key` of the [`system_field`] `field`.
+    #[must_use]
+    pub fn system(field: u8, key: &[u8; 32]) -> Self {
+        Self::new(SYSTEM, field, key)
+    }
+
+    /// The key's place in the state: see [`KeyHash`].
+    #[must_use]
+    pub fn hash(&self) -> KeyHash {
+        KeyHash::of(&FieldPrefix::new(&self.contract, self.field), &self.key)
+    }
+}
+
+impl fmt::Debug for StateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}[", self.contract, self.field)?;
+        self.key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("]")
+    }
+}
+
+impl BorshSerialize for StateKey {
+    fn serialize<W: borsh::io::Write>(&self, writer: &mut W) -> borsh::io::Result<()> {
+        self.contract.serialize(writer)?;
+        self.field.serialize(writer)?;
+        self.key.as_slice().serialize(writer)
+    }
+}
+
+impl BorshDeserialize for StateKey {
+    fn deserialize_reader<R: borsh::io::Read>(reader: &mut R) -> borsh::io::Result<Self> {
+        let contract = Address::deserialize_reader(reader)?;
+        let field = u8::deserialize_reader(reader)?;
+        let key = Vec::<u8>::deserialize_reader(reader)?;
+        Ok(Self { contract, field, key: Bytes::from_vec(key) })
+    }
+}
+
+/// The blake3 key under which the keys of one field are hashed: `blake3(contract ‖ field)`.
+///
+/// Computed once per field and block, so that hashing a key of up to 64 bytes is one compression.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldPrefix([u8; 32]);
+
+impl FieldPrefix {
+    /// The prefix of a field.
+    #[must_use]
+    pub fn new(contract: &Address, field: u8) -> Self {
+        let mut bytes = [0; 33];
+        bytes[..32].copy_from_slice(&contract.0);
+        bytes[32] = field;
+        Self(*blake3::hash(&bytes).as_bytes())
+    }
+}
+
+/// The hash of a [`StateKey`]: `keyed_blake3(blake3(contract ‖ field), key)`.
+///
+/// It is the key's identity everywhere below the access list, and its place in the state tree: its
+/// first 20 bits name the bucket. 32 bytes; uniformly distributed, so its first bytes serve as a hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct KeyHash(pub [u8; 32]);
+
+impl KeyHash {
+    /// The hash of `key` in the field of `prefix`. About 75 ns for a key of up to 64 bytes.
+    #[must_use]
+    pub fn of(prefix: &FieldPrefix, key: &[u8]) -> Self {
+        Self(*blake3::keyed_hash(&prefix.0, key).as_bytes())
+    }
+}
+
+impl std::hash::Hash for KeyHash {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Hash(self.0), f)
+    }
+}
+
+/// A hasher for [`KeyHash`]: takes eight of its bytes as they are.
+///
+/// Safe against chosen keys because the bytes come from blake3; it is for nothing else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyHasher(u64);
+
+impl std::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Only reached by types other than `KeyHash`; correct, if slow.
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+/// A map from key hashes. Its iteration order is arbitrary: sort before anything shows.
+pub type KeyMap<V> = hashbrown::HashMap<KeyHash, V, std::hash::BuildHasherDefault<KeyHasher>>;

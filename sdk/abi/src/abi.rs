@@ -1,0 +1,291 @@
+//! The ABI of a contract, as the host decodes it from the wasm.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::access::Clause;
+use crate::address::MethodId;
+use crate::section::{FORMAT_VERSION, TAG_CONTRACT, TAG_EVENT};
+use crate::types::{Member, Type};
+
+/// Why the bytes of the custom section are not an ABI.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AbiError {
+    /// There is no contract record.
+    #[error("the section has no contract record")]
+    NoContract,
+    /// There is more than one contract record.
+    #[error("the section has more than one contract record")]
+    SecondContract,
+    /// The format is of another version.
+    #[error("the section has format version {found}, this is version {FORMAT_VERSION}")]
+    Version {
+        /// The version found.
+        found: u8,
+    },
+    /// A record is cut short, has an unknown tag or is not canonical.
+    #[error("the record at byte {offset} is malformed")]
+    Malformed {
+        /// Where the record starts.
+        offset: usize,
+    },
+    /// A name, number or reference is not consistent.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+/// What a contract offers: its fields, methods, errors and events.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
+pub struct Abi {
+    /// The name of the contract.
+    pub name: String,
+    /// Its documentation.
+    pub doc: String,
+    /// The storage fields; the position is the field's number.
+    pub fields: Vec<Field>,
+    /// The methods.
+    pub methods: Vec<Method>,
+    /// The events, in order of name; the identifier of an event is [`Event::id`].
+    pub events: Vec<Event>,
+}
+
+/// A storage field.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Field {
+    /// The name.
+    pub name: String,
+    /// The documentation.
+    pub doc: String,
+    /// What a cell is.
+    pub cell: CellKind,
+    /// The types of the keys; none for a field of one cell.
+    pub keys: Vec<Type>,
+    /// The type of the value.
+    pub value: Type,
+}
+
+/// What a cell of a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum CellKind {
+    /// A value that is read and written.
+    Value = 0,
+    /// An unsigned integer that is accumulated within its bounds.
+    Counter = 1,
+    /// A value that is set once, at deployment.
+    Immutable = 2,
+}
+
+/// A method.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Method {
+    /// The name.
+    pub name: String,
+    /// The documentation.
+    pub doc: String,
+    /// Who may call it, and what for.
+    pub kind: MethodKind,
+    /// The parameters.
+    pub params: Vec<Param>,
+    /// The type of the result.
+    pub returns: Type,
+    /// The errors it reverts with.
+    pub error: Option<ErrorSet>,
+    /// The access template.
+    pub access: Vec<Clause>,
+}
+
+/// A parameter of a method.
+pub type Param = Member;
+
+/// What a method is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum MethodKind {
+    /// Runs once, at deployment.
+    Init = 0,
+    /// Changes state.
+    Call = 1,
+    /// Only reads.
+    View = 2,
+}
+
+/// The errors of a method.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ErrorSet {
+    /// The name of the enum.
+    pub name: String,
+    /// The errors.
+    pub cases: Vec<ErrorCase>,
+}
+
+/// An error.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ErrorCase {
+    /// The name.
+    pub name: String,
+    /// The code that a receipt carries.
+    pub code: u32,
+    /// The documentation.
+    pub doc: String,
+}
+
+/// An event.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Event {
+    /// The name.
+    pub name: String,
+    /// The documentation.
+    pub doc: String,
+    /// The fields.
+    pub fields: Vec<Member>,
+}
+
+impl Event {
+    /// The identifier in receipts: the [`MethodId`] of the event's name.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        MethodId::of(&self.name).0
+    }
+}
+
+#[derive(BorshDeserialize)]
+struct ContractRecord {
+    version: u8,
+    name: String,
+    doc: String,
+    fields: Vec<Field>,
+    methods: Vec<Method>,
+}
+
+impl Abi {
+    /// Decodes the contents of the custom section.
+    ///
+    /// Duplicate events of one name and content are joined.
+    ///
+    /// # Errors
+    /// [`AbiError`] when the bytes are not exactly well-formed records with one contract among them,
+    /// or when names repeat or positions do not exist.
+    pub fn decode(section: &[u8]) -> Result<Self, AbiError> {
+        let mut contract: Option<ContractRecord> = None;
+        let mut events: Vec<Event> = Vec::new();
+        let mut offset = 0;
+        while offset < section.len() {
+            let malformed = || AbiError::Malformed { offset };
+            let rest = &section[offset..];
+            let (header, rest) = rest.split_at_checked(5).ok_or_else(malformed)?;
+            let len = u32::from_le_bytes([header[1], header[2], header[3], header[4]]) as usize;
+            let payload = rest.get(..len).ok_or_else(malformed)?;
+            match header[0] {
+                TAG_CONTRACT => {
+                    if let Some(&found) = payload.first().filter(|&&v| v != FORMAT_VERSION) {
+                        return Err(AbiError::Version { found });
+                    }
+                    let record = borsh::from_slice(payload).map_err(|_| malformed())?;
+                    if contract.replace(record).is_some() {
+                        return Err(AbiError::SecondContract);
+                    }
+                }
+                TAG_EVENT => events.push(borsh::from_slice(payload).map_err(|_| malformed())?),
+                _ => return Err(malformed()),
+            }
+            offset += 5 + len;
+        }
+        let record = contract.ok_or(AbiError::NoContract)?;
+        debug_assert_eq!(record.version, FORMAT_VERSION);
+        events.sort_by(|a, b| a.name.cmp(&b.name));
+        events.dedup();
+        let abi = Self {
+            name: record.name,
+            doc: record.doc,
+            fields: record.fields,
+            methods: record.methods,
+            events,
+        };
+        abi.check()?;
+        Ok(abi)
+    }
+
+    /// The method called `name`.
+    #[must_use]
+    pub fn method(&self, name: &str) -> Option<&Method> {
+        self.methods.iter().find(|method| method.name == name)
+    }
+
+    /// The method with this selector.
+    #[must_use]
+    pub fn method_by_id(&self, id: MethodId) -> Option<&Method> {
+        self.methods.iter().find(|method| MethodId::of(&method.name) == id)
+    }
+
+    /// The event with this identifier.
+    #[must_use]
+    pub fn event_by_id(&self, id: u32) -> Option<&Event> {
+        self.events.iter().find(|event| event.id() == id)
+    }
+
+    /// The name of the error with this code, in the method's errors or any other's.
+    #[must_use]
+    pub fn error_name(&self, code: u32) -> Option<&str> {
+        let sets = self.methods.iter().filter_map(|method| method.error.as_ref());
+        sets.flat_map(|set| &set.cases).find(|case| case.code == code).map(|case| &*case.name)
+    }
+
+    /// Whether the number `field` is that of a field, and the field is of this kind of cell.
+    #[must_use]
+    pub fn is_cell(&self, field: u8, kind: CellKind) -> bool {
+        self.fields.get(usize::from(field)).is_some_and(|f| f.cell == kind)
+    }
+
+    fn check(&self) -> Result<(), AbiError> {
+        let fail = |text: String| Err(AbiError::Inconsistent(text));
+        if self.fields.len() > 256 {
+            return fail(alloc::format!("{} fields are declared, the limit is 256", self.fields.len()));
+        }
+        let mut ids: Vec<_> = self.methods.iter().map(|m| MethodId::of(&m.name)).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+            return fail("two methods have one selector; rename one".into());
+        }
+        if self.events.windows(2).any(|pair| pair[0].name == pair[1].name) {
+            return fail("two events of one name differ".into());
+        }
+        for field in &self.fields {
+            let integer =
+                matches!(field.value, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::U128);
+            if field.cell == CellKind::Counter && !integer {
+                return fail(alloc::format!("counter `{}` is not of an unsigned integer", field.name));
+            }
+            if field.cell == CellKind::Immutable && !field.keys.is_empty() {
+                return fail(alloc::format!("immutable `{}` has keys", field.name));
+            }
+        }
+        self.methods.iter().try_for_each(|method| {
+            self.check_clauses(&method.access).or_else(|text| {
+                fail(alloc::format!("access template of method `{}`: {text}", method.name))
+            })
+        })
+    }
+
+    fn check_clauses(&self, clauses: &[Clause]) -> Result<(), &'static str> {
+        clauses.iter().try_for_each(|clause| match clause {
+            Clause::Touch { field, key, .. } => {
+                let field = self.fields.get(usize::from(*field)).ok_or("no such field")?;
+                if field.cell == CellKind::Immutable {
+                    return Err("an immutable needs no declaration");
+                }
+                if field.keys.is_empty() != key.is_empty() {
+                    return Err("a key is missing, or there is one too many");
+                }
+                Ok(())
+            }
+            Clause::Each { clauses, .. } => self.check_clauses(clauses),
+            Clause::Call { .. } | Clause::Dynamic => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,333 @@
+//! From a call to its access list: the evaluation of access templates.
+//!
+//! Evaluation is total: it ends, for any template and any arguments, after at most [`STEPS_MAX`]
+//! steps, and runs no code of a contract. It needs the callee's ABI and immutables, which are read
+//! under the callee's contract record; the caller adds that read to the list.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
+use crate::layout::{self, LayoutError};
+use crate::{Abi, AccessKind, Address, Clause, Expr, Method, MethodId, Type};
+
+/// The most steps of one derivation: clauses evaluated and calls spliced. Bounds templates that
+/// call each other in a fan; ours to choose.
+pub const STEPS_MAX: usize = 8 * 1024;
+
+/// Why no access list follows from a call.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeriveError {
+    /// There is no contract at the callee's address.
+    #[error("there is no contract at {0}")]
+    NoSuchContract(Address),
+    /// The callee has no such method.
+    #[error("the contract at {contract} has no method with selector {method:?}")]
+    NoSuchMethod {
+        /// The callee.
+        contract: Address,
+        /// The selector.
+        method: MethodId,
+    },
+    /// The arguments do not have the parameters' types.
+    #[error("the arguments of `{method}` do not have its parameters' types: {source}")]
+    BadArguments {
+        /// The method.
+        method: alloc::string::String,
+        /// What is wrong.
+        source: LayoutError,
+    },
+    /// A key depends on something that is not known before the call runs.
+    #[error("in the template of `{0}` a key depends on a value that is not known before the call runs")]
+    Open(alloc::string::String),
+    /// The template is not consistent with its types.
+    #[error("the template of `{method}` is not consistent with its types: {what}")]
+    Inconsistent {
+        /// The method.
+        method: alloc::string::String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// More than [`STEPS_MAX`] steps, or calls deeper than the limit.
+    #[error("the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}")]
+    TooLarge,
+}
+
+/// What derivation asks about contracts.
+pub trait Contracts {
+    /// The ABI of the contract at this address, if there is one.
+    fn abi(&self, contract: &Address) -> Option<&Abi>;
+    /// The value of an immutable field, if it was set.
+    fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]>;
+}
+
+/// What derivation reports, in the template's order, duplicates included.
+pub trait Sink {
+    /// A contract is called.
+    fn call(&mut self, contract: &Address);
+    /// A cell is touched.
+    fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]);
+    /// The method touches keys that only the transaction can name.
+    fn dynamic(&mut self, contract: &Address);
+}
+
+/// Reports what a call touches.
+///
+/// Cost: one step for each clause, each spliced call and each element of a list.
+///
+/// # Errors
+/// [`DeriveError`]; the sink has then seen a part of the list.
+pub fn derive(
+    contracts: &dyn Contracts,
+    caller: &Address,
+    contract: &Address,
+    method: MethodId,
+    args: &[u8],
+    sink: &mut dyn Sink,
+) -> Result<(), DeriveError> {
+    let (abi, method) = lookup(contracts, contract, method)?;
+    let args = layout::split(method.params.iter().map(|param| &param.ty), args)
+        .map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
+    let args: Vec<Value<'_>> = args.into_iter().map(|bytes| Some(Cow::Borrowed(bytes))).collect();
+    let mut walk = Walk { contracts, sink, steps: 0 };
+    walk.frame(&Frame { abi, method, caller, contract, args: &args, depth: 1 })
+}
+
+fn lookup<'a>(
+    contracts: &'a dyn Contracts,
+    contract: &Address,
+    id: MethodId,
+) -> Result<(&'a Abi, &'a Method), DeriveError> {
+    let abi = contracts.abi(contract).ok_or(DeriveError::NoSuchContract(*contract))?;
+    let method = abi
+        .method_by_id(id)
+        .ok_or(DeriveError::NoSuchMethod { contract: *contract, method: id })?;
+    Ok((abi, method))
+}
+
+/// The encoding of a value, or `None` if it is open.
+type Value<'a> = Option<Cow<'a, [u8]>>;
+
+/// A value with its type, where the type is known and needed.
+type Typed<'a> = (Value<'a>, Option<&'a Type>);
+
+struct Frame<'a> {
+    abi: &'a Abi,
+    method: &'a Method,
+    caller: &'a Address,
+    contract: &'a Address,
+    args: &'a [Value<'a>],
+    depth: usize,
+}
+
+struct Walk<'w> {
+    contracts: &'w dyn Contracts,
+    sink: &'w mut dyn Sink,
+    steps: usize,
+}
+
+impl Frame<'_> {
+    fn inconsistent(&self, what: &'static str) -> DeriveError {
+        DeriveError::Inconsistent { method: self.method.name.clone(), what }
+    }
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> Result<(), DeriveError> {
+        self.steps += 1;
+        if self.steps > STEPS_MAX { Err(DeriveError::TooLarge) } else { Ok(()) }
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), DeriveError> {
+        if frame.depth > CALL_DEPTH_MAX {
+            return Err(DeriveError::TooLarge);
+        }
+        self.step()?;
+        self.sink.call(frame.contract);
+        self.clauses(frame, &frame.method.access, None)
+    }
+
+    fn clauses<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        clauses: &'a [Clause],
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<(), DeriveError>
+    where
+        Self: 'a,
+    {
+        for clause in clauses {
+            self.step()?;
+            match clause {
+                Clause::Touch { kind, field, key } => {
+                    let key = self.concat(frame, key, element)?;
+                    let key = key.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
+                    if key.len() > KEY_BYTES_MAX {
+                        return Err(frame.inconsistent("a key is longer than the limit"));
+                    }
+                    self.sink.touch(*kind, frame.contract, *field, &key);
+                }
+                Clause::Dynamic => self.sink.dynamic(frame.contract),
+                Clause::Call { callee, method, args } => {
+                    self.splice(frame, callee, method, args, element)?;
+                }
+                Clause::Each { list, clauses } => {
+                    let (value, ty) = self.eval(frame, list, element)?;
+                    let value = value.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
+                    let Some(Type::List(ty)) = ty else {
+                        return Err(frame.inconsistent("`each` of something that is not a list"));
+                    };
+                    let mut rest = value.get(4..).unwrap_or_default();
+                    while !rest.is_empty() {
+                        let len = layout::size_of_value(ty, rest)
+                            .map_err(|_| frame.inconsistent("a list is malformed"))?;
+                        let (element, tail) = rest.split_at(len.max(1));
+                        self.step()?;
+                        self.each(frame, clauses, (element, ty))?;
+                        rest = tail;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One element: a call of its own, since the element's bytes do not live as long as the frame.
+    fn each(
+        &mut self,
+        frame: &Frame<'_>,
+        clauses: &[Clause],
+        element: (&[u8], &Type),
+    ) -> Result<(), DeriveError> {
+        let args: Vec<Value<'_>> = frame.args.iter().map(|arg| arg.as_deref().map(Cow::Borrowed)).collect();
+        let frame = Frame {
+            abi: frame.abi,
+            method: frame.method,
+            caller: frame.caller,
+            contract: frame.contract,
+            args: &args,
+            depth: frame.depth,
+        };
+        self.clauses(&frame, clauses, Some(element))
+    }
+
+    fn splice(
+        &mut self,
+        frame: &Frame<'_>,
+        callee: &Expr,
+        method: &str,
+        args: &[Expr],
+        element: Option<(&[u8], &Type)>,
+    ) -> Result<(), DeriveError> {
+        let open = || DeriveError::Open(frame.method.name.clone());
+        let (callee, _) = self.eval(frame, callee, element)?;
+        let callee = callee.ok_or_else(open)?;
+        let callee: [u8; 32] = callee
+            .as_ref()
+            .try_into()
+            .map_err(|_| frame.inconsistent("a callee is not an address"))?;
+        let callee = Address(callee);
+        let contracts = self.contracts;
+        let (abi, method) = lookup(contracts, &callee, MethodId::of(method))?;
+        if method.params.len() != args.len() {
+            return Err(frame.inconsistent("a callee has another number of parameters"));
+        }
+        let mut values = Vec::with_capacity(args.len());
+        for (arg, param) in args.iter().zip(&method.params) {
+            let (value, _) = self.eval(frame, arg, element)?;
+            if let Some(bytes) = &value {
+                let fits = layout::size_of_value(&param.ty, bytes) == Ok(bytes.len());
+                if !fits {
+                    return Err(frame.inconsistent("a callee's parameter has another type"));
+                }
+            }
+            values.push(value);
+        }
+        self.frame(&Frame {
+            abi,
+            method,
+            caller: frame.contract,
+            contract: &callee,
+            args: &values,
+            depth: frame.depth + 1,
+        })
+    }
+
+    fn concat<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        parts: &[Expr],
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<Value<'a>, DeriveError> {
+        if let [part] = parts {
+            return Ok(self.eval(frame, part, element)?.0);
+        }
+        let mut bytes = Vec::new();
+        for part in parts {
+            match self.eval(frame, part, element)?.0 {
+                Some(part) => bytes.extend_from_slice(&part),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Cow::Owned(bytes)))
+    }
+
+    fn eval<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        expr: &Expr,
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<Typed<'a>, DeriveError> {
+        self.step()?;
+        Ok(match expr {
+            Expr::Caller => (Some(Cow::Borrowed(&frame.caller.0[..])), None),
+            Expr::This => (Some(Cow::Borrowed(&frame.contract.0[..])), None),
+            Expr::Param(index) => {
+                let index = usize::from(*index);
+                let missing = || frame.inconsistent("no such parameter");
+                let value = frame.args.get(index).ok_or_else(missing)?;
+                let ty = &frame.method.params.get(index).ok_or_else(missing)?.ty;
+                (value.as_deref().map(Cow::Borrowed), Some(ty))
+            }
+            Expr::Member(of, name) => {
+                let (Some(value), ty) = self.eval(frame, of, element)? else {
+                    return Ok((None, None));
+                };
+                let ty = ty.ok_or_else(|| frame.inconsistent("a field of something without fields"))?;
+                let wrong = |_| frame.inconsistent("no such field in a parameter");
+                match value {
+                    Cow::Borrowed(bytes) => {
+                        let (ty, bytes) = layout::project(ty, bytes, name).map_err(wrong)?;
+                        (Some(Cow::Borrowed(bytes)), Some(ty))
+                    }
+                    Cow::Owned(bytes) => {
+                        let (ty, bytes) = layout::project(ty, &bytes, name).map_err(wrong)?;
+                        (Some(Cow::Owned(bytes.to_vec())), Some(ty))
+                    }
+                }
+            }
+            Expr::Element => {
+                let (bytes, ty) =
+                    element.ok_or_else(|| frame.inconsistent("an element outside `each`"))?;
+                (Some(Cow::Borrowed(bytes)), Some(ty))
+            }
+            Expr::Literal(bytes) => (Some(Cow::Owned(bytes.clone())), None),
+            Expr::Immutable(field) => {
+                let ty = frame.abi.fields.get(usize::from(*field)).map(|field| &field.value);
+                let bytes = self
+                    .contracts
+                    .immutable(frame.contract, *field)
+                    .ok_or_else(|| frame.inconsistent("an immutable was never set"))?;
+                (Some(Cow::Owned(bytes.to_vec())), ty)
+            }
+            Expr::Hash(parts) => {
+                let bytes = self.concat(frame, parts, element)?;
+                let hash = bytes.map(|bytes| Cow::Owned(blake3::hash(&bytes).as_bytes().to_vec()));
+                (hash, None)
+            }
+            Expr::Tuple(parts) => (self.concat(frame, parts, element)?, None),
+            Expr::Open => (None, None),
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Compiles contract crates to small, admissible wasm.

@@ -1,0 +1,1 @@
+//! Runs contract tests on compiled wasm through the real runtime.
