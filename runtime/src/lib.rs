@@ -1,3 +1,9 @@
 //! Derives access lists, schedules transactions and runs them in parallel in wasmtime.
 
+pub mod access;
+pub mod chain;
+pub mod engine;
+pub mod executor;
+pub mod scheduler;
+pub mod state;
 pub mod types;

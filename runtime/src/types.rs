@@ -1,7 +1,16 @@
 //! The data of the chain: keys, transactions, receipts, events, blocks and the genesis file.
 
+mod block;
+mod genesis;
 mod key;
+mod receipt;
+mod transaction;
 
-pub use key::{
-    Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field,
+pub use block::{Block, BlockRecord, ContractRecord, Header, merkle_root, schedule_hash};
+pub use genesis::{Genesis, GenesisAccount, GenesisError, Limits, Prices};
+pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
+pub use receipt::{EventRecord, Failure, Receipt, Undeclared};
+pub use transaction::{
+    ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX,
+    Transaction, TransactionError, address_of, contract_address,
 };

@@ -245,7 +245,10 @@ impl Abi {
     fn check(&self) -> Result<(), AbiError> {
         let fail = |text: String| Err(AbiError::Inconsistent(text));
         if self.fields.len() > 256 {
-            return fail(alloc::format!("{} fields are declared, the limit is 256", self.fields.len()));
+            return fail(alloc::format!(
+                "{} fields are declared, the limit is 256",
+                self.fields.len()
+            ));
         }
         let mut ids: Vec<_> = self.methods.iter().map(|m| MethodId::of(&m.name)).collect();
         ids.sort_unstable();
@@ -259,7 +262,10 @@ impl Abi {
             let integer =
                 matches!(field.value, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::U128);
             if field.cell == CellKind::Counter && !integer {
-                return fail(alloc::format!("counter `{}` is not of an unsigned integer", field.name));
+                return fail(alloc::format!(
+                    "counter `{}` is not of an unsigned integer",
+                    field.name
+                ));
             }
             if field.cell == CellKind::Immutable && !field.keys.is_empty() {
                 return fail(alloc::format!("immutable `{}` has keys", field.name));

@@ -58,10 +58,7 @@ impl AccessKind {
     /// Whether a declaration of this kind permits doing `done`.
     #[must_use]
     pub const fn permits(self, done: Self) -> bool {
-        matches!(
-            (self, done),
-            (Self::Write, _) | (Self::Read, Self::Read) | (Self::Add, Self::Add)
-        )
+        matches!((self, done), (Self::Write, _) | (Self::Read, Self::Read) | (Self::Add, Self::Add))
     }
 
     /// The word used in `#[access(...)]`, in receipts and on the command line.
@@ -177,7 +174,8 @@ impl BorshDeserialize for Expr {
 
 impl Expr {
     fn read<R: Read>(reader: &mut R, depth: usize) -> io::Result<Self> {
-        let depth = depth.checked_sub(1).ok_or_else(|| invalid("expressions are nested too deep"))?;
+        let depth =
+            depth.checked_sub(1).ok_or_else(|| invalid("expressions are nested too deep"))?;
         Ok(match u8::deserialize_reader(reader)? {
             0 => Self::Caller,
             1 => Self::This,

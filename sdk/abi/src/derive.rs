@@ -39,7 +39,9 @@ pub enum DeriveError {
         source: LayoutError,
     },
     /// A key depends on something that is not known before the call runs.
-    #[error("in the template of `{0}` a key depends on a value that is not known before the call runs")]
+    #[error(
+        "in the template of `{0}` a key depends on a value that is not known before the call runs"
+    )]
     Open(alloc::string::String),
     /// The template is not consistent with its types.
     #[error("the template of `{method}` is not consistent with its types: {what}")]
@@ -58,6 +60,12 @@ pub enum DeriveError {
 pub trait Contracts {
     /// The ABI of the contract at this address, if there is one.
     fn abi(&self, contract: &Address) -> Option<&Abi>;
+    /// The ABI and the method with this selector, if there is one. An implementation that keeps
+    /// selectors should override it: this one hashes the methods' names.
+    fn method(&self, contract: &Address, id: MethodId) -> Option<(&Abi, &Method)> {
+        let abi = self.abi(contract)?;
+        Some((abi, abi.method_by_id(id)?))
+    }
     /// The value of an immutable field, if it was set.
     fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]>;
 }
@@ -99,11 +107,10 @@ fn lookup<'a>(
     contract: &Address,
     id: MethodId,
 ) -> Result<(&'a Abi, &'a Method), DeriveError> {
-    let abi = contracts.abi(contract).ok_or(DeriveError::NoSuchContract(*contract))?;
-    let method = abi
-        .method_by_id(id)
-        .ok_or(DeriveError::NoSuchMethod { contract: *contract, method: id })?;
-    Ok((abi, method))
+    contracts.method(contract, id).ok_or_else(|| match contracts.abi(contract) {
+        None => DeriveError::NoSuchContract(*contract),
+        Some(_) => DeriveError::NoSuchMethod { contract: *contract, method: id },
+    })
 }
 
 /// The encoding of a value, or `None` if it is open.
@@ -174,7 +181,8 @@ impl Walk<'_> {
                 }
                 Clause::Each { list, clauses } => {
                     let (value, ty) = self.eval(frame, list, element)?;
-                    let value = value.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
+                    let value =
+                        value.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
                     let Some(Type::List(ty)) = ty else {
                         return Err(frame.inconsistent("`each` of something that is not a list"));
                     };
@@ -200,7 +208,8 @@ impl Walk<'_> {
         clauses: &[Clause],
         element: (&[u8], &Type),
     ) -> Result<(), DeriveError> {
-        let args: Vec<Value<'_>> = frame.args.iter().map(|arg| arg.as_deref().map(Cow::Borrowed)).collect();
+        let args: Vec<Value<'_>> =
+            frame.args.iter().map(|arg| arg.as_deref().map(Cow::Borrowed)).collect();
         let frame = Frame {
             abi: frame.abi,
             method: frame.method,
@@ -294,7 +303,8 @@ impl Walk<'_> {
                 let (Some(value), ty) = self.eval(frame, of, element)? else {
                     return Ok((None, None));
                 };
-                let ty = ty.ok_or_else(|| frame.inconsistent("a field of something without fields"))?;
+                let ty =
+                    ty.ok_or_else(|| frame.inconsistent("a field of something without fields"))?;
                 let wrong = |_| frame.inconsistent("no such field in a parameter");
                 match value {
                     Cow::Borrowed(bytes) => {

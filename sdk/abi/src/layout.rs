@@ -70,11 +70,12 @@ pub fn project<'a, 't>(
 ) -> Result<(&'t Type, &'a [u8]), LayoutError> {
     let no_such = || LayoutError::NoSuchField(name.into());
     let mut cursor = Cursor { bytes, at: 0 };
-    let mut step = |ty: &'t Type, found: bool| -> Result<Option<(&'t Type, &'a [u8])>, LayoutError> {
-        let start = cursor.at;
-        cursor.skip(ty, 0)?;
-        Ok(found.then(|| (ty, &bytes[start..cursor.at])))
-    };
+    let mut step =
+        |ty: &'t Type, found: bool| -> Result<Option<(&'t Type, &'a [u8])>, LayoutError> {
+            let start = cursor.at;
+            cursor.skip(ty, 0)?;
+            Ok(found.then(|| (ty, &bytes[start..cursor.at])))
+        };
     match ty {
         Type::Struct(_, members) => {
             for member in members {

@@ -23,7 +23,9 @@ mod outcome;
 pub mod section;
 mod types;
 
-pub use abi::{Abi, AbiError, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind, Param};
+pub use abi::{
+    Abi, AbiError, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind, Param,
+};
 pub use access::{AccessKind, CLAUSE_DEPTH_MAX, Clause, EXPR_DEPTH_MAX, Expr};
 pub use address::{Address, Hash, MethodId, ParseHexError};
 pub use borsh;

@@ -1,0 +1,157 @@
+//! Running something against the state as it is, committing nothing; and explaining a block.
+
+use std::sync::Arc;
+
+use kempe_abi::{Address, Hash, MethodId, Outcome};
+
+use super::blocks::scheduling_block;
+use super::{Chain, ChainError};
+use crate::engine::{BlockEnv, ContractSet, Worker};
+use crate::executor::{Interned, Lists, Tx, derive_with, solo};
+use crate::scheduler::ConflictGraph;
+use crate::state::StateRead;
+use crate::types::{Action, Block, DeclaredAccess, EventRecord, Failure, SYSTEM, Transaction};
+
+/// What a transaction would do now. The same code runs in a block, with the same limits.
+#[derive(Debug)]
+pub struct Simulation {
+    /// How it would end.
+    pub outcome: Outcome,
+    /// The fuel it would burn when it runs in a batch.
+    pub fuel: u64,
+    /// The fee it would pay.
+    pub fee: u128,
+    /// The results of its actions.
+    pub results: Vec<Vec<u8>>,
+    /// Its events.
+    pub events: Vec<EventRecord>,
+    /// Its log lines.
+    pub logs: Vec<String>,
+    /// Where it would fail.
+    pub failure: Option<Failure>,
+    /// Whether a method is declared as dynamic, so that the transaction should carry `touched`.
+    pub dynamic: bool,
+    /// What its templates and its explicit list declare.
+    pub declared: Vec<DeclaredAccess>,
+    /// What it touched, contracts' cells and the chain's own.
+    pub touched: Vec<DeclaredAccess>,
+}
+
+impl Simulation {
+    /// The explicit list that the transaction should carry: what a dynamic transaction touched of
+    /// contracts' cells; empty for others, whose templates say it.
+    #[must_use]
+    pub fn explicit_list(&self) -> Vec<DeclaredAccess> {
+        if !self.dynamic {
+            return Vec::new();
+        }
+        self.touched.iter().filter(|entry| entry.key.contract != SYSTEM).cloned().collect()
+    }
+}
+
+/// A call to be asked about: who calls what with which arguments.
+#[derive(Clone, Debug)]
+pub struct CallSpec {
+    /// Who calls; for a view any address.
+    pub caller: Address,
+    /// The contract.
+    pub contract: Address,
+    /// The method's selector.
+    pub method: MethodId,
+    /// The encoded arguments.
+    pub args: Vec<u8>,
+}
+
+impl Chain {
+    /// Runs a transaction against the current state and commits nothing.
+    ///
+    /// # Errors
+    /// [`ChainError`] when this node fails; what the transaction does is in the result.
+    pub fn simulate(&self, tx: &Transaction) -> Result<Simulation, ChainError> {
+        self.simulate_at_price(tx, self.genesis.prices)
+    }
+
+    /// Asks a contract: the call is free, needs no signature, and changes nothing.
+    ///
+    /// # Errors
+    /// [`ChainError`] when this node fails.
+    pub fn query(&self, call: &CallSpec) -> Result<Simulation, ChainError> {
+        let action =
+            Action::Call { contract: call.contract, method: call.method, args: call.args.clone() };
+        let tx = Transaction {
+            chain_id: self.genesis.chain_id,
+            sender: call.caller,
+            nonce: 0,
+            fuel_limit: self.genesis.limits.tx_fuel_max,
+            actions: vec![action],
+            access: Vec::new(),
+        };
+        let mut prices = self.genesis.prices;
+        prices.gas = 0;
+        self.simulate_at_price(&tx, prices)
+    }
+
+    fn simulate_at_price(
+        &self,
+        tx: &Transaction,
+        prices: crate::types::Prices,
+    ) -> Result<Simulation, ChainError> {
+        let state = self.state()?;
+        let env = BlockEnv { height: self.head.height + 1, time_ms: self.head.time_ms };
+        let mut contracts = ContractSet::default();
+        let derived = derive_with(tx, &mut contracts, &self.engine, &*state, &prices)?;
+        let (list, mode) = solo(derived, &*state)?;
+        let dynamic = list.dynamic;
+        let declared: Vec<_> = list
+            .cells
+            .iter()
+            .map(|cell| DeclaredAccess { kind: cell.kind, key: cell.key.clone() })
+            .collect();
+        let mut worker = Worker::new(&self.engine, prices, &state, false);
+        let run =
+            self.executor.install(move || worker.run(tx, list.cells, mode, env, tx.fuel_limit))?;
+        let touched = run.cells.iter().filter_map(|cell| {
+            let kind = cell.touched.kind()?;
+            Some(DeclaredAccess { kind, key: cell.key.clone() })
+        });
+        Ok(Simulation {
+            outcome: run.outcome,
+            fuel: run.fuel,
+            fee: run.fee,
+            touched: touched.collect(),
+            results: run.results,
+            events: run.events,
+            logs: run.logs,
+            failure: run.failure,
+            dynamic,
+            declared,
+        })
+    }
+
+    /// The access lists of a block's transactions and the numbering of their keys, from which
+    /// [`Chain::conflicts`] tells who waits for whom.
+    ///
+    /// # Errors
+    /// [`ChainError`].
+    pub fn lists(&self, block: &Block) -> Result<(Lists, Interned), ChainError> {
+        let state: Arc<dyn StateRead> = self.state()?;
+        let hashes: Vec<Hash> = block.transactions.iter().map(|tx| tx.transaction.hash()).collect();
+        let txs: Vec<Tx<'_>> = block
+            .transactions
+            .iter()
+            .zip(&hashes)
+            .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
+            .collect();
+        let mut lists = self.executor.derive(&txs, &state)?;
+        let interned = lists.intern(&txs);
+        Ok((lists, interned))
+    }
+
+    /// The thinned conflict graph over interned lists.
+    ///
+    /// # Errors
+    /// [`ChainError::Schedule`].
+    pub fn conflicts(&self, interned: &Interned) -> Result<ConflictGraph, ChainError> {
+        Ok(ConflictGraph::new(&scheduling_block(interned)?))
+    }
+}

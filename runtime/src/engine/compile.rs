@@ -1,0 +1,160 @@
+//! The engine's configuration, and the cache of compiled code.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kempe_abi::{Hash, MethodId};
+use wasmtime::{Config, InstancePre, Linker, Module};
+
+use super::admission::{Admitted, Refusal, admit};
+use super::host;
+use super::session::Host;
+
+/// The most bytes of native stack that the wasm of one contract uses. Reaching it is a trap.
+///
+/// The depth at which it is reached depends on the compiler's frames, so the engine's version is
+/// part of the protocol.
+pub const WASM_STACK_BYTES: usize = 256 * 1024;
+
+/// What the engine is, as part of the protocol: another version may burn other fuel.
+pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 1";
+
+/// Why code cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The module is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The compiler refused an admitted module.
+    #[error("an admitted module does not compile: {0}")]
+    Compile(String),
+    /// The host refused the configuration.
+    #[error("the engine cannot be configured on this machine: {0}")]
+    Configure(String),
+}
+
+/// Compiled code, by the hash of its wasm.
+#[derive(Debug)]
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    codes: Mutex<HashMap<Hash, Arc<Code>>>,
+}
+
+/// Admitted and compiled code, shared by all contracts that were deployed from it.
+pub struct Code {
+    /// The blake3 hash of the wasm.
+    pub hash: Hash,
+    /// What admission found.
+    pub admitted: Admitted,
+    /// Each method's selector and position in the ABI.
+    pub methods: HashMap<MethodId, usize>,
+    pub(super) pre: InstancePre<Host>,
+    /// The memory after instantiation, taken from the first instance.
+    pub(super) image: OnceLock<Box<[u8]>>,
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine without code.
+    ///
+    /// # Errors
+    /// [`EngineError::Configure`] where wasmtime does not support the machine.
+    pub fn new() -> Result<Self, EngineError> {
+        let wasmtime = wasmtime::Engine::new(&config())
+            .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
+        Ok(Self { wasmtime, codes: Mutex::default() })
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    /// The code with this hash, if it was loaded before.
+    #[must_use]
+    pub fn loaded(&self, hash: &Hash) -> Option<Arc<Code>> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    /// Admits and compiles a module, or returns it if it was loaded before. About a millisecond
+    /// for each KiB.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] says why a module is not admitted.
+    pub fn load(&self, wasm: &[u8]) -> Result<Arc<Code>, EngineError> {
+        let hash = Hash(*blake3::hash(wasm).as_bytes());
+        if let Some(code) = self.loaded(&hash) {
+            return Ok(code);
+        }
+        let code = Arc::new(self.compile(hash, wasm)?);
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(codes.entry(hash).or_insert(code).clone())
+    }
+
+    fn compile(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
+        let admitted = admit(wasm)?;
+        let failed = |error: wasmtime::Error| EngineError::Compile(format!("{error:#}"));
+        let module = Module::new(&self.wasmtime, wasm).map_err(failed)?;
+        let mut linker = Linker::new(&self.wasmtime);
+        for import in module.imports() {
+            host::link(&mut linker, import.name(), &admitted.abi).map_err(failed)?;
+        }
+        let pre = linker.instantiate_pre(&module).map_err(failed)?;
+        let methods = (0..).zip(&admitted.abi.methods);
+        let methods = methods.map(|(at, method)| (MethodId::of(&method.name), at)).collect();
+        Ok(Code { hash, admitted, methods, pre, image: OnceLock::new() })
+    }
+}
+
+/// Everything that could make two machines differ is switched off by name; admission refuses the
+/// same features before, with a better message. Threads, reference types, garbage collection,
+/// exceptions and components are not compiled in at all.
+///
+/// Memories are allocated without reservation, guard pages or copy-on-write: instantiating and
+/// resetting then makes no kernel call, and kernel calls that change page tables stop two threads
+/// of one process from scaling.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .cranelift_nan_canonicalization(true)
+        .wasm_backtrace_max_frames(None)
+        .native_unwind_info(false)
+        .generate_address_map(false)
+        .memory_reservation(0)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(0)
+        .memory_init_cow(false)
+        .signals_based_traps(false)
+        .table_lazy_init(false)
+        .wasm_custom_page_sizes(true)
+        .wasm_bulk_memory(false)
+        .wasm_multi_value(false)
+        .wasm_simd(false)
+        .wasm_relaxed_simd(false)
+        .wasm_tail_call(false)
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
+        .wasm_extended_const(false)
+        .wasm_wide_arithmetic(false);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_that_is_linked() {
+        let lock = include_str!("../../../Cargo.lock");
+        let version = lock.split("name = \"wasmtime\"\nversion = \"").nth(1).unwrap();
+        let version = version.split('"').next().unwrap();
+        assert!(ENGINE_VERSION.starts_with(&format!("wasmtime {version} ")));
+    }
+}

@@ -1,0 +1,166 @@
+//! Deployed contracts: code with an address and immutables.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kempe_abi::derive::Contracts;
+use kempe_abi::{Abi, Address, Hash, Method, MethodId};
+
+use super::compile::{Code, Engine};
+use crate::access::system_hash;
+use crate::state::{StateRead, StoreError};
+use crate::types::{Bytes, ContractRecord, FieldPrefix, KeyHash, system_field};
+
+/// A contract, as derivation and execution need it.
+#[derive(Debug)]
+pub struct Contract {
+    /// Where it is.
+    pub address: Address,
+    /// What the state says of it.
+    pub record: ContractRecord,
+    /// The record as stored: while the state holds these bytes, this value is current.
+    pub record_bytes: Bytes,
+    /// The hash of the key under which the record is stored.
+    pub record_hash: KeyHash,
+    /// Its code.
+    pub code: Arc<Code>,
+    prefixes: Vec<FieldPrefix>,
+}
+
+impl Contract {
+    /// A contract of a record and its code.
+    #[must_use]
+    pub fn new(address: Address, record: ContractRecord, code: Arc<Code>) -> Self {
+        let fields = 0..code.admitted.abi.fields.len();
+        Self {
+            address,
+            record_bytes: record.encode(),
+            record,
+            record_hash: system_hash(system_field::CONTRACT, &address.0),
+            prefixes: fields
+                .map(|field| FieldPrefix::new(&address, u8::try_from(field).unwrap_or(u8::MAX)))
+                .collect(),
+            code,
+        }
+    }
+
+    /// Its ABI.
+    #[must_use]
+    pub fn abi(&self) -> &Abi {
+        &self.code.admitted.abi
+    }
+
+    /// The hash prefix of a field.
+    #[must_use]
+    pub fn prefix(&self, field: u8) -> FieldPrefix {
+        match self.prefixes.get(usize::from(field)) {
+            Some(prefix) => *prefix,
+            None => FieldPrefix::new(&self.address, field),
+        }
+    }
+
+    /// The value of an immutable, if it was set.
+    #[must_use]
+    pub fn immutable(&self, field: u8) -> Option<&[u8]> {
+        let immutables = &self.record.immutables;
+        let at = immutables.binary_search_by_key(&field, |(field, _)| *field).ok()?;
+        Some(&immutables[at].1)
+    }
+
+    /// Loads a contract from the state; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read, or holds a record or code that cannot be loaded.
+    pub fn load(
+        engine: &Engine,
+        state: &dyn StateRead,
+        address: &Address,
+    ) -> Result<Option<Self>, StoreError> {
+        match state.get(&system_hash(system_field::CONTRACT, &address.0))? {
+            None => Ok(None),
+            Some(bytes) => Self::decode(engine, state, address, &bytes).map(Some),
+        }
+    }
+
+    /// Decodes a record and loads its code.
+    pub(super) fn decode(
+        engine: &Engine,
+        state: &dyn StateRead,
+        address: &Address,
+        bytes: &[u8],
+    ) -> Result<Self, StoreError> {
+        let inconsistent =
+            |what: String| StoreError::inconsistent(format!("contract={address}: {what}"));
+        let record: ContractRecord =
+            borsh::from_slice(bytes).map_err(|error| inconsistent(error.to_string()))?;
+        let code = match engine.loaded(&record.code) {
+            Some(code) => code,
+            None => load_code(engine, state, &record.code, &inconsistent)?,
+        };
+        Ok(Self::new(*address, record, code))
+    }
+}
+
+fn load_code(
+    engine: &Engine,
+    state: &dyn StateRead,
+    hash: &Hash,
+    inconsistent: &dyn Fn(String) -> StoreError,
+) -> Result<Arc<Code>, StoreError> {
+    let wasm = state
+        .get(&system_hash(system_field::CODE, &hash.0))?
+        .ok_or_else(|| inconsistent(format!("code={hash} is missing")))?;
+    engine.load(&wasm).map_err(|error| inconsistent(error.to_string()))
+}
+
+/// The contracts that a derivation or an execution has met.
+#[derive(Clone, Debug, Default)]
+pub struct ContractSet {
+    contracts: HashMap<Address, Arc<Contract>>,
+}
+
+impl ContractSet {
+    /// The contract at this address, if it was loaded.
+    #[must_use]
+    pub fn get(&self, address: &Address) -> Option<&Contract> {
+        self.contracts.get(address).map(|contract| &**contract)
+    }
+
+    /// Loads a contract from the state, unless it was loaded before. Returns whether there is one.
+    ///
+    /// # Errors
+    /// Those of [`Contract::load`].
+    pub fn load(
+        &mut self,
+        engine: &Engine,
+        state: &dyn StateRead,
+        address: &Address,
+    ) -> Result<bool, StoreError> {
+        if self.contracts.contains_key(address) {
+            return Ok(true);
+        }
+        let contract = Contract::load(engine, state, address)?;
+        let found = contract.is_some();
+        if let Some(contract) = contract {
+            self.contracts.insert(*address, Arc::new(contract));
+        }
+        Ok(found)
+    }
+}
+
+impl Contracts for ContractSet {
+    fn abi(&self, contract: &Address) -> Option<&Abi> {
+        self.get(contract).map(Contract::abi)
+    }
+
+    fn method(&self, contract: &Address, id: MethodId) -> Option<(&Abi, &Method)> {
+        let contract = self.get(contract)?;
+        let at = *contract.code.methods.get(&id)?;
+        let abi = contract.abi();
+        Some((abi, &abi.methods[at]))
+    }
+
+    fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]> {
+        self.get(contract)?.immutable(field)
+    }
+}

@@ -1,0 +1,186 @@
+//! Storage: reading, writing, removing and adding, one set of functions for each field.
+
+use kempe_abi::host::MODULE;
+use kempe_abi::{Abi, AccessKind, CellKind, TrapKind};
+use wasmtime::{Caller, Linker};
+
+use super::{Define, Host, Session, charge_bytes, copy_out, slice, unknown, with};
+use crate::engine::session::counter_width;
+use crate::types::Bytes;
+
+pub(super) fn link(
+    linker: &mut Linker<Host>,
+    name: &str,
+    operation: &str,
+    field: u8,
+    abi: &Abi,
+) -> Define {
+    let immutable = abi.is_cell(field, CellKind::Immutable);
+    match operation {
+        "get" if immutable => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, _: u32, _: u32, out: u32, cap: u32| {
+                    with(&mut caller, |session, memory| {
+                        get_immutable(session, memory, field, out, cap)
+                    })
+                },
+            )?;
+        }
+        "get" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, out: u32, cap: u32| {
+                    with(&mut caller, |session, memory| {
+                        get(session, memory, field, (key, key_len), (out, cap))
+                    })
+                },
+            )?;
+        }
+        "put" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>,
+                      key: u32,
+                      key_len: u32,
+                      value: u32,
+                      len: u32| {
+                    with(&mut caller, |session, memory| {
+                        if immutable {
+                            put_immutable(session, memory, field, (value, len))
+                        } else {
+                            put(session, memory, field, (key, key_len), (value, len))
+                        }
+                    })
+                },
+            )?;
+        }
+        "remove" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32| {
+                    with(&mut caller, |session, memory| {
+                        let key = read_key(session, memory, (key, key_len))?;
+                        let at = session.own_cell(field, key, AccessKind::Write)?;
+                        session.write(at, None)
+                    })
+                },
+            )?;
+        }
+        "add" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, low: u64, high: u64| {
+                    with(&mut caller, |session, memory| {
+                        add(session, memory, field, (key, key_len), (low, high))
+                    })
+                },
+            )?;
+        }
+        _ => return unknown(name),
+    }
+    Ok(())
+}
+
+/// The key bytes, charged for the comparison with the list.
+fn read_key<'m>(
+    session: &mut Session,
+    memory: &'m [u8],
+    (ptr, len): (u32, u32),
+) -> Result<&'m [u8], TrapKind> {
+    charge_bytes(session, len, session.prices.copy_byte)?;
+    slice(memory, ptr, len)
+}
+
+fn get(
+    session: &mut Session,
+    memory: &mut [u8],
+    field: u8,
+    key: (u32, u32),
+    (out, cap): (u32, u32),
+) -> Result<i32, TrapKind> {
+    let key = read_key(session, memory, key)?;
+    let at = session.own_cell(field, key, AccessKind::Read)?;
+    let n = match &session.cells[at].value {
+        None => return Ok(-1),
+        Some(value) => value.len().min(cap as usize),
+    };
+    session.charge((n as u64).saturating_mul(session.prices.copy_byte))?;
+    let value = session.cells[at].value.as_ref().expect("it was there a moment ago");
+    super::slice_mut(memory, out, n)?.copy_from_slice(&value[..n]);
+    i32::try_from(value.len()).map_err(|_| TrapKind::TooLarge)
+}
+
+fn put(
+    session: &mut Session,
+    memory: &mut [u8],
+    field: u8,
+    key: (u32, u32),
+    (value, len): (u32, u32),
+) -> Result<(), TrapKind> {
+    let key = read_key(session, memory, key)?;
+    charge_bytes(session, len, session.prices.write_byte)?;
+    let value = slice(memory, value, len)?;
+    let at = session.own_cell(field, key, AccessKind::Write)?;
+    session.write(at, Some(value))
+}
+
+fn add(
+    session: &mut Session,
+    memory: &mut [u8],
+    field: u8,
+    key: (u32, u32),
+    (low, high): (u64, u64),
+) -> Result<(), TrapKind> {
+    let key = read_key(session, memory, key)?;
+    let at = session.own_cell(field, key, AccessKind::Add)?;
+    let width = counter_width(session.own_contract(), field);
+    let delta = (u128::from(high) << 64 | u128::from(low)).cast_signed();
+    session.add(at, width, delta)
+}
+
+/// Immutables are read from the contract's record, or, during `init`, from what was set so far.
+fn get_immutable(
+    session: &mut Session,
+    memory: &mut [u8],
+    field: u8,
+    out: u32,
+    cap: u32,
+) -> Result<i32, TrapKind> {
+    let value = match &session.frame().init {
+        Some(set) => set.iter().find(|(at, _)| *at == field).map(|(_, value)| &value[..]),
+        None => session.own_contract().immutable(field),
+    };
+    match value.map(Bytes::from_slice) {
+        None => Ok(-1),
+        Some(value) => copy_out(session, memory, &value, out, cap),
+    }
+}
+
+fn put_immutable(
+    session: &mut Session,
+    memory: &[u8],
+    field: u8,
+    (value, len): (u32, u32),
+) -> Result<(), TrapKind> {
+    /// The most bytes of an immutable: every call reads the contract's record.
+    const IMMUTABLE_BYTES_MAX: u32 = 1024;
+    if len > IMMUTABLE_BYTES_MAX {
+        return Err(TrapKind::TooLarge);
+    }
+    charge_bytes(session, len, session.prices.write_byte)?;
+    let value = slice(memory, value, len)?.to_vec();
+    let set = session.frame_mut().init.as_mut().ok_or(TrapKind::NotPermitted)?;
+    match set.binary_search_by_key(&field, |(at, _)| *at) {
+        Ok(_) => Err(TrapKind::NotPermitted),
+        Err(at) => {
+            set.insert(at, (field, value));
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Instances and their reuse.
+//!
+//! The state of an instance of an admitted module is its one memory, whose size is fixed, and its
+//! mutable globals, all exported: admission refuses start functions, passive segments, and every
+//! instruction that changes a table or drops a segment. So copying the memory's first image and
+//! setting the globals to their first values gives an instance that nothing can tell from a fresh
+//! one, however the last call ended. A test runs hostile modules both ways and compares.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kempe_abi::host::{MEMORY, METHOD_PREFIX};
+use kempe_abi::{Hash, MethodId, Outcome, TrapKind};
+use wasmtime::{Global, Memory, Store, Trap, TypedFunc, Val};
+
+use super::compile::{Code, Engine};
+use super::session::{Host, Session};
+
+/// The most idle instances that a worker keeps. At the largest memory they hold 64 MiB.
+const IDLE_MAX: usize = 64;
+
+/// The idle instances of one worker, by code.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: HashMap<Hash, Vec<Instance>>,
+    n_idle: usize,
+    /// Whether to make a fresh instance for each call instead of reusing one.
+    pub(crate) fresh: bool,
+}
+
+pub(crate) struct Instance {
+    store: Store<Host>,
+    memory: Memory,
+    globals: Vec<(Global, Val)>,
+    methods: HashMap<MethodId, TypedFunc<u32, u32>>,
+    code: Arc<Code>,
+}
+
+impl Pool {
+    /// An instance in its first state.
+    pub(crate) fn take(
+        &mut self,
+        engine: &Engine,
+        code: &Arc<Code>,
+    ) -> Result<Instance, wasmtime::Error> {
+        if !self.fresh
+            && let Some(mut instance) = self.idle.get_mut(&code.hash).and_then(Vec::pop)
+        {
+            self.n_idle -= 1;
+            instance.reset()?;
+            return Ok(instance);
+        }
+        Instance::new(engine, code)
+    }
+
+    /// Returns an instance, in whatever state.
+    pub(crate) fn put(&mut self, instance: Instance) {
+        if self.fresh {
+            return;
+        }
+        if self.n_idle == IDLE_MAX {
+            self.idle.clear();
+            self.n_idle = 0;
+        }
+        self.n_idle += 1;
+        match self.idle.get_mut(&instance.code.hash) {
+            Some(idle) => idle.push(instance),
+            None => {
+                self.idle.insert(instance.code.hash, vec![instance]);
+            }
+        }
+    }
+}
+
+impl Instance {
+    fn new(engine: &Engine, code: &Arc<Code>) -> Result<Self, wasmtime::Error> {
+        let mut store = Store::new(engine.wasmtime(), Host { session: None, memory: None });
+        // Instantiation runs no code of the module: start functions are refused.
+        let instance = code.pre.instantiate(&mut store)?;
+        let memory = instance
+            .get_memory(&mut store, MEMORY)
+            .ok_or_else(|| wasmtime::format_err!("the memory is not exported"))?;
+        store.data_mut().memory = Some(memory);
+        let mut globals = Vec::new();
+        for name in &code.admitted.stack_globals {
+            let global = instance
+                .get_global(&mut store, name)
+                .ok_or_else(|| wasmtime::format_err!("global `{name}` is not exported"))?;
+            let first = global.get(&mut store);
+            globals.push((global, first));
+        }
+        let mut methods = HashMap::new();
+        for method in &code.admitted.abi.methods {
+            let name = format!("{METHOD_PREFIX}{}", method.name);
+            let function = instance.get_typed_func::<u32, u32>(&mut store, &name)?;
+            methods.insert(MethodId::of(&method.name), function);
+        }
+        code.image.get_or_init(|| memory.data(&store).into());
+        Ok(Self { store, memory, globals, methods, code: Arc::clone(code) })
+    }
+
+    fn reset(&mut self) -> Result<(), wasmtime::Error> {
+        let image = self.code.image.get().expect("the first instance took the image");
+        self.memory.data_mut(&mut self.store).copy_from_slice(image);
+        for (global, first) in &self.globals {
+            global.set(&mut self.store, *first)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a method to its end, with the session inside the store meanwhile.
+    pub(crate) fn call(
+        &mut self,
+        mut session: Box<Session>,
+        method: MethodId,
+        args_len: u32,
+    ) -> (Box<Session>, Outcome) {
+        let Some(function) = self.methods.get(&method) else {
+            return (session, Outcome::Trap(TrapKind::NoSuchMethod));
+        };
+        let fuelled = self.store.set_fuel(session.fuel);
+        debug_assert!(fuelled.is_ok(), "fuel is configured");
+        self.store.data_mut().session = Some(session);
+        let result = function.call(&mut self.store, args_len);
+        session =
+            self.store.data_mut().session.take().expect("every host function returns the session");
+        session.fuel = self.store.get_fuel().unwrap_or(0);
+        let outcome = match (result, session.stop.take()) {
+            (Ok(0), None) => Outcome::Ok,
+            (Ok(code), None) => Outcome::Revert(code),
+            // A trap that the host raised: the fuel is exact, because wasm stores its counter
+            // before it calls the host.
+            (_, Some(stop)) => stop,
+            (Err(error), None) => {
+                // After a trap of its own, wasm's counter may still be in a register
+                // (wasmtime issue 13802): it burns everything.
+                session.fuel = 0;
+                Outcome::Trap(trap_kind(&error))
+            }
+        };
+        (session, outcome)
+    }
+}
+
+fn trap_kind(error: &wasmtime::Error) -> TrapKind {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => TrapKind::OutOfFuel,
+        Some(Trap::StackOverflow) => TrapKind::StackOverflow,
+        Some(Trap::MemoryOutOfBounds | Trap::HeapMisaligned) => TrapKind::MemoryOutOfBounds,
+        Some(Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature) => {
+            TrapKind::BadIndirectCall
+        }
+        Some(
+            Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger,
+        ) => TrapKind::Arithmetic,
+        _ => TrapKind::Unreachable,
+    }
+}

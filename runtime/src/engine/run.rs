@@ -1,0 +1,426 @@
+//! Running one transaction.
+
+use std::sync::Arc;
+
+use kempe_abi::host::INIT;
+use kempe_abi::{AccessKind, Address, Hash, MethodId, MethodKind, Outcome, TrapKind};
+
+use super::compile::Engine;
+use super::contracts::Contract;
+use super::session::{BlockEnv, Session, counter_add};
+use crate::access::Cell;
+use crate::state::{StateRead, StoreError};
+use crate::types::{
+    Action, Bytes, ContractRecord, EventRecord, Failure, Prices, Transaction, contract_address,
+    system_field,
+};
+
+/// Whether touches outside the access list are refused or recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A touch that the list does not permit is a trap.
+    Enforce,
+    /// Nothing runs: the transaction pays for having been looked at, and ends with this trap.
+    Refuse(TrapKind),
+    /// Such a touch is permitted and becomes an entry. Only for a transaction that runs alone.
+    Record,
+}
+
+/// What running a transaction gave.
+#[derive(Debug)]
+pub struct Run {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The fuel it burned.
+    pub fuel: u64,
+    /// The fee it paid.
+    pub fee: u128,
+    /// The results of its actions.
+    pub results: Vec<Vec<u8>>,
+    /// Its events.
+    pub events: Vec<EventRecord>,
+    /// Its log lines and panics; not part of the receipt.
+    pub logs: Vec<String>,
+    /// The cells, with the changes of a successful run, or only the fee's of a failed one.
+    pub cells: Vec<Cell>,
+    /// The footprint's hash.
+    pub footprint: Hash,
+    /// Where it failed.
+    pub failure: Option<Failure>,
+    /// The sender's balance after the fee alone, should the transaction fail when its additions
+    /// are applied.
+    pub fee_only: Option<Bytes>,
+}
+
+/// Runs transactions one after the other, with instances of its own.
+pub struct Worker {
+    session: Option<Box<Session>>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+impl Worker {
+    /// A worker without instances, which reads code from `state`.
+    ///
+    /// With `fresh`, every call gets an instance of its own: slower, for the oracle.
+    #[must_use]
+    pub fn new(
+        engine: &Arc<Engine>,
+        prices: Prices,
+        state: &Arc<dyn StateRead>,
+        fresh: bool,
+    ) -> Self {
+        let mut session = Session::new(Arc::clone(engine), prices, Arc::clone(state));
+        session.pool.fresh = fresh;
+        Self { session: Some(Box::new(session)) }
+    }
+
+    /// From where a recording run and the loading of code read.
+    pub fn set_state(&mut self, state: &Arc<dyn StateRead>) {
+        self.session_mut().state = Arc::clone(state);
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a run returns the session")
+    }
+
+    /// Runs a transaction on the cells of its access list, which hold the current values.
+    ///
+    /// `fuel_limit` is the transaction's, less what an earlier attempt burned.
+    ///
+    /// # Errors
+    /// [`StoreError`] when this node fails; the transaction then has no outcome.
+    pub fn run(
+        &mut self,
+        tx: &Transaction,
+        cells: Vec<Cell>,
+        mode: Mode,
+        env: BlockEnv,
+        fuel_limit: u64,
+    ) -> Result<Run, StoreError> {
+        let mut session = self.session.take().expect("a run returns the session");
+        session.begin(cells, mode == Mode::Record, env, fuel_limit);
+        let run;
+        (session, run) = run_transaction(session, tx, mode, fuel_limit);
+        let fault = session.fault.take();
+        self.session = Some(session);
+        fault.map_or(Ok(run), Err)
+    }
+}
+
+fn run_transaction(
+    mut session: Box<Session>,
+    tx: &Transaction,
+    mode: Mode,
+    fuel_limit: u64,
+) -> (Box<Session>, Run) {
+    let escrow = session.prices.fee(fuel_limit);
+    let mut results = Vec::new();
+    let mut action = 0;
+    let mut outcome = match take_escrow(&mut session, tx, escrow) {
+        Ok(()) => Outcome::Ok,
+        Err(kind) => Outcome::Trap(kind),
+    };
+    let paying = outcome == Outcome::Ok;
+    let balance = escrowed_balance(&mut session, tx, escrow);
+    if paying {
+        let refused = if let Mode::Refuse(kind) = mode { Err(kind) } else { Ok(()) };
+        if let Err(kind) = charge_base(&mut session, tx).and(refused) {
+            outcome = Outcome::Trap(kind);
+        }
+    }
+    if outcome == Outcome::Ok {
+        for (at, what) in tx.actions.iter().enumerate() {
+            action = at;
+            let ended;
+            (session, ended) = run_action(session, tx, at, what);
+            match ended {
+                Ok(result) => results.push(result),
+                Err(failed) => {
+                    outcome = failed;
+                    break;
+                }
+            }
+        }
+    }
+    let fuel = fuel_limit - session.fuel.min(fuel_limit);
+    let footprint = session.footprint();
+    let failure = (outcome != Outcome::Ok).then(|| Failure {
+        action: u32::try_from(action).unwrap_or(u32::MAX),
+        contract: session.failed_in.unwrap_or(Address::ZERO),
+        undeclared: session.undeclared.take(),
+    });
+    if outcome != Outcome::Ok {
+        results = Vec::new();
+        session.events = Vec::new();
+        discard(&mut session.cells);
+    }
+    let fee = if paying { session.prices.fee(fuel) } else { 0 };
+    let fee_only = pay(&mut session, tx, balance, escrow, fee, outcome);
+    let run = Run {
+        outcome,
+        fuel,
+        fee,
+        results,
+        events: std::mem::take(&mut session.events),
+        logs: std::mem::take(&mut session.logs),
+        cells: std::mem::take(&mut session.cells),
+        footprint,
+        failure,
+        fee_only,
+    };
+    (session, run)
+}
+
+/// Forgets what a failed transaction did to its cells.
+pub(crate) fn discard(cells: &mut [Cell]) {
+    for cell in cells {
+        cell.dirty = false;
+        cell.added = 0;
+    }
+}
+
+/// The cell of the sender's balance, where gas has a price.
+fn sender_cell(session: &mut Session, tx: &Transaction) -> Result<usize, TrapKind> {
+    session.system_cell(system_field::BALANCE, &tx.sender.0, AccessKind::Write)
+}
+
+/// Takes the highest possible fee from the sender before anything runs.
+fn take_escrow(session: &mut Session, tx: &Transaction, escrow: u128) -> Result<(), TrapKind> {
+    if escrow == 0 {
+        return Ok(());
+    }
+    let delta = i128::try_from(escrow).map_err(|_| TrapKind::InsufficientBalance)?;
+    let at = sender_cell(session, tx)?;
+    session.add(at, 16, -delta).map_err(|_| TrapKind::InsufficientBalance)
+}
+
+/// The sender's balance while the escrow is held, to which a failed transaction returns.
+fn escrowed_balance(session: &mut Session, tx: &Transaction, escrow: u128) -> Option<Bytes> {
+    if escrow == 0 {
+        return None;
+    }
+    let at = sender_cell(session, tx).ok()?;
+    session.cells[at].value.clone()
+}
+
+/// Returns what the fee leaves of the escrow, and credits the collector.
+fn pay(
+    session: &mut Session,
+    tx: &Transaction,
+    balance: Option<Bytes>,
+    escrow: u128,
+    fee: u128,
+    outcome: Outcome,
+) -> Option<Bytes> {
+    let before = balance?;
+    if fee == 0 && outcome == Outcome::Trap(TrapKind::InsufficientBalance) && escrow > 0 {
+        return None;
+    }
+    let refund = i128::try_from(escrow - fee.min(escrow)).ok()?;
+    let at = sender_cell(session, tx).ok()?;
+    let fee_only = counter_add(Some(&before), 16, refund).ok()?;
+    let cell = &mut session.cells[at];
+    let current = if outcome == Outcome::Ok { cell.value.take() } else { Some(before) };
+    cell.value = counter_add(current.as_deref(), 16, refund).ok();
+    cell.dirty = true;
+    let collector = session.prices.collector;
+    let paid = i128::try_from(fee).ok()?;
+    let at = session.system_cell(system_field::BALANCE, &collector.0, AccessKind::Add).ok()?;
+    session.add(at, 16, paid).ok()?;
+    Some(fee_only)
+}
+
+fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> {
+    let prices = session.prices;
+    let bytes = (tx.size_bytes() as u64).saturating_mul(prices.transaction_byte);
+    let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
+    session.charge(prices.transaction.saturating_add(bytes).saturating_add(entries))
+}
+
+type Ended = Result<Vec<u8>, Outcome>;
+
+fn run_action(
+    mut session: Box<Session>,
+    tx: &Transaction,
+    at: usize,
+    action: &Action,
+) -> (Box<Session>, Ended) {
+    match action {
+        Action::Call { contract, method, args } => {
+            let outcome;
+            (session, outcome) = enter(session, *contract, *method, tx.sender, args.clone());
+            let ended = match outcome {
+                Outcome::Ok => Ok(std::mem::take(&mut session.callee_output)),
+                failed => Err(failed),
+            };
+            (session, ended)
+        }
+        Action::Transfer { to, amount } => {
+            let ended = transfer(&mut session, tx, to, *amount);
+            (session, ended.map(|()| Vec::new()).map_err(Outcome::Trap))
+        }
+        Action::Deploy { wasm, args } => deploy(session, tx, at, wasm, args),
+    }
+}
+
+fn transfer(
+    session: &mut Session,
+    tx: &Transaction,
+    to: &Address,
+    amount: u128,
+) -> Result<(), TrapKind> {
+    let delta = i128::try_from(amount).map_err(|_| TrapKind::InsufficientBalance)?;
+    let from = sender_cell(session, tx)?;
+    session.add(from, 16, -delta).map_err(|_| TrapKind::InsufficientBalance)?;
+    let to = session.system_cell(system_field::BALANCE, &to.0, AccessKind::Add)?;
+    session.add(to, 16, delta)
+}
+
+/// Calls a method of a deployed contract; its result is in [`Session::callee_output`].
+pub(super) fn enter(
+    mut session: Box<Session>,
+    address: Address,
+    method: MethodId,
+    caller: Address,
+    args: Vec<u8>,
+) -> (Box<Session>, Outcome) {
+    let resolved = session.resolve(&address).and_then(|at| {
+        let contract = session.contract(at);
+        let position = *contract.code.methods.get(&method).ok_or(TrapKind::NoSuchMethod)?;
+        match contract.abi().methods[position].kind {
+            MethodKind::Init => Err(TrapKind::NotPermitted),
+            MethodKind::Call | MethodKind::View => Ok(at),
+        }
+    });
+    match resolved {
+        Ok(at) => enter_frame(session, at, method, caller, args, false),
+        Err(kind) => {
+            session.failed_in.get_or_insert(address);
+            (session, Outcome::Trap(kind))
+        }
+    }
+}
+
+fn enter_frame(
+    mut session: Box<Session>,
+    contract: usize,
+    method: MethodId,
+    caller: Address,
+    args: Vec<u8>,
+    init: bool,
+) -> (Box<Session>, Outcome) {
+    let address = session.contract(contract).address;
+    let memory_bytes = session.contract(contract).code.admitted.memory_bytes;
+    let args_len = u32::try_from(args.len()).unwrap_or(u32::MAX);
+    let memory_kib = u64::from(memory_bytes).div_ceil(1024);
+    let fuel = session.prices.call.saturating_add(memory_kib * session.prices.memory_kib);
+    let entered =
+        session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, init));
+    if let Err(kind) = entered {
+        session.failed_in.get_or_insert(address);
+        return (session, Outcome::Trap(kind));
+    }
+    let mut instance = match session.take_instance(contract) {
+        Ok(instance) => instance,
+        Err(error) => {
+            session.fault = Some(StoreError::inconsistent(format!("instance: {error:#}")));
+            session.frames.pop();
+            return (session, Outcome::Trap(TrapKind::NotPermitted));
+        }
+    };
+    let mut outcome;
+    (session, outcome) = instance.call(session, method, args_len);
+    session.pool.put(instance);
+    let frame = session.frames.pop().expect("it was pushed above");
+    session.callee_output = frame.output;
+    if outcome == Outcome::Ok
+        && let Some(immutables) = frame.init
+    {
+        outcome = finish_init(&mut session, contract, immutables);
+    }
+    if outcome != Outcome::Ok {
+        session.failed_in.get_or_insert(address);
+    }
+    (session, outcome)
+}
+
+/// Deploys a contract. Only ever runs alone, in the tail lane: see [`Mode::Record`].
+fn deploy(
+    mut session: Box<Session>,
+    tx: &Transaction,
+    at: usize,
+    wasm: &[u8],
+    args: &[u8],
+) -> (Box<Session>, Ended) {
+    let address = contract_address(&tx.sender, tx.nonce, at);
+    let contract = match prepare(&mut session, tx, &address, wasm) {
+        Ok(contract) => contract,
+        Err(kind) => return (session, Err(Outcome::Trap(kind))),
+    };
+    let has_init = contract.code.methods.contains_key(&MethodId::of(INIT));
+    let contract = session.remember(contract);
+    if !has_init {
+        let outcome = if args.is_empty() {
+            finish_init(&mut session, contract, Vec::new())
+        } else {
+            Outcome::Trap(TrapKind::BadArguments)
+        };
+        return (
+            session,
+            if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) },
+        );
+    }
+    let method = MethodId::of(INIT);
+    let outcome;
+    (session, outcome) = enter_frame(session, contract, method, tx.sender, args.to_vec(), true);
+    (session, if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) })
+}
+
+/// Everything of a deployment before `init` runs.
+fn prepare(
+    session: &mut Session,
+    tx: &Transaction,
+    address: &Address,
+    wasm: &[u8],
+) -> Result<Contract, TrapKind> {
+    session.charge((wasm.len() as u64).saturating_mul(session.prices.deploy_byte))?;
+    let record = session.system_cell(system_field::CONTRACT, &address.0, AccessKind::Write)?;
+    if session.cells[record].value.is_some() {
+        return Err(TrapKind::ContractExists);
+    }
+    let code = match session.engine.load(wasm) {
+        Ok(code) => code,
+        Err(error) => {
+            session.log(error.to_string().as_bytes());
+            return Err(TrapKind::ModuleRefused);
+        }
+    };
+    let cell = session.system_cell(system_field::CODE, &code.hash.0, AccessKind::Write)?;
+    if session.cells[cell].value.is_none() {
+        session.cells[cell].value = Some(Bytes::from_slice(wasm));
+        session.cells[cell].dirty = true;
+    }
+    let record = ContractRecord { code: code.hash, deployer: tx.sender, immutables: Vec::new() };
+    Ok(Contract::new(*address, record, code))
+}
+
+/// Writes the contract's record, now that its immutables are known.
+fn finish_init(session: &mut Session, contract: usize, immutables: Vec<(u8, Vec<u8>)>) -> Outcome {
+    let contract = Arc::clone(session.contract(contract));
+    let record = ContractRecord { immutables, ..contract.record.clone() };
+    let bytes = record.encode();
+    session.remember(Contract::new(contract.address, record, Arc::clone(&contract.code)));
+    match session.system_cell(system_field::CONTRACT, &contract.address.0, AccessKind::Write) {
+        Ok(at) => {
+            session.cells[at].value = Some(bytes);
+            session.cells[at].dirty = true;
+            Outcome::Ok
+        }
+        Err(kind) => Outcome::Trap(kind),
+    }
+}

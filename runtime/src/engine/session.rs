@@ -1,0 +1,477 @@
+//! What one transaction sees while it runs: its cells, the contracts on its stack, its events.
+//!
+//! A session belongs to one worker and travels with the call: it sits in the store of the instance
+//! that runs, moves into the callee's store on a call between contracts, and back. So host
+//! functions reach it without a lock and without `unsafe`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kempe_abi::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use kempe_abi::{AccessKind, Address, CellKind, Hash, Outcome, TrapKind, Type};
+use wasmtime::Memory;
+
+use super::compile::{Engine, WASM_STACK_BYTES};
+use super::contracts::Contract;
+use super::instance::{Instance, Pool};
+use crate::access::{Cell, LINEAR_MAX};
+use crate::state::{StateRead, StoreError};
+use crate::types::{
+    Bytes, EventRecord, KeyHash, KeyMap, LIST_ENTRIES_MAX, Prices, SYSTEM, StateKey, Undeclared,
+    system_field,
+};
+
+/// The stack that a thread needs to run transactions: each contract on the call stack takes its
+/// wasm stack and the host's frames around it, measured at under 64 KiB.
+pub const CALL_STACK_BYTES: usize = CALL_DEPTH_MAX * (WASM_STACK_BYTES + 64 * 1024) + 1024 * 1024;
+
+/// The most bytes of events, and of log lines, of one transaction. Ours to choose.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// What a block fixes for all its transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockEnv {
+    /// The height.
+    pub height: u64,
+    /// The time in milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+/// What a wasmtime store holds.
+pub(crate) struct Host {
+    pub(crate) session: Option<Box<Session>>,
+    pub(crate) memory: Option<Memory>,
+}
+
+/// Why execution stopped; the reason is in [`Session::stop`].
+#[derive(Debug, thiserror::Error)]
+#[error("the transaction was stopped")]
+pub(crate) struct Stopped;
+
+pub(crate) struct Session {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) prices: Prices,
+    pub(crate) pool: Pool,
+    contracts: Vec<Arc<Contract>>,
+    by_address: HashMap<Address, usize>,
+    /// Where a recording run, and the loading of code, read what the cells do not hold.
+    pub(crate) state: Arc<dyn StateRead>,
+    /// Whether touches outside the list are recorded instead of refused.
+    pub(crate) recording: bool,
+    pub(crate) env: BlockEnv,
+    pub(crate) cells: Vec<Cell>,
+    index: KeyMap<u32>,
+    pub(crate) frames: Vec<Frame>,
+    journal: Vec<Undo>,
+    /// How many calls on the stack would catch a failure.
+    catching: u32,
+    pub(crate) events: Vec<EventRecord>,
+    event_bytes: usize,
+    pub(crate) logs: Vec<String>,
+    log_bytes: usize,
+    /// The result of the last call between contracts.
+    pub(crate) callee_output: Vec<u8>,
+    /// The fuel left; while wasm runs, the store has it.
+    pub(crate) fuel: u64,
+    pub(crate) stop: Option<Outcome>,
+    /// The innermost contract that failed.
+    pub(crate) failed_in: Option<Address>,
+    pub(crate) undeclared: Option<Undeclared>,
+    /// A failure of this node, not of the transaction.
+    pub(crate) fault: Option<StoreError>,
+}
+
+/// A contract on the call stack.
+pub(crate) struct Frame {
+    contract: usize,
+    pub(crate) address: Address,
+    pub(crate) caller: Address,
+    pub(crate) args: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    /// The immutables set so far, when this is an `init`.
+    pub(crate) init: Option<Vec<(u8, Vec<u8>)>>,
+}
+
+struct Undo {
+    cell: usize,
+    value: Option<Bytes>,
+    added: i128,
+    dirty: bool,
+}
+
+/// A point to which the writes of a caught call are undone.
+pub(crate) struct Mark {
+    journal: usize,
+    events: usize,
+    event_bytes: usize,
+}
+
+impl Session {
+    pub(crate) fn new(engine: Arc<Engine>, prices: Prices, state: Arc<dyn StateRead>) -> Self {
+        Self {
+            engine,
+            prices,
+            pool: Pool::default(),
+            contracts: Vec::new(),
+            by_address: HashMap::new(),
+            state,
+            recording: false,
+            env: BlockEnv::default(),
+            cells: Vec::new(),
+            index: KeyMap::default(),
+            frames: Vec::new(),
+            journal: Vec::new(),
+            catching: 0,
+            events: Vec::new(),
+            event_bytes: 0,
+            logs: Vec::new(),
+            log_bytes: 0,
+            callee_output: Vec::new(),
+            fuel: 0,
+            stop: None,
+            failed_in: None,
+            undeclared: None,
+            fault: None,
+        }
+    }
+
+    /// Starts a transaction: nothing of the one before is left.
+    pub(crate) fn begin(&mut self, cells: Vec<Cell>, recording: bool, env: BlockEnv, fuel: u64) {
+        /// Contracts kept between transactions; they are only a cache.
+        const CONTRACTS_MAX: usize = 1024;
+        if self.contracts.len() > CONTRACTS_MAX {
+            self.contracts.clear();
+            self.by_address.clear();
+        }
+        self.cells = cells;
+        self.index.clear();
+        self.recording = recording;
+        self.env = env;
+        self.fuel = fuel;
+        self.frames.clear();
+        self.journal.clear();
+        self.catching = 0;
+        self.events = Vec::new();
+        self.event_bytes = 0;
+        self.logs = Vec::new();
+        self.log_bytes = 0;
+        self.callee_output.clear();
+        self.stop = None;
+        self.failed_in = None;
+        self.undeclared = None;
+        self.fault = None;
+    }
+
+    pub(crate) fn frame(&self) -> &Frame {
+        self.frames.last().expect("a contract runs, so there is a frame")
+    }
+
+    pub(crate) fn frame_mut(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("a contract runs, so there is a frame")
+    }
+
+    pub(crate) fn contract(&self, at: usize) -> &Arc<Contract> {
+        &self.contracts[at]
+    }
+
+    /// An instance of a contract's code, in its first state.
+    pub(crate) fn take_instance(&mut self, contract: usize) -> Result<Instance, wasmtime::Error> {
+        self.pool.take(&self.engine, &self.contracts[contract].code)
+    }
+
+    pub(crate) fn charge(&mut self, fuel: u64) -> Result<(), TrapKind> {
+        match self.fuel.checked_sub(fuel) {
+            Some(left) => {
+                self.fuel = left;
+                Ok(())
+            }
+            None => {
+                self.fuel = 0;
+                Err(TrapKind::OutOfFuel)
+            }
+        }
+    }
+
+    /// The running contract's cell, with permission for `want`.
+    pub(crate) fn own_cell(
+        &mut self,
+        field: u8,
+        key: &[u8],
+        want: AccessKind,
+    ) -> Result<usize, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let address = self.frame().address;
+        let found = self.find(&address, field, key);
+        self.permit(found, want, || StateKey::new(address, field, key))
+    }
+
+    /// One of the chain's own cells, with permission for `want`.
+    pub(crate) fn system_cell(
+        &mut self,
+        field: u8,
+        key: &[u8; 32],
+        want: AccessKind,
+    ) -> Result<usize, TrapKind> {
+        let found = self.find(&SYSTEM, field, key);
+        self.permit(found, want, || StateKey::system(field, key))
+    }
+
+    fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
+        let is = |cell: &Cell| {
+            cell.key.field == field && *cell.key.key == *key && cell.key.contract == *contract
+        };
+        if self.cells.len() <= LINEAR_MAX {
+            return self.cells.iter().position(is);
+        }
+        for (at, cell) in (0u32..).zip(&self.cells).skip(self.index.len()) {
+            self.index.insert(cell.hash, at);
+        }
+        let hash = self.hash(contract, field, key);
+        self.index.get(&hash).map(|&at| at as usize)
+    }
+
+    fn hash(&self, contract: &Address, field: u8, key: &[u8]) -> KeyHash {
+        match self.by_address.get(contract) {
+            Some(&at) => KeyHash::of(&self.contracts[at].prefix(field), key),
+            None => StateKey::new(*contract, field, key).hash(),
+        }
+    }
+
+    fn permit(
+        &mut self,
+        found: Option<usize>,
+        want: AccessKind,
+        key: impl FnOnce() -> StateKey,
+    ) -> Result<usize, TrapKind> {
+        let at = match found {
+            Some(at) => at,
+            None if self.recording => self.record(key(), want)?,
+            None => {
+                self.undeclared = Some(Undeclared { key: key(), wanted: want, declared: None });
+                return Err(TrapKind::UndeclaredAccess);
+            }
+        };
+        let kind = self.cells[at].kind;
+        if !kind.permits(want) {
+            if !self.recording {
+                let key = self.cells[at].key.clone();
+                self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(kind) });
+                return Err(TrapKind::UndeclaredAccess);
+            }
+            self.widen(at)?;
+        }
+        self.cells[at].touched.insert(want);
+        Ok(at)
+    }
+
+    /// Adds a cell that no list declares, with its value from the state.
+    fn record(&mut self, key: StateKey, want: AccessKind) -> Result<usize, TrapKind> {
+        if self.cells.len() >= LIST_ENTRIES_MAX {
+            return Err(TrapKind::ListTooLarge);
+        }
+        // An entry found while running costs what a declared one costs.
+        self.charge(self.prices.list_entry)?;
+        let hash = key.hash();
+        let kind = if want == AccessKind::Add { want } else { AccessKind::Write };
+        let mut cell = Cell::new(key, hash, kind);
+        match self.state.get(&hash) {
+            Ok(value) => cell.value = value,
+            Err(error) => {
+                self.fault = Some(error);
+                return Err(TrapKind::NotPermitted);
+            }
+        }
+        self.cells.push(cell);
+        Ok(self.cells.len() - 1)
+    }
+
+    /// Turns a recorded cell into one that may be written, folding in what was added.
+    fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
+        let added = self.cells[at].added;
+        if added != 0 {
+            self.journal(at);
+            let cell = &mut self.cells[at];
+            let width = usize::from(cell.width);
+            cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
+            cell.added = 0;
+            cell.dirty = true;
+        }
+        self.cells[at].kind = AccessKind::Write;
+        Ok(())
+    }
+
+    fn journal(&mut self, at: usize) {
+        if self.catching > 0 {
+            let cell = &self.cells[at];
+            let undo =
+                Undo { cell: at, value: cell.value.clone(), added: cell.added, dirty: cell.dirty };
+            self.journal.push(undo);
+        }
+    }
+
+    /// Replaces or removes a cell's value.
+    pub(crate) fn write(&mut self, at: usize, value: Option<&[u8]>) -> Result<(), TrapKind> {
+        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+            return Err(TrapKind::TooLarge);
+        }
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.value = value.map(Bytes::from_slice);
+        cell.dirty = true;
+        Ok(())
+    }
+
+    /// Adds to a counter of `width` bytes. Under `Add` the bounds are checked when the transaction ends.
+    pub(crate) fn add(&mut self, at: usize, width: usize, delta: i128) -> Result<(), TrapKind> {
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.width = u8::try_from(width).unwrap_or(16);
+        if cell.kind == AccessKind::Add {
+            cell.added = cell.added.checked_add(delta).ok_or(TrapKind::CounterOutOfBounds)?;
+        } else {
+            cell.value = Some(counter_add(cell.value.as_deref(), width, delta)?);
+            cell.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// The running contract's field, if its cells are of this kind.
+    pub(crate) fn own_contract(&self) -> &Arc<Contract> {
+        &self.contracts[self.frame().contract]
+    }
+
+    /// The contract at an address, current with the state; a touch of its record.
+    pub(crate) fn resolve(&mut self, address: &Address) -> Result<usize, TrapKind> {
+        let at = self.system_cell(system_field::CONTRACT, &address.0, AccessKind::Read)?;
+        let bytes = self.cells[at].value.as_ref().ok_or(TrapKind::NoSuchContract)?;
+        if let Some(&at) = self.by_address.get(address)
+            && self.contracts[at].record_bytes == *bytes
+        {
+            return Ok(at);
+        }
+        match Contract::decode(&self.engine, &*self.state, address, bytes) {
+            Ok(contract) => Ok(self.remember(contract)),
+            Err(error) => {
+                self.fault = Some(error);
+                Err(TrapKind::NoSuchContract)
+            }
+        }
+    }
+
+    pub(crate) fn remember(&mut self, contract: Contract) -> usize {
+        let address = contract.address;
+        self.contracts.push(Arc::new(contract));
+        let at = self.contracts.len() - 1;
+        self.by_address.insert(address, at);
+        at
+    }
+
+    pub(crate) fn push_frame(
+        &mut self,
+        contract: usize,
+        caller: Address,
+        args: Vec<u8>,
+        init: bool,
+    ) -> Result<(), TrapKind> {
+        let address = self.contracts[contract].address;
+        if self.frames.iter().any(|frame| frame.address == address) {
+            return Err(TrapKind::Reentry);
+        }
+        if self.frames.len() >= CALL_DEPTH_MAX {
+            return Err(TrapKind::CallDepth);
+        }
+        let init = init.then(Vec::new);
+        self.frames.push(Frame { contract, address, caller, args, output: Vec::new(), init });
+        Ok(())
+    }
+
+    pub(crate) fn emit(&mut self, id: u32, data: &[u8]) -> Result<(), TrapKind> {
+        self.event_bytes += data.len() + 64;
+        if self.event_bytes > OUTPUT_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let contract = self.frame().address;
+        self.events.push(EventRecord { contract, id, data: data.to_vec() });
+        Ok(())
+    }
+
+    /// Keeps a line for debugging; what exceeds the limit is dropped, not an error, so that logging
+    /// never changes an outcome.
+    pub(crate) fn log(&mut self, text: &[u8]) {
+        self.log_bytes += text.len() + 64;
+        if self.log_bytes <= OUTPUT_BYTES_MAX {
+            self.logs.push(String::from_utf8_lossy(text).into_owned());
+        }
+    }
+
+    pub(crate) fn mark(&mut self) -> Mark {
+        self.catching += 1;
+        Mark {
+            journal: self.journal.len(),
+            events: self.events.len(),
+            event_bytes: self.event_bytes,
+        }
+    }
+
+    /// Ends a catching call that succeeded.
+    pub(crate) fn release(&mut self) {
+        self.catching -= 1;
+    }
+
+    /// Undoes what happened since the mark.
+    pub(crate) fn undo(&mut self, mark: &Mark) {
+        self.catching -= 1;
+        for undo in self.journal.drain(mark.journal..).rev() {
+            let cell = &mut self.cells[undo.cell];
+            cell.value = undo.value;
+            cell.added = undo.added;
+            cell.dirty = undo.dirty;
+        }
+        self.events.truncate(mark.events);
+        self.event_bytes = mark.event_bytes;
+        self.stop = None;
+        self.failed_in = None;
+    }
+
+    /// The hash of what was touched: each key's hash and how, in order of the cells.
+    pub(crate) fn footprint(&self) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        for cell in self.cells.iter().filter(|cell| cell.touched.bits() != 0) {
+            hasher.update(&cell.hash.0).update(&[cell.touched.bits()]);
+        }
+        Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// The bytes of a counter field's value.
+pub(crate) fn counter_width(contract: &Contract, field: u8) -> usize {
+    match contract.abi().fields.get(usize::from(field)).map(|field| (&field.cell, &field.value)) {
+        Some((CellKind::Counter, Type::U8)) => 1,
+        Some((CellKind::Counter, Type::U16)) => 2,
+        Some((CellKind::Counter, Type::U32)) => 4,
+        Some((CellKind::Counter, Type::U64)) => 8,
+        _ => 16,
+    }
+}
+
+/// Adds to a counter of `width` bytes; an absent one is zero.
+///
+/// # Errors
+/// [`TrapKind::CounterOutOfBounds`] when the sum is negative or does not fit.
+pub(crate) fn counter_add(
+    value: Option<&[u8]>,
+    width: usize,
+    delta: i128,
+) -> Result<Bytes, TrapKind> {
+    let mut bytes = [0; 16];
+    if let Some(value) = value {
+        bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?.copy_from_slice(value);
+    }
+    let sum = u128::from_le_bytes(bytes)
+        .checked_add_signed(delta)
+        .filter(|sum| width == 16 || sum >> (8 * width) == 0)
+        .ok_or(TrapKind::CounterOutOfBounds)?;
+    Ok(Bytes::from_slice(&sum.to_le_bytes()[..width]))
+}

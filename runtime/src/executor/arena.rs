@@ -1,0 +1,124 @@
+//! The values of a block's keys, by slot, while the block runs.
+
+use kempe_abi::{Address, Outcome, TrapKind};
+use rayon::prelude::*;
+
+use super::{Change, Done, Interned, Work};
+use crate::access::{Cell, system_hash};
+use crate::engine::{counter_add, discard};
+use crate::state::{StateRead, StoreError};
+use crate::types::{Bytes, Prices, system_field};
+
+/// During a batch the arena is only read; between batches one thread applies the batch's changes.
+pub(super) struct Arena {
+    values: Vec<Slot>,
+}
+
+pub(super) struct Slot {
+    pub(super) value: Option<Bytes>,
+    pub(super) dirty: bool,
+}
+
+impl Arena {
+    /// Reads the value of every key of the block, on all threads.
+    pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
+        let read = |hash| Ok(Slot { value: state.get(hash)?, dirty: false });
+        let values: Result<_, StoreError> =
+            interned.slots.par_iter().with_min_len(256).map(read).collect();
+        Ok(Self { values: values? })
+    }
+
+    pub(super) fn slot(&self, cell: &Cell) -> &Slot {
+        &self.values[cell.slot as usize]
+    }
+
+    /// Gives cells their current values.
+    pub(super) fn read_into(&self, cells: &mut [Cell]) {
+        for cell in cells {
+            cell.value.clone_from(&self.slot(cell).value);
+        }
+    }
+
+    /// Applies what a transaction did; its additions may turn out not to fit, and then it failed.
+    ///
+    /// Transactions of a batch settle in the published order, so that the one that fails is the
+    /// one that would fail sequentially.
+    pub(super) fn settle(&mut self, work: &mut Work, sender: &Address, prices: &Prices) {
+        if !matches!(work.done, Some(Done::Receipt(..))) {
+            return;
+        }
+        if work.cells.iter().any(|cell| self.sum(cell).is_err()) {
+            fail_counter(work, sender, prices);
+        }
+        for cell in &work.cells {
+            if cell.added != 0
+                && let Ok(sum) = self.sum(cell)
+            {
+                let slot = &mut self.values[cell.slot as usize];
+                *slot = Slot { value: Some(sum), dirty: true };
+            }
+            if cell.dirty {
+                let slot = &mut self.values[cell.slot as usize];
+                slot.value.clone_from(&cell.value);
+                slot.dirty = true;
+            }
+        }
+    }
+
+    fn sum(&self, cell: &Cell) -> Result<Bytes, TrapKind> {
+        sum_of(cell, self.slot(cell).value.as_deref())
+    }
+}
+
+/// The value of a cell after its additions.
+pub(super) fn sum_of(cell: &Cell, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
+    if cell.added == 0 {
+        return Ok(Bytes::new());
+    }
+    counter_add(current, usize::from(cell.width), cell.added)
+}
+
+/// Turns a transaction whose additions do not fit into a failed one that pays its fee.
+pub(super) fn fail_counter(work: &mut Work, sender: &Address, prices: &Prices) {
+    discard(&mut work.cells);
+    let Some(Done::Receipt(receipt, _)) = &mut work.done else { return };
+    receipt.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
+    receipt.results = Vec::new();
+    receipt.events = Vec::new();
+    let last = receipt.failure.take();
+    receipt.failure = Some(last.unwrap_or_else(|| crate::types::Failure {
+        action: 0,
+        contract: Address::ZERO,
+        undeclared: None,
+    }));
+    let Some(balance) = work.fee_only.take() else { return };
+    let sender = system_hash(system_field::BALANCE, &sender.0);
+    let collector = system_hash(system_field::BALANCE, &prices.collector.0);
+    let fee = i128::try_from(receipt.fee).unwrap_or(i128::MAX);
+    for cell in &mut work.cells {
+        if cell.hash == sender {
+            cell.value = Some(balance.clone());
+            cell.dirty = true;
+        } else if cell.hash == collector {
+            cell.added = fee;
+        }
+    }
+}
+
+impl Arena {
+    /// The changed cells, each key once, in arbitrary order. Takes the keys out of the works.
+    pub(super) fn into_changes(mut self, works: &mut [Work]) -> Vec<Change> {
+        let mut changes = Vec::with_capacity(self.values.len());
+        for cell in works.iter_mut().flat_map(|work| &mut work.cells) {
+            let slot = &mut self.values[cell.slot as usize];
+            if std::mem::take(&mut slot.dirty) {
+                changes.push(Change {
+                    key: cell.key.clone(),
+                    hash: cell.hash,
+                    value: slot.value.take(),
+                });
+            }
+        }
+        changes
+    }
+}

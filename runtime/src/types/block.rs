@@ -1,0 +1,124 @@
+//! Blocks, and the contract records in the state.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use kempe_abi::{Address, Hash};
+
+use super::key::Bytes;
+use super::receipt::Receipt;
+use super::transaction::SignedTransaction;
+use crate::scheduler::Schedule;
+
+/// What a block commits to.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Header {
+    /// 0 for genesis, then one more each.
+    pub height: u64,
+    /// The hash of the header before; zero for genesis.
+    pub parent: Hash,
+    /// Milliseconds since 1970; never less than the parent's.
+    pub time_ms: u64,
+    /// The rules under which it was executed: engine version, fuel prices and limits.
+    pub protocol: Hash,
+    /// The Merkle root over the transactions' hashes, in block order.
+    pub transactions_root: Hash,
+    /// The hash of the published schedule.
+    pub schedule_hash: Hash,
+    /// The Merkle root over the receipts' hashes, in block order.
+    pub receipts_root: Hash,
+    /// The state root after the block.
+    pub state_root: Hash,
+}
+
+/// A block: the header, the transactions, and the schedule in whose order they took effect.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Block {
+    /// The header.
+    pub header: Header,
+    /// The transactions; a `TxIndex` is a position here.
+    pub transactions: Vec<SignedTransaction>,
+    /// The published schedule.
+    pub schedule: Schedule,
+}
+
+/// A block as it is stored, with its receipts.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BlockRecord {
+    /// The block.
+    pub block: Block,
+    /// The receipts, by `TxIndex`.
+    pub receipts: Vec<Receipt>,
+}
+
+/// What the state keeps about a contract, under the system field `CONTRACT`.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct ContractRecord {
+    /// The blake3 hash of its wasm.
+    pub code: Hash,
+    /// Who deployed it.
+    pub deployer: Address,
+    /// The immutables that were set, by field number, ascending.
+    pub immutables: Vec<(u8, Vec<u8>)>,
+}
+
+impl ContractRecord {
+    /// The stored encoding.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        Bytes::from_vec(borsh::to_vec(self).expect("encoding to memory cannot fail"))
+    }
+}
+
+impl Header {
+    /// The hash that names the block.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        hash_in_context("kempe 2026 header", self)
+    }
+}
+
+/// The hash that a header carries for a schedule.
+#[must_use]
+pub fn schedule_hash(schedule: &Schedule) -> Hash {
+    hash_in_context("kempe 2026 schedule", schedule)
+}
+
+/// The blake3 hash of an encoding, in a context of its own.
+pub(crate) fn hash_in_context(context: &str, value: &impl BorshSerialize) -> Hash {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    value.serialize(&mut hasher).expect("writing to a hasher cannot fail");
+    Hash(*hasher.finalize().as_bytes())
+}
+
+/// The root of a binary Merkle tree over hashes: an inner node is the keyed hash of its two
+/// children, an odd node at the end of a level moves up unchanged, and the root binds the number
+/// of leaves, so that no leaf can be taken for a node and no list for a longer one.
+///
+/// ```
+/// # use kempe_runtime::types::merkle_root;
+/// # use kempe_abi::Hash;
+/// assert_ne!(merkle_root(&[Hash([1; 32])]), merkle_root(&[Hash([1; 32]), Hash([1; 32])]));
+/// ```
+#[must_use]
+pub fn merkle_root(leaves: &[Hash]) -> Hash {
+    const NODE: [u8; 32] = *b"kempe merkle tree inner node key";
+    const ROOT: [u8; 32] = *b"kempe merkle tree root node key.";
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        level = level
+            .chunks(2)
+            .map(|pair| match pair {
+                [left, right] => {
+                    let mut bytes = [0; 64];
+                    bytes[..32].copy_from_slice(&left.0);
+                    bytes[32..].copy_from_slice(&right.0);
+                    Hash(*blake3::keyed_hash(&NODE, &bytes).as_bytes())
+                }
+                _ => pair[0],
+            })
+            .collect();
+    }
+    let mut bytes = [0; 40];
+    bytes[..8].copy_from_slice(&(leaves.len() as u64).to_le_bytes());
+    bytes[8..].copy_from_slice(&level.first().copied().unwrap_or_default().0);
+    Hash(*blake3::keyed_hash(&ROOT, &bytes).as_bytes())
+}

@@ -1,0 +1,363 @@
+//! Transactions: what is signed, how it is encoded, and how a signature is checked.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use kempe_abi::{AccessKind, Address, Hash, MethodId};
+
+use super::key::{SYSTEM, StateKey};
+
+/// The most bytes of an encoded transaction. Ours to choose: a module of the largest admitted size
+/// and its arguments fit.
+pub const TX_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most actions of a transaction. Ours to choose.
+pub const ACTIONS_MAX: usize = 64;
+
+/// The most entries of an access list, derived and explicit. Ours to choose: Solana permits 64
+/// accounts, Soroban 100 entries; a derived list need not be shipped, so more is affordable.
+pub const LIST_ENTRIES_MAX: usize = 1024;
+
+/// The context under which transactions are hashed, so that no other signed bytes can be mistaken for one.
+const HASH_CONTEXT: &str = "kempe 2026 transaction";
+
+/// A request to run one or more actions atomically.
+///
+/// Its canonical encoding is the borsh encoding of the fields in order.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Transaction {
+    /// The chain it is for.
+    pub chain_id: u64,
+    /// Who signs, and pays: an ed25519 public key.
+    pub sender: Address,
+    /// One more than the sender's last transaction's; the first is 0.
+    pub nonce: u64,
+    /// The most fuel it may burn.
+    pub fuel_limit: u64,
+    /// What to do, in order; all of it or nothing.
+    pub actions: Vec<Action>,
+    /// Keys that a method declared as dynamic touches, as recorded by a simulation.
+    pub access: Vec<DeclaredAccess>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Action {
+    /// Calls a method of a contract.
+    Call {
+        /// The contract.
+        contract: Address,
+        /// The method's selector.
+        method: MethodId,
+        /// The encoded arguments.
+        args: Vec<u8>,
+    },
+    /// Deploys a contract and runs its `init`.
+    Deploy {
+        /// The module.
+        wasm: Vec<u8>,
+        /// The encoded arguments of `init`.
+        args: Vec<u8>,
+    },
+    /// Moves native balance.
+    Transfer {
+        /// To whom.
+        to: Address,
+        /// How much.
+        amount: u128,
+    },
+}
+
+/// An entry of an explicit access list.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct DeclaredAccess {
+    /// How.
+    pub kind: AccessKind,
+    /// What.
+    pub key: StateKey,
+}
+
+/// A transaction and its signature.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SignedTransaction {
+    /// What was signed.
+    pub transaction: Transaction,
+    /// The ed25519 signature of [`Transaction::hash`].
+    pub signature: [u8; 64],
+}
+
+/// Why a transaction cannot be part of a block. It was not executed and costs nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// The bytes are not one canonical encoding.
+    #[error("the bytes are not the canonical encoding of a transaction: {0}")]
+    Encoding(String),
+    /// Longer than [`TX_BYTES_MAX`].
+    #[error("the transaction is too large: size_bytes={size_bytes} size_bytes_max={TX_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        size_bytes: usize,
+    },
+    /// It does nothing.
+    #[error("the transaction has no actions")]
+    NoActions,
+    /// More than [`ACTIONS_MAX`] actions.
+    #[error("the transaction has too many actions: n_actions={0} n_actions_max={ACTIONS_MAX}")]
+    TooManyActions(usize),
+    /// The explicit list has more than [`LIST_ENTRIES_MAX`] entries.
+    #[error("the access list is too long: n_entries={0} n_entries_max={LIST_ENTRIES_MAX}")]
+    ListTooLong(usize),
+    /// The explicit list names a cell of the chain itself, which no contract can touch.
+    #[error("the access list names a key of the chain itself: key={0:?}")]
+    SystemKey(StateKey),
+    /// For another chain.
+    #[error("the transaction is for another chain: chain_id={found} expected={expected}")]
+    ChainId {
+        /// The transaction's.
+        found: u64,
+        /// This chain's.
+        expected: u64,
+    },
+    /// Used already, or ahead of its turn.
+    #[error(
+        "the nonce is not the sender's next: sender={sender} nonce={found} expected={expected}"
+    )]
+    Nonce {
+        /// The sender.
+        sender: Address,
+        /// The transaction's.
+        found: u64,
+        /// The next.
+        expected: u64,
+    },
+    /// The fuel limit is above the chain's.
+    #[error("the fuel limit is above the chain's: fuel_limit={found} fuel_limit_max={max}")]
+    FuelLimit {
+        /// The transaction's.
+        found: u64,
+        /// The chain's.
+        max: u64,
+    },
+    /// The sender's address is not a usable public key (not a point, or of small order).
+    #[error("the sender's address is not a usable ed25519 public key: sender={0}")]
+    BadSender(Address),
+    /// The signature does not fit.
+    #[error("the signature is not the sender's: sender={0}")]
+    BadSignature(Address),
+}
+
+impl Transaction {
+    /// The hash that is signed and that names the transaction: blake3 of its canonical encoding in
+    /// a context of its own. The signature is not part of it, so nobody can rename a transaction.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        let mut hasher = blake3::Hasher::new_derive_key(HASH_CONTEXT);
+        self.serialize(&mut hasher).expect("writing to a hasher cannot fail");
+        Hash(*hasher.finalize().as_bytes())
+    }
+
+    /// The bytes of the encoding of the signed transaction.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        const FIXED: usize = 8 + 32 + 8 + 8 + 4 + 4 + 64;
+        let actions = self.actions.iter().map(|action| match action {
+            Action::Call { args, .. } => 1 + 32 + 4 + 4 + args.len(),
+            Action::Deploy { wasm, args } => 1 + 4 + wasm.len() + 4 + args.len(),
+            Action::Transfer { .. } => 1 + 32 + 16,
+        });
+        let access = self.access.iter().map(|entry| 1 + 32 + 1 + 4 + entry.key.key.len());
+        FIXED + actions.sum::<usize>() + access.sum::<usize>()
+    }
+
+    /// Signs it.
+    #[must_use]
+    pub fn sign(self, key: &SigningKey) -> SignedTransaction {
+        let signature = key.sign(self.hash().as_bytes()).to_bytes();
+        SignedTransaction { transaction: self, signature }
+    }
+
+    /// Checks what does not depend on the state: counts, sizes and the chain.
+    ///
+    /// # Errors
+    /// [`TransactionError`].
+    pub fn check_form(&self, chain_id: u64, fuel_limit_max: u64) -> Result<(), TransactionError> {
+        if self.chain_id != chain_id {
+            return Err(TransactionError::ChainId { found: self.chain_id, expected: chain_id });
+        }
+        if self.actions.is_empty() {
+            return Err(TransactionError::NoActions);
+        }
+        if self.actions.len() > ACTIONS_MAX {
+            return Err(TransactionError::TooManyActions(self.actions.len()));
+        }
+        if self.access.len() > LIST_ENTRIES_MAX {
+            return Err(TransactionError::ListTooLong(self.access.len()));
+        }
+        if let Some(entry) = self.access.iter().find(|entry| entry.key.contract == SYSTEM) {
+            return Err(TransactionError::SystemKey(entry.key.clone()));
+        }
+        if self.fuel_limit > fuel_limit_max {
+            return Err(TransactionError::FuelLimit {
+                found: self.fuel_limit,
+                max: fuel_limit_max,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl SignedTransaction {
+    /// Decodes the canonical encoding.
+    ///
+    /// # Errors
+    /// [`TransactionError::TooLarge`] and [`TransactionError::Encoding`]; bytes left over are an error.
+    pub fn decode(bytes: &[u8]) -> Result<Self, TransactionError> {
+        if bytes.len() > TX_BYTES_MAX {
+            return Err(TransactionError::TooLarge { size_bytes: bytes.len() });
+        }
+        borsh::from_slice(bytes).map_err(|error| TransactionError::Encoding(error.to_string()))
+    }
+
+    /// Checks the signature and returns the transaction's hash, by the rules of ZIP 215, under which checking one by one and in batches
+    /// agree for every input. A public key of small order is refused before: anyone could sign for it.
+    ///
+    /// Source: <https://zips.z.cash/zip-0215>.
+    ///
+    /// # Errors
+    /// [`TransactionError::BadSender`] and [`TransactionError::BadSignature`].
+    pub fn verify(&self) -> Result<Hash, TransactionError> {
+        let sender = self.transaction.sender;
+        if SMALL_ORDER.contains(&sender.0) {
+            return Err(TransactionError::BadSender(sender));
+        }
+        let key =
+            VerificationKey::try_from(sender.0).map_err(|_| TransactionError::BadSender(sender))?;
+        let signature = Signature::from(self.signature);
+        let hash = self.transaction.hash();
+        key.verify(&signature, hash.as_bytes())
+            .map_err(|_| TransactionError::BadSignature(sender))?;
+        Ok(hash)
+    }
+}
+
+/// The encodings of the eight points of small order, the non-canonical ones included.
+///
+/// Source: Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs" (2020), table 1; a test
+/// recomputes them from the curve.
+const SMALL_ORDER: [[u8; 32]; 14] = small_order();
+
+const fn small_order() -> [[u8; 32]; 14] {
+    const fn with_sign(mut bytes: [u8; 32]) -> [u8; 32] {
+        bytes[31] |= 0x80;
+        bytes
+    }
+    let zero = [0; 32];
+    let mut one = zero;
+    one[0] = 1;
+    // p = 2^255 - 19, p + 1 and p - 1, little-endian.
+    let mut p = [0xff; 32];
+    p[0] = 0xed;
+    p[31] = 0x7f;
+    let mut p_plus_one = p;
+    p_plus_one[0] = 0xee;
+    let mut minus_one = p;
+    minus_one[0] = 0xec;
+    // The y coordinates of the four points of order eight.
+    let eight_a = [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ];
+    let eight_b = [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ];
+    [
+        zero,
+        with_sign(zero),
+        one,
+        with_sign(one),
+        minus_one,
+        with_sign(minus_one),
+        p,
+        with_sign(p),
+        p_plus_one,
+        with_sign(p_plus_one),
+        eight_a,
+        with_sign(eight_a),
+        eight_b,
+        with_sign(eight_b),
+    ]
+}
+
+/// The address of the contract that the `index`-th action of `sender`'s transaction `nonce` deploys.
+#[must_use]
+pub fn contract_address(sender: &Address, nonce: u64, index: usize) -> Address {
+    let mut hasher = blake3::Hasher::new_derive_key("kempe 2026 contract address");
+    hasher.update(&sender.0).update(&nonce.to_le_bytes()).update(&(index as u64).to_le_bytes());
+    Address(*hasher.finalize().as_bytes())
+}
+
+/// The address of a signing key: its public key.
+#[must_use]
+pub fn address_of(key: &SigningKey) -> Address {
+    Address(VerificationKey::from(key).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transaction() -> (SigningKey, Transaction) {
+        let key = SigningKey::from([7; 32]);
+        let transaction = Transaction {
+            chain_id: 1,
+            sender: address_of(&key),
+            nonce: 0,
+            fuel_limit: 1000,
+            actions: vec![Action::Transfer { to: Address([9; 32]), amount: 5 }],
+            access: Vec::new(),
+        };
+        (key, transaction)
+    }
+
+    #[test]
+    fn signatures_bind_every_byte() {
+        let (key, transaction) = transaction();
+        let signed = transaction.sign(&key);
+        assert_eq!(signed.verify(), Ok(signed.transaction.hash()));
+        let bytes = borsh::to_vec(&signed).unwrap();
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            if let Ok(signed) = SignedTransaction::decode(&changed) {
+                assert!(signed.verify().is_err(), "byte {at} is not bound");
+            }
+        }
+    }
+
+    #[test]
+    fn encodings_are_canonical() {
+        let (key, transaction) = transaction();
+        let mut bytes = borsh::to_vec(&transaction.clone().sign(&key)).unwrap();
+        assert_eq!(bytes.len(), transaction.size_bytes());
+        bytes.push(0);
+        assert!(matches!(SignedTransaction::decode(&bytes), Err(TransactionError::Encoding(_))));
+        let claimed = [&[0xff; 52][..], &u32::MAX.to_le_bytes()].concat();
+        assert!(matches!(SignedTransaction::decode(&claimed), Err(TransactionError::Encoding(_))));
+    }
+
+    #[test]
+    fn a_key_of_small_order_cannot_send() {
+        for sender in SMALL_ORDER {
+            let (_, mut transaction) = transaction();
+            transaction.sender = Address(sender);
+            // R = identity and s = 0 satisfy the equation for a small-order key under ZIP 215.
+            let mut signature = [0; 64];
+            signature[0] = 1;
+            let signed = SignedTransaction { transaction, signature };
+            assert_eq!(signed.verify(), Err(TransactionError::BadSender(Address(sender))));
+        }
+    }
+}
