@@ -1,0 +1,41 @@
+use kempe_sdk::prelude::*;
+
+/// An amount moved.
+#[event]
+pub struct Transfer {
+    /// Who had it.
+    pub from: Address,
+    /// Who has it.
+    pub to: Address,
+    /// How much.
+    pub amount: u128,
+}
+
+/// A spender may move up to an amount.
+#[event]
+pub struct Approval {
+    /// Whose balance it is.
+    pub owner: Address,
+    /// Who may move it.
+    pub spender: Address,
+    /// How much.
+    pub amount: u128,
+}
+
+/// An amount was created.
+#[event]
+pub struct Mint {
+    /// Who has it.
+    pub to: Address,
+    /// How much.
+    pub amount: u128,
+}
+
+/// An amount was destroyed.
+#[event]
+pub struct Burn {
+    /// Who had it.
+    pub from: Address,
+    /// How much.
+    pub amount: u128,
+}

@@ -1,0 +1,370 @@
+//! Access templates: resolving names, the constants of the ABI, and functions for rustc to check types.
+
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Lit;
+
+use crate::access::{Clause, Expr};
+use crate::field::{Cell, Field};
+use crate::method::Method;
+use crate::text::{self, Errors};
+
+/// What a template becomes.
+pub(crate) struct Template {
+    /// `ClauseDef`s.
+    pub(crate) defs: Vec<TokenStream>,
+    /// Functions that are never called: rustc checks the types of keys and arguments in them.
+    pub(crate) checks: Vec<TokenStream>,
+}
+
+/// An expression, resolved.
+#[derive(Clone)]
+struct Resolved {
+    /// An `ExprDef`.
+    def: TokenStream,
+    /// The same as a Rust expression; `None` for what is open.
+    rust: Option<TokenStream>,
+}
+
+/// Resolves the template of a method.
+pub(crate) fn resolve(fields: &[Field], method: &Method, errors: &mut Errors) -> Template {
+    let mut resolver = Resolver {
+        fields,
+        method,
+        errors,
+        lists: Vec::new(),
+        template: Template { defs: Vec::new(), checks: Vec::new() },
+    };
+    let defs = resolver.clauses(&method.access);
+    resolver.template.defs = defs;
+    resolver.template
+}
+
+struct Resolver<'a> {
+    fields: &'a [Field],
+    method: &'a Method,
+    errors: &'a mut Errors,
+    /// The lists of the `each` clauses around, as Rust expressions.
+    lists: Vec<TokenStream>,
+    template: Template,
+}
+
+impl Resolver<'_> {
+    fn clauses(&mut self, clauses: &[Clause]) -> Vec<TokenStream> {
+        clauses
+            .iter()
+            .filter_map(|clause| {
+                let def = self.clause(clause);
+                self.errors.note(def)
+            })
+            .collect()
+    }
+
+    fn clause(&mut self, clause: &Clause) -> syn::Result<TokenStream> {
+        let def = match clause {
+            Clause::Touch { kind, field, key } => {
+                let index = self.cell(field, key)?;
+                let kind = format_ident!("{}", capitalized(kind.word()));
+                let parts = self.exprs(key)?;
+                self.check_key(index, &parts, field)?;
+                let index = byte(index);
+                let defs = parts.iter().map(|part| &part.def);
+                quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, field: #index, key: &[#(#defs),*] } }
+            }
+            Clause::Call { callee, method, args } => {
+                let span = callee.span();
+                let callee = self.expr(callee)?;
+                let args = self.exprs(args)?;
+                let Some(rust) = &callee.rust else {
+                    return Err(syn::Error::new(span, "a callee cannot be open"));
+                };
+                self.check(quote! { ::kempe_sdk::Address }, rust);
+                for rust in args.iter().filter_map(|arg| arg.rust.clone()) {
+                    self.check(quote! { impl ::kempe_sdk::abi::AbiType }, &rust);
+                }
+                let (callee, method) = (callee.def, method.to_string());
+                let args = args.iter().map(|arg| &arg.def);
+                quote! { Call { callee: #callee, method: #method, args: &[#(#args),*] } }
+            }
+            Clause::Each { list, clauses, span } => {
+                let resolved = self.expr(list)?;
+                let Some(rust) = resolved.rust else {
+                    return Err(syn::Error::new(*span, "a list cannot be open"));
+                };
+                self.lists.push(rust);
+                let clauses = self.clauses(clauses);
+                self.lists.pop();
+                let list = resolved.def;
+                quote! { Each { list: #list, clauses: &[#(#clauses),*] } }
+            }
+            Clause::Dynamic => quote! { Dynamic },
+        };
+        Ok(quote! { ::kempe_sdk::abi::def::ClauseDef::#def })
+    }
+
+    /// The number of the field, if a clause may name it with this key.
+    fn cell(&self, name: &Ident, key: &[Expr]) -> syn::Result<usize> {
+        let Some(index) = self.fields.iter().position(|field| field.name == *name) else {
+            let names: Vec<String> = self.fields.iter().map(|f| f.name.to_string()).collect();
+            return Err(text::error(
+                name.span(),
+                &format!("there is no field `{name}`"),
+                &text::suggest(&name.to_string(), names.iter().map(String::as_str)),
+            ));
+        };
+        let field = &self.fields[index];
+        match (field.cell, key.is_empty()) {
+            (Cell::Immutable, _) => Err(text::error(
+                name.span(),
+                &format!("`{name}` is immutable, so reading it conflicts with nothing"),
+                "remove the clause",
+            )),
+            (Cell::Item | Cell::Counter, false) => Err(text::error(
+                name.span(),
+                &format!("`{name}` is one cell, it has no keys"),
+                &format!("write `{name}`"),
+            )),
+            (Cell::Map | Cell::CounterMap, true) => Err(text::error(
+                name.span(),
+                &format!("`{name}` is a map: the clause must say which keys"),
+                &format!(
+                    "write `{name}[key]`, or declare the method `dynamic` if the key depends on state"
+                ),
+            )),
+            _ => Ok(index),
+        }
+    }
+
+    fn exprs(&mut self, exprs: &[Expr]) -> syn::Result<Vec<Resolved>> {
+        exprs.iter().map(|expr| self.expr(expr)).collect()
+    }
+
+    fn expr(&mut self, expr: &Expr) -> syn::Result<Resolved> {
+        let span = expr.span();
+        let (def, rust) = match expr {
+            Expr::Name(name) => return self.name(name),
+            Expr::Member(of, member) => {
+                let of = self.expr(of)?;
+                let text = member.to_string();
+                // A position in a tuple is kept as `_1`, since `1` is no identifier.
+                let index = text.strip_prefix('_').and_then(|digits| digits.parse::<u32>().ok());
+                let text = index.map_or(text, |index| index.to_string());
+                let (def, rust) = (of.def, of.rust);
+                let rust = rust.map(|of| match index {
+                    Some(index) => {
+                        let index = Literal::u32_unsuffixed(index);
+                        quote_spanned! { span=> #of.#index }
+                    }
+                    None => quote_spanned! { span=> #of.#member },
+                });
+                (quote! { Member(&#def, #text) }, rust)
+            }
+            Expr::Literal(lit) => literal(lit)?,
+            Expr::Hash(parts, _) => {
+                let parts = self.exprs(parts)?;
+                let (defs, rust) = (parts.iter().map(|part| &part.def), tuple(&parts));
+                let hash = rust.map(|tuple| quote_spanned! { span=> ::kempe_sdk::hash(&#tuple) });
+                (quote! { Hash(&[#(#defs),*]) }, hash)
+            }
+            Expr::Tuple(parts, _) => {
+                let parts = self.exprs(parts)?;
+                let (defs, rust) = (parts.iter().map(|part| &part.def), tuple(&parts));
+                (quote! { Tuple(&[#(#defs),*]) }, rust)
+            }
+            Expr::Open(_) => (quote! { Open }, None),
+        };
+        Ok(Resolved { def: expr_def(&def), rust })
+    }
+
+    fn name(&self, name: &Ident) -> syn::Result<Resolved> {
+        let word = name.to_string();
+        let immutable = self.fields.iter().position(|f| f.is_immutable() && f.name == *name);
+        let param = self.method.params.iter().position(|(param, _)| param == name);
+        let def = match (&*word, param, immutable) {
+            ("caller", ..) => quote! { Caller },
+            ("this", ..) => quote! { This },
+            ("element", ..) => {
+                if self.lists.is_empty() {
+                    return Err(text::error(
+                        name.span(),
+                        "`element` has a meaning only inside `each(list, ...)`",
+                        "write `each(list, write(field[element]))`",
+                    ));
+                }
+                quote! { Element }
+            }
+            (_, Some(_), Some(_)) => {
+                return Err(text::error(
+                    name.span(),
+                    &format!("`{name}` is a parameter and an immutable field"),
+                    "give the parameter another name",
+                ));
+            }
+            (_, Some(index), None) => {
+                let index = byte(index);
+                quote! { Param(#index) }
+            }
+            (_, None, Some(index)) => {
+                let index = byte(index);
+                quote! { Immutable(#index) }
+            }
+            (_, None, None) => return Err(self.unknown(name)),
+        };
+        let name = local(name);
+        Ok(Resolved { def: expr_def(&def), rust: Some(quote! { #name }) })
+    }
+
+    fn unknown(&self, name: &Ident) -> syn::Error {
+        if self.fields.iter().any(|field| field.name == *name) {
+            return text::error(
+                name.span(),
+                &format!("`{name}` is a field that changes, so the host cannot read it ahead"),
+                "make it `Immutable`, pass it as a parameter, or declare the method `dynamic`",
+            );
+        }
+        let immutables = self.fields.iter().filter(|f| f.is_immutable()).map(|f| &f.name);
+        let params = self.method.params.iter().map(|(param, _)| param);
+        let mut names: Vec<String> = params.chain(immutables).map(Ident::to_string).collect();
+        names.extend(["caller".into(), "this".into()]);
+        text::error(
+            name.span(),
+            &format!(
+                "`{}` has no parameter `{name}`, and there is no such immutable",
+                self.method.name
+            ),
+            &text::suggest(&name.to_string(), names.iter().map(String::as_str)),
+        )
+    }
+
+    fn check_key(&mut self, index: usize, parts: &[Resolved], at: &Ident) -> syn::Result<()> {
+        let field = &self.fields[index];
+        if field.keys.is_empty() {
+            return Ok(());
+        }
+        if parts.len() != 1 && parts.len() != field.keys.len() {
+            return Err(syn::Error::new(
+                at.span(),
+                format!("`{at}` has {} keys, the clause has {}", field.keys.len(), parts.len()),
+            ));
+        }
+        let rust = match parts {
+            [part] => part.rust.clone(),
+            parts => tuple(parts),
+        };
+        let Some(rust) = rust else {
+            return Err(text::error(
+                at.span(),
+                "a key cannot be open",
+                "`_` is only for arguments in `calls(...)`",
+            ));
+        };
+        self.check(field.key(), &rust);
+        Ok(())
+    }
+
+    /// Adds a function in which `rust` must have the type `ty`.
+    fn check(&mut self, ty: TokenStream, rust: &TokenStream) {
+        let name = format_ident!("{}_{}", self.method.name, self.template.checks.len());
+        let params = self.method.params.iter().map(|(name, ty)| {
+            let name = local(name);
+            quote! { #name: #ty }
+        });
+        let immutables = self.fields.iter().filter(|field| {
+            field.is_immutable() && self.method.params.iter().all(|(name, _)| *name != field.name)
+        });
+        let immutables = immutables.map(|field| {
+            let (name, ty) = (local(&field.name), &field.value);
+            quote! { #name: #ty }
+        });
+        let loops = self
+            .lists
+            .iter()
+            .map(|list| quote! { let Some(element) = #list.into_iter().next() else { loop {} }; });
+        self.template.checks.push(quote! {
+            fn #name(
+                caller: ::kempe_sdk::Address,
+                this: ::kempe_sdk::Address,
+                #(#params,)*
+                #(#immutables,)*
+            ) -> #ty {
+                #(#loops)*
+                #rust
+            }
+        });
+    }
+}
+
+/// The name as a variable of a check: shown where it is written, but the same variable wherever the
+/// token comes from.
+fn local(name: &Ident) -> Ident {
+    Ident::new(&name.to_string(), name.span().resolved_at(proc_macro2::Span::call_site()))
+}
+
+fn expr_def(def: &TokenStream) -> TokenStream {
+    quote! { ::kempe_sdk::abi::def::ExprDef::#def }
+}
+
+/// A tuple of the parts; `None` if one is open.
+fn tuple(parts: &[Resolved]) -> Option<TokenStream> {
+    let parts: Vec<_> = parts.iter().map(|part| part.rust.clone()).collect::<Option<_>>()?;
+    Some(quote! { (#(#parts,)*) })
+}
+
+/// The canonical encoding of a literal, and the literal as Rust.
+fn literal(lit: &Lit) -> syn::Result<(TokenStream, Option<TokenStream>)> {
+    let listed = |bytes: &[u8]| -> syn::Result<Vec<u8>> {
+        let len =
+            u32::try_from(bytes.len()).map_err(|_| syn::Error::new(lit.span(), "too long"))?;
+        Ok([&len.to_le_bytes(), bytes].concat())
+    };
+    let (bytes, rust) = match lit {
+        Lit::Bool(value) => (vec![u8::from(value.value)], quote! { #lit }),
+        Lit::Int(value) => (integer(value)?, quote! { #lit }),
+        Lit::Str(text) => (
+            listed(text.value().as_bytes())?,
+            quote! { ::kempe_sdk::__private::String::from(#lit) },
+        ),
+        Lit::ByteStr(bytes) => (listed(&bytes.value())?, quote! { #lit.to_vec() }),
+        other => {
+            return Err(text::error(
+                other.span(),
+                "a template has no such literal",
+                "write an integer with its type, `true`, \"text\" or b\"bytes\"",
+            ));
+        }
+    };
+    let bytes = Literal::byte_string(&bytes);
+    Ok((quote! { Literal(#bytes) }, Some(rust)))
+}
+
+fn integer(lit: &syn::LitInt) -> syn::Result<Vec<u8>> {
+    Ok(match lit.suffix() {
+        "u8" => lit.base10_parse::<u8>()?.to_le_bytes().to_vec(),
+        "u16" => lit.base10_parse::<u16>()?.to_le_bytes().to_vec(),
+        "u32" => lit.base10_parse::<u32>()?.to_le_bytes().to_vec(),
+        "u64" => lit.base10_parse::<u64>()?.to_le_bytes().to_vec(),
+        "u128" => lit.base10_parse::<u128>()?.to_le_bytes().to_vec(),
+        "i8" => lit.base10_parse::<i8>()?.to_le_bytes().to_vec(),
+        "i16" => lit.base10_parse::<i16>()?.to_le_bytes().to_vec(),
+        "i32" => lit.base10_parse::<i32>()?.to_le_bytes().to_vec(),
+        "i64" => lit.base10_parse::<i64>()?.to_le_bytes().to_vec(),
+        "i128" => lit.base10_parse::<i128>()?.to_le_bytes().to_vec(),
+        _ => {
+            return Err(text::error(
+                lit.span(),
+                "an integer in a template needs its type: its encoding depends on it",
+                &format!("write `{lit}u64`, or the type that it has"),
+            ));
+        }
+    })
+}
+
+/// A position as the byte that the ABI has for it; the limits on fields and parameters hold it there.
+fn byte(index: usize) -> u8 {
+    u8::try_from(index).expect("fields and parameters are limited to 256")
+}
+
+fn capitalized(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}

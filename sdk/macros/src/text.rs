@@ -1,0 +1,59 @@
+//! Words for people: documentation comments, suggestions, errors with help.
+
+use proc_macro2::Span;
+use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+
+/// An error with a line that says how to mend it.
+pub(crate) fn error(span: Span, message: &str, help: &str) -> syn::Error {
+    syn::Error::new(span, format!("{message}\nhelp: {help}"))
+}
+
+/// Collects errors, so that one compilation shows all of them.
+#[derive(Default)]
+pub(crate) struct Errors(Option<syn::Error>);
+
+impl Errors {
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    /// The value, or the error after noting it.
+    pub(crate) fn note<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
+    }
+
+    pub(crate) fn into_error(self) -> Option<syn::Error> {
+        self.0
+    }
+}
+
+/// The text of the `///` lines.
+pub(crate) fn doc(attrs: &[Attribute]) -> String {
+    let lines = attrs.iter().filter_map(|attr| match &attr.meta {
+        Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let lines: Vec<String> =
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_string()).collect();
+    lines.join("\n").trim().to_string()
+}
+
+/// "; did you mean `x`?" when one of the names is close, else the list of names.
+pub(crate) fn suggest<'a>(wrong: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let close = names
+        .clone()
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .filter(|(distance, name)| *distance <= 1.max(name.len() / 3))
+        .min();
+    if let Some((_, name)) = close {
+        return format!("did you mean `{name}`?");
+    }
+    let all: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if all.is_empty() { "there is none".into() } else { format!("there is {}", all.join(", ")) }
+}

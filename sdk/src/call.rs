@@ -1,0 +1,50 @@
+//! Calls to other contracts. The clients that `#[interface]` makes use these.
+
+use kempe_abi::host::CODE_BAD_VALUE;
+use kempe_abi::{AbiType, Address, Encode};
+
+use crate::codec::{Bound, Of};
+use crate::{codec, host};
+
+/// Why a call to another contract failed. The callee's writes are undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The callee refused, with this code.
+    Revert(u32),
+    /// The host stopped the callee.
+    Trap,
+}
+
+/// Calls a method with arguments of at most `B` bytes; a failure of the callee ends the transaction.
+#[inline]
+pub fn call<B: Bound, A: Encode, T: AbiType>(callee: &Address, method: u32, args: &A) -> T {
+    codec::encoded::<B, _, _>(args, |args| host::call(callee, method, args, false));
+    match result() {
+        Some(value) => value,
+        None => panic!("the callee's result has another type"),
+    }
+}
+
+/// Calls a method with arguments of at most `B` bytes; a failure of the callee comes back.
+///
+/// # Errors
+/// [`CallError`].
+#[inline]
+pub fn try_call<B: Bound, A: Encode, T: AbiType>(
+    callee: &Address,
+    method: u32,
+    args: &A,
+) -> Result<T, CallError> {
+    match codec::encoded::<B, _, _>(args, |args| host::call(callee, method, args, true)) {
+        0 => result().ok_or(CallError::Revert(CODE_BAD_VALUE)),
+        code => Err(u32::try_from(code).map_or(CallError::Trap, CallError::Revert)),
+    }
+}
+
+#[inline]
+fn result<T: AbiType>() -> Option<T> {
+    if Of::<T>::MAX == 0 {
+        return codec::decode::<Of<T>, T>(&[]);
+    }
+    host::with_call_output::<Of<T>, _>(codec::decode::<Of<T>, T>).flatten()
+}

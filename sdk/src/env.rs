@@ -1,0 +1,81 @@
+//! What a contract can ask its host.
+
+use kempe_abi::{Address, Encode, Hash};
+
+use crate::{codec, host};
+
+/// Who calls: the account that signed the transaction, or the contract that made the call.
+#[inline]
+#[must_use]
+pub fn caller() -> Address {
+    host::caller()
+}
+
+/// The address of this contract.
+#[inline]
+#[must_use]
+pub fn this() -> Address {
+    host::this()
+}
+
+/// The height of the block. Reading it conflicts with nothing.
+#[inline]
+#[must_use]
+pub fn height() -> u64 {
+    host::height()
+}
+
+/// The time of the block, in milliseconds since 1970. Reading it conflicts with nothing.
+#[inline]
+#[must_use]
+pub fn time_ms() -> u64 {
+    host::time_ms()
+}
+
+/// Writes a line to the host's log. Never part of a receipt. See [`log!`](crate::log!).
+#[inline]
+pub fn log_text(text: &str) {
+    host::log(text);
+}
+
+/// The blake3 hash of the canonical encoding of a value, as `hash(..)` in `#[access(...)]`.
+///
+/// There `hash(a, b)` is `hash(&(a, b))` here.
+#[inline]
+#[must_use]
+pub fn hash<T: Encode + ?Sized>(value: &T) -> Hash {
+    codec::encoded::<codec::Any, _, _>(value, blake3)
+}
+
+/// The blake3 hash.
+#[inline]
+#[must_use]
+pub fn blake3(bytes: &[u8]) -> Hash {
+    Hash(host::blake3(bytes))
+}
+
+/// The SHA-256 hash.
+///
+/// Source: FIPS 180-4.
+#[inline]
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Hash {
+    Hash(host::sha256(bytes))
+}
+
+/// The Keccak-256 hash, as Ethereum uses it. Not SHA3-256.
+#[inline]
+#[must_use]
+pub fn keccak256(bytes: &[u8]) -> Hash {
+    Hash(host::keccak256(bytes))
+}
+
+/// Whether the signature of the message is valid under the key.
+///
+/// The address of an account is its key. Valid means valid by ZIP 215, which is the same in every
+/// implementation and in batches.
+#[inline]
+#[must_use]
+pub fn ed25519_verify(key: &Address, message: &[u8], signature: &[u8; 64]) -> bool {
+    host::ed25519_verify(&key.0, message, signature)
+}

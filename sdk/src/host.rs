@@ -1,0 +1,42 @@
+//! The host's functions: imports in wasm, the test host natively.
+//!
+//! Storage functions are not here but in each field's [`FieldTag`], since the field's number is part
+//! of the import's name.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use native::*;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use wasm::*;
+
+/// Names a storage field: its host functions.
+#[cfg(target_arch = "wasm32")]
+pub trait FieldTag: 'static {
+    /// Copies at most `out_cap` bytes of the value; returns its length, or -1 if there is none.
+    ///
+    /// # Safety
+    /// `out` is valid for writes of `out_cap` bytes.
+    #[expect(unsafe_code, reason = "the host writes to the pointer")]
+    unsafe fn get(key: &[u8], out: *mut u8, out_cap: usize) -> i32;
+    /// Replaces the value.
+    fn put(key: &[u8], value: &[u8]);
+    /// Removes the value.
+    fn remove(key: &[u8]);
+    /// Adds to a counter.
+    fn add(key: &[u8], low: i64, high: i64);
+}
+
+/// Names a storage field.
+#[cfg(not(target_arch = "wasm32"))]
+pub trait FieldTag: 'static {
+    /// The field's number.
+    const INDEX: u8;
+}
+
+/// The tag of a storage type that is only described, as the `Counter` in `Map<K, Counter<T>>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Untagged;

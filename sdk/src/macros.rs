@@ -1,0 +1,86 @@
+//! Macros for contract code.
+
+/// Returns `Err(error)` unless the condition holds.
+///
+/// ```
+/// # use kempe_sdk::prelude::*;
+/// # #[error] pub enum E { Zero = 100 }
+/// fn positive(n: u64) -> Result<u64, E> {
+///     ensure!(n > 0, E::Zero);
+///     Ok(n)
+/// }
+/// assert_eq!(positive(0), Err(E::Zero));
+/// ```
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr, $error:expr $(,)?) => {
+        if !$condition {
+            return ::core::result::Result::Err($error);
+        }
+    };
+}
+
+/// Writes a line to the host's log. Never part of a receipt.
+///
+/// Takes what `format!` takes. A plain text costs little; formatting costs some kilobytes of wasm.
+#[macro_export]
+macro_rules! log {
+    ($text:literal $(,)?) => {
+        $crate::log_text($text)
+    };
+    ($($args:tt)*) => {
+        $crate::log_text(&$crate::prelude::format!($($args)*))
+    };
+}
+
+/// The type that names a storage field, with imports of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __field {
+    ($name:ident, $index:literal, $get:literal, $put:literal, $remove:literal, $add:literal) => {
+        pub struct $name;
+
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            #[link(wasm_import_module = "kempe")]
+            unsafe extern "C" {
+                #[link_name = $get]
+                fn get(key: *const u8, key_len: usize, out: *mut u8, out_cap: usize) -> i32;
+                #[link_name = $put]
+                safe fn put(key: *const u8, key_len: usize, value: *const u8, value_len: usize);
+                #[link_name = $remove]
+                safe fn remove(key: *const u8, key_len: usize);
+                #[link_name = $add]
+                safe fn add(key: *const u8, key_len: usize, low: i64, high: i64);
+            }
+
+            impl $crate::host::FieldTag for $name {
+                #[inline(always)]
+                unsafe fn get(key: &[u8], out: *mut u8, out_cap: usize) -> i32 {
+                    // SAFETY: the caller says that `out` has `out_cap` bytes.
+                    unsafe { get(key.as_ptr(), key.len(), out, out_cap) }
+                }
+
+                #[inline(always)]
+                fn put(key: &[u8], value: &[u8]) {
+                    put(key.as_ptr(), key.len(), value.as_ptr(), value.len());
+                }
+
+                #[inline(always)]
+                fn remove(key: &[u8]) {
+                    remove(key.as_ptr(), key.len());
+                }
+
+                #[inline(always)]
+                fn add(key: &[u8], low: i64, high: i64) {
+                    add(key.as_ptr(), key.len(), low, high);
+                }
+            }
+        };
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl $crate::host::FieldTag for $name {
+            const INDEX: u8 = $index;
+        }
+    };
+}

@@ -1,0 +1,96 @@
+use core::fmt;
+use core::marker::PhantomData;
+
+use kempe_abi::AbiType;
+
+use super::{Handle, load, store};
+use crate::host::{self, FieldTag, Untagged};
+
+/// An unsigned integer that transactions add to without conflicting.
+pub struct Counter<T, F = Untagged>(PhantomData<fn() -> (T, F)>);
+
+impl<T, F> Handle for Counter<T, F> {
+    const NEW: Self = Self(PhantomData);
+}
+
+impl<T, F> fmt::Debug for Counter<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counter")
+    }
+}
+
+impl<T: CounterValue, F: FieldTag> Counter<T, F> {
+    /// The count, zero at first. A read, which conflicts with adding.
+    #[inline]
+    pub fn get(&self) -> T {
+        load::<F, T>(&[]).unwrap_or_default()
+    }
+
+    /// Adds. Adding commutes with adding, so two transactions that add do not conflict.
+    ///
+    /// The result is not seen here. If at the end of the transaction the count would leave the range
+    /// of `T`, the transaction is stopped.
+    #[inline]
+    pub fn add(&mut self, amount: T) {
+        amount.add_to::<F>(&[]);
+    }
+
+    /// Subtracts. Commutes with adding and subtracting; see [`Counter::add`].
+    #[inline]
+    pub fn sub(&mut self, amount: T) {
+        amount.sub_from::<F>(&[]);
+    }
+
+    /// Sets the count. A write.
+    #[inline]
+    pub fn put(&mut self, count: T) {
+        store::<F, T>(&[], &count);
+    }
+}
+
+/// The types of counters: `u8`, `u16`, `u32`, `u64`, `u128`.
+pub trait CounterValue: AbiType + Copy + Default {
+    #[doc(hidden)]
+    fn add_to<F: FieldTag>(self, key: &[u8]);
+    #[doc(hidden)]
+    fn sub_from<F: FieldTag>(self, key: &[u8]);
+}
+
+macro_rules! counter_values {
+    ($($int:ty)*) => {
+        $(impl CounterValue for $int {
+            #[inline(always)]
+            fn add_to<F: FieldTag>(self, key: &[u8]) {
+                host::add::<F>(key, i128::from(self));
+            }
+
+            #[inline(always)]
+            fn sub_from<F: FieldTag>(self, key: &[u8]) {
+                host::add::<F>(key, -i128::from(self));
+            }
+        })*
+    };
+}
+
+counter_values! { u8 u16 u32 u64 }
+
+impl CounterValue for u128 {
+    #[inline(always)]
+    fn add_to<F: FieldTag>(self, key: &[u8]) {
+        host::add::<F>(key, delta(self));
+    }
+
+    #[inline(always)]
+    fn sub_from<F: FieldTag>(self, key: &[u8]) {
+        host::add::<F>(key, -delta(self));
+    }
+}
+
+/// One step is at most 2^127 - 1, which is what the host's signed number holds.
+#[inline(always)]
+fn delta(amount: u128) -> i128 {
+    match i128::try_from(amount) {
+        Ok(delta) => delta,
+        Err(_) => panic!("one step of a counter is at most 2^127 - 1"),
+    }
+}

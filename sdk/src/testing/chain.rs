@@ -1,0 +1,229 @@
+//! The chain that a test talks to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use ed25519_zebra::{SigningKey, VerificationKey};
+use kempe_abi::{Address, Decode, Encode};
+
+use super::backend::{Backend, CodeSource, Tx};
+use super::native::Native;
+use super::receipt::{BlockReport, Receipt};
+use crate::codec::Any;
+use crate::{Contract, codec};
+
+/// A chain for tests, on a [`Backend`].
+pub struct TestChain {
+    backend: Box<dyn Backend>,
+    keys: BTreeMap<Address, SigningKey>,
+}
+
+impl fmt::Debug for TestChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestChain").field("height", &self.backend.height()).finish_non_exhaustive()
+    }
+}
+
+/// A contract on a [`TestChain`].
+pub struct Instance<C> {
+    address: Address,
+    contract: PhantomData<fn() -> C>,
+}
+
+impl<C> Clone for Instance<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Instance<C> {}
+
+impl<C> fmt::Debug for Instance<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instance({})", self.address)
+    }
+}
+
+impl<C: Contract> Instance<C> {
+    /// The contract at an address, such as one that another contract knows.
+    #[must_use]
+    pub const fn at(address: Address) -> Self {
+        Self { address, contract: PhantomData }
+    }
+
+    /// The contract's address.
+    #[must_use]
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// A call of a method, for [`TestChain::block`]. The arguments are a tuple: `(to, 5u128)`, `(to,)`.
+    ///
+    /// # Panics
+    /// If an argument's own `Encode` refuses; derived ones do not.
+    #[must_use]
+    pub fn tx(&self, sender: Address, method: &str, args: impl Encode) -> Tx {
+        Tx {
+            sender,
+            contract: self.address,
+            method: method.to_string(),
+            args: codec::encoded::<Any, _, _>(&args, <[u8]>::to_vec),
+        }
+    }
+}
+
+impl TestChain {
+    /// A chain that runs contracts natively.
+    #[must_use]
+    pub fn native() -> Self {
+        Self::on(Native::default())
+    }
+
+    /// A chain on a backend.
+    #[must_use]
+    pub fn on(backend: impl Backend + 'static) -> Self {
+        Self { backend: Box::new(backend), keys: BTreeMap::new() }
+    }
+
+    /// The account with this name: the same name is the same account, on every backend.
+    pub fn account(&mut self, name: &str) -> Address {
+        let seed = *blake3::Hasher::new_derive_key("kempe-sdk 2026 test account")
+            .update(name.as_bytes())
+            .finalize()
+            .as_bytes();
+        let key = SigningKey::from(seed);
+        let address = Address(VerificationKey::from(&key).into());
+        if self.keys.insert(address, key).is_none() {
+            self.backend.account(name, address, seed);
+        }
+        address
+    }
+
+    /// The signature of an account, for contracts that check signatures themselves.
+    ///
+    /// # Panics
+    /// If the account is not one of [`account`](Self::account).
+    #[must_use]
+    #[track_caller]
+    pub fn sign(&self, account: Address, message: &[u8]) -> [u8; 64] {
+        let key = self.keys.get(&account).expect("only accounts of this chain can sign");
+        key.sign(message).into()
+    }
+
+    /// Deploys a contract; the arguments are those of its `init`, or `()`.
+    ///
+    /// # Panics
+    /// If the deployment fails.
+    #[track_caller]
+    pub fn deploy<C: Contract>(&mut self, deployer: Address, args: impl Encode) -> Instance<C> {
+        match self.try_deploy(deployer, args) {
+            Ok(instance) => instance,
+            Err(receipt) => panic!("expected `{}` to be deployed, got {receipt}", C::DEF.name),
+        }
+    }
+
+    /// Deploys a contract.
+    ///
+    /// # Errors
+    /// The receipt, if the deployment fails.
+    pub fn try_deploy<C: Contract>(
+        &mut self,
+        deployer: Address,
+        args: impl Encode,
+    ) -> Result<Instance<C>, Box<Receipt>> {
+        let args = codec::encoded::<Any, _, _>(&args, <[u8]>::to_vec);
+        match self.backend.deploy(deployer, &CodeSource::of::<C>(), &args) {
+            (_, Some(address)) => Ok(Instance::at(address)),
+            (receipt, None) => Err(Box::new(receipt)),
+        }
+    }
+
+    /// Calls a method in a block of its own.
+    pub fn send<C: Contract>(
+        &mut self,
+        sender: Address,
+        contract: &Instance<C>,
+        method: &str,
+        args: impl Encode,
+    ) -> Receipt {
+        let report = self.backend.block(&[contract.tx(sender, method, args)]);
+        let receipt = report.receipts.into_iter().next();
+        receipt.expect("a backend returns a receipt for each transaction")
+    }
+
+    /// Runs transactions as one block.
+    pub fn block(&mut self, txs: impl IntoIterator<Item = Tx>) -> BlockReport {
+        self.backend.block(&txs.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The result of a method that only reads, called by nobody in particular.
+    ///
+    /// # Panics
+    /// If the call fails, or the result has another type.
+    #[track_caller]
+    pub fn view<T: Decode>(
+        &mut self,
+        contract: &Instance<impl Contract>,
+        method: &str,
+        args: impl Encode,
+    ) -> T {
+        self.view_as(Address::ZERO, contract, method, args).value()
+    }
+
+    /// Calls a method that only reads, as an account.
+    pub fn view_as(
+        &mut self,
+        caller: Address,
+        contract: &Instance<impl Contract>,
+        method: &str,
+        args: impl Encode,
+    ) -> Receipt {
+        self.backend.view(&contract.tx(caller, method, args))
+    }
+
+    /// The value in a cell, by the field's name and its keys: `()` if it has none.
+    ///
+    /// # Panics
+    /// If the contract has no such field, or the value has another type.
+    #[track_caller]
+    pub fn cell<T: Decode, C: Contract>(
+        &self,
+        contract: &Instance<C>,
+        field: &str,
+        key: impl Encode,
+    ) -> Option<T> {
+        let index = C::DEF.fields.iter().position(|def| def.name == field);
+        let index = index.and_then(|index| u8::try_from(index).ok()).expect("no such field");
+        let key = codec::encoded::<Any, _, _>(&key, <[u8]>::to_vec);
+        let value = self.backend.cell(contract.address(), index, &key)?;
+        Some(
+            codec::decode::<Any, T>(&value)
+                .expect("the value has another type than the test asks for"),
+        )
+    }
+
+    /// Lets time pass: the next block is later by this much than it would be.
+    pub fn advance_ms(&mut self, ms: u64) {
+        self.backend.advance_ms(ms);
+    }
+
+    /// Makes empty blocks.
+    pub fn advance_blocks(&mut self, n_blocks: u64) {
+        for _ in 0..n_blocks {
+            self.backend.block(&[]);
+        }
+    }
+
+    /// The height of the next block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        self.backend.height()
+    }
+
+    /// The time of the next block, in milliseconds since 1970.
+    #[must_use]
+    pub fn time_ms(&self) -> u64 {
+        self.backend.time_ms()
+    }
+}

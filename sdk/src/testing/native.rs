@@ -1,0 +1,180 @@
+//! The backend that runs contracts natively.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kempe_abi::host::INIT;
+use kempe_abi::{AccessKind, Address, MethodKind, Outcome, TrapKind};
+
+use super::backend::{Backend, CodeSource, Tx};
+use super::receipt::{BlockReport, Receipt};
+use super::session::{self, Call};
+use super::world::{List, World};
+
+/// The time between two blocks, unless a test lets more pass.
+const BLOCK_MS: u64 = 1_000;
+
+/// Runs contracts natively: no wasm, no fuel, but lists derived and enforced as on a chain.
+///
+/// The methods of a block run in the given order, which has the same result as the batches. A list of
+/// a dynamic method is what it touches when it runs alone on the state before the block.
+#[derive(Default)]
+pub struct Native {
+    world: World,
+    nonces: BTreeMap<Address, u64>,
+}
+
+impl fmt::Debug for Native {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Native").field("height", &self.world.height).finish_non_exhaustive()
+    }
+}
+
+impl Native {
+    fn end_block(&mut self) {
+        self.world.height += 1;
+        self.world.time_ms += BLOCK_MS;
+    }
+
+    /// The list of a transaction, with what a dynamic method would touch now.
+    fn list(&mut self, tx: &Tx) -> Result<List, TrapKind> {
+        let mut list = List::derive(&self.world, &tx.sender, &tx.contract, &tx.method, &tx.args)?;
+        if !list.dynamic.is_empty() {
+            let ran = session::run(&mut self.world, list.clone(), &call(tx), false);
+            for (key, kind) in ran.observed.cells {
+                list.add(key, kind);
+            }
+        }
+        // The sender's nonce, which keeps its transactions in order.
+        list.add((Address::ZERO, 2, tx.sender.0.to_vec()), AccessKind::Write);
+        Ok(list)
+    }
+
+    fn kind(&self, tx: &Tx) -> Option<MethodKind> {
+        let method = self.world.contracts.get(&tx.contract)?.abi.method(&tx.method)?;
+        Some(method.kind)
+    }
+}
+
+fn call(tx: &Tx) -> Call<'_> {
+    Call { caller: tx.sender, contract: tx.contract, method: &tx.method, args: &tx.args }
+}
+
+impl Backend for Native {
+    fn account(&mut self, _name: &str, _address: Address, _seed: [u8; 32]) {}
+
+    fn deploy(
+        &mut self,
+        deployer: Address,
+        code: &CodeSource,
+        args: &[u8],
+    ) -> (Receipt, Option<Address>) {
+        let nonce = self.nonces.entry(deployer).or_default();
+        let address = contract_address(&deployer, *nonce);
+        *nonce += 1;
+        let receipt = self.init(deployer, address, code, args);
+        self.end_block();
+        if receipt.is_ok() {
+            (receipt, Some(address))
+        } else {
+            self.world.contracts.remove(&address);
+            (receipt, None)
+        }
+    }
+
+    fn block(&mut self, txs: &[Tx]) -> BlockReport {
+        let lists: Vec<_> = txs.iter().map(|tx| self.list(tx)).collect();
+        let batches = batches(&lists);
+        let receipts = txs.iter().zip(lists).map(|(tx, list)| {
+            *self.nonces.entry(tx.sender).or_default() += 1;
+            match list {
+                Ok(_) if self.kind(tx) == Some(MethodKind::Init) => {
+                    Receipt::new(Outcome::Trap(TrapKind::NotPermitted))
+                }
+                Ok(list) => session::run(&mut self.world, list, &call(tx), true).receipt,
+                Err(kind) => Receipt::new(Outcome::Trap(kind)),
+            }
+        });
+        let receipts = receipts.collect();
+        self.end_block();
+        BlockReport { receipts, batches }
+    }
+
+    fn view(&mut self, tx: &Tx) -> Receipt {
+        let list = match List::derive(&self.world, &tx.sender, &tx.contract, &tx.method, &tx.args) {
+            Ok(list) => list,
+            Err(kind) => return Receipt::new(Outcome::Trap(kind)),
+        };
+        if self.kind(tx) != Some(MethodKind::View) {
+            return Receipt::new(Outcome::Trap(TrapKind::NotPermitted));
+        }
+        session::run(&mut self.world, list, &call(tx), false).receipt
+    }
+
+    fn advance_ms(&mut self, ms: u64) {
+        self.world.time_ms += ms;
+    }
+
+    fn height(&self) -> u64 {
+        self.world.height
+    }
+
+    fn time_ms(&self) -> u64 {
+        self.world.time_ms
+    }
+
+    fn cell(&self, contract: Address, field: u8, key: &[u8]) -> Option<Vec<u8>> {
+        self.world.cells.get(&(contract, field, key.to_vec())).cloned()
+    }
+}
+
+impl Native {
+    fn init(
+        &mut self,
+        deployer: Address,
+        address: Address,
+        code: &CodeSource,
+        args: &[u8],
+    ) -> Receipt {
+        if let Err(kind) = self.world.register(address, *code) {
+            return Receipt::new(Outcome::Trap(kind));
+        }
+        if code.def.methods.iter().all(|method| method.name != INIT) {
+            let outcome =
+                if args.is_empty() { Outcome::Ok } else { Outcome::Trap(TrapKind::BadArguments) };
+            return Receipt::new(outcome);
+        }
+        let call = Call { caller: deployer, contract: address, method: INIT, args };
+        match List::derive(&self.world, &deployer, &address, INIT, args) {
+            Ok(list) => session::run(&mut self.world, list, &call, true).receipt,
+            Err(kind) => Receipt::new(Outcome::Trap(kind)),
+        }
+    }
+}
+
+/// An address that no account has: a hash, where accounts have keys.
+fn contract_address(deployer: &Address, nonce: u64) -> Address {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"contract").update(&deployer.0).update(&nonce.to_le_bytes());
+    Address(*hasher.finalize().as_bytes())
+}
+
+/// Each transaction goes to the first batch behind all those that it conflicts with.
+fn batches(lists: &[Result<List, TrapKind>]) -> Vec<Vec<usize>> {
+    let mut batch_of: Vec<usize> = Vec::new();
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for (i, list) in lists.iter().enumerate() {
+        let conflicting =
+            lists[..i].iter().zip(&batch_of).filter(|(earlier, _)| match (list, earlier) {
+                (Ok(list), Ok(earlier)) => list.conflicts(earlier),
+                _ => false,
+            });
+        let batch = conflicting.map(|(_, batch)| batch + 1).max().unwrap_or(0);
+        batch_of.push(batch);
+        if batches.len() <= batch {
+            batches.push(Vec::new());
+        }
+        batches[batch].push(i);
+    }
+    batches
+}

@@ -1,0 +1,198 @@
+//! What became of transactions.
+
+use std::fmt;
+
+use kempe_abi::{AccessKind, Address, Decode, Outcome, TrapKind};
+
+use crate::codec::Any;
+use crate::{ContractError, Event, codec};
+
+/// What became of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Success, a refusal of the contract, or a stop by the host.
+    pub outcome: Outcome,
+    /// The encoded result; empty without success.
+    pub output: Vec<u8>,
+    /// What was emitted; empty without success.
+    pub events: Vec<Emitted>,
+    /// The fuel, where the backend meters it.
+    pub fuel: Option<u64>,
+    /// Lines for debugging.
+    pub log: Vec<String>,
+    /// The access that the list does not permit, for [`TrapKind::UndeclaredAccess`].
+    pub violation: Option<Violation>,
+    /// The name of the error, for a revert with a name.
+    pub error_name: Option<String>,
+}
+
+/// An event as it was emitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emitted {
+    /// The contract that emitted it.
+    pub contract: Address,
+    /// Which event: [`Event::ID`].
+    pub id: u32,
+    /// The encoded event.
+    pub data: Vec<u8>,
+}
+
+/// An access that the transaction's list does not permit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The contract.
+    pub contract: Address,
+    /// The contract's name.
+    pub contract_name: String,
+    /// The name of the field; empty when calling the contract is what was not declared.
+    pub field: String,
+    /// The encoded keys.
+    pub key: Vec<u8>,
+    /// The kind of access.
+    pub wanted: AccessKind,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            return write!(
+                f,
+                "the call of {} at {} is not declared",
+                self.contract_name, self.contract
+            );
+        }
+        write!(f, "{}({}.{}", self.wanted.word(), self.contract_name, self.field)?;
+        if !self.key.is_empty() {
+            f.write_str("[0x")?;
+            self.key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str("]")?;
+        }
+        f.write_str(") is not in the access list")
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.outcome, &self.error_name) {
+            (Outcome::Ok, _) => f.write_str("ok")?,
+            (Outcome::Revert(code), Some(name)) => write!(f, "revert: {name} ({code})")?,
+            (Outcome::Revert(code), None) => write!(f, "revert: code {code}")?,
+            (Outcome::Trap(kind), _) => write!(f, "trap: {}", kind.describe())?,
+        }
+        if let Some(violation) = &self.violation {
+            write!(f, ": {violation}")?;
+        }
+        self.log.iter().try_for_each(|line| write!(f, "\n  log: {line}"))
+    }
+}
+
+impl Receipt {
+    /// A receipt with nothing but an outcome.
+    #[must_use]
+    pub fn new(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            output: Vec::new(),
+            events: Vec::new(),
+            fuel: None,
+            log: Vec::new(),
+            violation: None,
+            error_name: None,
+        }
+    }
+
+    /// Whether it succeeded.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.outcome == Outcome::Ok
+    }
+
+    /// Asserts success.
+    ///
+    /// # Panics
+    /// If it did not succeed; the message says why.
+    #[track_caller]
+    pub fn assert_ok(&self) -> &Self {
+        assert!(self.is_ok(), "expected success, got {self}");
+        self
+    }
+
+    /// Asserts that the contract refused with this error.
+    ///
+    /// # Panics
+    /// If it did not.
+    #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "`assert_revert(E::X)` reads best")]
+    pub fn assert_revert(&self, error: impl ContractError + fmt::Debug) -> &Self {
+        assert!(
+            self.outcome == Outcome::Revert(error.code()),
+            "expected a revert with {error:?} ({}), got {self}",
+            error.code()
+        );
+        self
+    }
+
+    /// Asserts that the host stopped it for this reason.
+    ///
+    /// # Panics
+    /// If it did not.
+    #[track_caller]
+    pub fn assert_trap(&self, kind: TrapKind) -> &Self {
+        assert!(self.outcome == Outcome::Trap(kind), "expected {kind:?}, got {self}");
+        self
+    }
+
+    /// The result.
+    ///
+    /// # Panics
+    /// If it did not succeed, or the result has another type.
+    #[track_caller]
+    #[must_use]
+    pub fn value<T: Decode>(&self) -> T {
+        self.assert_ok();
+        codec::decode::<Any, T>(&self.output)
+            .expect("the result has another type than the test asks for")
+    }
+
+    /// The events of one type, in order.
+    #[must_use]
+    pub fn events<E: Event>(&self) -> Vec<E> {
+        let of_type = self.events.iter().filter(|event| event.id == E::ID);
+        of_type.filter_map(|event| codec::decode::<Any, E>(&event.data)).collect()
+    }
+}
+
+/// What became of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockReport {
+    /// One receipt for each transaction, in the order they were given.
+    pub receipts: Vec<Receipt>,
+    /// Which transactions ran at the same time: positions, in the order of the batches.
+    pub batches: Vec<Vec<usize>>,
+}
+
+impl BlockReport {
+    /// Asserts that every transaction succeeded.
+    ///
+    /// # Panics
+    /// If one did not; the message says which and why.
+    #[track_caller]
+    pub fn assert_ok(&self) -> &Self {
+        for (i, receipt) in self.receipts.iter().enumerate() {
+            assert!(receipt.is_ok(), "expected success of transaction {i}, got {receipt}");
+        }
+        self
+    }
+
+    /// Asserts which transactions may run at the same time: `&[&[0, 1], &[2]]` says that the first two
+    /// do not conflict and that the third conflicts with one of them.
+    ///
+    /// # Panics
+    /// If the batches are others.
+    #[track_caller]
+    pub fn assert_batches(&self, expected: &[&[usize]]) -> &Self {
+        let same = self.batches.iter().map(Vec::as_slice).eq(expected.iter().copied());
+        assert!(same, "expected the batches {expected:?}, got {:?}", self.batches);
+        self
+    }
+}

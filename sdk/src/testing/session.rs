@@ -1,0 +1,350 @@
+//! The transaction that runs on this thread: what the native host functions act on.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use kempe_abi::host::{CALL_DEPTH_MAX, DATA_BYTES_MAX, INIT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use kempe_abi::{AccessKind, Address, CellKind, MethodId, MethodKind, Outcome, TrapKind, split};
+
+use super::receipt::{Emitted, Receipt, Violation};
+use super::world::{Key, List, World, count, count_bytes};
+
+thread_local! {
+    static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+}
+
+/// A contract that is running.
+pub(crate) struct Frame {
+    pub(crate) contract: Address,
+    pub(crate) caller: Address,
+    kind: MethodKind,
+}
+
+/// What a transaction would change.
+#[derive(Clone, Default)]
+struct Overlay {
+    writes: BTreeMap<Key, Option<Vec<u8>>>,
+    /// What is to be added to counters, on top of `writes`.
+    deltas: BTreeMap<Key, i128>,
+    events: Vec<Emitted>,
+}
+
+/// A transaction while it runs.
+pub(crate) struct Session {
+    pub(crate) world: World,
+    pub(crate) log: Vec<String>,
+    pub(crate) call_output: Vec<u8>,
+    list: List,
+    /// What dynamic methods touched beyond the list.
+    observed: List,
+    frames: Vec<Frame>,
+    overlay: Overlay,
+    violation: Option<Violation>,
+}
+
+/// How a host function ends the contract: thrown through its code.
+struct Stop(Outcome);
+
+/// Acts on the running transaction; an error stops the contract.
+pub(crate) fn with<T>(act: impl FnOnce(&mut Session) -> Result<T, TrapKind>) -> T {
+    let result = SESSION.with_borrow_mut(|session| {
+        let session = session.as_mut().expect(
+            "a contract's code asks its host, so it runs only under a chain: use kempe_sdk::testing::TestChain",
+        );
+        act(session)
+    });
+    result.unwrap_or_else(|kind| stop(Outcome::Trap(kind)))
+}
+
+fn stop(outcome: Outcome) -> ! {
+    // Unlike a panic this calls no hook, so that a test's output shows no panic that is none.
+    resume_unwind(Box::new(Stop(outcome)))
+}
+
+/// What to run.
+pub(crate) struct Call<'a> {
+    pub(crate) caller: Address,
+    pub(crate) contract: Address,
+    pub(crate) method: &'a str,
+    pub(crate) args: &'a [u8],
+}
+
+/// What became of a transaction, and what it touched beyond its list.
+pub(crate) struct Ran {
+    pub(crate) receipt: Receipt,
+    pub(crate) observed: List,
+}
+
+/// Runs a transaction on the world; its writes stand if it succeeds and `commit` says so.
+pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) -> Ran {
+    let session = Session {
+        world: std::mem::take(world),
+        log: Vec::new(),
+        call_output: Vec::new(),
+        list,
+        observed: List::default(),
+        frames: Vec::new(),
+        overlay: Overlay::default(),
+        violation: None,
+    };
+    SESSION.set(Some(session));
+    let mut result = enter(call.caller, call.contract, MethodId::of(call.method), call.args);
+    let mut session = SESSION.take().expect("it was set above, and contracts cannot reach it");
+    if result.is_ok()
+        && let Err(kind) = session.settle()
+    {
+        result = Err(Outcome::Trap(kind));
+    }
+    let mut receipt = Receipt::new(result.as_ref().err().copied().unwrap_or(Outcome::Ok));
+    receipt.log = session.log;
+    receipt.violation = session.violation;
+    if let Outcome::Revert(code) = receipt.outcome {
+        let mut abis = session.world.contracts.get(&call.contract).into_iter();
+        receipt.error_name =
+            abis.find_map(|deployed| deployed.abi.error_name(code)).map(Into::into);
+    }
+    if let Ok(output) = result {
+        receipt.output = output;
+        receipt.events = session.overlay.events;
+        if commit {
+            for (key, value) in session.overlay.writes {
+                match value {
+                    Some(value) => session.world.cells.insert(key, value),
+                    None => session.world.cells.remove(&key),
+                };
+            }
+        }
+    }
+    *world = session.world;
+    Ran { receipt, observed: session.observed }
+}
+
+/// A call from a running contract. The code of a revert, -1 for a trap.
+pub(crate) fn call(callee: Address, method: u32, args: &[u8], catch: bool) -> i32 {
+    let (caller, before) = with(|session| Ok((session.frame().contract, session.overlay.clone())));
+    match enter(caller, callee, MethodId(method), args) {
+        Ok(output) => {
+            with(|session| {
+                session.call_output = output;
+                Ok(())
+            });
+            0
+        }
+        // A list that is too short ends the transaction whatever the caller would do about it, so
+        // that the caller cannot come to depend on it.
+        Err(outcome @ Outcome::Trap(TrapKind::UndeclaredAccess)) => stop(outcome),
+        Err(outcome) if !catch => stop(outcome),
+        Err(outcome) => {
+            with(|session| {
+                session.overlay = before;
+                session.call_output.clear();
+                Ok(())
+            });
+            match outcome {
+                Outcome::Revert(code) => i32::try_from(code).unwrap_or(-1),
+                _ => -1,
+            }
+        }
+    }
+}
+
+/// Runs a method in a frame of its own.
+fn enter(
+    caller: Address,
+    contract: Address,
+    method: MethodId,
+    args: &[u8],
+) -> Result<Vec<u8>, Outcome> {
+    let begun = SESSION.with_borrow_mut(|session| {
+        let session = session.as_mut().expect("`run` set it");
+        session.begin(caller, contract, method, args)
+    });
+    let (dispatch, name) = begun.map_err(Outcome::Trap)?;
+    let result = catch_unwind(AssertUnwindSafe(|| dispatch(&name, args)));
+    SESSION.with_borrow_mut(|session| {
+        let session = session.as_mut().expect("`run` set it");
+        session.frames.pop();
+        match result {
+            Ok(Ok(output)) if output.len() > DATA_BYTES_MAX => {
+                Err(Outcome::Trap(TrapKind::TooLarge))
+            }
+            Ok(Ok(output)) => Ok(output),
+            Ok(Err(code)) => Err(Outcome::Revert(code)),
+            Err(thrown) => match thrown.downcast::<Stop>() {
+                Ok(stop) => Err(stop.0),
+                Err(panic) => {
+                    session.log.push(format!("panic: {}", message(&*panic)));
+                    Err(Outcome::Trap(TrapKind::Panic))
+                }
+            },
+        }
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+type Dispatch = fn(&str, &[u8]) -> Result<Vec<u8>, u32>;
+
+impl Session {
+    fn begin(
+        &mut self,
+        caller: Address,
+        contract: Address,
+        method: MethodId,
+        args: &[u8],
+    ) -> Result<(Dispatch, String), TrapKind> {
+        if self.frames.len() >= CALL_DEPTH_MAX {
+            return Err(TrapKind::CallDepth);
+        }
+        if self.frames.iter().any(|frame| frame.contract == contract) {
+            return Err(TrapKind::Reentry);
+        }
+        let deployed = self.world.contracts.get(&contract).ok_or(TrapKind::NoSuchContract)?;
+        let dynamic = self.frames.last().is_some_and(|f| self.list.dynamic.contains(&f.contract));
+        if !dynamic && !self.list.calls.contains(&contract) {
+            self.violation = Some(Violation {
+                contract,
+                contract_name: deployed.abi.name.clone(),
+                field: String::new(),
+                key: Vec::new(),
+                wanted: AccessKind::Read,
+            });
+            return Err(TrapKind::UndeclaredAccess);
+        }
+        let method = deployed.abi.method_by_id(method).ok_or(TrapKind::NoSuchMethod)?;
+        if method.name == INIT && !self.frames.is_empty() {
+            return Err(TrapKind::NotPermitted);
+        }
+        split(method.params.iter().map(|param| &param.ty), args)
+            .map_err(|_| TrapKind::BadArguments)?;
+        if dynamic {
+            // What a callee declares is part of what the caller is found to touch.
+            let derived = List::derive(&self.world, &caller, &contract, &method.name, args)?;
+            for (key, kind) in derived.cells {
+                self.observed.add(key.clone(), kind);
+                self.list.add(key, kind);
+            }
+            self.list.calls.extend(derived.calls);
+            self.list.dynamic.extend(derived.dynamic);
+        }
+        let begun = (deployed.code.dispatch, method.name.clone());
+        self.frames.push(Frame { contract, caller, kind: method.kind });
+        Ok(begun)
+    }
+
+    /// The contract that is running.
+    pub(crate) fn frame(&self) -> &Frame {
+        self.frames.last().expect("only a running contract asks its host")
+    }
+
+    /// The full name of a cell, if the running contract may touch it so.
+    fn touch(&mut self, field: u8, key: &[u8], kind: AccessKind) -> Result<Key, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let frame = self.frame();
+        let full = (frame.contract, field, key.to_vec());
+        let (contract, method_kind) = (frame.contract, frame.kind);
+        if method_kind == MethodKind::View && kind != AccessKind::Read {
+            return Err(TrapKind::NotPermitted);
+        }
+        let abi = &self.world.contracts.get(&contract).expect("it is running").abi;
+        if abi.is_cell(field, CellKind::Immutable) {
+            let permitted = kind == AccessKind::Read || method_kind == MethodKind::Init;
+            return if permitted { Ok(full) } else { Err(TrapKind::NotPermitted) };
+        }
+        if method_kind == MethodKind::Init || self.list.permits(&full, kind) {
+            return Ok(full);
+        }
+        if self.list.dynamic.contains(&contract) {
+            self.observed.add(full.clone(), kind);
+            return Ok(full);
+        }
+        let name = abi.fields.get(usize::from(field)).map(|field| field.name.clone());
+        self.violation = Some(Violation {
+            contract,
+            contract_name: abi.name.clone(),
+            field: name.unwrap_or_default(),
+            key: key.to_vec(),
+            wanted: kind,
+        });
+        Err(TrapKind::UndeclaredAccess)
+    }
+
+    /// The value below the deltas.
+    fn base(&self, key: &Key) -> Option<&[u8]> {
+        match self.overlay.writes.get(key) {
+            Some(written) => written.as_deref(),
+            None => self.world.cells.get(key).map(Vec::as_slice),
+        }
+    }
+
+    /// The count with its deltas, if it is within its bounds.
+    fn counted(&self, key: &Key, max: u128) -> Result<u128, TrapKind> {
+        let delta = self.overlay.deltas.get(key).copied().unwrap_or(0);
+        let sum = count(self.base(key)).checked_add_signed(delta);
+        sum.filter(|sum| *sum <= max).ok_or(TrapKind::CounterOutOfBounds)
+    }
+
+    pub(crate) fn get(&mut self, field: u8, key: &[u8]) -> Result<Option<Vec<u8>>, TrapKind> {
+        let key = self.touch(field, key, AccessKind::Read)?;
+        if self.overlay.deltas.contains_key(&key)
+            && let Some(max) = self.world.counter_max(&key.0, field)
+        {
+            return Ok(Some(count_bytes(self.counted(&key, max)?, max)));
+        }
+        Ok(self.base(&key).map(<[u8]>::to_vec))
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        field: u8,
+        key: &[u8],
+        value: Option<Vec<u8>>,
+    ) -> Result<(), TrapKind> {
+        let key = self.touch(field, key, AccessKind::Write)?;
+        if value.as_ref().is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+            return Err(TrapKind::TooLarge);
+        }
+        self.overlay.deltas.remove(&key);
+        self.overlay.writes.insert(key, value);
+        Ok(())
+    }
+
+    pub(crate) fn add(&mut self, field: u8, key: &[u8], delta: i128) -> Result<(), TrapKind> {
+        let key = self.touch(field, key, AccessKind::Add)?;
+        let sum = self.overlay.deltas.entry(key).or_insert(0);
+        *sum = sum.checked_add(delta).ok_or(TrapKind::CounterOutOfBounds)?;
+        Ok(())
+    }
+
+    pub(crate) fn emit(&mut self, id: u32, data: &[u8]) -> Result<(), TrapKind> {
+        let frame = self.frame();
+        if frame.kind == MethodKind::View {
+            return Err(TrapKind::NotPermitted);
+        }
+        if data.len() > DATA_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let event = Emitted { contract: frame.contract, id, data: data.to_vec() };
+        self.overlay.events.push(event);
+        Ok(())
+    }
+
+    /// Turns deltas into writes at the end of the transaction.
+    fn settle(&mut self) -> Result<(), TrapKind> {
+        let keys: Vec<Key> = self.overlay.deltas.keys().cloned().collect();
+        for key in keys {
+            let max = self.world.counter_max(&key.0, key.1).ok_or(TrapKind::NotPermitted)?;
+            let bytes = count_bytes(self.counted(&key, max)?, max);
+            self.overlay.deltas.remove(&key);
+            self.overlay.writes.insert(key, Some(bytes));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The state of a native chain, and the access list of a call on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kempe_abi::derive::{self, Contracts, DeriveError, Sink};
+use kempe_abi::{Abi, AccessKind, Address, CellKind, MethodId, TrapKind, Type, section};
+
+use super::backend::CodeSource;
+
+/// The name of a cell: contract, field, encoded keys.
+pub(crate) type Key = (Address, u8, Vec<u8>);
+
+/// A deployed contract.
+pub(crate) struct Deployed {
+    pub(crate) abi: Abi,
+    pub(crate) code: CodeSource,
+}
+
+/// Contracts, cells and the clock.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) contracts: BTreeMap<Address, Deployed>,
+    pub(crate) cells: BTreeMap<Key, Vec<u8>>,
+    pub(crate) height: u64,
+    pub(crate) time_ms: u64,
+}
+
+impl World {
+    /// Registers a contract; it has no state yet.
+    pub(crate) fn register(&mut self, address: Address, code: CodeSource) -> Result<(), TrapKind> {
+        let record = section::contract_to_vec(code.def);
+        let abi = Abi::decode(&record).map_err(|_| TrapKind::ModuleRefused)?;
+        self.contracts.insert(address, Deployed { abi, code });
+        Ok(())
+    }
+
+    /// The largest value of the counter, or `None` if the field is no counter.
+    pub(crate) fn counter_max(&self, contract: &Address, field: u8) -> Option<u128> {
+        let field = self.contracts.get(contract)?.abi.fields.get(usize::from(field))?;
+        if field.cell != CellKind::Counter {
+            return None;
+        }
+        Some(u128::MAX >> (128 - 8 * counter_bytes(&field.value)))
+    }
+}
+
+/// The length of a counter's value in bytes.
+fn counter_bytes(ty: &Type) -> usize {
+    match ty {
+        Type::U8 => 1,
+        Type::U16 => 2,
+        Type::U32 => 4,
+        Type::U64 => 8,
+        _ => 16,
+    }
+}
+
+/// A counter's value from its bytes; none is zero.
+pub(crate) fn count(bytes: Option<&[u8]>) -> u128 {
+    let mut wide = [0; 16];
+    let bytes = bytes.unwrap_or_default();
+    let len = bytes.len().min(16);
+    wide[..len].copy_from_slice(&bytes[..len]);
+    u128::from_le_bytes(wide)
+}
+
+/// The bytes of a counter's value whose largest value is `max`.
+pub(crate) fn count_bytes(count: u128, max: u128) -> Vec<u8> {
+    let len = (128 - max.leading_zeros() as usize) / 8;
+    count.to_le_bytes()[..len].to_vec()
+}
+
+impl Contracts for World {
+    fn abi(&self, contract: &Address) -> Option<&Abi> {
+        self.contracts.get(contract).map(|deployed| &deployed.abi)
+    }
+
+    fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]> {
+        self.cells.get(&(*contract, field, Vec::new())).map(Vec::as_slice)
+    }
+}
+
+/// What a transaction declares.
+#[derive(Clone, Default)]
+pub(crate) struct List {
+    pub(crate) cells: BTreeMap<Key, AccessKind>,
+    pub(crate) calls: BTreeSet<Address>,
+    /// Contracts with a method that also touches keys that only a run can name.
+    pub(crate) dynamic: BTreeSet<Address>,
+}
+
+impl Sink for List {
+    fn call(&mut self, contract: &Address) {
+        self.calls.insert(*contract);
+    }
+
+    fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
+        self.add((*contract, field, key.to_vec()), kind);
+    }
+
+    fn dynamic(&mut self, contract: &Address) {
+        self.dynamic.insert(*contract);
+    }
+}
+
+impl List {
+    /// The list of a call.
+    pub(crate) fn derive(
+        world: &World,
+        caller: &Address,
+        contract: &Address,
+        method: &str,
+        args: &[u8],
+    ) -> Result<Self, TrapKind> {
+        let mut list = Self::default();
+        let method = MethodId::of(method);
+        derive::derive(world, caller, contract, method, args, &mut list).map_err(|error| {
+            match error {
+                DeriveError::NoSuchContract(_) => TrapKind::NoSuchContract,
+                DeriveError::NoSuchMethod { .. } => TrapKind::NoSuchMethod,
+                DeriveError::BadArguments { .. } => TrapKind::BadArguments,
+                DeriveError::TooLarge => TrapKind::ListTooLarge,
+                _ => TrapKind::Underivable,
+            }
+        })?;
+        Ok(list)
+    }
+
+    pub(crate) fn add(&mut self, key: Key, kind: AccessKind) {
+        self.cells.entry(key).and_modify(|had| *had = had.join(kind)).or_insert(kind);
+    }
+
+    pub(crate) fn permits(&self, key: &Key, kind: AccessKind) -> bool {
+        self.cells.get(key).is_some_and(|declared| declared.permits(kind))
+    }
+
+    pub(crate) fn conflicts(&self, other: &Self) -> bool {
+        self.cells
+            .iter()
+            .any(|(key, kind)| other.cells.get(key).is_some_and(|k| k.conflicts(*kind)))
+    }
+}
