@@ -1,0 +1,85 @@
+//! One suite for every store, the tree against a naive one, proofs under tampering, and files under
+//! damage.
+
+mod contract;
+mod durable;
+mod proofs;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use kempe_abi::{Address, Hash};
+
+use super::*;
+use crate::types::{Bytes, KeyHash, StateKey};
+
+/// The rows that should be there: key hash to key and value.
+type Model = BTreeMap<KeyHash, (StateKey, Vec<u8>)>;
+
+/// Keys that meet: the first 12 are four buckets of three rows each, the others are spread.
+static KEYS: LazyLock<Vec<StateKey>> = LazyLock::new(|| {
+    let key =
+        |i: u32| StateKey::new(Address([u8::try_from(i % 7).unwrap(); 32]), 1, &i.to_le_bytes());
+    let mut buckets: BTreeMap<u32, Vec<StateKey>> = BTreeMap::new();
+    for i in 0..60_000 {
+        buckets.entry(bucket_of(&key(i).hash())).or_default().push(key(i));
+    }
+    let full = buckets.into_values().filter(|keys| keys.len() >= 3).take(4);
+    let mut keys: Vec<_> = full.flat_map(|keys| keys.into_iter().take(3)).collect();
+    assert_eq!(keys.len(), 12);
+    keys.extend((60_000..60_020).map(key));
+    keys
+});
+
+fn change(key: &StateKey, value: Option<&[u8]>) -> StateChange {
+    StateChange::new(key.clone(), key.hash(), value.map(Bytes::from_slice))
+}
+
+fn batch(state: Vec<StateChange>) -> CommitBatch {
+    CommitBatch { state, ..CommitBatch::default() }
+}
+
+fn apply(model: &mut Model, changes: &[StateChange]) {
+    for change in changes {
+        match change.value() {
+            Some(value) => {
+                model.insert(*change.hash(), (change.key().clone(), value.to_vec()));
+            }
+            None => drop(model.remove(change.hash())),
+        }
+    }
+}
+
+/// The root by the letter of the documentation: every node of every level, one by one.
+fn naive_root(model: &Model) -> Hash {
+    let mut level: Vec<[u8; 32]> = vec![[0; 32]; 1 << 20];
+    let mut buckets: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+    for (hash, (_, value)) in model {
+        let bucket = usize::from(hash.0[0]) << 12
+            | usize::from(hash.0[1]) << 4
+            | usize::from(hash.0[2]) >> 4;
+        let bytes = buckets.entry(bucket).or_default();
+        bytes.extend_from_slice(&hash.0);
+        let value = blake3::keyed_hash(b"kempe state tree 2026: value    ", value);
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    for (bucket, bytes) in buckets {
+        let hash = blake3::keyed_hash(b"kempe state tree 2026: bucket   ", &bytes);
+        level[bucket] = *hash.as_bytes();
+    }
+    while level.len() > 1 {
+        level = level
+            .chunks(16)
+            .map(|children| match children.iter().all(|child| *child == [0; 32]) {
+                true => [0; 32],
+                false => *blake3::keyed_hash(
+                    b"kempe state tree 2026: node     ",
+                    children.as_flattened(),
+                )
+                .as_bytes(),
+            })
+            .collect();
+    }
+    Hash(level[0])
+}
