@@ -1,0 +1,112 @@
+//! The access table that `kempe check` prints.
+
+use std::fmt;
+
+use kempe_abi::{AccessKind, Clause};
+
+use super::{Admitted, AdmittedMethod, FieldReach};
+
+/// What each method declares and what its code reaches, one line for each field of each method.
+///
+/// By [`Admitted::access_table`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessTable {
+    /// The lines, in the ABI's order of methods, then of fields.
+    pub rows: Vec<AccessRow>,
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRow {
+    /// The method.
+    pub method: String,
+    /// The field; empty for a method that touches none, `*` for `dynamic`.
+    pub field: String,
+    /// What the template declares of the field, if anything.
+    pub declared: Option<AccessKind>,
+    /// What the code reaches of the field: `read`, `write`, `add`.
+    pub reached: Vec<&'static str>,
+}
+
+impl Admitted {
+    /// What each method declares and what its code reaches.
+    #[must_use]
+    pub fn access_table(&self) -> AccessTable {
+        let mut rows = Vec::new();
+        for (method, admitted) in self.abi.methods.iter().zip(&self.methods) {
+            let before = rows.len();
+            let mut declared = vec![None; self.abi.fields.len()];
+            let dynamic = collect(&method.access, &mut declared);
+            let row = |field: String, declared, reached| AccessRow {
+                method: method.name.clone(),
+                field,
+                declared,
+                reached,
+            };
+            for ((number, field), declared) in (0_u8..=u8::MAX).zip(&self.abi.fields).zip(declared)
+            {
+                let reached = words(admitted, number);
+                if declared.is_some() || !reached.is_empty() {
+                    rows.push(row(field.name.clone(), declared, reached));
+                }
+            }
+            if dynamic {
+                rows.push(row("*".into(), None, Vec::new()));
+            }
+            if rows.len() == before {
+                rows.push(row(String::new(), None, Vec::new()));
+            }
+        }
+        AccessTable { rows }
+    }
+}
+
+/// Joins what is declared of each field; whether there is a clause `dynamic`.
+fn collect(clauses: &[Clause], declared: &mut [Option<AccessKind>]) -> bool {
+    let mut dynamic = false;
+    for clause in clauses {
+        match clause {
+            Clause::Touch { kind, field, .. } => {
+                let cell = &mut declared[usize::from(*field)];
+                *cell = Some(cell.map_or(*kind, |before: AccessKind| before.join(*kind)));
+            }
+            Clause::Each { clauses, .. } => dynamic |= collect(clauses, declared),
+            Clause::Dynamic => dynamic = true,
+            Clause::Call { .. } => {}
+        }
+    }
+    dynamic
+}
+
+fn words(method: &AdmittedMethod, number: u8) -> Vec<&'static str> {
+    let Some(&FieldReach { reads, writes, adds, .. }) =
+        method.reach.iter().find(|reach| reach.field == number)
+    else {
+        return Vec::new();
+    };
+    let words = [("read", reads), ("write", writes), ("add", adds)];
+    words.into_iter().filter(|(_, yes)| *yes).map(|(word, _)| word).collect()
+}
+
+impl fmt::Display for AccessTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |cell: fn(&AccessRow) -> &str, head: usize| {
+            self.rows.iter().map(|row| cell(row).len()).max().unwrap_or(0).max(head)
+        };
+        let (method, field) = (width(|row| &row.method, 6), width(|row| &row.field, 5));
+        writeln!(f, "{:method$}  {:field$}  declared  reached", "method", "field")?;
+        let mut last = "";
+        for row in &self.rows {
+            let name = if row.method == last { "" } else { &row.method };
+            last = &row.method;
+            let declared = match (row.declared, &*row.field) {
+                (Some(kind), _) => kind.word(),
+                (None, "*") => "dynamic",
+                (None, _) => "-",
+            };
+            let reached = if row.reached.is_empty() { "-".into() } else { row.reached.join(", ") };
+            writeln!(f, "{name:method$}  {:field$}  {declared:8}  {reached}", row.field)?;
+        }
+        Ok(())
+    }
+}
