@@ -1,2 +1,7 @@
-//! kempe
-fn main() {}
+//! The `kempe` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kempe_cli::run()
+}

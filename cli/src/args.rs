@@ -1,0 +1,80 @@
+//! What the command line accepts. Each verb's own arguments stand beside the verb.
+
+use std::env;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// The order of a help page: what it does, examples, then the reference.
+pub(crate) const HELP: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+const EXAMPLES: &str = "\
+Examples:
+  kempe new greeter                 a contract with a test that passes
+  kempe build greeter               compile it to wasm
+  kempe keys new alice              a key for an account";
+
+/// Write contracts, deploy and call them, and see what runs in parallel.
+#[derive(Debug, Parser)]
+#[command(name = "kempe", version, before_help = EXAMPLES, help_template = HELP)]
+pub struct Cli {
+    /// What every verb understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every verb understands.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Print the result as JSON
+    #[arg(long, global = true, display_order = 100)]
+    pub json: bool,
+
+    /// When to use color
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 101)]
+    pub color: Color,
+
+    /// The directory of keys [default: ~/.kempe]
+    #[arg(long, global = true, value_name = "DIR", env = "KEMPE_HOME", display_order = 102)]
+    #[arg(hide_env_values = true)]
+    pub home: Option<PathBuf>,
+}
+
+impl Global {
+    /// The directory that holds what belongs to the person and not to one chain.
+    #[must_use]
+    pub fn home(&self) -> PathBuf {
+        let in_user_home = || env::home_dir().unwrap_or_default().join(".kempe");
+        self.home.clone().unwrap_or_else(in_user_home)
+    }
+}
+
+/// When to use color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new contract
+    New(commands::new::Args),
+    /// Compile contracts to wasm
+    Build(commands::build::Args),
+    /// Make, list and remove the keys of accounts
+    Keys(commands::keys::Args),
+    /// Print a completion script for a shell
+    Completions(commands::completions::Args),
+}

@@ -1,0 +1,327 @@
+//! Keys, outcomes, events and calls in the words of the contracts they belong to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kempe_abi::{AccessKind, Address, Expr, Method, MethodId, Outcome, split};
+use kempe_runtime::chain::Chain;
+use kempe_runtime::engine::Contract;
+use kempe_runtime::types::{
+    Action, EventRecord, Failure as Failed, SYSTEM, StateKey, Transaction, Undeclared, system_field,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::abi_view;
+use crate::session::Names;
+use crate::value;
+
+/// Knows the contracts of a chain and the names of addresses.
+pub struct Describer<'a> {
+    chain: &'a Chain,
+    names: &'a Names,
+    contracts: RefCell<BTreeMap<Address, Option<Rc<Contract>>>>,
+}
+
+impl std::fmt::Debug for Describer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Describer").finish_non_exhaustive()
+    }
+}
+
+/// How a transaction ended, for people and for scripts.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutcomeView {
+    /// `ok`, `revert` or `trap`.
+    pub status: &'static str,
+    /// The code of the revert or trap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u32>,
+    /// The name of the error or trap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The contract that refused or was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+    /// The key that was touched without permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undeclared: Option<UndeclaredView>,
+}
+
+/// A touch outside the access list.
+#[derive(Clone, Debug, Serialize)]
+pub struct UndeclaredView {
+    /// The key, as in `token.balances[alice]`.
+    pub key: String,
+    /// How it was touched.
+    pub wanted: &'static str,
+    /// What was declared for it.
+    pub declared: Option<&'static str>,
+    /// The clause to add to the method's `#[access(...)]`.
+    pub clause: Option<String>,
+}
+
+/// An event in the contract's own words.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventView {
+    /// The contract.
+    pub contract: String,
+    /// The event's name, or its number where the ABI does not know it.
+    pub name: String,
+    /// The fields.
+    pub fields: Value,
+    /// The fields as text.
+    #[serde(skip)]
+    pub text: String,
+}
+
+impl OutcomeView {
+    /// One line: `ok`, `InsufficientBalance (101)`, `OutOfFuel`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match (&self.name, self.code) {
+            (Some(name), Some(code)) if self.status == "revert" => format!("{name} ({code})"),
+            (Some(name), _) => name.clone(),
+            (None, Some(code)) => format!("code {code}"),
+            _ => self.status.to_owned(),
+        }
+    }
+}
+
+impl<'a> Describer<'a> {
+    /// A describer of the chain as it is now.
+    #[must_use]
+    pub fn new(chain: &'a Chain, names: &'a Names) -> Self {
+        Self { chain, names, contracts: RefCell::default() }
+    }
+
+    /// The names of addresses.
+    #[must_use]
+    pub fn names(&self) -> &'a Names {
+        self.names
+    }
+
+    /// The contract at an address. One that cannot be loaded is described by its digits.
+    pub fn contract(&self, address: &Address) -> Option<Rc<Contract>> {
+        if let Some(found) = self.contracts.borrow().get(address) {
+            return found.clone();
+        }
+        let found = self.chain.contract(address).ok().flatten().map(Rc::new);
+        self.contracts.borrow_mut().insert(*address, found.clone());
+        found
+    }
+
+    /// A key: `token.balances[alice]`.
+    #[must_use]
+    pub fn key(&self, key: &StateKey) -> String {
+        if key.contract == SYSTEM {
+            return self.system_key(key);
+        }
+        let owner = self.names.show(&key.contract);
+        let raw = || format!("{owner}.{}[0x{}]", key.field, hex::encode(&key.key));
+        let Some(contract) = self.contract(&key.contract) else { return raw() };
+        let Some(field) = contract.abi().fields.get(usize::from(key.field)) else { return raw() };
+        match split(field.keys.iter(), &key.key) {
+            Ok(parts) => {
+                let name_of = |address: &Address| self.names.name_of(address);
+                let part = |(ty, bytes): (_, &&[u8])| {
+                    value::display(ty, bytes, &name_of)
+                        .unwrap_or_else(|_| format!("0x{}", hex::encode(bytes)))
+                };
+                let parts = field.keys.iter().zip(&parts).map(part);
+                let parts: String = parts.map(|part| format!("[{part}]")).collect();
+                format!("{owner}.{}{parts}", field.name)
+            }
+            Err(_) => format!("{owner}.{}[0x{}]", field.name, hex::encode(&key.key)),
+        }
+    }
+
+    fn system_key(&self, key: &StateKey) -> String {
+        let address = <[u8; 32]>::try_from(&key.key[..]).map(Address).unwrap_or_default();
+        match key.field {
+            system_field::CODE => format!("code {address}"),
+            system_field::CONTRACT => format!("contract {}", self.names.show(&address)),
+            system_field::NONCE => format!("nonce of {}", self.names.show(&address)),
+            system_field::BALANCE => format!("native balance of {}", self.names.show(&address)),
+            field => format!("chain.{field}[{address}]"),
+        }
+    }
+
+    /// How a transaction ended.
+    #[must_use]
+    pub fn outcome(
+        &self,
+        outcome: Outcome,
+        failed: Option<&Failed>,
+        tx: Option<&Transaction>,
+    ) -> OutcomeView {
+        let contract = failed.filter(|failed| failed.contract != SYSTEM);
+        let mut view = OutcomeView {
+            status: "ok",
+            code: None,
+            name: None,
+            message: None,
+            contract: contract.map(|failed| self.names.show(&failed.contract)),
+            undeclared: None,
+        };
+        match outcome {
+            Outcome::Ok => {}
+            Outcome::Revert(code) => {
+                view.status = "revert";
+                view.code = Some(code);
+                let contract = contract.and_then(|failed| self.contract(&failed.contract));
+                let case = contract.as_ref().and_then(|contract| {
+                    let sets = contract.abi().methods.iter().filter_map(|m| m.error.as_ref());
+                    sets.flat_map(|set| &set.cases).find(|case| case.code == code)
+                });
+                view.name = case.map(|case| case.name.clone());
+                view.message = case.map(|case| case.doc.trim().to_owned());
+            }
+            Outcome::Trap(kind) => {
+                view.status = "trap";
+                view.code = Some(u32::from(kind.code()));
+                view.name = Some(format!("{kind:?}"));
+                view.message = Some(kind.describe().to_owned());
+                let undeclared = failed.and_then(|failed| failed.undeclared.as_ref());
+                view.undeclared = undeclared.map(|found| self.undeclared(found, failed, tx));
+            }
+        }
+        view
+    }
+
+    fn undeclared(
+        &self,
+        found: &Undeclared,
+        failed: Option<&Failed>,
+        tx: Option<&Transaction>,
+    ) -> UndeclaredView {
+        let clause = || {
+            let (failed, tx) = (failed?, tx?);
+            let Action::Call { contract, method, args } = tx.actions.get(failed.action as usize)?
+            else {
+                return None;
+            };
+            let at = self.contract(&found.key.contract)?;
+            // Inside a call made by another contract the caller and the arguments are not known.
+            let known = (contract == &failed.contract && contract == &found.key.contract)
+                .then(|| at.abi().method_by_id(*method))
+                .flatten();
+            let holes = Holes { caller: tx.sender, this: *contract, method: known, args };
+            holes.clause(&at, &found.key, found.wanted.join(found.declared.unwrap_or(found.wanted)))
+        };
+        UndeclaredView {
+            key: self.key(&found.key),
+            wanted: found.wanted.word(),
+            declared: found.declared.map(AccessKind::word),
+            clause: clause(),
+        }
+    }
+
+    /// An event.
+    #[must_use]
+    pub fn event(&self, event: &EventRecord) -> EventView {
+        let contract = self.contract(&event.contract);
+        let known = contract.as_ref().and_then(|contract| contract.abi().event_by_id(event.id));
+        let owner = self.names.show(&event.contract);
+        let raw = || format!("0x{}", hex::encode(&event.data));
+        let Some(known) = known else {
+            let name = format!("{:#010x}", event.id);
+            return EventView { contract: owner, name, fields: raw().into(), text: raw() };
+        };
+        let ty = kempe_abi::Type::Struct(known.name.clone(), known.fields.clone());
+        let name_of = |address: &Address| self.names.name_of(address);
+        EventView {
+            contract: owner,
+            name: known.name.clone(),
+            fields: value::to_json(&ty, &event.data).unwrap_or_else(|_| raw().into()),
+            text: value::display(&ty, &event.data, &name_of).unwrap_or_else(|_| raw()),
+        }
+    }
+
+    /// An action: `token.transfer(to: bob, amount: 5)`.
+    #[must_use]
+    pub fn action(&self, action: &Action) -> String {
+        match action {
+            Action::Transfer { to, amount } => {
+                format!("transfer {amount} of native balance to {}", self.names.show(to))
+            }
+            Action::Deploy { wasm, .. } => format!("deploy {} bytes", wasm.len()),
+            Action::Call { contract, method, args } => {
+                let owner = self.names.show(contract);
+                match self.method(contract, *method) {
+                    Some((_, method)) => {
+                        format!("{owner}.{}({})", method.name, self.args(&method, args))
+                    }
+                    None => format!("{owner}.{:#010x}(0x{})", method.0, hex::encode(args)),
+                }
+            }
+        }
+    }
+
+    /// A method by its selector, and its contract.
+    pub fn method(&self, contract: &Address, id: MethodId) -> Option<(Rc<Contract>, Method)> {
+        let contract = self.contract(contract)?;
+        let method = contract.abi().method_by_id(id)?.clone();
+        Some((contract, method))
+    }
+
+    fn args(&self, method: &Method, args: &[u8]) -> String {
+        let name_of = |address: &Address| self.names.name_of(address);
+        let Ok(parts) = split(method.params.iter().map(|param| &param.ty), args) else {
+            return format!("0x{}", hex::encode(args));
+        };
+        let shown = method.params.iter().zip(parts).map(|(param, bytes)| {
+            let text = value::display(&param.ty, bytes, &name_of);
+            format!("{}: {}", param.name, text.unwrap_or_else(|_| hex::encode(bytes)))
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What the holes of a template were filled with in one call.
+struct Holes<'a> {
+    caller: Address,
+    this: Address,
+    method: Option<&'a Method>,
+    args: &'a [u8],
+}
+
+impl Holes<'_> {
+    /// The clause that permits touching `key`, with the holes in which its parts stood.
+    fn clause(&self, contract: &Contract, key: &StateKey, kind: AccessKind) -> Option<String> {
+        let field = contract.abi().fields.get(usize::from(key.field))?;
+        let parts = split(field.keys.iter(), &key.key).ok()?;
+        let exprs = parts.into_iter().map(|part| self.expr(part)).collect();
+        let clause = kempe_abi::Clause::Touch { kind, field: key.field, key: exprs };
+        let none = Method {
+            name: String::new(),
+            doc: String::new(),
+            kind: kempe_abi::MethodKind::Call,
+            params: Vec::new(),
+            returns: kempe_abi::Type::Unit,
+            error: None,
+            access: Vec::new(),
+        };
+        Some(abi_view::clause(contract.abi(), self.method.unwrap_or(&none), &clause))
+    }
+
+    fn expr(&self, part: &[u8]) -> Expr {
+        let Some(method) = self.method else { return Expr::Literal(part.to_vec()) };
+        if part == self.caller.as_bytes() {
+            return Expr::Caller;
+        }
+        if part == self.this.as_bytes() {
+            return Expr::This;
+        }
+        let args = split(method.params.iter().map(|param| &param.ty), self.args);
+        let at = args.unwrap_or_default().iter().position(|arg| *arg == part);
+        match at.and_then(|at| u8::try_from(at).ok()) {
+            Some(at) => Expr::Param(at),
+            None => Expr::Literal(part.to_vec()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The only printer.
+//!
+//! Standard output carries the result: text, or one JSON value with `--json`. Notes, warnings and
+//! errors go to standard error. An error is its chain of causes and at most one line of help.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+use std::{env, fmt};
+
+use anyhow::Context;
+use kempe_build::BuildError;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{Color, Global};
+use crate::keystore::KeyError;
+
+/// How a verb ends when it does not end well. The numbers are the exit codes of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It failed, or something was refused.
+    Failed = 1,
+    /// It was asked wrongly.
+    Usage = 2,
+    /// A contract reverted the call.
+    Revert = 3,
+}
+
+/// An error with what to do about it and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    error: anyhow::Error,
+    help: Option<String>,
+    exit: Exit,
+}
+
+impl Failure {
+    /// A failure that ends with this code.
+    #[must_use]
+    pub fn new(exit: Exit, message: impl Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { error: anyhow::Error::msg(message), help: None, exit }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn help(&self) -> Option<String> {
+        let known = || {
+            if let Some(error) = self.error.downcast_ref::<KeyError>() {
+                return error.help();
+            }
+            match self.error.downcast_ref::<BuildError>()? {
+                BuildError::NotAPackage(_) => {
+                    Some("name the directory of the contract, as in `kempe build contracts/token`")
+                }
+                BuildError::Start { .. } => Some("install Rust with https://rustup.rs"),
+                BuildError::Io { .. } => Some("`kempe new NAME` makes a contract"),
+                _ => None,
+            }
+            .map(str::to_owned)
+        };
+        self.help.clone().or_else(known)
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), help: None, exit: Exit::Failed }
+    }
+}
+
+/// Standard output and standard error, as the person wants them.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+    color: bool,
+}
+
+impl Output {
+    /// The output that the arguments and the environment ask for.
+    #[must_use]
+    pub fn new(global: &Global) -> Self {
+        let color = match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            // Source: https://no-color.org, present and not empty.
+            Color::Auto => {
+                io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            }
+        };
+        Self { json: global.json, color }
+    }
+
+    /// Whether standard error may be colored.
+    #[must_use]
+    pub const fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Prints the result: `text`, or `json` if that was asked for.
+    ///
+    /// # Errors
+    /// When standard output cannot be written to. A reader that has gone away is no error.
+    pub fn result(&self, text: impl Display, json: &impl Serialize) -> anyhow::Result<()> {
+        let text = if self.json {
+            serde_json::to_string_pretty(json).context("writing JSON")?
+        } else {
+            text.to_string()
+        };
+        self.raw(text.as_bytes())?;
+        if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
+    }
+
+    /// Prints bytes as they are: a script, a file.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result).
+    pub fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).context("writing to standard output")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the person something that is not the result.
+    pub fn note(&self, text: impl Display) {
+        self.stderr(&format!("{}\n", text.to_string().trim_end()));
+    }
+
+    /// Warns.
+    pub fn warn(&self, text: impl Display) {
+        self.note(format_args!("{}: {text}", self.painted("33", "warning")));
+    }
+
+    /// Prints an error and gives the exit code of the process.
+    #[must_use]
+    pub fn failure(&self, failure: &Failure) -> ExitCode {
+        let error = failure.error.to_string();
+        let causes = failure.error.chain().skip(1).map(ToString::to_string);
+        // An error that shows its source says it twice.
+        let causes: Vec<String> = causes.filter(|cause| !error.contains(&**cause)).collect();
+        let (help, exit) = (failure.help(), failure.exit as u8);
+        if self.json {
+            let json = json!({ "error": error, "causes": causes, "help": help, "exit": exit });
+            self.note(format_args!("{json:#}"));
+            return ExitCode::from(exit);
+        }
+        self.note(format_args!("{}: {error}", self.painted("31", "error")));
+        for cause in causes {
+            self.note(format_args!("  because: {cause}"));
+        }
+        if let Some(help) = help {
+            self.note(format_args!("{}: {help}", self.painted("36", "help")));
+        }
+        ExitCode::from(exit)
+    }
+
+    fn painted(&self, color: &str, word: &str) -> String {
+        if self.color { format!("\u{1b}[1;{color}m{word}\u{1b}[0m") } else { word.to_owned() }
+    }
+
+    /// Nothing can be done about a standard error that is not there.
+    fn stderr(&self, text: &str) {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}

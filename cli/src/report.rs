@@ -1,0 +1,293 @@
+//! What became of a transaction, for people and for scripts.
+
+use std::fmt::Write;
+
+use kempe_abi::{Address, Type};
+use kempe_runtime::chain::Simulation;
+use kempe_runtime::types::{Action, BlockRecord, EventRecord, Receipt, Transaction};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::describe::{Describer, EventView, OutcomeView};
+use crate::output::{Exit, Failure};
+use crate::value;
+
+/// A transaction that is part of a block.
+#[derive(Clone, Debug, Serialize)]
+pub struct TxView {
+    /// Its hash.
+    pub tx: String,
+    /// The block.
+    pub height: u64,
+    /// The position in the block.
+    pub index: usize,
+    /// The batch in which it ran; none in the tail lane.
+    pub batch: Option<usize>,
+    /// Whether it ran alone, after the batches.
+    pub tail: bool,
+    /// Who sent it.
+    pub sender: String,
+    /// Its nonce.
+    pub nonce: u64,
+    /// What it does.
+    pub actions: Vec<String>,
+    /// How it ended.
+    pub outcome: OutcomeView,
+    /// The results of its calls.
+    pub results: Vec<Value>,
+    /// Its events.
+    pub events: Vec<EventView>,
+    /// The fuel it burned.
+    pub fuel: u64,
+    /// The most it might burn.
+    pub fuel_limit: u64,
+    /// What its sender paid.
+    pub fee: String,
+    /// The log lines, where the block was made just now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
+    #[serde(skip)]
+    result_texts: Vec<String>,
+}
+
+impl TxView {
+    /// The transaction at a position of a block; `None` if the block is shorter.
+    #[must_use]
+    pub fn new(describer: &Describer<'_>, record: &BlockRecord, index: usize) -> Option<Self> {
+        let signed = record.block.transactions.get(index)?;
+        let receipt: &Receipt = record.receipts.get(index)?;
+        let tx = &signed.transaction;
+        let mut batches = record.block.schedule.batches();
+        let batch = batches.position(|batch| batch.iter().any(|&at| at as usize == index));
+        Some(Self {
+            tx: receipt.tx.to_string(),
+            height: record.block.header.height,
+            index,
+            batch: batch.filter(|_| !receipt.tail),
+            tail: receipt.tail,
+            sender: describer.names().show(&tx.sender),
+            nonce: tx.nonce,
+            actions: tx.actions.iter().map(|action| describer.action(action)).collect(),
+            outcome: describer.outcome(receipt.outcome, receipt.failure.as_ref(), Some(tx)),
+            results: results(describer, tx, &receipt.results).map(|(json, _)| json).collect(),
+            events: events(describer, &receipt.events),
+            fuel: receipt.fuel,
+            fuel_limit: tx.fuel_limit,
+            fee: receipt.fee.to_string(),
+            logs: Vec::new(),
+            result_texts: results(describer, tx, &receipt.results).map(|(_, text)| text).collect(),
+        })
+    }
+
+    /// Several lines of text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for action in &self.actions {
+            line(&mut text, "action", action);
+        }
+        line(&mut text, "sender", &format!("{}, nonce {}", self.sender, self.nonce));
+        outcome_lines(&mut text, &self.outcome);
+        for result in &self.result_texts {
+            line(&mut text, "result", result);
+        }
+        events_lines(&mut text, &self.events, &self.logs);
+        line(&mut text, "fuel", &used(self.fuel, self.fuel_limit, &self.fee));
+        let lane = match self.batch {
+            Some(batch) => format!("batch {batch}"),
+            None => "the tail lane".to_owned(),
+        };
+        line(&mut text, "block", &format!("{}, position {}, {lane}", self.height, self.index));
+        line(&mut text, "tx", &self.tx);
+        text
+    }
+
+    /// The failure with which the command ends if the transaction did not succeed.
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check(&self) -> Result<(), Failure> {
+        check(&self.outcome)
+    }
+}
+
+/// What a transaction would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct SimulationView {
+    /// How it would end.
+    pub outcome: OutcomeView,
+    /// The results of its calls.
+    pub results: Vec<Value>,
+    /// Its events.
+    pub events: Vec<EventView>,
+    /// The fuel it would burn.
+    pub fuel: u64,
+    /// The most it might burn.
+    pub fuel_limit: u64,
+    /// What its sender would pay.
+    pub fee: String,
+    /// What its access list declares.
+    pub declared: Vec<AccessView>,
+    /// What it touched.
+    pub touched: Vec<AccessView>,
+    /// Whether a method is declared as dynamic, so that the transaction carries its list.
+    pub dynamic: bool,
+    /// The log lines.
+    pub logs: Vec<String>,
+    #[serde(skip)]
+    result_texts: Vec<String>,
+}
+
+/// An entry of an access list.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccessView {
+    /// The kind: `read`, `add` or `write`.
+    pub kind: &'static str,
+    /// The key.
+    pub key: String,
+}
+
+impl SimulationView {
+    /// The view of a simulation of a transaction.
+    #[must_use]
+    pub fn new(describer: &Describer<'_>, tx: &Transaction, simulation: &Simulation) -> Self {
+        let accesses = |list: &[kempe_runtime::types::DeclaredAccess]| {
+            let view = |entry: &kempe_runtime::types::DeclaredAccess| AccessView {
+                kind: entry.kind.word(),
+                key: describer.key(&entry.key),
+            };
+            list.iter().map(view).collect()
+        };
+        let results: Vec<_> = results(describer, tx, &simulation.results).collect();
+        Self {
+            outcome: describer.outcome(simulation.outcome, simulation.failure.as_ref(), Some(tx)),
+            events: events(describer, &simulation.events),
+            fuel: simulation.fuel,
+            fuel_limit: tx.fuel_limit,
+            fee: simulation.fee.to_string(),
+            declared: accesses(&simulation.declared),
+            touched: accesses(&simulation.touched),
+            dynamic: simulation.dynamic,
+            logs: simulation.logs.clone(),
+            result_texts: results.iter().map(|(_, text)| text.clone()).collect(),
+            results: results.into_iter().map(|(json, _)| json).collect(),
+        }
+    }
+
+    /// The results, a line each.
+    #[must_use]
+    pub fn result_text(&self) -> String {
+        self.result_texts.join("\n")
+    }
+
+    /// Several lines of text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        outcome_lines(&mut text, &self.outcome);
+        for result in &self.result_texts {
+            line(&mut text, "result", result);
+        }
+        events_lines(&mut text, &self.events, &self.logs);
+        line(&mut text, "fuel", &used(self.fuel, self.fuel_limit, &self.fee));
+        let n_max = kempe_runtime::types::LIST_ENTRIES_MAX;
+        let entries = self.declared.len();
+        line(&mut text, "list", &format!("{entries} of at most {n_max} entries"));
+        for entry in &self.declared {
+            let touched = self.touched.iter().find(|found| found.key == entry.key);
+            let touched = touched.map_or("not touched", |found| found.kind);
+            let shown = format!("{:5} {}  ({touched})", entry.kind, entry.key);
+            line(&mut text, "", &shown);
+        }
+        if self.dynamic {
+            line(&mut text, "dynamic", "the transaction carries the list that was recorded here");
+        }
+        text
+    }
+
+    /// The failure with which the command ends if the transaction would not succeed.
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check(&self) -> Result<(), Failure> {
+        check(&self.outcome)
+    }
+}
+
+fn check(outcome: &OutcomeView) -> Result<(), Failure> {
+    if outcome.status == "ok" {
+        return Ok(());
+    }
+    let at = outcome.contract.as_deref().unwrap_or("the transaction");
+    let verb = if outcome.status == "revert" { "reverted" } else { "was stopped" };
+    let mut message = format!("{at} {verb}: {}", outcome.line());
+    if let Some(said) = outcome.message.as_deref().filter(|said| !said.is_empty()) {
+        message.push_str(&format!(": {}", said.lines().next().unwrap_or_default()));
+    }
+    let failure = Failure::new(Exit::Revert, message);
+    let Some(undeclared) = &outcome.undeclared else { return Err(failure) };
+    Err(match &undeclared.clause {
+        Some(clause) => failure.with_help(format!("add `{clause}` to the method's `#[access(...)]`")),
+        None => failure.with_help(format!("declare `{}` in the method's `#[access(...)]`", undeclared.key)),
+    })
+}
+
+fn used(fuel: u64, limit: u64, fee: &str) -> String {
+    let paid = if fee == "0" { String::new() } else { format!(", fee {fee}") };
+    format!("{fuel} of at most {limit}{paid}")
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    writeln!(text, "{label:9}{value}").expect("writing to a string does not fail");
+}
+
+fn outcome_lines(text: &mut String, outcome: &OutcomeView) {
+    let at = outcome.contract.as_ref().map(|at| format!(" in {at}")).unwrap_or_default();
+    let shown = match outcome.status {
+        "ok" => "ok".to_owned(),
+        status => format!("{status} {}{at}", outcome.line()),
+    };
+    line(text, "outcome", &shown);
+    if let Some(found) = &outcome.undeclared {
+        line(text, "", &format!("wanted {} of {}", found.wanted, found.key));
+        line(text, "", &format!("declared {}", found.declared.unwrap_or("nothing for it")));
+        if let Some(clause) = &found.clause {
+            line(text, "", &format!("clause to add: {clause}"));
+        }
+    }
+}
+
+fn events_lines(text: &mut String, events: &[EventView], logs: &[String]) {
+    for event in events {
+        line(text, "event", &format!("{}.{} {}", event.contract, event.name, event.text));
+    }
+    for log in logs {
+        line(text, "log", &format!("{log:?}"));
+    }
+}
+
+fn events(describer: &Describer<'_>, events: &[EventRecord]) -> Vec<EventView> {
+    events.iter().map(|event| describer.event(event)).collect()
+}
+
+/// The results of the calls, as JSON and as text, without those that say nothing.
+fn results<'a>(
+    describer: &'a Describer<'_>,
+    tx: &'a Transaction,
+    results: &'a [Vec<u8>],
+) -> impl Iterator<Item = (Value, String)> + 'a {
+    tx.actions.iter().zip(results).filter_map(|(action, bytes)| {
+        let Action::Call { contract, method, .. } = action else { return None };
+        let name_of = |address: &Address| describer.names().name_of(address);
+        let raw = || format!("0x{}", hex::encode(bytes));
+        match describer.method(contract, *method) {
+            Some((_, method)) if method.returns == Type::Unit => None,
+            Some((_, method)) => {
+                let json = value::to_json(&method.returns, bytes).unwrap_or_else(|_| raw().into());
+                let text = value::display(&method.returns, bytes, &name_of);
+                Some((json, text.unwrap_or_else(|_| raw())))
+            }
+            None => Some((raw().into(), raw())),
+        }
+    })
+}

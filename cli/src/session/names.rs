@@ -1,0 +1,177 @@
+//! Names of accounts and contracts.
+//!
+//! Accounts are named by the genesis file and by the keystore, contracts by `names.json` in the
+//! chain's directory. Names are for people: the chain itself knows none.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use kempe_abi::Address;
+use kempe_runtime::types::{Genesis, SYSTEM};
+
+use super::read_capped;
+use crate::keystore::Keystore;
+use crate::output::{Exit, Failure};
+use crate::suggest::suggest;
+
+/// The file of contracts' names in the chain's directory: a JSON object of names and addresses.
+pub const NAMES_FILE: &str = "names.json";
+
+/// The largest file of names that is read.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The longest name of a contract, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// The names that the command line knows.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    genesis: BTreeMap<String, Address>,
+    keys: BTreeMap<String, Address>,
+    contracts: BTreeMap<String, Address>,
+    by_address: BTreeMap<Address, String>,
+    file: PathBuf,
+}
+
+impl Names {
+    /// The names of a chain in a directory.
+    ///
+    /// # Errors
+    /// When the file of names cannot be read.
+    pub fn load(dir: &Path, genesis: &Genesis, keys: &Keystore) -> Result<Self, Failure> {
+        let mut names = Self { file: dir.join(NAMES_FILE), ..Self::default() };
+        let named = genesis.accounts.iter().filter(|account| !account.name.is_empty());
+        names.genesis = named.map(|account| (account.name.clone(), account.address)).collect();
+        names.keys = keys.list()?.into_iter().map(|key| (key.name, key.address)).collect();
+        names.contracts = match fs::metadata(&names.file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            _ => {
+                let bytes = read_capped(&names.file, FILE_BYTES_MAX)?;
+                serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} is not a file of names", names.file.display()))?
+            }
+        };
+        // Where two names are of one address, the chain's own comes before the keystore's.
+        for table in [&names.keys, &names.genesis, &names.contracts] {
+            names.by_address.extend(table.iter().map(|(name, address)| (*address, name.clone())));
+        }
+        names.by_address.insert(SYSTEM, "chain".into());
+        Ok(names)
+    }
+
+    /// The address that a word means: digits, an account, or a contract.
+    ///
+    /// # Errors
+    /// With the names that are alike.
+    pub fn account(&self, word: &str) -> Result<Address, Failure> {
+        self.find(word).ok_or_else(|| {
+            let known = self.genesis.keys().chain(self.keys.keys()).map(|name| &**name);
+            unknown("account", word, known, "an account is a name, or 0x and 64 digits")
+        })
+    }
+
+    /// The address of a contract.
+    ///
+    /// # Errors
+    /// With the names that are alike.
+    pub fn contract(&self, word: &str) -> Result<Address, Failure> {
+        let address = || word.starts_with("0x").then(|| word.parse().ok()).flatten();
+        self.contracts.get(word).copied().or_else(address).ok_or_else(|| {
+            let known = self.contracts.keys().map(|name| &**name);
+            unknown("contract", word, known, "`kempe deploy FILE --name NAME` deploys one")
+        })
+    }
+
+    /// The address of any name, or of digits.
+    #[must_use]
+    pub fn find(&self, word: &str) -> Option<Address> {
+        [&self.genesis, &self.contracts, &self.keys]
+            .iter()
+            .find_map(|table| table.get(word).copied())
+            .or_else(|| word.starts_with("0x").then(|| word.parse().ok()).flatten())
+    }
+
+    /// The name of an address.
+    #[must_use]
+    pub fn name_of(&self, address: &Address) -> Option<String> {
+        self.by_address.get(address).cloned()
+    }
+
+    /// The name of an address, or its digits.
+    #[must_use]
+    pub fn show(&self, address: &Address) -> String {
+        self.name_of(address).unwrap_or_else(|| address.to_string())
+    }
+
+    /// The name under which the genesis file lists an address, if its key follows from the name.
+    #[must_use]
+    pub fn development(&self, address: &Address) -> Option<&str> {
+        let (name, _) = self.genesis.iter().find(|(_, found)| *found == address)?;
+        (super::development_address(name) == *address).then_some(name)
+    }
+
+    /// The name of the address's key in the keystore.
+    #[must_use]
+    pub fn key(&self, address: &Address) -> Option<&str> {
+        self.keys.iter().find(|(_, found)| *found == address).map(|(name, _)| &**name)
+    }
+
+    /// The contracts and their names.
+    #[must_use]
+    pub fn contracts(&self) -> &BTreeMap<String, Address> {
+        &self.contracts
+    }
+
+    /// Checks that a contract may get this name.
+    ///
+    /// # Errors
+    /// When the name is taken or not one.
+    pub fn check_free(&self, name: &str) -> Result<(), Failure> {
+        let permitted = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+        let first = name.starts_with(|c: char| c.is_ascii_lowercase());
+        if !first || !name.bytes().all(permitted) || name.len() > NAME_BYTES_MAX {
+            let message = format!("`{}` is not a name for a contract", name.escape_debug());
+            return Err(Failure::new(Exit::Usage, message)
+                .with_help("1 to 64 of a-z, 0-9, - and _, and a letter first: --name token"));
+        }
+        if self.contracts.contains_key(name) || self.genesis.contains_key(name) {
+            let message = format!("the name `{name}` is taken on this chain");
+            return Err(Failure::new(Exit::Failed, message)
+                .with_help(format!("choose another with --name, as in --name {name}-2")));
+        }
+        Ok(())
+    }
+
+    /// Names a contract, durably: the file is replaced as a whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add_contract(&mut self, name: &str, address: Address) -> Result<(), Failure> {
+        self.contracts.insert(name.to_owned(), address);
+        self.by_address.insert(address, name.to_owned());
+        let mut text = serde_json::to_string_pretty(&self.contracts).context("writing JSON")?;
+        text.push('\n');
+        let new = self.file.with_extension("json.new");
+        let write = || {
+            let mut file = fs::File::create(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&new, &self.file)
+        };
+        write().with_context(|| format!("writing {}", self.file.display()))?;
+        Ok(())
+    }
+}
+
+fn unknown<'a>(
+    what: &str,
+    word: &str,
+    known: impl Iterator<Item = &'a str>,
+    help: &str,
+) -> Failure {
+    let message = format!("there is no {what} `{}`{}", word.escape_debug(), suggest(word, known));
+    Failure::new(Exit::Failed, message).with_help(help)
+}

@@ -1,0 +1,235 @@
+//! The command as a process: what it prints, where, and how it ends.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const PASSWORD: &str = "correct horse";
+
+/// The secret and public key of the first test vector. Source: RFC 8032, section 7.1.
+const SECRET: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+const ADDRESS: &str = "0xd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+struct Kempe {
+    home: TempDir,
+}
+
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Kempe {
+    fn new() -> Self {
+        Self { home: TempDir::new().unwrap() }
+    }
+
+    fn run(&self, args: &[&str], stdin: &str) -> Ended {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kempe"))
+            .args(args)
+            .current_dir(self.home.path())
+            .env("KEMPE_HOME", self.home.path())
+            .env_remove("KEMPE_PASSWORD")
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that does not read its input may be gone by now.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        Ended {
+            code: status.code().unwrap(),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    fn ok(&self, args: &[&str], stdin: &str) -> String {
+        let ended = self.run(args, stdin);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout
+    }
+
+    fn fails(&self, code: i32, args: &[&str], stdin: &str) -> String {
+        let ended = self.run(args, stdin);
+        assert_eq!((ended.code, &*ended.stdout), (code, ""), "{}", ended.stderr);
+        ended.stderr
+    }
+
+    fn import(&self, name: &str) -> String {
+        let stdin = format!("{PASSWORD}\n{SECRET}\n");
+        self.ok(&["keys", "import", name, "--password-stdin"], &stdin)
+    }
+
+    fn key_file(&self) -> std::path::PathBuf {
+        self.home.path().join("keys/alice.json")
+    }
+}
+
+#[test]
+fn a_key_is_stored_shown_exported_and_removed() {
+    let kempe = Kempe::new();
+    assert_eq!(kempe.import("alice"), format!("{ADDRESS}\n"));
+    assert_eq!(kempe.ok(&["keys", "show", "alice"], ""), format!("{ADDRESS}\n"));
+    assert_eq!(kempe.ok(&["keys", "list"], ""), format!("alice  {ADDRESS}\n"));
+    let json: serde_json::Value =
+        serde_json::from_str(&kempe.ok(&["--json", "keys", "list"], "")).unwrap();
+    assert_eq!(json, serde_json::json!([{ "name": "alice", "address": ADDRESS }]));
+
+    let export = ["keys", "export", "alice", "--reveal-secret", "--password-stdin"];
+    assert_eq!(kempe.ok(&export, PASSWORD), format!("{SECRET}\n"));
+    kempe.fails(2, &["keys", "export", "alice", "--password-stdin"], PASSWORD);
+
+    let stored = fs::read_to_string(kempe.key_file()).unwrap();
+    assert!(!stored.contains(SECRET) && !stored.contains(PASSWORD), "{stored}");
+
+    let error = kempe.fails(2, &["keys", "remove", "alice"], "");
+    assert!(error.contains("help: add --yes"), "{error}");
+    kempe.ok(&["keys", "remove", "alice", "--yes"], "");
+    assert_eq!(kempe.ok(&["keys", "list"], ""), "");
+}
+
+#[test]
+fn two_random_keys_differ() {
+    let kempe = Kempe::new();
+    let new = |name| kempe.ok(&["keys", "new", name, "--password-stdin"], PASSWORD);
+    let (alice, bob) = (new("alice"), new("bob"));
+    assert!(alice.starts_with("0x") && alice.len() == 67 && alice != bob);
+    let error = kempe.fails(1, &["keys", "new", "alice", "--password-stdin"], PASSWORD);
+    assert!(error.starts_with("error: there is a key called `alice` already\nhelp: "), "{error}");
+}
+
+#[test]
+fn a_key_opens_only_with_its_password_and_unchanged() {
+    let kempe = Kempe::new();
+    kempe.import("alice");
+    let export = ["keys", "export", "alice", "--reveal-secret", "--password-stdin"];
+    let error = kempe.fails(1, &export, "wrong");
+    assert!(error.contains("the password of key `alice` is wrong"), "{error}");
+
+    let stored = fs::read_to_string(kempe.key_file()).unwrap();
+    let other = format!("0x{}", "11".repeat(32));
+    fs::write(kempe.key_file(), stored.replace(ADDRESS, &other)).unwrap();
+    let error = kempe.fails(1, &export, PASSWORD);
+    assert!(error.contains("or its file was changed"), "{error}");
+
+    fs::write(kempe.key_file(), stored.replace("65536", "4000000000")).unwrap();
+    let error = kempe.fails(1, &export, PASSWORD);
+    assert!(error.contains("it asks for too much memory or time"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let kempe = Kempe::new();
+    kempe.import("alice");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&kempe.key_file()), 0o600);
+    fs::set_permissions(kempe.key_file(), fs::Permissions::from_mode(0o640)).unwrap();
+    let error = kempe.fails(1, &["keys", "show", "alice"], "");
+    assert!(error.contains("has mode 0640") && error.contains("help: chmod 600 "), "{error}");
+}
+
+#[test]
+fn bad_input_is_refused_before_anything_is_written() {
+    let kempe = Kempe::new();
+    for name in ["../alice", "Alice", "", "a b", &"a".repeat(33)] {
+        let error = kempe.fails(1, &["keys", "new", "--password-stdin", "--", name], PASSWORD);
+        assert!(error.contains("is not a name for a key"), "{error}");
+    }
+    let empty = kempe.fails(1, &["keys", "new", "alice", "--password-stdin"], "\n");
+    assert!(empty.contains("the password is empty"), "{empty}");
+    let none = kempe.fails(1, &["keys", "new", "alice"], "");
+    assert!(none.contains("use --password-stdin or KEMPE_PASSWORD"), "{none}");
+    let stdin = format!("{PASSWORD}\nnot hexadecimal\n");
+    let secret = kempe.fails(1, &["keys", "import", "alice", "--password-stdin"], &stdin);
+    assert!(secret.contains("a secret key is 64 hexadecimal digits"), "{secret}");
+    let missing = kempe.fails(1, &["keys", "show", "alice"], "");
+    assert!(missing.contains("help: `kempe keys new alice` makes one"), "{missing}");
+    assert!(!kempe.home.path().join("keys").exists());
+}
+
+#[test]
+fn errors_are_json_when_asked_and_colored_when_asked() {
+    let kempe = Kempe::new();
+    let error = kempe.fails(1, &["keys", "show", "alice", "--json"], "");
+    let error: serde_json::Value = serde_json::from_str(&error).unwrap();
+    assert_eq!(error["exit"], 1);
+    assert!(error["help"].as_str().unwrap().contains("kempe keys new alice"));
+    let plain = kempe.fails(1, &["keys", "show", "alice"], "");
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let colored = kempe.fails(1, &["keys", "show", "alice", "--color=always"], "");
+    assert!(colored.starts_with("\u{1b}[1;31merror\u{1b}[0m: "), "{colored}");
+}
+
+#[test]
+fn help_has_examples_before_the_reference() {
+    let kempe = Kempe::new();
+    for verb in [&["--help"][..], &["new", "-h"], &["build", "-h"], &["keys", "-h"]] {
+        let help = kempe.ok(verb, "");
+        let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("no {text} in {help}"));
+        assert!(place("Examples:\n  kempe ") < place("Usage: kempe"), "{help}");
+    }
+    kempe.fails(2, &["frobnicate"], "");
+    assert!(kempe.ok(&["completions", "bash"], "").contains("_kempe()"));
+}
+
+#[test]
+fn a_new_contract_passes_its_tests_and_builds() {
+    let kempe = Kempe::new();
+    let stdout = kempe.ok(&["new", "token-sale"], "");
+    assert_eq!(stdout, "token-sale\n");
+    let dir = kempe.home.path().join("token-sale");
+    let source = fs::read_to_string(dir.join("src/lib.rs")).unwrap();
+    assert!(source.contains("pub struct TokenSale {") && !source.contains("{{"), "{source}");
+
+    // The same versions of everything as here, so that nothing has to be fetched.
+    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock");
+    fs::copy(lock, dir.join("Cargo.lock")).unwrap();
+    // Not in the temporary directory: compiled dependencies serve the next run.
+    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/new");
+    let test = Command::new(env!("CARGO"))
+        .args(["test", "--quiet"])
+        .current_dir(&dir)
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_TARGET_DIR", target)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&test.stderr);
+    assert!(test.status.success(), "{said}{}", String::from_utf8_lossy(&test.stdout));
+    assert!(!said.contains("--> src/"), "{said}");
+
+    let built = kempe.ok(&["build", "token-sale", "--json", "--target-dir", target], "");
+    let built: serde_json::Value = serde_json::from_str(&built).unwrap();
+    assert_eq!(built[0]["contract"], "TokenSale");
+    assert_eq!(built[0]["methods"], 3);
+    assert_eq!(built[0]["memory_bytes"], 16384);
+    let wasm = fs::read(built[0]["wasm"].as_str().unwrap()).unwrap();
+    assert_eq!(built[0]["size_bytes"], wasm.len());
+    assert!(wasm.starts_with(b"\0asm"));
+}
+
+#[test]
+fn new_and_build_refuse_with_help() {
+    let kempe = Kempe::new();
+    fs::create_dir_all(kempe.home.path().join("full/src")).unwrap();
+    let error = kempe.fails(1, &["new", "full"], "");
+    assert!(error.contains("full is there already\nhelp: choose another name"), "{error}");
+    for name in ["Greeter", "match", "test", "1st", "counter"] {
+        let error = kempe.fails(2, &["new", name], "");
+        assert!(error.contains("help: a good name: greeter"), "{error}");
+    }
+    let error = kempe.fails(1, &["new", "greeter", "--sdk", "full"], "");
+    assert!(error.contains("full is not kempe-sdk\nhelp: "), "{error}");
+    let error = kempe.fails(1, &["build", "nowhere"], "");
+    assert!(error.contains("help: `kempe new NAME` makes a contract"), "{error}");
+}
