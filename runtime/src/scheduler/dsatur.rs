@@ -1,0 +1,151 @@
+//! DSATUR coloring of the pairwise conflict graph, through petgraph.
+
+use kempe_abi::AccessKind::{Add, Read, Write};
+use petgraph::algo::dsatur_coloring;
+use petgraph::graph::{NodeIndex, UnGraph};
+
+use super::color_sets::ColorSets;
+use super::schedule::TAIL;
+use super::{Block, Color, Mode, Schedule, Scheduler};
+
+/// Colors the transaction whose neighbors have the most colors first.
+///
+/// It needs every edge of the conflict graph, so it is for small blocks and for judging [`Color`].
+/// DSATUR knows no senders: where its colors break a sender's order, the sender's later transactions
+/// are colored again by first-fit. As a [`Scheduler`] it falls back to [`Color`] above
+/// [`DSATUR_EDGES_MAX`]; [`Dsatur::try_schedule`] returns the error instead.
+///
+/// Source: D. Brélaz, "New methods to color the vertices of a graph" (1979).
+#[derive(Clone, Copy, Debug)]
+pub struct Dsatur;
+
+/// How many conflicting pairs, counted once for each key they share, [`Dsatur`] takes on.
+/// Measured: 200,000 edges are about 50 ms; dense blocks of 2 million are seconds.
+pub const DSATUR_EDGES_MAX: u64 = 200_000;
+
+/// The conflict graph is too large for [`Dsatur`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the conflict graph is too large: n_edges={n_edges} n_edges_max={DSATUR_EDGES_MAX}")]
+pub struct TooManyEdges {
+    /// How many conflicting pairs there are, counted once for each key they share.
+    pub n_edges: u64,
+}
+
+impl Scheduler for Dsatur {
+    fn name(&self) -> &'static str {
+        "dsatur"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Free
+    }
+
+    fn schedule(&self, block: &Block<'_>) -> Schedule {
+        self.try_schedule(block).unwrap_or_else(|TooManyEdges { .. }| Color.schedule(block))
+    }
+}
+
+impl Dsatur {
+    /// Schedules with DSATUR and nothing else.
+    ///
+    /// # Errors
+    /// [`TooManyEdges`].
+    pub fn try_schedule(self, block: &Block<'_>) -> Result<Schedule, TooManyEdges> {
+        let tail = block.tail(Mode::Free);
+        let rows = slot_rows(block, &tail);
+        let n_edges = rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add);
+        if n_edges > DSATUR_EDGES_MAX {
+            return Err(TooManyEdges { n_edges });
+        }
+        let mut edges = Vec::new();
+        rows.iter().for_each(|row| row.push_edges(&mut edges));
+        edges.sort_unstable();
+        edges.dedup();
+        let mut graph = UnGraph::<(), (), u32>::with_capacity(block.n_txs(), edges.len());
+        block.txs().for_each(|_| _ = graph.add_node(()));
+        graph.extend_with_edges(edges);
+        let (colored, _) = dsatur_coloring(&graph);
+        let wanted: Vec<u32> = (block.txs().zip(&tail))
+            .map(|(tx, &in_tail)| {
+                let color = if in_tail { None } else { colored.get(&NodeIndex::from(tx)) };
+                color.and_then(|&color| u32::try_from(color).ok()).unwrap_or(TAIL)
+            })
+            .collect();
+        Ok(Schedule::from_colors(&keep_senders_in_order(block, &tail, wanted)))
+    }
+}
+
+/// The transactions that touch one slot, by kind, ascending.
+#[derive(Clone, Default)]
+struct SlotRow {
+    readers: Vec<u32>,
+    adders: Vec<u32>,
+    writers: Vec<u32>,
+}
+
+fn slot_rows(block: &Block<'_>, tail: &[bool]) -> Vec<SlotRow> {
+    let mut rows = vec![SlotRow::default(); block.accesses().n_slots()];
+    for ((tx, row), _) in
+        block.txs().zip(block.accesses().rows()).zip(tail).filter(|(_, in_tail)| !**in_tail)
+    {
+        for access in row {
+            let slot = &mut rows[access.slot as usize];
+            match access.kind {
+                Read => slot.readers.push(tx),
+                Add => slot.adders.push(tx),
+                Write => slot.writers.push(tx),
+            }
+        }
+    }
+    rows
+}
+
+impl SlotRow {
+    fn n_edges(&self) -> u64 {
+        let [r, a, w] = [&self.readers, &self.adders, &self.writers].map(|txs| txs.len() as u64);
+        // No overflow: a row has fewer than 2^32 transactions of each kind.
+        w * w.saturating_sub(1) / 2 + w * (r + a) + r * a
+    }
+
+    /// Appends each pair that conflicts on the slot, the lower transaction first.
+    fn push_edges(&self, edges: &mut Vec<(u32, u32)>) {
+        for (at, &writer) in self.writers.iter().enumerate() {
+            edges.extend(self.writers[..at].iter().map(|&other| (other, writer)));
+        }
+        let Self { readers, adders, writers } = self;
+        for (some, others) in [(writers, readers), (writers, adders), (readers, adders)] {
+            for &a in some {
+                edges.extend(others.iter().map(|&b| (a.min(b), a.max(b))));
+            }
+        }
+    }
+}
+
+/// Keeps a color if it is not below the colors of what its sender sent before; from the first one
+/// that is, colors the sender's transactions again, in index order, around those that are kept.
+fn keep_senders_in_order(block: &Block<'_>, tail: &[bool], mut colors: Vec<u32>) -> Vec<u32> {
+    let accesses = block.accesses();
+    // Kept colors are below the number of transactions, and each new one raises the top by one.
+    let mut sets = ColorSets::new(block, tail, 2 * block.n_txs());
+    let mut floors = vec![0; block.n_txs()];
+    let mut is_broken = vec![false; block.n_txs()];
+    let mut again = Vec::new();
+    for tx in block.txs().filter(|&tx| !tail[tx as usize]) {
+        let color = colors[tx as usize];
+        let sender = block.sender(tx) as usize;
+        is_broken[sender] |= color < floors[sender];
+        if is_broken[sender] {
+            again.push(tx);
+        } else {
+            floors[sender] = color;
+            sets.insert(accesses.of(tx), color);
+        }
+    }
+    for tx in again {
+        let floor = &mut floors[block.sender(tx) as usize];
+        *floor = sets.first_fit(accesses.of(tx), *floor);
+        sets.insert(accesses.of(tx), *floor);
+        colors[tx as usize] = *floor;
+    }
+    colors
+}

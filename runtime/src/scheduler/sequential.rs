@@ -1,0 +1,24 @@
+//! One transaction after the other: the schedule of the serial oracle.
+
+use super::schedule::TAIL;
+use super::{Block, Mode, Schedule, Scheduler};
+
+/// Each transaction a batch of its own, in index order. The reference for every other scheduler.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequential;
+
+impl Scheduler for Sequential {
+    fn name(&self) -> &'static str {
+        "sequential"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Preserve
+    }
+
+    fn schedule(&self, block: &Block<'_>) -> Schedule {
+        let tail = block.tail(Mode::Preserve);
+        let color = |(tx, in_tail): (u32, bool)| if in_tail { TAIL } else { tx };
+        Schedule::from_colors(&block.txs().zip(tail).map(color).collect::<Vec<_>>())
+    }
+}
