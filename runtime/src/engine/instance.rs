@@ -75,7 +75,9 @@ impl Pool {
 impl Instance {
     fn new(engine: &Engine, code: &Arc<Code>) -> Result<Self, wasmtime::Error> {
         let mut store = Store::new(engine.wasmtime(), Host { session: None, memory: None });
-        // Instantiation runs no code of the module: start functions are refused.
+        // Instantiation copies the data segments, which takes fuel, and runs no function: admission
+        // refuses start functions. What it costs is in the price of a call.
+        store.set_fuel(u64::MAX)?;
         let instance = code.pre.instantiate(&mut store)?;
         let memory = instance
             .get_memory(&mut store, MEMORY)

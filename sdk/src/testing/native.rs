@@ -45,8 +45,6 @@ impl Native {
                 list.add(key, kind);
             }
         }
-        // The sender's nonce, which keeps its transactions in order.
-        list.add((Address::ZERO, 2, tx.sender.0.to_vec()), AccessKind::Write);
         Ok(list)
     }
 
@@ -84,7 +82,7 @@ impl Backend for Native {
 
     fn block(&mut self, txs: &[Tx]) -> BlockReport {
         let lists: Vec<_> = txs.iter().map(|tx| self.list(tx)).collect();
-        let batches = batches(&lists);
+        let batches = batches(&lists, txs);
         let receipts = txs.iter().zip(lists).map(|(tx, list)| {
             *self.nonces.entry(tx.sender).or_default() += 1;
             match list {
@@ -159,17 +157,19 @@ fn contract_address(deployer: &Address, nonce: u64) -> Address {
     Address(*hasher.finalize().as_bytes())
 }
 
-/// Each transaction goes to the first batch behind all those that it conflicts with.
-fn batches(lists: &[Result<List, TrapKind>]) -> Vec<Vec<usize>> {
+/// Each transaction goes to the first batch behind all those that it conflicts with, and to none
+/// before its sender's last: inside a batch the order of the block holds.
+fn batches(lists: &[Result<List, TrapKind>], txs: &[Tx]) -> Vec<Vec<usize>> {
     let mut batch_of: Vec<usize> = Vec::new();
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for (i, list) in lists.iter().enumerate() {
-        let conflicting =
-            lists[..i].iter().zip(&batch_of).filter(|(earlier, _)| match (list, earlier) {
-                (Ok(list), Ok(earlier)) => list.conflicts(earlier),
-                _ => false,
-            });
-        let batch = conflicting.map(|(_, batch)| batch + 1).max().unwrap_or(0);
+        let earlier = lists[..i].iter().zip(txs).zip(&batch_of);
+        let floors = earlier.map(|((earlier, tx), &batch)| match (list, earlier) {
+            (Ok(list), Ok(earlier)) if list.conflicts(earlier) => batch + 1,
+            _ if tx.sender == txs[i].sender => batch,
+            _ => 0,
+        });
+        let batch = floors.max().unwrap_or(0);
         batch_of.push(batch);
         if batches.len() <= batch {
             batches.push(Vec::new());

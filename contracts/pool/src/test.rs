@@ -1,0 +1,172 @@
+extern crate std;
+
+use std::vec::Vec;
+
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Instance, TestChain};
+use kempe_token::Token;
+
+use super::{Pool, PoolError, Reserves, isqrt, mul_div_up};
+use ethnum::U256;
+
+const FOREVER: u64 = u64::MAX;
+
+struct Setup {
+    chain: TestChain,
+    alice: Address,
+    bob: Address,
+    a: Instance<Token>,
+    b: Instance<Token>,
+    pool: Instance<Pool>,
+}
+
+fn setup() -> Setup {
+    let mut chain = TestChain::native();
+    let (alice, bob) = (chain.account("alice"), chain.account("bob"));
+    let a = chain.deploy::<Token>(alice, (alice,));
+    let b = chain.deploy::<Token>(alice, (alice,));
+    let pool = chain.deploy::<Pool>(alice, (a.address(), b.address(), 30u16));
+    for token in [&a, &b] {
+        for who in [alice, bob] {
+            chain.send(alice, token, "mint", (who, 10_000_000u128)).assert_ok();
+            chain.send(who, token, "approve", (pool.address(), u128::MAX)).assert_ok();
+        }
+    }
+    Setup { chain, alice, bob, a, b, pool }
+}
+
+impl Setup {
+    fn add(&mut self, a: u128, b: u128) {
+        let args = (a, b, 0u128, FOREVER);
+        self.chain.send(self.alice, &self.pool, "add_liquidity", args).assert_ok();
+    }
+
+    fn reserves(&mut self) -> Reserves {
+        self.chain.view(&self.pool, "reserves", ())
+    }
+
+    fn balance(&mut self, token: &Instance<Token>, of: Address) -> u128 {
+        self.chain.view(token, "balance", (of,))
+    }
+}
+
+#[test]
+fn a_swap_pays_by_the_formula() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    let receipt = s.chain.send(s.bob, &s.pool, "sell_a", (10_000u128, 0u128, FOREVER));
+    // 4_000_000 * 9_970 * 10_000 / (1_000_000 * 10_000 + 9_970 * 10_000) rounded down.
+    assert_eq!(receipt.assert_ok().value::<u128>(), 39_486);
+    let pool = s.reserves();
+    assert_eq!((pool.a, pool.b), (1_010_000, 3_960_514));
+    let (token, holder) = (s.b.clone(), s.bob);
+    assert_eq!(s.balance(&token, holder), 10_000_000 + 39_486);
+}
+
+#[test]
+fn a_swap_never_lowers_the_product_nor_loses_tokens() {
+    let mut s = setup();
+    s.add(1_000_003, 777_777);
+    let mut product = 0;
+    for round in 0..40u128 {
+        let method = if round % 3 == 0 { "sell_b" } else { "sell_a" };
+        let amount = 1 + round * 97 % 5_000;
+        s.chain.send(s.bob, &s.pool, method, (amount, 0u128, FOREVER));
+        let pool = s.reserves();
+        assert!(pool.a * pool.b >= product, "round {round}");
+        product = pool.a * pool.b;
+        let address = s.pool.address();
+        let (a, b) = (s.a.clone(), s.b.clone());
+        assert_eq!((s.balance(&a, address), s.balance(&b, address)), (pool.a, pool.b));
+    }
+}
+
+#[test]
+fn refusals() {
+    let mut s = setup();
+    let swap = (5u128, 0u128, FOREVER);
+    s.chain.send(s.bob, &s.pool, "sell_a", swap).assert_revert(PoolError::NoLiquidity);
+    s.add(1_000_000, 1_000_000);
+    let too_much = (1_000u128, 1_000u128, FOREVER);
+    s.chain.send(s.bob, &s.pool, "sell_a", too_much).assert_revert(PoolError::Slippage);
+    let nothing = (0u128, 0u128, FOREVER);
+    s.chain.send(s.bob, &s.pool, "sell_b", nothing).assert_revert(PoolError::ZeroAmount);
+    s.chain.advance_ms(10);
+    let late = (1_000u128, 0u128, 5u64);
+    s.chain.send(s.bob, &s.pool, "sell_a", late).assert_revert(PoolError::Expired);
+    let shares = (1u128, 0u128, 0u128, FOREVER);
+    s.chain
+        .send(s.bob, &s.pool, "remove_liquidity", shares)
+        .assert_revert(PoolError::InsufficientShares);
+}
+
+#[test]
+fn a_refusal_of_the_token_undoes_the_swap() {
+    let mut s = setup();
+    s.add(1_000_000, 1_000_000);
+    let before = s.reserves();
+    let receipt = s.chain.send(s.bob, &s.pool, "sell_a", (20_000_000u128, 0u128, FOREVER));
+    receipt.assert_revert(kempe_token::TokenError::InsufficientBalance);
+    assert_eq!(s.reserves(), before);
+}
+
+#[test]
+fn providers_get_their_part_back() {
+    let mut s = setup();
+    s.add(1_000_000, 2_000_000);
+    let args = (500_000u128, 5_000_000u128, 0u128, FOREVER);
+    let shares: u128 = s.chain.send(s.bob, &s.pool, "add_liquidity", args).assert_ok().value();
+    let args = (shares, 0u128, 0u128, FOREVER);
+    let (a, b): (u128, u128) =
+        s.chain.send(s.bob, &s.pool, "remove_liquidity", args).assert_ok().value();
+    assert!(a <= 500_000 && a >= 499_998 && b <= 1_000_000 && b >= 999_997, "{a} {b}");
+}
+
+#[test]
+fn swaps_on_two_pools_run_in_parallel() {
+    let mut s = setup();
+    s.add(1_000_000, 1_000_000);
+    let (c, d) = (
+        s.chain.deploy::<Token>(s.alice, (s.alice,)),
+        s.chain.deploy::<Token>(s.alice, (s.alice,)),
+    );
+    let other = s.chain.deploy::<Pool>(s.alice, (c.address(), d.address(), 30u16));
+    for token in [&c, &d] {
+        s.chain.send(s.alice, token, "mint", (s.alice, 10_000_000u128)).assert_ok();
+        s.chain.send(s.alice, token, "approve", (other.address(), u128::MAX)).assert_ok();
+    }
+    let args = (1_000_000u128, 1_000_000u128, 0u128, FOREVER);
+    s.chain.send(s.alice, &other, "add_liquidity", args).assert_ok();
+    let swap = (1_000u128, 0u128, FOREVER);
+    let report = s.chain.block([
+        s.pool.tx(s.bob, "sell_a", swap),
+        other.tx(s.alice, "sell_a", swap),
+        s.pool.tx(s.bob, "sell_b", swap),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+}
+
+#[test]
+fn a_pool_of_one_token_is_refused() {
+    let mut chain = TestChain::native();
+    let alice = chain.account("alice");
+    let a = chain.deploy::<Token>(alice, (alice,));
+    assert!(chain.try_deploy::<Pool>(alice, (a.address(), a.address(), 30u16)).is_err());
+    let b = chain.deploy::<Token>(alice, (alice,));
+    assert!(chain.try_deploy::<Pool>(alice, (a.address(), b.address(), 10_000u16)).is_err());
+}
+
+#[test]
+fn roots_and_rounding() {
+    let squares: Vec<u128> = [0, 1, 2, 3, 1 << 40, u128::from(u64::MAX)].into();
+    for root in squares {
+        let square = U256::from(root) * U256::from(root);
+        assert_eq!(isqrt(square), root);
+        if root > 1 {
+            assert_eq!(isqrt(square - U256::ONE), root - 1);
+        }
+    }
+    assert_eq!(isqrt(U256::from(u128::MAX) * U256::from(u128::MAX)), u128::MAX);
+    assert_eq!(mul_div_up(7, 3, 2), Ok(11));
+    assert_eq!(mul_div_up(8, 3, 2), Ok(12));
+}
