@@ -1,5 +1,6 @@
 //! The store in memory, for tests and benchmarks.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -9,16 +10,19 @@ use std::sync::Arc;
 use kempe_abi::Hash;
 
 use super::error::StoreError;
-use super::store::{CommitBatch, Row, StateChange, StateRead, StateScan, Store, TxLocation};
-use super::tree::{BUCKETS, bucket_of};
+use super::store::{
+    CommitBatch, Row, RowKey, StateChange, StateRead, StateScan, Store, TxLocation,
+};
+use super::tree::{bucket_of, first_key};
 use crate::types::{Bytes, KeyHash, KeyMap, StateKey};
 
-/// Buckets that are copied together when a snapshot holds on to the old ones.
-const BUCKETS_PER_SHARD: u32 = 256;
+/// The rows are in as many parts, by the first bits of their key hashes. A part is what a commit
+/// copies when a snapshot holds on to the old one, and what moves aside for a new row.
+const SHARD_BITS: u32 = 16;
 
 /// A store in memory. It passes the same tests as the durable one, but forgets everything.
 ///
-/// A read takes no lock and touches two places in memory. A commit changes rows in place, unless a
+/// A read takes no lock and nearly always one access to main memory. A commit changes rows in place, unless a
 /// [snapshot](Store::snapshot) is alive: then it first copies the shards that change, so drop
 /// snapshots early.
 #[derive(Clone, Debug, Default)]
@@ -30,13 +34,11 @@ pub struct MemoryStore {
     meta: BTreeMap<&'static str, Vec<u8>>,
 }
 
-/// The rows by shard and bucket; each bucket by ascending key hash.
+/// The rows by shard; each shard by ascending key hash.
 #[derive(Clone)]
 struct Rows {
-    shards: Vec<Arc<Shard>>,
+    shards: Vec<Arc<Vec<StoredRow>>>,
 }
-
-type Shard = Vec<Vec<StoredRow>>;
 
 #[derive(Clone)]
 struct StoredRow {
@@ -56,29 +58,16 @@ impl MemoryStore {
 }
 
 impl Rows {
-    fn bucket(&self, bucket: u32) -> &[StoredRow] {
-        let (shard, slot) = place(bucket);
-        &self.shards[shard][slot]
-    }
-
-    fn find(&self, key: &KeyHash) -> Option<&StoredRow> {
-        let rows = self.bucket(bucket_of(key));
-        rows.binary_search_by(|row| row.hash.cmp(key)).ok().map(|row| &rows[row])
-    }
-
     fn apply(&mut self, change: StateChange) {
         let (key, hash, value) = change.into_parts();
-        let (shard, slot) = place(bucket_of(&hash));
-        let rows = &mut Arc::make_mut(&mut self.shards[shard])[slot];
-        match (rows.binary_search_by(|row| row.hash.cmp(&hash)), value) {
+        let rows = Arc::make_mut(&mut self.shards[shard_of(&hash)]);
+        match (search(rows, &hash), value) {
             (Ok(row), Some((value, value_hash))) => {
                 rows[row].value = value;
                 rows[row].value_hash = value_hash;
             }
             (Ok(row), None) => drop(rows.remove(row)),
             (Err(row), Some((value, value_hash))) => {
-                // Buckets are small, so room for more rows than there are is mostly waste.
-                rows.reserve_exact(1);
                 rows.insert(row, StoredRow { hash, value, value_hash, key: Box::new(key) });
             }
             (Err(_), None) => {}
@@ -86,26 +75,60 @@ impl Rows {
     }
 }
 
+/// The position of a key in a shard, or where it would be.
+///
+/// Key hashes are spread evenly, so a guess in proportion is off by a row or two, which are beside
+/// it in memory. That is one access to memory instead of the four of a binary search, which takes
+/// over if somebody ground keys to make guesses bad.
+fn search(rows: &[StoredRow], key: &KeyHash) -> Result<usize, usize> {
+    const STEPS: usize = 8;
+    let [_, _, a, b, ..] = key.0;
+    let (mut low, mut high) = (0, rows.len());
+    let mut at = (usize::from(u16::from_be_bytes([a, b])) * rows.len()) >> 16;
+    for _ in 0..STEPS {
+        if low == high {
+            return Err(low);
+        }
+        match rows[at].hash.cmp(key) {
+            Ordering::Equal => return Ok(at),
+            Ordering::Less => {
+                low = at + 1;
+                at = low;
+            }
+            Ordering::Greater => {
+                high = at;
+                at = at.saturating_sub(1);
+            }
+        }
+    }
+    rows[low..high]
+        .binary_search_by(|row| row.hash.cmp(key))
+        .map(|row| low + row)
+        .map_err(|row| low + row)
+}
+
+fn shard_of(key: &KeyHash) -> usize {
+    usize::from(u16::from_be_bytes([key.0[0], key.0[1]]))
+}
+
 impl Default for Rows {
     fn default() -> Self {
-        let per_shard = usize::try_from(BUCKETS_PER_SHARD).expect("256 fits");
-        let n_shards = usize::try_from(BUCKETS / BUCKETS_PER_SHARD).expect("4096 fits");
         // All begin as one empty shard and part at their first row.
-        let empty = Arc::new(vec![Vec::new(); per_shard]);
-        Self { shards: vec![empty; n_shards] }
+        Self { shards: vec![Arc::default(); 1 << SHARD_BITS] }
     }
 }
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n_rows: usize = self.shards.iter().flat_map(|shard| shard.iter()).map(Vec::len).sum();
+        let n_rows: usize = self.shards.iter().map(|shard| shard.len()).sum();
         f.debug_struct("Rows").field("n_rows", &n_rows).finish()
     }
 }
 
 impl StateRead for Rows {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.find(key).map(|row| row.value.clone()))
+        let rows = &self.shards[shard_of(key)];
+        Ok(search(rows, key).ok().map(|row| rows[row].value.clone()))
     }
 }
 
@@ -115,15 +138,24 @@ impl StateScan for Rows {
         buckets: Range<u32>,
         visit: &mut dyn FnMut(Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        for row in buckets.flat_map(|bucket| self.bucket(bucket)) {
-            visit(Row {
-                hash: row.hash,
-                value_hash: row.value_hash,
-                contract: row.key.contract,
-                field: row.key.field,
-                key: &row.key.key,
-                value: &row.value,
-            })?;
+        if buckets.is_empty() {
+            return Ok(());
+        }
+        let first = first_key(buckets.start);
+        let shards = shard_of(&first)..=shard_of(&first_key(buckets.end - 1));
+        for shard in &self.shards[shards] {
+            let start = search(shard, &first).unwrap_or_else(|start| start);
+            for row in &shard[start..] {
+                if !buckets.contains(&bucket_of(&row.hash)) {
+                    break;
+                }
+                visit(Row {
+                    hash: row.hash,
+                    value_hash: row.value_hash,
+                    value: &row.value,
+                    key: RowKey::Whole(&row.key),
+                })?;
+            }
         }
         Ok(())
     }
@@ -187,7 +219,32 @@ impl Store for MemoryStore {
     }
 }
 
-fn place(bucket: u32) -> (usize, usize) {
-    let place = |n: u32| usize::try_from(n).expect("a number below 2^20 fits");
-    (place(bucket / BUCKETS_PER_SHARD), place(bucket % BUCKETS_PER_SHARD))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn search_finds_every_place_however_keys_are_spread() {
+        // Evenly spread, all at the low end, all at the high end.
+        let even = |i: u16| i * 300 + 7;
+        let spreads: [&dyn Fn(u16) -> u16; 3] = [&even, &|i| i * 2, &|i| u16::MAX - 400 + i * 2];
+        for (spread, n_rows) in spreads.into_iter().flat_map(|s| [(s, 0), (s, 1), (s, 200)]) {
+            let hash = |low: u16| {
+                let mut hash = [0; 32];
+                hash[2..4].copy_from_slice(&low.to_be_bytes());
+                KeyHash(hash)
+            };
+            let row = |i| StoredRow {
+                hash: hash(spread(i)),
+                value: Bytes::new(),
+                value_hash: Hash::ZERO,
+                key: Box::new(StateKey::system(0, &[0; 32])),
+            };
+            let rows: Vec<_> = (0..n_rows).map(row).collect();
+            for low in 0..=u16::MAX {
+                let expected = rows.binary_search_by(|row| row.hash.cmp(&hash(low)));
+                assert_eq!(search(&rows, &hash(low)), expected, "low={low} n_rows={n_rows}");
+            }
+        }
+    }
 }

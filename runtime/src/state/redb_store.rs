@@ -38,24 +38,28 @@
 //! checks that no row is missing. redb itself panics on some damaged pages; such panics are caught
 //! here and become [`StoreError::Corrupt`].
 
+mod fault;
+mod format;
+
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use kempe_abi::{Address, Hash};
+use kempe_abi::Hash;
 use redb::{
-    Database, DatabaseError, Durability, Key, ReadOnlyTable, ReadableDatabase, ReadableTable,
-    StorageError, TableDefinition, WriteTransaction,
+    Database, Durability, Key, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError,
+    TableDefinition, WriteTransaction,
 };
 
+use self::fault::{corrupt, database_error, guard, io_error, redb_error};
+use self::format::{BLOCK_TAG, META_TAG, TX_TAG, decode_row, encode_row, seal, unseal};
 use super::error::StoreError;
 use super::hash::value_hash;
 use super::store::{CommitBatch, Row, StateRead, StateScan, Store, TxLocation, by_key_hash};
-use super::tree::{BUCKET_BITS, BUCKETS};
+use super::tree::{BUCKETS, first_key};
 use crate::types::{Bytes, KeyHash};
 
 type State = TableDefinition<'static, &'static [u8; 32], &'static [u8]>;
@@ -75,12 +79,6 @@ const LOCK: &str = "LOCK";
 
 /// Memory in which redb keeps pages: half of its own default, room for about a million rows.
 const CACHE_BYTES: usize = 512 << 20;
-
-/// The blake3 key for the checksums of records.
-const CHECKSUM_KEY: [u8; 32] = *b"kempe store 2026: checksum      ";
-
-/// Contract, field and key length: what stands between a row's value hash and its key.
-const ROW_HEAD_BYTES: usize = 32 + 32 + 1 + 4;
 
 /// The store on disk. See the source of this module for its layout.
 ///
@@ -281,7 +279,7 @@ impl StateScan for View {
         }
         guard(&self.path, || {
             let error = |e: StorageError| redb_error(&self.path, e.into());
-            let (start, end) = (first_key(buckets.start), first_key(buckets.end));
+            let (start, end) = (first_key(buckets.start).0, first_key(buckets.end).0);
             let range = if buckets.end < BUCKETS {
                 self.tables.state.range::<&[u8; 32]>(&start..&end)
             } else {
@@ -397,16 +395,7 @@ fn write_batch(tx: &WriteTransaction, batch: &CommitBatch) -> Result<(), redb::E
             table.remove(&change.hash().0)?;
             continue;
         };
-        let key = change.key();
-        let length = u32::try_from(key.key.len());
-        let length = length.map_err(|_| StorageError::ValueTooLarge(key.key.len()))?;
-        row.clear();
-        row.extend_from_slice(&hash.0);
-        row.extend_from_slice(&key.contract.0);
-        row.push(key.field);
-        row.extend_from_slice(&length.to_le_bytes());
-        row.extend_from_slice(&key.key);
-        row.extend_from_slice(value);
+        encode_row(change, value, hash, &mut row)?;
         table.insert(&change.hash().0, row.as_slice())?;
     }
     if let Some((height, block)) = &batch.block {
@@ -425,53 +414,6 @@ fn write_batch(tx: &WriteTransaction, batch: &CommitBatch) -> Result<(), redb::E
         table.insert(*name, seal(META_TAG, name.as_bytes(), record).as_slice())?;
     }
     Ok(())
-}
-
-const BLOCK_TAG: u8 = b'b';
-const TX_TAG: u8 = b't';
-const META_TAG: u8 = b'm';
-
-fn checksum(tag: u8, key: &[u8], body: &[u8]) -> [u8; 8] {
-    let mut hasher = blake3::Hasher::new_keyed(&CHECKSUM_KEY);
-    // One table's keys that vary in length stand alone under their tag, with the length before.
-    let key_bytes = u64::try_from(key.len()).expect("lengths fit 64 bits");
-    hasher.update(&[tag]).update(&key_bytes.to_le_bytes()).update(key).update(body);
-    let mut checksum = [0; 8];
-    hasher.finalize_xof().fill(&mut checksum);
-    checksum
-}
-
-fn seal(tag: u8, key: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut record = Vec::with_capacity(8 + body.len());
-    record.extend_from_slice(&checksum(tag, key, body));
-    record.extend_from_slice(body);
-    record
-}
-
-fn unseal<'a>(tag: u8, key: &[u8], record: &'a [u8]) -> Option<&'a [u8]> {
-    let (sum, body) = record.split_first_chunk::<8>()?;
-    (checksum(tag, key, body) == *sum).then_some(body)
-}
-
-fn decode_row<'a>(hash: &KeyHash, bytes: &'a [u8]) -> Option<Row<'a>> {
-    let (head, rest) = bytes.split_first_chunk::<ROW_HEAD_BYTES>()?;
-    let length = u32::from_le_bytes([head[65], head[66], head[67], head[68]]);
-    let (key, value) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-    Some(Row {
-        hash: *hash,
-        value_hash: Hash(head[..32].try_into().ok()?),
-        contract: Address(head[32..64].try_into().ok()?),
-        field: head[64],
-        key,
-        value,
-    })
-}
-
-/// The least key hash of a bucket.
-fn first_key(bucket: u32) -> [u8; 32] {
-    let mut key = [0; 32];
-    key[..4].copy_from_slice(&(bucket << (u32::BITS - BUCKET_BITS)).to_be_bytes());
-    key
 }
 
 fn lock(dir: &Path) -> Result<File, StoreError> {
@@ -493,52 +435,4 @@ fn sync_dir(dir: &Path) -> Result<(), StoreError> {
         File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))?;
     }
     Ok(())
-}
-
-/// Runs what reads the file, and turns a panic over damaged pages into an error.
-fn guard<T>(path: &Path, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    // Nothing broken can be seen afterward: reads change nothing, and a write transaction that
-    // does not commit is rolled back.
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason");
-        Err(corrupt(path, format!("reading it failed: {text}")))
-    })
-}
-
-fn corrupt(path: &Path, what: String) -> StoreError {
-    StoreError::Corrupt { path: path.into(), what }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = PathBuf::from(path);
-    move |source| StoreError::Io { action, path, source }
-}
-
-fn database_error(dir: &Path, file: &Path, error: DatabaseError) -> StoreError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { path: dir.into() },
-        error => redb_error(file, error.into()),
-    }
-}
-
-fn redb_error(path: &Path, error: redb::Error) -> StoreError {
-    match error {
-        redb::Error::Io(source)
-            if matches!(
-                source.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            corrupt(path, source.to_string())
-        }
-        redb::Error::Io(source) => io_error("read or write", path)(source),
-        redb::Error::PreviousIo | redb::Error::DatabaseClosed | redb::Error::LockPoisoned(_) => {
-            StoreError::Stopped { path: path.into() }
-        }
-        redb::Error::ValueTooLarge(size_bytes) => {
-            StoreError::TooLarge { path: path.into(), size_bytes }
-        }
-        error => corrupt(path, error.to_string()),
-    }
 }

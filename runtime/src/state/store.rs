@@ -157,25 +157,33 @@ pub struct Row<'a> {
     pub hash: KeyHash,
     /// The hash of the value, as it was stored.
     pub value_hash: Hash,
-    /// The contract that owns the cell.
-    pub contract: Address,
-    /// The field's number.
-    pub field: u8,
-    /// The encoded keys.
-    pub key: &'a [u8],
     /// The value.
     pub value: &'a [u8],
+    /// The name of the cell, to be looked at only if asked for: an update of the tree never does.
+    pub(super) key: RowKey<'a>,
+}
+
+/// Where a row's key is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RowKey<'a> {
+    /// In memory.
+    Whole(&'a StateKey),
+    /// In a page: contract, field, key.
+    Parts(&'a [u8; 32], u8, &'a [u8]),
 }
 
 impl Row<'_> {
     /// The name of the cell.
     #[must_use]
     pub fn state_key(&self) -> StateKey {
-        StateKey::new(self.contract, self.field, self.key)
+        match self.key {
+            RowKey::Whole(key) => key.clone(),
+            RowKey::Parts(contract, field, key) => StateKey::new(Address(*contract), field, key),
+        }
     }
 }
 
-/// The positions of the changes, by ascending key hash; of several of one key only the last.
+/// The changes by ascending key hash; of several of one key only the last.
 pub(super) fn by_key_hash(changes: &[StateChange]) -> Vec<&StateChange> {
     let mut order: Vec<(u64, usize)> = changes
         .iter()

@@ -36,6 +36,13 @@ pub fn bucket_of(key: &KeyHash) -> u32 {
     u32::from_be_bytes([a, b, c, d]) >> (u32::BITS - BUCKET_BITS)
 }
 
+/// The least key hash of a bucket; for [`BUCKETS`] itself it wraps around to zero.
+pub(super) fn first_key(bucket: u32) -> KeyHash {
+    let mut key = [0; 32];
+    key[..4].copy_from_slice(&(bucket << (u32::BITS - BUCKET_BITS)).to_be_bytes());
+    KeyHash(key)
+}
+
 /// The inner nodes of the tree, in memory: 36 MB when every bucket has rows, less while memory
 /// that was never written costs nothing.
 ///
