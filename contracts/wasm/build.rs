@@ -1,0 +1,57 @@
+//! Compiles the shipped contracts to wasm.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use kempe_build::{BuildRequest, build_contract};
+
+/// The directories beside this crate that hold contracts.
+const CONTRACTS: &[&str] = &["counter", "pool", "token"];
+
+/// What the contracts' bytes depend on, from the root of the workspace.
+const SOURCES: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "rust-toolchain.toml",
+    "sdk/Cargo.toml",
+    "sdk/abi/Cargo.toml",
+    "sdk/abi/src",
+    "sdk/macros/Cargo.toml",
+    "sdk/macros/src",
+    "sdk/src",
+];
+
+#[expect(clippy::print_stderr, reason = "the way a build script tells why it fails")]
+fn main() {
+    if let Err(error) = build() {
+        // Not as the result of `main`: that would show the compiler's messages on one line.
+        eprintln!("{error}");
+        process::exit(1);
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let contracts = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    println!("cargo::rerun-if-changed=build.rs");
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={}", contracts.join("..").join(source).display());
+    }
+    for name in CONTRACTS {
+        let dir = contracts.join(name);
+        println!("cargo::rerun-if-changed={}", dir.display());
+        let mut request = BuildRequest::new(dir);
+        request.target_dir = Some(target_dir(&out_dir));
+        let built = build_contract(&request)?;
+        fs::write(out_dir.join(format!("{name}.wasm")), &built.wasm)?;
+    }
+    Ok(())
+}
+
+/// A directory in the target directory that outlives changes of this crate, so that dependencies
+/// are compiled once; and is not the one that the outer cargo has locked.
+fn target_dir(out_dir: &Path) -> PathBuf {
+    let is_target = |dir: &&Path| dir.join("CACHEDIR.TAG").is_file();
+    out_dir.ancestors().find(is_target).unwrap_or(out_dir).join("kempe")
+}

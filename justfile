@@ -1,0 +1,46 @@
+# Everything that a contributor runs. CI (.ci/run) runs the same commands.
+
+_default:
+    @just --list
+
+# Format all code.
+fmt:
+    cargo fmt --all
+
+# Formatting, clippy, spelling.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --release -- -D warnings
+    if command -v typos > /dev/null; then typos; fi
+
+# Every test that a change must pass.
+test:
+    cargo test --release --workspace
+
+# The tests marked as slow too: larger blocks, more cases.
+test-slow:
+    PROPTEST_CASES=4096 cargo test --release --workspace -- --include-ignored
+
+# The documentation, without a broken link.
+doc:
+    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --release
+
+# Compile the shipped contracts to target/kempe/*.wasm and show their sizes.
+contracts:
+    cargo run --release -p kempe -- build contracts/counter contracts/pool contracts/token
+
+# The criterion benches; `just bench scheduler` runs those with the word in their name.
+bench filter="":
+    cargo bench -p kempe-bench -- {{filter}}
+
+# Fuzz one target for some seconds; needs a nightly toolchain and cargo-fuzz.
+fuzz target seconds="60":
+    cd tests/fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# Licenses, advisories and sources of dependencies; needs cargo-deny.
+deny:
+    cargo deny check
+
+# What CI runs.
+ci:
+    .ci/run
