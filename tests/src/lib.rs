@@ -1,1 +1,185 @@
 //! End-to-end tests of the whole of Kempe.
+//!
+//! This library is what the tests share: a chain with contracts on it, and accounts that sign.
+
+use std::collections::BTreeMap;
+
+use borsh::BorshSerialize;
+use ed25519_zebra::SigningKey;
+use kempe_abi::{Address, MethodId};
+use kempe_runtime::chain::{BlockReport, Chain, ChainOptions};
+use kempe_runtime::scheduler::{Color, Scheduler};
+use kempe_runtime::types::{
+    Action, DeclaredAccess, Genesis, GenesisAccount, Receipt, SignedTransaction, Transaction,
+    address_of, contract_address,
+};
+
+/// The contract that does everything a contract should not.
+pub const CHAOS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chaos.wasm"));
+
+/// Enough for anything the tests do.
+pub const FUEL: u64 = 50_000_000;
+
+/// The chain's identifier.
+pub const CHAIN_ID: u64 = 42;
+
+/// An account.
+#[derive(Clone, Copy, Debug)]
+pub struct Account {
+    key: SigningKey,
+    /// The address.
+    pub address: Address,
+}
+
+impl Account {
+    /// The account with this number.
+    #[must_use]
+    pub fn new(number: u8) -> Self {
+        let key = SigningKey::from([number.wrapping_add(1); 32]);
+        Self { key, address: address_of(&key) }
+    }
+
+    /// Signs a transaction.
+    #[must_use]
+    pub fn sign(&self, tx: Transaction) -> SignedTransaction {
+        tx.sign(&self.key)
+    }
+}
+
+/// Options with this many threads.
+#[must_use]
+pub fn options(n_threads: usize, scheduler: &'static dyn Scheduler) -> ChainOptions {
+    ChainOptions { n_threads, scheduler }
+}
+
+/// A genesis with `n` accounts that have a balance, and a price of gas.
+#[must_use]
+pub fn genesis(n: u8, gas: u64) -> Genesis {
+    let mut genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}")).expect("it is a genesis");
+    genesis.prices.gas = gas;
+    genesis.prices.collector = Address([0xfe; 32]);
+    genesis.accounts = (0..n)
+        .map(|number| GenesisAccount {
+            name: String::new(),
+            address: Account::new(number).address,
+            balance: 1_000_000_000_000,
+        })
+        .collect();
+    genesis
+}
+
+/// A call.
+#[must_use]
+pub fn call(contract: Address, method: &str, args: &impl BorshSerialize) -> Action {
+    let args = borsh::to_vec(args).expect("encoding to memory cannot fail");
+    Action::Call { contract, method: MethodId::of(method), args }
+}
+
+/// A deployment.
+#[must_use]
+pub fn deploy(wasm: &[u8], args: &impl BorshSerialize) -> Action {
+    let args = borsh::to_vec(args).expect("encoding to memory cannot fail");
+    Action::Deploy { wasm: wasm.to_vec(), args }
+}
+
+/// A chain and the accounts on it.
+#[derive(Debug)]
+pub struct World {
+    /// The chain.
+    pub chain: Chain,
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    time_ms: u64,
+}
+
+impl World {
+    /// A chain in memory with one thread, `n` accounts and free gas.
+    #[must_use]
+    pub fn new(n: u8) -> Self {
+        Self::of(genesis(n, 0), options(1, &Color))
+    }
+
+    /// A chain in memory.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn of(genesis: Genesis, options: ChainOptions) -> Self {
+        let n = u8::try_from(genesis.accounts.len()).expect("tests have few accounts");
+        let chain = Chain::in_memory(genesis, options).expect("a chain in memory starts");
+        Self::on(chain, n)
+    }
+
+    /// Accounts on a chain.
+    #[must_use]
+    pub fn on(chain: Chain, n: u8) -> Self {
+        let time_ms = chain.head().time_ms;
+        Self { chain, accounts: (0..n).map(Account::new).collect(), time_ms }
+    }
+
+    /// Signs actions of accounts, with the nonces they must have in one block.
+    #[must_use]
+    pub fn sign(&self, actions: Vec<(usize, Vec<Action>)>) -> Vec<SignedTransaction> {
+        self.sign_with(actions.into_iter().map(|(from, actions)| (from, actions, FUEL, Vec::new())))
+    }
+
+    /// Signs actions of accounts with fuel limits and explicit lists.
+    ///
+    /// # Panics
+    /// If the state cannot be read.
+    #[must_use]
+    pub fn sign_with(
+        &self,
+        txs: impl IntoIterator<Item = (usize, Vec<Action>, u64, Vec<DeclaredAccess>)>,
+    ) -> Vec<SignedTransaction> {
+        let mut sent: BTreeMap<usize, u64> = BTreeMap::new();
+        txs.into_iter()
+            .map(|(from, actions, fuel_limit, access)| {
+                let account = self.accounts[from];
+                let n_sent = sent.entry(from).or_default();
+                let nonce = self.chain.next_nonce(&account.address).expect("readable") + *n_sent;
+                *n_sent += 1;
+                account.sign(Transaction {
+                    chain_id: CHAIN_ID,
+                    sender: account.address,
+                    nonce,
+                    fuel_limit,
+                    actions,
+                    access,
+                })
+            })
+            .collect()
+    }
+
+    /// Builds a block of signed transactions.
+    ///
+    /// # Panics
+    /// If the block cannot be built.
+    pub fn build(&mut self, txs: Vec<SignedTransaction>) -> BlockReport {
+        self.time_ms += 1000;
+        self.chain.build(txs, self.time_ms).expect("the block is built")
+    }
+
+    /// Runs one transaction in a block of its own.
+    pub fn send(&mut self, from: usize, action: Action) -> Receipt {
+        let txs = self.sign(vec![(from, vec![action])]);
+        let report = self.build(txs);
+        assert!(report.rejected.is_empty(), "{:?}", report.rejected);
+        report.record.receipts[0].clone()
+    }
+
+    /// Deploys a contract and returns its address.
+    ///
+    /// # Panics
+    /// If the deployment fails.
+    pub fn deploy(&mut self, from: usize, wasm: &[u8], args: &impl BorshSerialize) -> Address {
+        let sender = self.accounts[from].address;
+        let nonce = self.chain.next_nonce(&sender).expect("readable");
+        let txs = vec![(from, vec![deploy(wasm, args)], 1_000_000_000, Vec::new())];
+        let txs = self.sign_with(txs);
+        let report = self.build(txs);
+        let receipt = &report.record.receipts[0];
+        assert_eq!(receipt.outcome, kempe_abi::Outcome::Ok, "{:?}", report.logs);
+        contract_address(&sender, nonce, 0)
+    }
+}

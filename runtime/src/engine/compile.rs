@@ -14,7 +14,7 @@ use super::session::Host;
 ///
 /// The depth at which it is reached depends on the compiler's frames, so the engine's version is
 /// part of the protocol.
-pub const WASM_STACK_BYTES: usize = 256 * 1024;
+pub(super) const WASM_STACK_BYTES: usize = 256 * 1024;
 
 /// What the engine is, as part of the protocol: another version may burn other fuel.
 pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 1";

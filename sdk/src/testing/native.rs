@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use kempe_abi::host::INIT;
-use kempe_abi::{AccessKind, Address, MethodKind, Outcome, TrapKind};
+use kempe_abi::{Address, MethodKind, Outcome, TrapKind};
 
 use super::backend::{Backend, CodeSource, Tx};
 use super::receipt::{BlockReport, Receipt};

@@ -1,0 +1,207 @@
+//! A contract for tests that does everything a contract should not.
+#![no_std]
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::hint::black_box;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use kempe_sdk::prelude::*;
+
+/// Memory that a call leaves dirty: the next one must not see it.
+static DIRTY: AtomicU32 = AtomicU32::new(7);
+
+/// Cells that are read and written, sums that are added to, and ways to fail.
+#[contract]
+#[derive(Debug)]
+pub struct Chaos {
+    /// Values.
+    cells: Map<u8, u64>,
+    /// Small counters, so that their bounds are reached.
+    sums: Map<u8, Counter<u8>>,
+}
+
+/// What the contract refuses with.
+#[error]
+pub enum ChaosError {
+    /// As demanded.
+    Demanded = 100,
+    /// Demanded after something was written.
+    AfterWriting = 101,
+}
+
+/// A cell was written.
+#[event]
+pub struct Wrote {
+    /// Which.
+    pub slot: u8,
+    /// What.
+    pub value: u64,
+}
+
+/// The calls between two of these contracts.
+#[interface]
+pub trait Chaotic {
+    /// Writes, and then refuses.
+    fn fail_after_writing(&mut self, slot: u8, value: u64);
+    /// Writes.
+    fn put(&mut self, slot: u8, value: u64);
+    /// Calls back.
+    fn bounce(&mut self, back: Address, slot: u8);
+}
+
+#[contract]
+impl Chaos {
+    /// Writes a cell.
+    #[access(write(cells[slot]))]
+    pub fn put(&mut self, slot: u8, value: u64) {
+        self.cells.put(slot, value);
+        emit(Wrote { slot, value });
+    }
+
+    /// Removes a cell.
+    #[access(write(cells[slot]))]
+    pub fn remove(&mut self, slot: u8) {
+        self.cells.remove(slot);
+    }
+
+    /// Copies a cell, plus one.
+    #[access(read(cells[from]), write(cells[to]))]
+    pub fn copy(&mut self, from: u8, to: u8) -> u64 {
+        let value = self.cells.get(from).wrapping_add(1);
+        self.cells.put(to, value);
+        value
+    }
+
+    /// Writes several cells.
+    #[access(each(slots, write(cells[element])))]
+    pub fn spread(&mut self, slots: Vec<u8>, value: u64) {
+        for slot in slots {
+            self.cells.put(slot, value);
+        }
+    }
+
+    /// Adds to a sum, which ends at 255.
+    #[access(add(sums[slot]))]
+    pub fn add(&mut self, slot: u8, amount: u8) {
+        self.sums.add(slot, amount);
+    }
+
+    /// Takes from a sum, which ends at 0.
+    #[access(add(sums[slot]), write(cells[slot]))]
+    pub fn sub(&mut self, slot: u8, amount: u8) {
+        self.cells.put(slot, u64::from(amount));
+        self.sums.sub(slot, amount);
+        emit(Wrote { slot, value: u64::from(amount) });
+    }
+
+    /// Copies a sum to a cell.
+    #[access(read(sums[slot]), write(cells[slot]))]
+    pub fn show(&mut self, slot: u8) -> u8 {
+        let sum = self.sums.get(slot);
+        self.cells.put(slot, u64::from(sum));
+        sum
+    }
+
+    /// Writes, and then refuses.
+    #[access(write(cells[slot]), add(sums[slot]))]
+    pub fn fail_after_writing(&mut self, slot: u8, value: u64) -> Result<(), ChaosError> {
+        self.cells.put(slot, value);
+        self.sums.add(slot, 1);
+        emit(Wrote { slot, value });
+        Err(ChaosError::AfterWriting)
+    }
+
+    /// Writes, has another contract fail and forgives it, and writes what came of it.
+    #[access(write(cells[slot]), calls(other.fail_after_writing(slot, _)), calls(other.put(slot, _)))]
+    pub fn forgive(&mut self, other: Address, slot: u8, value: u64) -> u32 {
+        self.cells.put(slot, 1);
+        let mut client = ChaoticClient::new(other);
+        let failed = client.try_fail_after_writing(slot, value);
+        let put = if value % 2 == 0 { client.try_put(slot, value) } else { Ok(()) };
+        let code = match failed {
+            Err(CallError::Revert(code)) => code,
+            Err(_) => 1,
+            Ok(()) => 0,
+        };
+        self.cells.put(slot, u64::from(code) + u64::from(put.is_ok()));
+        code
+    }
+
+    /// Has another contract call back.
+    #[access(write(cells[slot]), calls(other.bounce(this, slot)))]
+    pub fn reenter(&mut self, other: Address, slot: u8) {
+        self.cells.put(slot, 1);
+        ChaoticClient::new(other).bounce(this(), slot);
+    }
+
+    /// Calls whoever is named.
+    #[access(write(cells[slot]), calls(back.put(slot, _)))]
+    pub fn bounce(&mut self, back: Address, slot: u8) {
+        self.cells.put(slot, 2);
+        ChaoticClient::new(back).put(slot, 3);
+    }
+
+    /// Follows a chain of cells, which only its run can tell, and writes the last.
+    #[access(dynamic)]
+    pub fn follow(&mut self, start: u8, steps: u8) -> u8 {
+        let mut at = start;
+        for _ in 0..steps {
+            at = self.cells.get(at).to_le_bytes()[0] % 8;
+        }
+        let value = self.cells.get(at).wrapping_add(13);
+        self.cells.put(at, value);
+        at
+    }
+
+    /// Returns what is in memory and leaves something else.
+    pub fn soil(&mut self, pattern: u32) -> u32 {
+        let seen = DIRTY.swap(pattern, Ordering::Relaxed);
+        let heap = vec![0xa5_u8; 512];
+        black_box(&heap);
+        seen
+    }
+
+    /// Leaves memory dirty and panics.
+    #[access(write(cells[slot]))]
+    pub fn soil_and_panic(&mut self, slot: u8) {
+        DIRTY.store(99, Ordering::Relaxed);
+        self.cells.put(slot, 1);
+        panic!("as demanded");
+    }
+
+    /// Refuses.
+    pub fn refuse(&mut self) -> Result<(), ChaosError> {
+        Err(ChaosError::Demanded)
+    }
+
+    /// Never ends.
+    pub fn spin(&mut self) {
+        loop {
+            black_box(0);
+        }
+    }
+
+    /// Calls itself until the stack ends, or `depth` times.
+    pub fn recurse(&mut self, depth: u32) -> u32 {
+        descend(depth)
+    }
+
+    /// Takes memory until there is none.
+    pub fn devour(&mut self, bytes: u32) -> u32 {
+        let mut held = Vec::new();
+        for _ in 0..bytes / 256 {
+            held.push(vec![1_u8; 256]);
+        }
+        black_box(&held);
+        u32::try_from(held.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn descend(depth: u32) -> u32 {
+    let frame = [depth; 16];
+    black_box(&frame);
+    if depth == 0 { 0 } else { 1 + black_box(descend(depth - 1)) }
+}

@@ -1,0 +1,286 @@
+//! Parallel execution equals the serial oracle, byte for byte: random blocks of mixed contracts, with
+//! reverts, traps, calls between contracts, additions at their bounds, deployments, native
+//! transfers, dynamic calls with right, wrong and missing lists, and several actions at once.
+
+use kempe_abi::{AccessKind, Address};
+use kempe_runtime::chain::{Chain, ChainError};
+use kempe_runtime::scheduler::{Color, Dsatur, Layers, Scheduler, Sequential};
+use kempe_runtime::types::{Action, DeclaredAccess, StateKey};
+use kempe_tests::{CHAOS, FUEL, World, call, deploy, genesis, options};
+use proptest::prelude::*;
+
+const N_ACCOUNTS: u8 = 6;
+
+/// A transaction before it is signed.
+#[derive(Clone, Debug)]
+struct Spec {
+    from: usize,
+    actions: Vec<What>,
+    fuel: u64,
+    list: List,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Transfer { token: usize, to: usize, amount: u128 },
+    Mint { token: usize, to: usize, amount: u128 },
+    Approve { token: usize, to: usize, amount: u128 },
+    TransferFrom { token: usize, of: usize, to: usize, amount: u128 },
+    Burn { token: usize, amount: u128 },
+    Supply { token: usize },
+    Swap { a: bool, amount: u128 },
+    AddLiquidity { amount: u128 },
+    RemoveLiquidity { amount: u128 },
+    Raise { slow: bool, amount: u64 },
+    Lower { amount: u64 },
+    Native { to: usize, amount: u128 },
+    Chaos { which: usize, method: &'static str, a: u8, b: u8 },
+    Unknown { args: Vec<u8> },
+    Deploy,
+}
+
+#[derive(Clone, Debug)]
+enum List {
+    None,
+    Simulated,
+    Wrong { cells: Vec<(u8, AccessKind)> },
+}
+
+struct Contracts {
+    tokens: [Address; 2],
+    pool: Address,
+    tally: Address,
+    chaos: [Address; 2],
+}
+
+fn setup(world: &mut World) -> Contracts {
+    let owner = world.accounts[0].address;
+    let tokens = [0, 1].map(|_| world.deploy(0, kempe_contracts::TOKEN, &owner));
+    let pool = world.deploy(0, kempe_contracts::POOL, &(tokens[0], tokens[1], 30u16));
+    let tally = world.deploy(0, kempe_contracts::COUNTER, &());
+    let chaos = [0, 1].map(|_| world.deploy(1, CHAOS, &()));
+    for token in tokens {
+        for to in 0..usize::from(N_ACCOUNTS) {
+            let address = world.accounts[to].address;
+            world.send(0, call(token, "mint", &(address, 100_000u128)));
+            world.send(to, call(token, "approve", &(pool, 1_000_000_000u128)));
+        }
+    }
+    let args = (20_000u128, 20_000u128, 0u128, u64::MAX);
+    world.send(0, call(pool, "add_liquidity", &args));
+    Contracts { tokens, pool, tally, chaos }
+}
+
+impl What {
+    fn action(&self, world: &World, contracts: &Contracts) -> Action {
+        let who = |at: &usize| world.accounts[*at].address;
+        let forever = u64::MAX;
+        match self {
+            Self::Transfer { token, to, amount } => {
+                call(contracts.tokens[*token], "transfer", &(who(to), *amount))
+            }
+            Self::Mint { token, to, amount } => {
+                call(contracts.tokens[*token], "mint", &(who(to), *amount))
+            }
+            Self::Approve { token, to, amount } => {
+                call(contracts.tokens[*token], "approve", &(who(to), *amount))
+            }
+            Self::TransferFrom { token, of, to, amount } => {
+                call(contracts.tokens[*token], "transfer_from", &(who(of), who(to), *amount))
+            }
+            Self::Burn { token, amount } => call(contracts.tokens[*token], "burn", amount),
+            Self::Supply { token } => call(contracts.tokens[*token], "total_supply", &()),
+            Self::Swap { a, amount } => {
+                let method = if *a { "sell_a" } else { "sell_b" };
+                call(contracts.pool, method, &(*amount, 0u128, forever))
+            }
+            Self::AddLiquidity { amount } => {
+                call(contracts.pool, "add_liquidity", &(*amount, *amount, 0u128, forever))
+            }
+            Self::RemoveLiquidity { amount } => {
+                call(contracts.pool, "remove_liquidity", &(*amount, 0u128, 0u128, forever))
+            }
+            Self::Raise { slow, amount } => {
+                call(contracts.tally, if *slow { "raise_slowly" } else { "raise" }, amount)
+            }
+            Self::Lower { amount } => call(contracts.tally, "lower", amount),
+            Self::Native { to, amount } => Action::Transfer { to: who(to), amount: *amount },
+            Self::Chaos { which, method, a, b } => {
+                let (this, other) = (contracts.chaos[*which], contracts.chaos[1 - *which]);
+                match *method {
+                    "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
+                    "remove" | "show" | "soil_and_panic" => call(this, method, a),
+                    "copy" | "add" | "sub" | "follow" => call(this, method, &(*a, *b)),
+                    "spread" => call(this, method, &(vec![*a, *b], 5u64)),
+                    "forgive" => call(this, method, &(other, *a, u64::from(*b))),
+                    "reenter" => call(this, method, &(other, *a)),
+                    "soil" | "recurse" | "devour" => call(this, method, &(u32::from(*b) * 50)),
+                    _ => call(this, method, &()),
+                }
+            }
+            Self::Unknown { args } => Action::Call {
+                contract: contracts.tokens[0],
+                method: kempe_abi::MethodId::of("transfer"),
+                args: args.clone(),
+            },
+            Self::Deploy => deploy(kempe_contracts::COUNTER, &()),
+        }
+    }
+}
+
+const CHAOS_METHODS: &[&str] = &[
+    "put",
+    "fail_after_writing",
+    "remove",
+    "show",
+    "soil_and_panic",
+    "copy",
+    "add",
+    "sub",
+    "follow",
+    "spread",
+    "forgive",
+    "reenter",
+    "soil",
+    "recurse",
+    "devour",
+    "refuse",
+    "spin",
+    "nothing",
+];
+
+fn what() -> impl Strategy<Value = What> {
+    let token = 0..2_usize;
+    let who = || 0..usize::from(N_ACCOUNTS);
+    let amount = || prop_oneof![8 => 0..2_000_u128, 1 => Just(u128::MAX), 1 => 0..1_000_000_u128];
+    let chaos = (0..2_usize, proptest::sample::select(CHAOS_METHODS), 0..8_u8, any::<u8>());
+    prop_oneof![
+        10 => (token.clone(), who(), amount())
+            .prop_map(|(token, to, amount)| What::Transfer { token, to, amount }),
+        2 => (token.clone(), who(), amount())
+            .prop_map(|(token, to, amount)| What::Mint { token, to, amount }),
+        1 => (token.clone(), who(), amount())
+            .prop_map(|(token, to, amount)| What::Approve { token, to, amount }),
+        2 => (token.clone(), who(), who(), amount())
+            .prop_map(|(token, of, to, amount)| What::TransferFrom { token, of, to, amount }),
+        1 => (token.clone(), amount()).prop_map(|(token, amount)| What::Burn { token, amount }),
+        1 => token.prop_map(|token| What::Supply { token }),
+        3 => (any::<bool>(), amount()).prop_map(|(a, amount)| What::Swap { a, amount }),
+        1 => amount().prop_map(|amount| What::AddLiquidity { amount }),
+        1 => amount().prop_map(|amount| What::RemoveLiquidity { amount }),
+        3 => (any::<bool>(), any::<u32>())
+            .prop_map(|(slow, amount)| What::Raise { slow, amount: amount.into() }),
+        2 => any::<u16>().prop_map(|amount| What::Lower { amount: amount.into() }),
+        3 => (who(), amount()).prop_map(|(to, amount)| What::Native { to, amount }),
+        12 => chaos.prop_map(|(which, method, a, b)| What::Chaos { which, method, a, b }),
+        1 => proptest::collection::vec(any::<u8>(), 0..60).prop_map(|args| What::Unknown { args }),
+        1 => Just(What::Deploy),
+    ]
+}
+
+fn list() -> impl Strategy<Value = List> {
+    let kind =
+        proptest::sample::select(&[AccessKind::Read, AccessKind::Add, AccessKind::Write][..]);
+    let wrong = proptest::collection::vec((0..8_u8, kind), 0..4);
+    prop_oneof![
+        3 => Just(List::Simulated),
+        2 => Just(List::None),
+        2 => wrong.prop_map(|cells| List::Wrong { cells }),
+    ]
+}
+
+fn block() -> impl Strategy<Value = Vec<Spec>> {
+    let actions = prop_oneof![
+        4 => what().prop_map(|what| vec![what]),
+        1 => proptest::collection::vec(what(), 1..4),
+    ];
+    let fuel = prop_oneof![9 => Just(1_000_000_000_u64), 2 => 0..120_000_u64, 1 => Just(FUEL)];
+    let spec = (0..usize::from(N_ACCOUNTS), actions, fuel, list())
+        .prop_map(|(from, actions, fuel, list)| Spec { from, actions, fuel, list });
+    proptest::collection::vec(spec, 0..28)
+}
+
+fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAccess> {
+    let dynamic = |what: &What| matches!(what, What::Chaos { method: "follow", .. });
+    if !spec.actions.iter().any(dynamic) {
+        return Vec::new();
+    }
+    match &spec.list {
+        List::None => Vec::new(),
+        List::Wrong { cells } => cells
+            .iter()
+            .map(|&(slot, kind)| DeclaredAccess {
+                kind,
+                key: StateKey::new(contracts.chaos[0], 0, &[slot]),
+            })
+            .collect(),
+        List::Simulated => {
+            let actions = spec.actions.iter().map(|what| what.action(world, contracts)).collect();
+            let txs = world.sign_with([(spec.from, actions, spec.fuel, Vec::new())]);
+            let simulation = world.chain.simulate(&txs[0].transaction).expect("it runs");
+            simulation.explicit_list()
+        }
+    }
+}
+
+const SCHEDULERS: [&dyn Scheduler; 4] = [&Color, &Layers, &Dsatur, &Sequential];
+
+/// Runs blocks on a chain that builds, and on others that apply what it built.
+fn check(blocks: &[Vec<Spec>], gas: u64) -> Result<(), TestCaseError> {
+    let mut builder = World::of(genesis(N_ACCOUNTS, gas), options(2, &Color));
+    let contracts = setup(&mut builder);
+    let mut appliers: Vec<Chain> = [1, 3, 4]
+        .map(|n| Chain::in_memory(genesis(N_ACCOUNTS, gas), options(n, &Color)).expect("starts"))
+        .into();
+    for (n, specs) in blocks.iter().enumerate() {
+        let txs = specs.iter().map(|spec| {
+            let actions =
+                spec.actions.iter().map(|what| what.action(&builder, &contracts)).collect();
+            (spec.from, actions, spec.fuel, explicit(&builder, &contracts, spec))
+        });
+        let txs: Vec<_> = txs.collect();
+        let txs = builder.sign_with(txs);
+        builder.chain.set_options(options(2, SCHEDULERS[n % 4])).expect("threads start");
+        let prepared = builder.chain.prepare(txs, 0).expect("it is prepared");
+        prop_assert!(prepared.rejected.is_empty(), "{:?}", prepared.rejected);
+        let parallel = builder.chain.execute(&prepared).expect("it runs");
+        let oracle = builder.chain.execute_oracle(&prepared).expect("it runs");
+        prop_assert_eq!(&parallel.receipts, &oracle.receipts);
+        prop_assert_eq!(&parallel.changes, &oracle.changes);
+        prop_assert_eq!(&parallel.logs, &oracle.logs);
+        builder.chain.commit_prepared(prepared, parallel).expect("it is committed");
+    }
+    for applier in &mut appliers {
+        for height in 1..=builder.chain.head().height {
+            let record = builder.chain.block(height).expect("readable").expect("there");
+            match applier.apply(&record.block) {
+                Ok(applied) => prop_assert_eq!(&applied.record, &record),
+                Err(ChainError::Header { field, found, expected }) => {
+                    return Err(TestCaseError::fail(format!(
+                        "height {height}: {field} {found} is not {expected}"
+                    )));
+                }
+                Err(error) => return Err(TestCaseError::fail(error.to_string())),
+            }
+        }
+        prop_assert_eq!(applier.head(), builder.chain.head());
+    }
+    Ok(())
+}
+
+/// The number of cases: `KEMPE_CASES`, or enough for CI.
+fn cases() -> u32 {
+    std::env::var("KEMPE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(16)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn parallel_equals_sequential(
+        blocks in proptest::collection::vec(block(), 40),
+        gas in prop_oneof![Just(0_u64), Just(3_u64)],
+    ) {
+        check(&blocks, gas)?;
+    }
+}
