@@ -119,3 +119,25 @@ fn damage_is_named_or_harmless() {
     }
     assert!(n_refused > 100, "n_refused={n_refused} n_missing={n_missing}");
 }
+
+#[test]
+fn a_changed_value_is_never_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let value = b"one value to be found in the file";
+    let mut store = RedbStore::create(dir.path()).unwrap();
+    store.commit(batch(vec![change(&KEYS[0], Some(value))])).unwrap();
+    drop(store);
+
+    let file = dir.path().join("state.redb");
+    let mut bytes = fs::read(&file).unwrap();
+    let places: Vec<usize> = (0..bytes.len()).filter(|&i| bytes[i..].starts_with(value)).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        bytes[place + 9] ^= 1;
+    }
+    fs::write(&file, &bytes).unwrap();
+    // Without a tree that would look at every row first.
+    let store = RedbStore::open(dir.path()).unwrap();
+    let error = store.get(&KEYS[0].hash()).unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { path, .. } if *path == file), "{error}");
+}
