@@ -69,7 +69,7 @@ impl StateTree {
     }
 
     /// The tree over all rows of a state. Reads, checks and hashes every row, on all threads of the
-    /// current rayon pool: about 0.4 microseconds of one core per small row.
+    /// current rayon pool: about half a microsecond of one core per small row.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if a row's key or value does not have the hash stored with it, and
