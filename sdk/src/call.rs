@@ -16,6 +16,9 @@ pub enum CallError {
 }
 
 /// Calls a method with arguments of at most `B` bytes; a failure of the callee ends the transaction.
+///
+/// # Panics
+/// If the callee's result has another type.
 #[inline]
 pub fn call<B: Bound, A: Encode, T: AbiType>(callee: &Address, method: u32, args: &A) -> T {
     codec::encoded::<B, _, _>(args, |args| host::call(callee, method, args, false));

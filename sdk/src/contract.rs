@@ -53,6 +53,9 @@ impl ContractError for Revert {
 /// An error without a name, for code that has no error enum: `return Err(revert(117));`.
 ///
 /// Use codes from 100 on; lower ones belong to the SDK, and zero would be success.
+///
+/// # Panics
+/// If the code is zero.
 #[must_use]
 pub const fn revert(code: u32) -> Revert {
     assert!(code != 0, "a revert with code 0 would be a success");

@@ -1,5 +1,7 @@
 //! What a contract can ask its host.
 
+use core::fmt;
+
 use kempe_abi::{Address, Encode, Hash};
 
 use crate::{codec, host};
@@ -32,10 +34,13 @@ pub fn time_ms() -> u64 {
     host::time_ms()
 }
 
-/// Writes a line to the host's log. Never part of a receipt. See [`log!`](crate::log!).
-#[inline]
-pub fn log_text(text: &str) {
-    host::log(text);
+/// What [`log!`](crate::log!) does.
+#[inline(always)]
+pub fn log(args: fmt::Arguments<'_>) {
+    match args.as_str() {
+        Some(text) => host::log(text),
+        None => host::log(&alloc::fmt::format(args)),
+    }
 }
 
 /// The blake3 hash of the canonical encoding of a value, as `hash(..)` in `#[access(...)]`.

@@ -79,9 +79,7 @@ mod wasm;
 
 pub use call::CallError;
 pub use contract::{Contract, ContractError, Revert, revert};
-pub use env::{
-    blake3, caller, ed25519_verify, hash, height, keccak256, log_text, sha256, this, time_ms,
-};
+pub use env::{blake3, caller, ed25519_verify, hash, height, keccak256, sha256, this, time_ms};
 pub use event::{Event, emit};
 pub use kempe_abi::{self as abi, AbiType, Address, Hash};
 pub use kempe_sdk_macros::{Value, access, contract, error, event, interface};
@@ -102,5 +100,6 @@ pub mod __private {
     pub use crate::contract::enter;
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::contract::run;
+    pub use crate::env::log;
     pub use crate::storage::Handle;
 }

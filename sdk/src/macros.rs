@@ -22,14 +22,12 @@ macro_rules! ensure {
 
 /// Writes a line to the host's log. Never part of a receipt.
 ///
-/// Takes what `format!` takes. A plain text costs little; formatting costs some kilobytes of wasm.
+/// Takes what `format!` takes. A text without arguments costs little; formatting costs some kilobytes
+/// of wasm.
 #[macro_export]
 macro_rules! log {
-    ($text:literal $(,)?) => {
-        $crate::log_text($text)
-    };
     ($($args:tt)*) => {
-        $crate::log_text(&$crate::prelude::format!($($args)*))
+        $crate::__private::log(::core::format_args!($($args)*))
     };
 }
 

@@ -45,12 +45,11 @@ fn reach<'a>(method: &'a Method, methods: &'a [Method], errors: &mut Errors) -> 
         reached.extend(at.scan.uses.iter().map(|used| Reached { used, chain: chain.clone() }));
         for helper in &at.scan.helpers {
             match methods.iter().find(|method| method.name == *helper) {
-                Some(next) => {
-                    if seen.insert(helper.to_string()) {
-                        let chain = chain.iter().copied().chain([helper]).collect();
-                        open.push((next, chain));
-                    }
+                Some(next) if seen.insert(helper.to_string()) => {
+                    let chain = chain.iter().copied().chain([helper]).collect();
+                    open.push((next, chain));
                 }
+                Some(_) => {}
                 // Reported where it is written, once.
                 None if chain.is_empty() => errors.push(text::error(
                     helper.span(),

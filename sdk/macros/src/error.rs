@@ -30,6 +30,9 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     for variant in &item.variants {
         let Some(code) = errors.note(code(variant, next)) else { continue };
         next = code.checked_add(1);
+        if let Err(error) = in_range(variant, code) {
+            errors.push(error);
+        }
         if let Some(first) = seen.insert(code, &variant.ident) {
             errors.push(text::error(
                 variant.ident.span(),
@@ -73,20 +76,22 @@ fn code(variant: &Variant, next: Option<u32>) -> syn::Result<u32> {
             "emit an event in a call that succeeds, or give each case an error of its own",
         ));
     }
-    let code = match (&variant.discriminant, next) {
-        (Some((_, Expr::Lit(ExprLit { lit: Lit::Int(code), .. }))), _) => code.base10_parse()?,
+    match (&variant.discriminant, next) {
+        (Some((_, Expr::Lit(ExprLit { lit: Lit::Int(code), .. }))), _) => code.base10_parse(),
         (Some((_, other)), _) => {
-            return Err(syn::Error::new_spanned(other, "a code is written as a number"));
+            Err(syn::Error::new_spanned(other, "a code is written as a number"))
         }
-        (None, Some(next)) => next,
-        (None, None) => {
-            return Err(text::error(
-                name.span(),
-                "the first error needs a code",
-                &format!("write `{name} = {FIRST_CODE}`"),
-            ));
-        }
-    };
+        (None, Some(next)) => Ok(next),
+        (None, None) => Err(text::error(
+            name.span(),
+            "the first error needs a code",
+            &format!("write `{name} = {FIRST_CODE}`"),
+        )),
+    }
+}
+
+fn in_range(variant: &Variant, code: u32) -> syn::Result<()> {
+    let name = &variant.ident;
     if code < FIRST_CODE {
         return Err(text::error(
             name.span(),
@@ -99,5 +104,5 @@ fn code(variant: &Variant, next: Option<u32>) -> syn::Result<u32> {
     if code > LAST_CODE {
         return Err(syn::Error::new(name.span(), format!("a code is at most {LAST_CODE}")));
     }
-    Ok(code)
+    Ok(())
 }

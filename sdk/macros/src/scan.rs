@@ -66,19 +66,19 @@ impl Scanner<'_> {
         if dot.as_char() != '.' {
             return self.escape(span);
         }
+        if let Some(TokenTree::Group(args)) = rest.first()
+            && args.delimiter() == Delimiter::Parenthesis
+        {
+            self.scan.helpers.push(name.clone());
+            return 2;
+        }
         let Some(field) = self.fields.iter().position(|field| field.name == *name) else {
-            if let Some(TokenTree::Group(args)) = rest.first()
-                && args.delimiter() == Delimiter::Parenthesis
-            {
-                self.scan.helpers.push(name.clone());
-            } else {
-                let names: Vec<String> = self.fields.iter().map(|f| f.name.to_string()).collect();
-                self.scan.errors.push(text::error(
-                    name.span(),
-                    &format!("`{}` has no field `{name}`", self.contract),
-                    &text::suggest(&name.to_string(), names.iter().map(String::as_str)),
-                ));
-            }
+            let names: Vec<String> = self.fields.iter().map(|f| f.name.to_string()).collect();
+            self.scan.errors.push(text::error(
+                name.span(),
+                &format!("`{}` has no field `{name}`", self.contract),
+                &text::suggest(&name.to_string(), names.iter().map(String::as_str)),
+            ));
             return 2;
         };
         2 + self.field_use(field, name.span(), rest)

@@ -12,6 +12,7 @@ use crate::host::{self, FieldTag, Untagged};
 ///
 /// A tuple as the key makes a table of several dimensions; `Map<A, Map<B, V>>` is `Map<(A, B), V>`.
 /// A map does not know its keys: a list of them would be a cell that every writer shares.
+#[allow(clippy::type_complexity, reason = "three names")]
 pub struct Map<K, V, F = Untagged>(PhantomData<fn() -> (K, V, F)>);
 
 impl<K, V, F> Handle for Map<K, V, F> {

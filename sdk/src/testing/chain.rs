@@ -140,6 +140,9 @@ impl TestChain {
     }
 
     /// Calls a method in a block of its own.
+    ///
+    /// # Panics
+    /// If the backend breaks its contract and returns no receipt.
     pub fn send<C: Contract>(
         &mut self,
         sender: Address,
