@@ -1,0 +1,267 @@
+//! Traces: recorded blocks as JSON Lines, one transaction a line.
+//!
+//! ```json
+//! {"tx":0,"reads":[1,2],"writes":[1],"adds":[3],"blind":[],"gas":21000,"ns":1983,"kind":"call","ok":true,"from":"0xaa","to":"0xbb"}
+//! ```
+//!
+//! | field | meaning | if absent |
+//! | --- | --- | --- |
+//! | `tx` | the position in the block: 0 on the first line, then one more each | refused |
+//! | `reads`, `writes` | keys, as numbers; a read-modify-write stands in both | refused |
+//! | `adds` | keys that were only added to, which commutes | none |
+//! | `blind` | keys of `writes` whose value the program never used | none |
+//! | `gas`, `ns` | the cost in gas, and in nanoseconds of one sequential execution | refused |
+//! | `kind` | `transfer`, `call`, `create`, or another word | unknown |
+//! | `ok` | whether it succeeded | yes |
+//! | `from`, `to` | addresses, as text; an empty one is none | none |
+//!
+//! Other fields are not looked at.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::Hash;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use kempe_abi::AccessKind;
+use kempe_runtime::scheduler::{Access, Accesses};
+use serde::{Deserialize, Deserializer};
+
+/// How long a line of a trace may be, in bytes. The longest of a mainnet block is under 64 KiB; ours
+/// to choose.
+pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How many transactions a trace may have; ours to choose.
+pub const TRACE_TXS_MAX: usize = 1 << 20;
+
+/// A recorded block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The transactions, in block order.
+    pub txs: Vec<TraceTx>,
+}
+
+/// A recorded transaction. Keys are numbers that mean something only inside the trace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct TraceTx {
+    tx: u64,
+    /// The keys that it read.
+    pub reads: Vec<u64>,
+    /// The keys that it wrote; a read-modify-write stands in `reads` too.
+    pub writes: Vec<u64>,
+    /// The keys that it added to without seeing them.
+    #[serde(default)]
+    pub adds: Vec<u64>,
+    /// The keys of `writes` whose value it never used.
+    #[serde(default)]
+    pub blind: Vec<u64>,
+    /// What it was charged.
+    pub gas: u64,
+    /// How long it took, in nanoseconds.
+    pub ns: u64,
+    /// What it was.
+    #[serde(default)]
+    pub kind: TraceKind,
+    /// Whether it succeeded.
+    #[serde(default = "succeeded")]
+    pub ok: bool,
+    /// Who sent it.
+    #[serde(default, deserialize_with = "address")]
+    pub from: Option<String>,
+    /// Whom it was sent to; none if it created a contract.
+    #[serde(default, deserialize_with = "address")]
+    pub to: Option<String>,
+}
+
+/// What a recorded transaction was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceKind {
+    /// It moved native tokens.
+    Transfer,
+    /// It called a contract.
+    Call,
+    /// It created a contract.
+    Create,
+    /// The trace does not say, or has another word.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a trace was refused, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}:{line}:{column}: {fault}", file = file.display())]
+pub struct TraceError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, counted from 1; 0 if the fault is none of a line.
+    pub line: usize,
+    /// The column, counted in bytes from 1; 0 if the fault is none of a column.
+    pub column: usize,
+    /// The fault.
+    pub fault: TraceFault,
+}
+
+/// What is wrong with a trace.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceFault {
+    /// It cannot be read.
+    #[error("cannot read: {0}")]
+    Io(#[from] io::Error),
+    /// It has no transactions.
+    #[error("the trace has no transactions")]
+    Empty,
+    /// A line is longer than [`LINE_BYTES_MAX`].
+    #[error("the line is longer than size_bytes_max={LINE_BYTES_MAX}")]
+    LineTooLong,
+    /// There are more lines than [`TRACE_TXS_MAX`].
+    #[error("the trace has more than n_txs_max={TRACE_TXS_MAX} transactions")]
+    TooManyTxs,
+    /// A line is no recorded transaction. The text is the parser's, cut and without control characters.
+    #[error("{0}")]
+    Line(String),
+    /// A line is out of order, doubled or lost.
+    #[error("tx={found} stands where tx={expected} should")]
+    Position {
+        /// The position that the line states.
+        found: u64,
+        /// The line's position.
+        expected: usize,
+    },
+}
+
+impl Trace {
+    /// Reads a trace from a file.
+    ///
+    /// # Errors
+    /// [`TraceError`].
+    pub fn open(path: &Path) -> Result<Self, TraceError> {
+        let fail = |error| fail(path, 0, 0, TraceFault::Io(error));
+        Self::read(BufReader::new(File::open(path).map_err(fail)?), path)
+    }
+
+    /// Reads a trace, line by line; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// [`TraceError`], for the first fault.
+    pub fn read(mut source: impl BufRead, file: &Path) -> Result<Self, TraceError> {
+        let mut trace = Self::default();
+        let mut line = Vec::new();
+        loop {
+            let expected = trace.txs.len();
+            let fail = |column, fault| fail(file, expected + 1, column, fault);
+            line.clear();
+            let mut limited = source.by_ref().take(LINE_BYTES_MAX as u64 + 1);
+            limited.read_until(b'\n', &mut line).map_err(|error| fail(0, error.into()))?;
+            if line.is_empty() {
+                break;
+            }
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            }
+            if line.len() > LINE_BYTES_MAX {
+                return Err(fail(LINE_BYTES_MAX + 1, TraceFault::LineTooLong));
+            }
+            if expected == TRACE_TXS_MAX {
+                return Err(fail(0, TraceFault::TooManyTxs));
+            }
+            let tx: TraceTx = serde_json::from_slice(&line)
+                .map_err(|error| fail(error.column(), TraceFault::Line(plain(&error))))?;
+            if tx.tx != expected as u64 {
+                return Err(fail(0, TraceFault::Position { found: tx.tx, expected }));
+            }
+            trace.txs.push(tx);
+        }
+        match trace.txs.is_empty() {
+            true => Err(fail(file, 0, 0, TraceFault::Empty)),
+            false => Ok(trace),
+        }
+    }
+
+    /// The accesses, for a scheduler: `writes` are [`AccessKind::Write`], and so is a key that is
+    /// both read and added to. Keys are numbered in the order in which they appear.
+    #[must_use]
+    pub fn accesses(&self) -> Accesses {
+        let mut slots = Numbers::default();
+        let mut accesses = Accesses::with_capacity(self.txs.len(), 0);
+        for tx in &self.txs {
+            let kinds = [
+                (&tx.reads, AccessKind::Read),
+                (&tx.writes, AccessKind::Write),
+                (&tx.adds, AccessKind::Add),
+            ];
+            let all =
+                kinds.into_iter().flat_map(|(keys, kind)| keys.iter().map(move |&k| (k, kind)));
+            accesses.push_tx(all.map(|(key, kind)| Access::new(slots.of(key), kind)));
+        }
+        accesses
+    }
+
+    /// The cost of each transaction: its nanoseconds, at least 1.
+    #[must_use]
+    pub fn costs(&self) -> Vec<u64> {
+        self.txs.iter().map(|tx| tx.ns.max(1)).collect()
+    }
+
+    /// The number of each transaction's sender, in the order in which they appear. Transactions
+    /// without one have a sender of their own each.
+    #[must_use]
+    pub fn senders(&self) -> Vec<u32> {
+        let mut senders = Numbers::default();
+        let names = self.txs.iter().enumerate().map(|(at, tx)| match &tx.from {
+            Some(from) => (Some(from.to_ascii_lowercase()), 0),
+            None => (None, at),
+        });
+        names.map(|name| senders.of(name)).collect()
+    }
+}
+
+/// Numbers things from 0 in the order in which they are first seen.
+#[derive(Debug)]
+pub(crate) struct Numbers<K>(HashMap<K, u32>);
+
+impl<K> Default for Numbers<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Numbers<K> {
+    pub(crate) fn of(&mut self, key: K) -> u32 {
+        let next = u32::try_from(self.0.len()).expect("2^32 different keys do not fit into memory");
+        *self.0.entry(key).or_insert(next)
+    }
+}
+
+fn fail(file: &Path, line: usize, column: usize, fault: TraceFault) -> TraceError {
+    TraceError { file: file.to_owned(), line, column, fault }
+}
+
+/// How much of the parser's message is kept, in characters: it may quote a whole line.
+const MESSAGE_CHARS_MAX: usize = 160;
+
+/// The parser's message without its "at line 1 column 7", which would contradict the true line.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut short: String = text.chars().take(MESSAGE_CHARS_MAX).map(visible).collect();
+    if short.len() < text.len() && text.chars().nth(MESSAGE_CHARS_MAX).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+fn succeeded() -> bool {
+    true
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;
