@@ -11,20 +11,19 @@ use kempe_abi::{AbiType, Decode, Encode, TypeDef};
 /// shorter.
 const STACK_BYTES: usize = 128;
 
+/// Room on the stack. Lent to a writer, not owned by it: a struct with a part that is not initialized
+/// is initialized as a whole, with zeros, which costs more than what is written.
+type Room = MaybeUninit<[u8; STACK_BYTES]>;
+
 /// An encoding: on the stack as long as it fits there.
-struct Buffer {
-    stack: MaybeUninit<[u8; STACK_BYTES]>,
+struct Buffer<'a> {
+    stack: &'a mut Room,
     len: usize,
     /// Holds everything once it is not empty.
     heap: Vec<u8>,
 }
 
-impl Buffer {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { stack: MaybeUninit::uninit(), len: 0, heap: Vec::new() }
-    }
-
+impl Buffer<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "zeroing the buffer would cost more than filling it")]
     fn push(&mut self, bytes: &[u8]) {
@@ -63,7 +62,7 @@ impl Buffer {
     }
 }
 
-impl Write for Buffer {
+impl Write for Buffer<'_> {
     #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes);
@@ -83,12 +82,12 @@ impl Write for Buffer {
 }
 
 /// An encoding of a type whose longest one fits: no heap, and the length is mostly a constant.
-struct Short {
-    stack: MaybeUninit<[u8; STACK_BYTES]>,
+struct Short<'a> {
+    stack: &'a mut Room,
     len: usize,
 }
 
-impl Write for Short {
+impl Write for Short<'_> {
     #[inline(always)]
     #[expect(unsafe_code, reason = "zeroing the buffer would cost more than filling it")]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -122,8 +121,9 @@ pub(crate) fn encoded<B: Bound, T: Encode + ?Sized, R>(
     value: &T,
     with: impl FnOnce(&[u8]) -> R,
 ) -> R {
+    let mut stack = Room::uninit();
     if B::MAX <= STACK_BYTES {
-        let mut short = Short { stack: MaybeUninit::uninit(), len: 0 };
+        let mut short = Short { stack: &mut stack, len: 0 };
         if value.serialize(&mut short).is_err() {
             unencodable();
         }
@@ -132,7 +132,7 @@ pub(crate) fn encoded<B: Bound, T: Encode + ?Sized, R>(
             core::slice::from_raw_parts(short.stack.as_ptr().cast(), short.len)
         });
     }
-    let mut buffer = Buffer::new();
+    let mut buffer = Buffer { stack: &mut stack, len: 0, heap: Vec::new() };
     if value.serialize(&mut buffer).is_err() {
         unencodable();
     }
