@@ -55,7 +55,7 @@ fn write_doc(out: &mut String, indent: &str, doc: &str) {
 }
 
 /// The ABI is a stranger's: its texts must not move the cursor.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -73,6 +73,22 @@ pub enum Command {
     New(commands::new::Args),
     /// Compile contracts to wasm
     Build(commands::build::Args),
+    /// Make a chain in a directory
+    Init(commands::init::Args),
+    /// Deploy a contract
+    Deploy(commands::deploy::Args),
+    /// Call a method of a contract
+    Call(commands::call::Args),
+    /// Say what a call would do
+    Simulate(commands::simulate::Args),
+    /// Run many calls as blocks, in parallel, with a summary
+    Run(commands::run::Args),
+    /// Run generated blocks of token transfers on a chain of their own
+    Demo(commands::demo::Args),
+    /// Say whether a module would be admitted, and what its methods touch
+    Check(commands::check::Args),
+    /// Show what a module is made of
+    Inspect(commands::inspect::Args),
     /// Make, list and remove the keys of accounts
     Keys(commands::keys::Args),
     /// Print a completion script for a shell

@@ -16,7 +16,7 @@ const VERBS: [(&str, usize); 3] = [("call", 2), ("simulate", 2), ("deploy", 1)];
 
 /// Moves a method's arguments behind a `--`.
 #[must_use]
-pub fn separate(words: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn separate(words: Vec<OsString>) -> Vec<OsString> {
     let cli = Cli::command();
     let Some((at, verb)) = find_verb(&cli, &words) else { return words };
     let Some((_, n_own)) = VERBS.iter().find(|(name, _)| *name == verb.get_name()) else {
@@ -81,7 +81,8 @@ fn option(cli: &Command, verb: &Command, word: &str) -> Option<bool> {
     if matches!(word, "--help" | "-h") {
         return Some(false);
     }
-    let mut args = verb.get_arguments().chain(cli.get_arguments().filter(|arg| arg.is_global_set()));
+    let mut args =
+        verb.get_arguments().chain(cli.get_arguments().filter(|arg| arg.is_global_set()));
     let found = args.find(|arg| match (word.strip_prefix("--"), word.strip_prefix('-')) {
         (Some(long), _) => arg.get_long() == Some(long),
         (None, Some(short)) => {

@@ -1,9 +1,17 @@
 //! The verbs, one file each: its arguments and `run`.
 
 pub mod build;
+pub mod call;
+pub mod check;
 pub mod completions;
+pub mod demo;
+pub mod deploy;
+pub mod init;
+pub mod inspect;
 pub mod keys;
 pub mod new;
+pub mod run;
+pub mod simulate;
 
 use crate::args::{Command, Global};
 use crate::output::{Failure, Output};
@@ -16,6 +24,14 @@ pub fn run(command: Command, global: &Global, output: &Output) -> Result<(), Fai
     match command {
         Command::New(args) => new::run(&args, output),
         Command::Build(args) => build::run(&args, output),
+        Command::Init(args) => init::run(&args, output),
+        Command::Deploy(args) => deploy::run(&args, global, output),
+        Command::Call(args) => call::run(&args, global, output),
+        Command::Simulate(args) => simulate::run(&args, global, output),
+        Command::Run(args) => run::run(&args, global, output),
+        Command::Demo(args) => demo::run(&args, output),
+        Command::Check(args) => check::run(&args, output),
+        Command::Inspect(args) => inspect::run(&args, output),
         Command::Keys(args) => keys::run(args, global, output),
         Command::Completions(args) => completions::run(&args, output),
     }

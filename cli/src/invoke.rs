@@ -12,7 +12,11 @@ use crate::value::{encode_args, parse_flags};
 ///
 /// # Errors
 /// With the names that are alike, as wrong usage.
-pub fn find_method<'a>(abi: &'a Abi, contract: &str, name: &str) -> Result<&'a Method, Failure> {
+pub(crate) fn find_method<'a>(
+    abi: &'a Abi,
+    contract: &str,
+    name: &str,
+) -> Result<&'a Method, Failure> {
     abi.method(name).filter(|method| method.kind != MethodKind::Init).ok_or_else(|| {
         let known = abi.methods.iter().filter(|method| method.kind != MethodKind::Init);
         let known = suggest(name, known.map(|method| &*method.name));
@@ -26,9 +30,10 @@ pub fn find_method<'a>(abi: &'a Abi, contract: &str, name: &str) -> Result<&'a M
 ///
 /// # Errors
 /// What is missing, unknown or of another type, as wrong usage.
-pub fn encode(method: &Method, words: &[String], names: &Names) -> Result<Vec<u8>, Failure> {
+pub(crate) fn encode(method: &Method, words: &[String], names: &Names) -> Result<Vec<u8>, Failure> {
     let resolve = |word: &str| names.find(word);
-    let encoded = parse_flags(words).and_then(|given| encode_args(&method.params, &given, &resolve));
+    let encoded =
+        parse_flags(words).and_then(|given| encode_args(&method.params, &given, &resolve));
     encoded.map_err(|error| {
         let mut help = format!("the method is {}", signature(method));
         if method.params.iter().any(|param| param.name == "from") {
@@ -40,17 +45,17 @@ pub fn encode(method: &Method, words: &[String], names: &Names) -> Result<Vec<u8
 
 /// Whether the words ask for help.
 #[must_use]
-pub fn wants_help(words: &[String]) -> bool {
+pub(crate) fn wants_help(words: &[String]) -> bool {
     words.iter().any(|word| matches!(&**word, "--help" | "-h"))
 }
 
-/// What a contract offers, or one method of it, with the command that calls it.
+/// What a contract offers, or one method of it, with the command that calls it, as in `call token`.
 #[must_use]
-pub fn help(abi: &Abi, verb: &str, method: Option<&str>) -> String {
+pub(crate) fn help(abi: &Abi, command: &str, method: Option<&str>) -> String {
     let mut text = String::new();
     for found in &abi.methods {
         if method.is_some_and(|name| name != found.name)
-            || (found.kind == MethodKind::Init) != (verb == "deploy")
+            || (found.kind == MethodKind::Init) != command.starts_with("deploy")
         {
             continue;
         }
@@ -71,8 +76,9 @@ pub fn help(abi: &Abi, verb: &str, method: Option<&str>) -> String {
             format!(" --{} {quote}{example}{quote}", param.name)
         };
         let params: String = found.params.iter().map(name).collect();
-        let called = if verb == "deploy" { String::new() } else { format!(" {}", found.name) };
-        text.push_str(&format!("    kempe {verb} ...{called}{params}\n\n"));
+        let called =
+            if command.starts_with("deploy") { String::new() } else { format!(" {}", found.name) };
+        text.push_str(&format!("    kempe {command}{called}{params}\n\n"));
     }
     text.truncate(text.trim_end().len());
     text

@@ -5,13 +5,25 @@
 
 pub mod abi_view;
 pub mod args;
+mod argv;
+mod calls;
 pub mod commands;
+pub mod describe;
+mod invoke;
 pub mod keystore;
+pub mod measure;
+mod module;
 pub mod output;
 pub mod password;
+mod progress;
+pub mod report;
+mod send;
+pub mod session;
 mod suggest;
+mod transfers;
 pub mod value;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -22,7 +34,7 @@ use crate::output::Output;
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(argv::separate(env::args_os().collect())) {
         Ok(cli) => cli,
         // Prints help and version to standard output with code 0, errors to standard error with 2.
         Err(error) => error.exit(),

@@ -16,7 +16,7 @@ const TEXT_FACTOR: u64 = 16;
 ///
 /// # Errors
 /// When the file cannot be read, is too large, or is neither.
-pub fn load(path: &Path, output: &Output) -> Result<Vec<u8>, Failure> {
+pub(crate) fn load(path: &Path, output: &Output) -> Result<Vec<u8>, Failure> {
     if path.is_dir() {
         let mut request = BuildRequest::new(path);
         request.color = output.color();

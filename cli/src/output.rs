@@ -10,6 +10,8 @@ use std::{env, fmt};
 
 use anyhow::Context;
 use kempe_build::BuildError;
+use kempe_runtime::chain::ChainError;
+use kempe_runtime::state::StoreError;
 use serde::Serialize;
 use serde_json::json;
 
@@ -50,10 +52,21 @@ impl Failure {
         self
     }
 
+    /// Says what was being done; the failure becomes its cause.
+    #[must_use]
+    pub fn context(mut self, what: impl Display + Send + Sync + 'static) -> Self {
+        self.help = self.help();
+        self.error = self.error.context(what);
+        self
+    }
+
     fn help(&self) -> Option<String> {
         let known = || {
             if let Some(error) = self.error.downcast_ref::<KeyError>() {
                 return error.help();
+            }
+            if let Some(error) = self.error.downcast_ref::<ChainError>() {
+                return chain_help(error).map(str::to_owned);
             }
             match self.error.downcast_ref::<BuildError>()? {
                 BuildError::NotAPackage(_) => {
@@ -67,6 +80,23 @@ impl Failure {
         };
         self.help.clone().or_else(known)
     }
+}
+
+fn chain_help(error: &ChainError) -> Option<&'static str> {
+    Some(match error {
+        ChainError::Missing(_) => {
+            "`kempe init` makes a chain; --dir or KEMPE_DIR names another one"
+        }
+        ChainError::Exists(_) => "name another directory with --dir, or remove this one",
+        ChainError::Store(StoreError::Locked { .. }) => {
+            "another kempe uses this chain: wait until it ends, or name another one with --dir"
+        }
+        ChainError::Protocol { .. } => "open it with the program that made it",
+        ChainError::StateRoot { .. } | ChainError::Store(StoreError::Corrupt { .. }) => {
+            "the files were changed from outside or the disk is failing: restore the directory"
+        }
+        _ => return None,
+    })
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {

@@ -225,10 +225,15 @@ fn check(outcome: &OutcomeView) -> Result<(), Failure> {
         message.push_str(&format!(": {}", said.lines().next().unwrap_or_default()));
     }
     let failure = Failure::new(Exit::Revert, message);
-    let Some(undeclared) = &outcome.undeclared else { return Err(failure) };
+    let Some(undeclared) = &outcome.undeclared else {
+        return Err(failure.with_help("`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed"));
+    };
     Err(match &undeclared.clause {
-        Some(clause) => failure.with_help(format!("add `{clause}` to the method's `#[access(...)]`")),
-        None => failure.with_help(format!("declare `{}` in the method's `#[access(...)]`", undeclared.key)),
+        Some(clause) => {
+            failure.with_help(format!("add `{clause}` to the method's `#[access(...)]`"))
+        }
+        None => failure
+            .with_help(format!("declare `{}` in the method's `#[access(...)]`", undeclared.key)),
     })
 }
 

@@ -111,7 +111,9 @@ impl Session {
         }
         let Some(name) = self.names.key(address) else {
             return Err(Failure::new(Exit::Failed, format!("the key of {address} is not here"))
-                .with_help("`kempe keys list` shows the keys that are; `kempe keys import` adds one"));
+                .with_help(
+                    "`kempe keys list` shows the keys that are; `kempe keys import` adds one",
+                ));
         };
         let password = password::existing(name, stdin)?;
         Ok(self.keys.open(name, &password)?)

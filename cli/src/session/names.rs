@@ -18,7 +18,7 @@ use crate::output::{Exit, Failure};
 use crate::suggest::suggest;
 
 /// The file of contracts' names in the chain's directory: a JSON object of names and addresses.
-pub const NAMES_FILE: &str = "names.json";
+pub(crate) const NAMES_FILE: &str = "names.json";
 
 /// The largest file of names that is read.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -60,6 +60,11 @@ impl Names {
         }
         names.by_address.insert(SYSTEM, "chain".into());
         Ok(names)
+    }
+
+    /// Names contracts in this directory's file from now on.
+    pub(crate) fn set_file(&mut self, dir: &Path) {
+        self.file = dir.join(NAMES_FILE);
     }
 
     /// The address that a word means: digits, an account, or a contract.

@@ -1,0 +1,233 @@
+//! Files of calls: JSON Lines and CSV, read block by block.
+//!
+//! | | JSON Lines | CSV |
+//! | --- | --- | --- |
+//! | sender, contract, method | `from`, `contract`, `method` | the columns of these names |
+//! | arguments | `args`: an object by name, or an array in order | each other column is a parameter |
+//! | fuel limit | `fuel`, if it is given | the column `fuel` |
+//!
+//! In CSV a parameter that is called like one of these columns is the column `arg:NAME`, and an empty
+//! field is no argument.
+
+mod csv_lines;
+mod json_lines;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use anyhow::Context;
+use ed25519_zebra::SigningKey;
+use kempe_abi::{Address, Method, MethodId};
+use kempe_runtime::engine::Contract;
+use kempe_runtime::types::{Action, SignedTransaction, Transaction};
+
+use crate::describe::Describer;
+use crate::invoke::find_method;
+use crate::output::{Exit, Failure};
+use crate::session::Session;
+
+/// The most bytes of a line or record: what a transaction holds, in hexadecimal, and some more.
+pub(crate) const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Where in a file something is, counted from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) column: u64,
+}
+
+/// Why a line is no call.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// A call as it stands in the file.
+pub(crate) struct Line {
+    pub(crate) place: Place,
+    pub(crate) from: String,
+    pub(crate) contract: String,
+    pub(crate) method: String,
+    pub(crate) fuel: Option<u64>,
+    pub(crate) args: Args,
+}
+
+/// The arguments of a call, before their types are known.
+pub(crate) enum Args {
+    /// The whole line, for the columns of faults, and the arguments.
+    Json { text: String, args: serde_json::Value },
+    /// The name, the text and the column of each.
+    Csv(Vec<(String, String, u64)>),
+}
+
+enum Source {
+    Json(json_lines::Reader<BufReader<File>>),
+    Csv(csv_lines::Reader),
+}
+
+/// A file of calls.
+pub(crate) struct Calls {
+    path: PathBuf,
+    source: Source,
+    password_stdin: bool,
+    keys: BTreeMap<Address, SigningKey>,
+    nonces: BTreeMap<Address, u64>,
+    contracts: BTreeMap<Address, Rc<Contract>>,
+    /// Whether the transaction must be simulated, by contract and method.
+    simulated: BTreeMap<(Address, MethodId), bool>,
+}
+
+impl Calls {
+    /// Opens a file.
+    pub(crate) fn open(path: &Path, _: &Session, password_stdin: bool) -> Result<Self, Failure> {
+        let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let is_csv = path.extension().is_some_and(|extension| extension == "csv");
+        let source = if is_csv {
+            let reader = csv_lines::Reader::new(file).map_err(|fault| located(path, fault))?;
+            Source::Csv(reader)
+        } else {
+            Source::Json(json_lines::Reader::new(BufReader::new(file)))
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            source,
+            password_stdin,
+            keys: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            contracts: BTreeMap::new(),
+            simulated: BTreeMap::new(),
+        })
+    }
+
+    /// The next calls, signed: at most `n_max`, none at the end of the file.
+    pub(crate) fn next_block(
+        &mut self,
+        session: &Session,
+        n_max: usize,
+    ) -> Result<Vec<SignedTransaction>, Failure> {
+        let mut block = Vec::new();
+        while block.len() < n_max {
+            let line = match &mut self.source {
+                Source::Json(reader) => reader.next_line(),
+                Source::Csv(reader) => reader.next_line(),
+            };
+            let Some(line) = line.map_err(|fault| located(&self.path, fault))? else { break };
+            let place = line.place;
+            let signed = self.signed(session, line).map_err(|error| match error {
+                CallError::Fault(fault) => located(&self.path, fault),
+                CallError::Failure(failure) => {
+                    failure.context(format!("{}:{}", self.path.display(), place.line))
+                }
+            })?;
+            block.push(signed);
+        }
+        Ok(block)
+    }
+
+    fn signed(&mut self, session: &Session, line: Line) -> Result<SignedTransaction, CallError> {
+        let sender = session.names.account(&line.from)?;
+        if !self.keys.contains_key(&sender) {
+            let key = session.signer_of(&sender, self.password_stdin)?;
+            self.keys.insert(sender, key);
+        }
+        let address = session.names.contract(&line.contract)?;
+        let contract = match self.contracts.get(&address) {
+            Some(contract) => contract.clone(),
+            None => {
+                let describer = Describer::new(&session.chain, &session.names);
+                let contract = describer.contract(&address).ok_or_else(|| {
+                    Failure::new(Exit::Failed, format!("there is no contract at {address}"))
+                })?;
+                self.contracts.insert(address, contract.clone());
+                contract
+            }
+        };
+        let method = find_method(contract.abi(), &line.contract, &line.method)?;
+        let args = encode(method, &line, session).map_err(CallError::Fault)?;
+        let tx = self.transaction(session, sender, address, method, args, line.fuel)?;
+        Ok(tx.sign(&self.keys[&sender]))
+    }
+
+    fn transaction(
+        &mut self,
+        session: &Session,
+        sender: Address,
+        contract: Address,
+        method: &Method,
+        args: Vec<u8>,
+        fuel: Option<u64>,
+    ) -> Result<Transaction, Failure> {
+        let chain = &session.chain;
+        let id = MethodId::of(&method.name);
+        let action = Action::Call { contract, method: id, args };
+        let nonce = match self.nonces.get(&sender) {
+            Some(&nonce) => nonce,
+            None => chain.next_nonce(&sender)?,
+        };
+        let mut tx = Transaction {
+            chain_id: chain.genesis().chain_id,
+            sender,
+            nonce,
+            fuel_limit: fuel.unwrap_or(chain.genesis().limits.tx_fuel_max),
+            actions: vec![action],
+            access: Vec::new(),
+        };
+        // A simulation is as expensive as the call, so it is left out where the template says all.
+        let costs = chain.genesis().prices.gas > 0;
+        let simulated = self.simulated.get(&(contract, id)).copied().unwrap_or(true) || costs;
+        if simulated {
+            let asked = crate::send::transaction(chain, sender, tx.actions, fuel)?;
+            self.simulated.insert((contract, id), !asked.access.is_empty());
+            tx = Transaction { nonce, ..asked };
+        }
+        self.nonces.insert(sender, nonce + 1);
+        Ok(tx)
+    }
+}
+
+enum CallError {
+    Fault(Fault),
+    Failure(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for CallError {
+    fn from(error: E) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+fn encode(method: &Method, line: &Line, session: &Session) -> Result<Vec<u8>, Fault> {
+    let resolve = |word: &str| session.names.find(word);
+    match &line.args {
+        Args::Json { text, args } => {
+            json_lines::encode(method, text, args, &resolve).map_err(|(column, message)| Fault {
+                place: Place { line: line.place.line, column },
+                message,
+            })
+        }
+        Args::Csv(given) => {
+            let pairs: Vec<_> =
+                given.iter().map(|(name, text, _)| (name.clone(), text.clone())).collect();
+            crate::value::encode_args(&method.params, &pairs, &resolve).map_err(|error| {
+                let message = error.to_string();
+                // The error names the parameter first of all.
+                let at = given.iter().find(|(name, ..)| {
+                    error.at.split(['.', '[']).next() == Some(name)
+                        || error.problem.contains(&format!("`{name}`"))
+                });
+                let column = at.map_or(1, |(_, _, column)| *column);
+                Fault { place: Place { line: line.place.line, column }, message }
+            })
+        }
+    }
+}
+
+fn located(path: &Path, fault: Fault) -> Failure {
+    let Fault { place, message } = fault;
+    let shown = format!("{}:{}:{}: {message}", path.display(), place.line, place.column);
+    Failure::new(Exit::Failed, shown)
+}

@@ -1,0 +1,108 @@
+//! Calls as CSV.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+use csv::StringRecord;
+
+use super::{Args, Fault, LINE_BYTES_MAX, Line, Place};
+
+/// Reads record after record; one of more than about [`LINE_BYTES_MAX`] bytes is refused while it is read.
+pub(crate) struct Reader {
+    records: csv::Reader<Capped<File>>,
+    header: Vec<Column>,
+    read: Rc<Cell<usize>>,
+}
+
+enum Column {
+    From,
+    Contract,
+    Method,
+    Fuel,
+    Arg(String),
+}
+
+/// Counts what is read since the last record, and refuses to read on when that is too much.
+struct Capped<R> {
+    inner: R,
+    read: Rc<Cell<usize>>,
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read.get() > LINE_BYTES_MAX {
+            return Err(io::Error::other(format!("a record has more than {LINE_BYTES_MAX} bytes")));
+        }
+        let n = self.inner.read(buffer)?;
+        self.read.set(self.read.get() + n);
+        Ok(n)
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(file: File) -> Result<Self, Fault> {
+        let read = Rc::new(Cell::new(0));
+        let capped = Capped { inner: file, read: read.clone() };
+        let mut records = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(capped);
+        let header = records.headers().map_err(|error| fault(&error))?;
+        let column = |name: &str| match name {
+            "from" => Column::From,
+            "contract" => Column::Contract,
+            "method" => Column::Method,
+            "fuel" => Column::Fuel,
+            name => Column::Arg(name.strip_prefix("arg:").unwrap_or(name).to_owned()),
+        };
+        let header: Vec<Column> = header.iter().map(column).collect();
+        let has =
+            |wanted: fn(&Column) -> bool| header.iter().filter(|column| wanted(column)).count();
+        for (name, count) in [
+            ("from", has(|column| matches!(column, Column::From))),
+            ("contract", has(|column| matches!(column, Column::Contract))),
+            ("method", has(|column| matches!(column, Column::Method))),
+        ] {
+            if count != 1 {
+                let message = format!("the header has {count} columns `{name}` instead of one");
+                return Err(Fault { place: Place { line: 1, column: 1 }, message });
+            }
+        }
+        Ok(Self { records, header, read })
+    }
+
+    pub(crate) fn next_line(&mut self) -> Result<Option<Line>, Fault> {
+        self.read.set(0);
+        let mut record = StringRecord::new();
+        if !self.records.read_record(&mut record).map_err(|error| fault(&error))? {
+            return Ok(None);
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        let (mut from, mut contract, mut method) = (String::new(), String::new(), String::new());
+        let (mut fuel, mut args) = (None, Vec::new());
+        for ((column, text), at) in self.header.iter().zip(&record).zip(1..) {
+            match column {
+                Column::From => text.clone_into(&mut from),
+                Column::Contract => text.clone_into(&mut contract),
+                Column::Method => text.clone_into(&mut method),
+                Column::Fuel if text.is_empty() => {}
+                Column::Fuel => {
+                    let parsed = text.parse().map_err(|error| Fault {
+                        place: Place { line, column: at },
+                        message: format!("`fuel` is {}: {error}", text.escape_debug()),
+                    });
+                    fuel = Some(parsed?);
+                }
+                Column::Arg(_) if text.is_empty() => {}
+                Column::Arg(name) => args.push((name.clone(), text.to_owned(), at)),
+            }
+        }
+        let place = Place { line, column: 1 };
+        Ok(Some(Line { place, from, contract, method, fuel, args: Args::Csv(args) }))
+    }
+}
+
+fn fault(error: &csv::Error) -> Fault {
+    let position = error.position();
+    let line = position.map_or(1, csv::Position::line);
+    Fault { place: Place { line, column: 1 }, message: error.to_string() }
+}

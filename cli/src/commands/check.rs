@@ -1,0 +1,141 @@
+//! `kempe check`: would a module be admitted, and what its methods may touch.
+
+use std::path::PathBuf;
+
+use comfy_table::{Table, presets};
+use kempe_runtime::engine::admission::{AccessTable, Sizes};
+use kempe_runtime::engine::{Engine, EngineError};
+use serde::Serialize;
+
+use crate::args::HELP;
+use crate::module;
+use crate::output::{Exit, Failure, Output};
+
+const EXAMPLES: &str = "\
+Examples:
+  kempe check token.wasm
+  kempe check token.wat --json
+  kempe check contracts/token       builds it first
+
+A module that would be refused ends with code 1.";
+
+/// The arguments of `kempe check`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, help_template = HELP)]
+pub struct Args {
+    /// The wasm, its text (.wat), or the directory of the contract
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report {
+    admitted: bool,
+    reason: Option<String>,
+    code: Option<&'static str>,
+    contract: Option<String>,
+    memory_bytes: Option<u32>,
+    sizes: Option<SizesView>,
+    access: Vec<RowView>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SizesView {
+    module_bytes: u64,
+    code_bytes: u64,
+    data_bytes: u64,
+    abi_bytes: u64,
+    functions: u64,
+    imports: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct RowView {
+    method: String,
+    field: String,
+    declared: Option<&'static str>,
+    reached: Vec<&'static str>,
+}
+
+impl SizesView {
+    pub(super) fn new(sizes: &Sizes) -> Self {
+        Self {
+            module_bytes: sizes.module_bytes,
+            code_bytes: sizes.code_bytes,
+            data_bytes: sizes.data_bytes,
+            abi_bytes: sizes.abi_bytes,
+            functions: sizes.functions,
+            imports: sizes.imports,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
+    let wasm = module::load(&args.file, output)?;
+    // Admission and compilation, exactly as when it is deployed.
+    let (reason, code) = match Engine::new()?.load(&wasm) {
+        Ok(code) => {
+            let admitted = &code.admitted;
+            let table = admitted.access_table();
+            let report = Report {
+                admitted: true,
+                reason: None,
+                code: None,
+                contract: Some(admitted.abi.name.clone()),
+                memory_bytes: Some(admitted.memory_bytes),
+                sizes: Some(SizesView::new(&admitted.sizes)),
+                access: rows(&table),
+            };
+            let head = format!(
+                "admitted: contract {}, {} bytes, memory {} bytes\n\n",
+                admitted.abi.name, admitted.sizes.module_bytes, admitted.memory_bytes
+            );
+            return Ok(output.result(head + &text(&table), &report)?);
+        }
+        Err(EngineError::Refused(refusal)) => (refusal.to_string(), refusal.code()),
+        Err(error @ EngineError::Compile(_)) => (error.to_string(), "compile"),
+        Err(error) => return Err(error.into()),
+    };
+    let report = Report {
+        admitted: false,
+        reason: Some(reason.clone()),
+        code: Some(code),
+        contract: None,
+        memory_bytes: None,
+        sizes: None,
+        access: Vec::new(),
+    };
+    output.result(format!("refused: {code}"), &report)?;
+    Err(Failure::new(Exit::Failed, reason)
+        .with_help("`kempe inspect` shows what the module is made of"))
+}
+
+pub(super) fn rows(table: &AccessTable) -> Vec<RowView> {
+    let view = |row: &kempe_runtime::engine::admission::AccessRow| RowView {
+        method: row.method.clone(),
+        field: row.field.clone(),
+        declared: row.declared.map(kempe_abi::AccessKind::word),
+        reached: row.reached.clone(),
+    };
+    table.rows.iter().map(view).collect()
+}
+
+/// The table: what each method declares, and what its code can reach.
+fn text(access: &AccessTable) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["method", "field", "declared", "code reaches"]);
+    let mut last = "";
+    for row in &access.rows {
+        let method = if row.method == last { "" } else { &*row.method };
+        last = &row.method;
+        let declared = match (row.declared, &*row.field) {
+            (Some(kind), _) => kind.word(),
+            (None, "*") => "dynamic",
+            (None, _) => "-",
+        };
+        let reached = if row.reached.is_empty() { "-".into() } else { row.reached.join(", ") };
+        let field = crate::abi_view::printable(&row.field);
+        table.add_row([crate::abi_view::printable(method), field, declared.into(), reached]);
+    }
+    table.trim_fmt()
+}
