@@ -18,9 +18,9 @@ pub struct Color;
 /// [`Color`], but the most expensive transactions choose first, so that they share batches and the
 /// cheap ones fill in. Equal costs make it [`Color`].
 ///
-/// On 60 Ethereum blocks with measured costs it has the same number of batches and, simulated on
-/// eight workers with a barrier after each, 7 % less time; with costs that are guessed it gains
-/// nothing, which is why it is not the default.
+/// On 60 Ethereum blocks it has as many batches as [`Color`]. Simulated on eight workers with a
+/// barrier after each batch, the mean speedup is 2.72 instead of 2.53; with gas in place of measured
+/// nanoseconds as costs it is 2.69. Not the default, because without costs it only adds a sort.
 #[derive(Clone, Copy, Debug)]
 pub struct HeaviestFirst;
 

@@ -12,7 +12,8 @@ use super::{Block, Color, Mode, Schedule, Scheduler};
 ///
 /// It needs every edge of the conflict graph, so it is for small blocks and for judging [`Color`].
 /// DSATUR knows no senders: where its colors break a sender's order, the sender's later transactions
-/// are colored again by first-fit. As a [`Scheduler`] it falls back to [`Color`] above
+/// are colored again by first-fit, which on Ethereum blocks costs more batches than DSATUR saves
+/// (means: 24.8 against 24.9 of [`Color`] without senders, 28.0 with them). As a [`Scheduler`] it falls back to [`Color`] above
 /// [`DSATUR_EDGES_MAX`]; [`Dsatur::try_schedule`] returns the error instead.
 ///
 /// Source: D. Brélaz, "New methods to color the vertices of a graph" (1979).
@@ -20,7 +21,7 @@ use super::{Block, Color, Mode, Schedule, Scheduler};
 pub struct Dsatur;
 
 /// How many conflicting pairs, counted once for each key they share, [`Dsatur`] takes on.
-/// Measured: 200,000 edges are about 50 ms; dense blocks of 2 million are seconds.
+/// Measured: just below, 3,000 transfers among 100 accounts take 70 ms.
 pub const DSATUR_EDGES_MAX: u64 = 200_000;
 
 /// The conflict graph is too large for [`Dsatur`].
