@@ -13,8 +13,9 @@ use super::{Block, Color, Mode, Schedule, Scheduler};
 /// It needs every edge of the conflict graph, so it is for small blocks and for judging [`Color`].
 /// DSATUR knows no senders: where its colors break a sender's order, the sender's later transactions
 /// are colored again by first-fit, which on Ethereum blocks costs more batches than DSATUR saves
-/// (means: 24.8 against 24.9 of [`Color`] without senders, 28.0 with them). As a [`Scheduler`] it falls back to [`Color`] above
-/// [`DSATUR_EDGES_MAX`]; [`Dsatur::try_schedule`] returns the error instead.
+/// (means: 24.8 against 24.9 of [`Color`] without senders, 28.0 with them). As a [`Scheduler`] it
+/// falls back to [`Color`] above [`DSATUR_EDGES_MAX`]; [`Dsatur::try_schedule`] returns the error
+/// instead.
 ///
 /// Source: D. Brélaz, "New methods to color the vertices of a graph" (1979).
 #[derive(Clone, Copy, Debug)]
