@@ -13,9 +13,11 @@ pub(crate) const HELP: &str =
 
 const EXAMPLES: &str = "\
 Examples:
+  kempe demo                        a block of real contract calls, in parallel
   kempe new greeter                 a contract with a test that passes
-  kempe build greeter               compile it to wasm
-  kempe keys new alice              a key for an account";
+  kempe init                        a chain with funded development accounts
+  kempe deploy greeter              builds the contract and puts it on the chain
+  kempe call greeter -- --help      what it offers, and how to call it";
 
 /// Write contracts, deploy and call them, and see what runs in parallel.
 #[derive(Debug, Parser)]
@@ -69,10 +71,16 @@ pub enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run generated blocks of token transfers on a chain of their own
+    Demo(commands::demo::Args),
     /// Make a new contract
     New(commands::new::Args),
     /// Compile contracts to wasm
     Build(commands::build::Args),
+    /// Say whether a module would be admitted, and what its methods touch
+    Check(commands::check::Args),
+    /// Show what a module is made of
+    Inspect(commands::inspect::Args),
     /// Make a chain in a directory
     Init(commands::init::Args),
     /// Deploy a contract
@@ -83,14 +91,24 @@ pub enum Command {
     Simulate(commands::simulate::Args),
     /// Run many calls as blocks, in parallel, with a summary
     Run(commands::run::Args),
-    /// Run generated blocks of token transfers on a chain of their own
-    Demo(commands::demo::Args),
-    /// Say whether a module would be admitted, and what its methods touch
-    Check(commands::check::Args),
-    /// Show what a module is made of
-    Inspect(commands::inspect::Args),
+    /// Show how a file of calls or a recorded block would be scheduled
+    Schedule(commands::schedule::Args),
+    /// Explain a transaction: its list, its footprint, who it waits for
+    Explain(commands::explain::Args),
+    /// Show what became of a transaction
+    Tx(commands::tx::Args),
+    /// Show a block, its schedule and its transactions
+    Block(commands::block::Args),
+    /// Show what contracts said
+    Events(commands::events::Args),
+    /// Show what the chain holds, with proofs
+    State(commands::state::Args),
+    /// Execute the whole chain again, sequentially and in parallel, and compare
+    Replay(commands::replay::Args),
     /// Make, list and remove the keys of accounts
     Keys(commands::keys::Args),
+    /// Check the toolchain, the keys and the chain
+    Doctor(commands::doctor::Args),
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
 }

@@ -83,7 +83,7 @@ pub(crate) struct Calls {
 
 impl Calls {
     /// Opens a file.
-    pub(crate) fn open(path: &Path, _: &Session, password_stdin: bool) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, password_stdin: bool) -> Result<Self, Failure> {
         let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
         let is_csv = path.extension().is_some_and(|extension| extension == "csv");
         let source = if is_csv {

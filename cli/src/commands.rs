@@ -1,17 +1,25 @@
 //! The verbs, one file each: its arguments and `run`.
 
+pub mod block;
 pub mod build;
 pub mod call;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod deploy;
+pub mod doctor;
+pub mod events;
+pub mod explain;
 pub mod init;
 pub mod inspect;
 pub mod keys;
 pub mod new;
+pub mod replay;
 pub mod run;
+pub mod schedule;
 pub mod simulate;
+pub mod state;
+pub mod tx;
 
 use crate::args::{Command, Global};
 use crate::output::{Failure, Output};
@@ -32,6 +40,14 @@ pub fn run(command: Command, global: &Global, output: &Output) -> Result<(), Fai
         Command::Demo(args) => demo::run(&args, output),
         Command::Check(args) => check::run(&args, output),
         Command::Inspect(args) => inspect::run(&args, output),
+        Command::Explain(args) => explain::run(&args, global, output),
+        Command::Schedule(args) => schedule::run(&args, global, output),
+        Command::Tx(args) => tx::run(&args, global, output),
+        Command::Block(args) => block::run(&args, global, output),
+        Command::Events(args) => events::run(&args, global, output),
+        Command::Replay(args) => replay::run(&args, global, output),
+        Command::State(args) => state::run(&args, global, output),
+        Command::Doctor(args) => doctor::run(&args, global, output),
         Command::Keys(args) => keys::run(args, global, output),
         Command::Completions(args) => completions::run(&args, output),
     }

@@ -60,7 +60,9 @@ impl Failure {
         self
     }
 
-    fn help(&self) -> Option<String> {
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
         let known = || {
             if let Some(error) = self.error.downcast_ref::<KeyError>() {
                 return error.help();
@@ -79,6 +81,13 @@ impl Failure {
             .map(str::to_owned)
         };
         self.help.clone().or_else(known)
+    }
+}
+
+/// The error and its causes on one line.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.error)
     }
 }
 
@@ -145,6 +154,14 @@ impl Output {
         };
         self.raw(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
+    }
+
+    /// Prints a result as JSON, whether that was asked for by `--json` or otherwise.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result).
+    pub fn json(&self, json: &impl Serialize) -> anyhow::Result<()> {
+        Self { json: true, ..*self }.result("", json)
     }
 
     /// Prints bytes as they are: a script, a file.

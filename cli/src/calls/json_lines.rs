@@ -127,8 +127,8 @@ pub(crate) fn encode(
 /// The column of a member's name in a line of JSON; 1 if it is not there as such.
 fn column_of(text: &str, name: &str) -> u64 {
     let quoted = Value::from(name).to_string();
-    // The last one: `from` may be the sender and a parameter.
-    text.rfind(&quoted).map_or(1, |at| at as u64 + 1)
+    // The last one: `from` may be the sender and a parameter. Arguments in order have no names.
+    text.rfind(&quoted).or_else(|| text.rfind("\"args\"")).map_or(1, |at| at as u64 + 1)
 }
 
 #[cfg(test)]

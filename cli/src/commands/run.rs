@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use kempe_bench::{Trace, transfers};
+use kempe_runtime::chain::{Chain, ChainOptions};
+use kempe_runtime::scheduler::by_name;
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -23,7 +25,10 @@ Examples:
   kempe run calls.csv               the header is from,contract,method,to,amount
   kempe run --trace block.jsonl     a recorded block as transfers of a token, on a chain of its own
 
-Each block is executed on each number of threads and by the serial oracle; it is committed once, and
+  kempe run calls.jsonl --scheduler layers
+
+Calls of one sender keep their order; others that conflict may change it, unless the scheduler is
+layers. Each block is executed on each number of threads and by the serial oracle; it is committed once, and
 only if all agree. A broken line commits nothing of its block. The chain of a trace is a real one on
 disk, in a temporary directory unless --dir is given.";
 
@@ -53,6 +58,11 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
+
+    /// Which scheduler; layers keeps the order of calls that conflict, color may change it
+    #[arg(long, value_name = "NAME", default_value = "color")]
+    #[arg(value_parser = super::schedule::scheduler_names())]
+    scheduler: String,
 
     /// Do not execute with the serial oracle
     #[arg(long)]
@@ -130,6 +140,7 @@ fn run_trace(args: &Args, file: &Path, output: &Output) -> Result<(), Failure> {
     }
     let home = home(args.chain.dir.as_deref())?;
     let mut chain = TokenChain::create(home.path(), transfers.accounts.len())?;
+    set_scheduler(&mut chain.chain, &args.scheduler)?;
     let named = if args.threads.is_empty() { &[1, 2][..] } else { &args.threads };
     let repeats = args.repeats.unwrap_or(15).into();
     let plan = Plan { threads: threads(named), repeats, oracle: !args.no_oracle };
@@ -155,7 +166,8 @@ fn run_trace(args: &Args, file: &Path, output: &Output) -> Result<(), Failure> {
 
 fn run_file(args: &Args, file: &Path, global: &Global, output: &Output) -> Result<(), Failure> {
     let mut session = Session::open(&args.chain, global)?;
-    let mut calls = Calls::open(file, &session, args.password_stdin)?;
+    set_scheduler(&mut session.chain, &args.scheduler)?;
+    let mut calls = Calls::open(file, args.password_stdin)?;
     let repeats = args.repeats.unwrap_or(1).into();
     let plan = Plan { threads: threads(&args.threads), repeats, oracle: !args.no_oracle };
     let mut summary = Summary::new();
@@ -176,6 +188,11 @@ fn run_file(args: &Args, file: &Path, global: &Global, output: &Output) -> Resul
         return Err(Failure::new(Exit::Failed, format!("{} has no calls", file.display())));
     }
     Ok(output.result(summary.text(), &summary)?)
+}
+
+fn set_scheduler(chain: &mut Chain, name: &str) -> Result<(), Failure> {
+    let scheduler = by_name(name).expect("clap accepts only the schedulers' names");
+    Ok(chain.set_options(ChainOptions { scheduler, ..chain.options() })?)
 }
 
 /// Says how much of the file is on the chain when a later line is broken.

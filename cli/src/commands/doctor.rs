@@ -1,0 +1,148 @@
+//! `kempe doctor`: is everything here that is needed.
+
+use std::path::Path;
+use std::process::Command;
+
+use kempe_build::TARGET;
+use kempe_runtime::chain::exists;
+use kempe_runtime::engine::Engine;
+use serde::Serialize;
+
+use crate::args::{Global, HELP};
+use crate::output::{Exit, Failure, Output};
+use crate::session::{ChainArgs, Session, keystore};
+
+const EXAMPLES: &str = "\
+Examples:
+  kempe doctor
+  kempe doctor --dir here --json
+
+Looks at the toolchain, the engine, the keys, and the chain: whether its store opens, its state has the
+root of the last block, and its named contracts exist. What is broken ends with code 1.";
+
+/// The arguments of `kempe doctor`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLES, help_template = HELP)]
+pub struct Args {
+    #[command(flatten)]
+    chain: ChainArgs,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    what: &'static str,
+    /// `ok`, `warning` or `broken`.
+    status: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+impl Finding {
+    fn ok(what: &'static str, detail: impl Into<String>) -> Self {
+        Self { what, status: "ok", detail: detail.into(), help: None }
+    }
+
+    fn warning(what: &'static str, detail: impl Into<String>, help: &str) -> Self {
+        Self { what, status: "warning", detail: detail.into(), help: Some(help.into()) }
+    }
+
+    fn broken(what: &'static str, failure: &Failure) -> Self {
+        Self { what, status: "broken", detail: failure.to_string(), help: failure.help() }
+    }
+}
+
+pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Failure> {
+    let mut findings = toolchain();
+    findings.push(match Engine::new() {
+        Ok(_) => Finding::ok("engine", kempe_runtime::engine::ENGINE_VERSION),
+        Err(error) => Finding::broken("engine", &error.into()),
+    });
+    findings.push(keys(global));
+    findings.extend(chain(&args.chain, global));
+    let line = |found: &Finding| {
+        let help = found.help.as_ref().map(|help| format!("\n{:20}help: {help}", ""));
+        format!("{:8}{:12}{}{}", found.status, found.what, found.detail, help.unwrap_or_default())
+    };
+    let text = findings.iter().map(line).collect::<Vec<_>>().join("\n");
+    output.result(text, &findings)?;
+    let n_broken = findings.iter().filter(|found| found.status == "broken").count();
+    match n_broken {
+        0 => Ok(()),
+        n => Err(Failure::new(Exit::Failed, format!("{n} of {} checks failed", findings.len()))),
+    }
+}
+
+/// What `rustc` says, without its end of line.
+fn rustc(args: &[&str]) -> Option<String> {
+    let output = Command::new("rustc").args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// Only contracts need a toolchain, so nothing of it is broken, at most missing.
+fn toolchain() -> Vec<Finding> {
+    let Some(version) = rustc(&["--version"]) else {
+        let help = "contracts are built with Rust: https://rustup.rs";
+        return vec![Finding::warning("rust", "rustc is not found", help)];
+    };
+    let sysroot = rustc(&["--print", "sysroot"]).unwrap_or_default();
+    let target = Path::new(&sysroot).join("lib/rustlib").join(TARGET);
+    let target = if target.exists() {
+        Finding::ok("target", TARGET)
+    } else {
+        let help = format!("`kempe build` adds it, or `rustup target add {TARGET}`");
+        Finding::warning("target", format!("{TARGET} is not installed"), &help)
+    };
+    vec![Finding::ok("rust", version), target]
+}
+
+fn keys(global: &Global) -> Finding {
+    let keys = keystore(global);
+    let listed = match keys.list() {
+        Ok(listed) => listed,
+        Err(error) => return Finding::broken("keys", &error.into()),
+    };
+    let files = std::fs::read_dir(keys.dir()).map(|entries| entries.flatten().collect());
+    let files: Vec<std::fs::DirEntry> = files.unwrap_or_default();
+    for file in files {
+        let path = file.path();
+        let is_key = path.extension().is_some_and(|extension| extension == "json");
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if is_key && let Err(error) = keys.info(name) {
+            return Finding::broken("keys", &error.into());
+        }
+    }
+    Finding::ok("keys", format!("{} in {}", listed.len(), keys.dir().display()))
+}
+
+fn chain(args: &ChainArgs, global: &Global) -> Vec<Finding> {
+    let dir = args.directory();
+    if !exists(&dir) {
+        let detail = format!("there is none in {}", dir.display());
+        return vec![Finding::warning("chain", detail, "`kempe init` makes one")];
+    }
+    let session = match Session::open(args, global) {
+        Ok(session) => session,
+        Err(failure) => return vec![Finding::broken("chain", &failure)],
+    };
+    let head = session.chain.head();
+    let detail = format!("{}, height {}", dir.display(), head.height);
+    let root = format!("the state has the root of the last block, {}", head.state_root);
+    let mut findings = vec![Finding::ok("chain", detail), Finding::ok("state", root)];
+    let named = session.names.contracts();
+    let missing = named.iter().find_map(|(name, address)| match session.chain.contract(address) {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(format!("`{name}` is {address}, where there is no contract")),
+        Err(error) => Some(format!("`{name}`: {error}")),
+    });
+    findings.push(match missing {
+        None => Finding::ok("names", format!("{} contracts", named.len())),
+        Some(what) => Finding::broken(
+            "names",
+            &Failure::new(Exit::Failed, what)
+                .with_help("correct names.json in the chain's directory"),
+        ),
+    });
+    findings
+}
