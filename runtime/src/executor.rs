@@ -2,7 +2,7 @@
 //! receipts and the changes to the state.
 //!
 //! The stages are public, because the benches measure them one by one:
-//! [`Executor::derive`] → [`Lists::intern`] → a scheduler → [`Executor::execute`].
+//! [`Executor::derive`] → [`Executor::intern`] → a scheduler → [`Executor::execute`].
 //! The [`oracle`] does the same sequentially and without any of the machinery; both must agree.
 
 mod arena;
@@ -163,6 +163,12 @@ impl Executor {
         self.threads.install(|| Lists::derive(txs, &self.engine, &**state, &self.prices))
     }
 
+    /// Numbers the keys of a block, on all threads.
+    #[must_use]
+    pub fn intern(&self, lists: &Lists, txs: &[Tx<'_>]) -> Interned {
+        self.threads.install(|| lists.intern(txs))
+    }
+
     /// Runs a block by its schedule, which must have been verified, and gives what sequential
     /// execution in the published order would give.
     ///
@@ -220,15 +226,16 @@ impl BlockRun<'_> {
     ) -> Result<BlockOutput, ExecutorError> {
         let mut arena = Arena::load(interned, &**self.state)?;
         let mut works = self.works(lists, schedule);
-        let mut rest = &mut works[..];
+        let mut first = 0;
         for batch in schedule.batches() {
-            let (now, later) = rest.split_at_mut(batch.len());
-            self.run_batch(now, &arena)?;
-            for work in &mut *now {
+            let range = first..first + batch.len();
+            first = range.end;
+            self.run_batch(&mut works[range.clone()], interned, &arena)?;
+            for position in range {
+                let work = &mut works[position];
                 let sender = &self.txs[work.tx_index as usize].transaction.sender;
-                arena.settle(work, sender, &self.executor.prices);
+                arena.settle(position, work, sender, &self.executor.prices);
             }
-            rest = later;
         }
         let mut output = tail::finish(self, works, arena, schedule)?;
         output.changes.par_sort_unstable_by_key(|change| change.hash);
@@ -248,21 +255,31 @@ impl BlockRun<'_> {
             .collect()
     }
 
-    fn run_batch(&self, batch: &mut [Work], arena: &Arena) -> Result<(), StoreError> {
+    fn run_batch(
+        &self,
+        batch: &mut [Work],
+        interned: &Interned,
+        arena: &Arena,
+    ) -> Result<(), StoreError> {
         let n_threads = self.executor.n_threads();
         if n_threads == 1 || batch.len() < INLINE_MAX {
-            return self.run_chunk(batch, arena);
+            return self.run_chunk(batch, interned, arena);
         }
         // Several chunks for each thread, so that a thread with cheap transactions takes more.
         let chunk = (batch.len() / (n_threads * 8)).clamp(8, 256);
-        batch.par_chunks_mut(chunk).try_for_each(|chunk| self.run_chunk(chunk, arena))
+        batch.par_chunks_mut(chunk).try_for_each(|chunk| self.run_chunk(chunk, interned, arena))
     }
 
-    fn run_chunk(&self, chunk: &mut [Work], arena: &Arena) -> Result<(), StoreError> {
+    fn run_chunk(
+        &self,
+        chunk: &mut [Work],
+        interned: &Interned,
+        arena: &Arena,
+    ) -> Result<(), StoreError> {
         let mut worker = self.executor.worker();
         for work in chunk {
             let mut cells = std::mem::take(&mut work.cells);
-            arena.read_into(&mut cells);
+            arena.read_into(&mut cells, interned.accesses.of(work.tx_index));
             let tx = self.txs[work.tx_index as usize];
             let limit = tx.transaction.fuel_limit;
             let mut run = worker.run(tx.transaction, cells, Mode::Enforce, self.env, limit)?;

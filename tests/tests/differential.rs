@@ -6,7 +6,7 @@ use kempe_abi::{AccessKind, Address};
 use kempe_runtime::chain::{Chain, ChainError};
 use kempe_runtime::scheduler::{Color, Dsatur, Layers, Scheduler, Sequential};
 use kempe_runtime::types::{Action, DeclaredAccess, StateKey};
-use kempe_tests::{CHAOS, FUEL, World, call, deploy, genesis, options};
+use kempe_tests::{CHAOS, World, call, deploy, genesis, options};
 use proptest::prelude::*;
 
 const N_ACCOUNTS: u8 = 6;
@@ -194,7 +194,7 @@ fn block() -> impl Strategy<Value = Vec<Spec>> {
         4 => what().prop_map(|what| vec![what]),
         1 => proptest::collection::vec(what(), 1..4),
     ];
-    let fuel = prop_oneof![9 => Just(1_000_000_000_u64), 2 => 0..120_000_u64, 1 => Just(FUEL)];
+    let fuel = prop_oneof![9 => Just(3_000_000_u64), 2 => 0..120_000_u64, 2 => Just(100_000_000)];
     let spec = (0..usize::from(N_ACCOUNTS), actions, fuel, list())
         .prop_map(|(from, actions, fuel, list)| Spec { from, actions, fuel, list });
     proptest::collection::vec(spec, 0..28)
@@ -270,7 +270,7 @@ fn check(blocks: &[Vec<Spec>], gas: u64) -> Result<(), TestCaseError> {
 
 /// The number of cases: `KEMPE_CASES`, or enough for CI.
 fn cases() -> u32 {
-    std::env::var("KEMPE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(16)
+    std::env::var("KEMPE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
 }
 
 proptest! {

@@ -109,8 +109,8 @@ impl Chain {
             BlockEnv { height: self.head.height + 1, time_ms: time_ms.max(self.head.time_ms) };
         let state = self.state()?;
         let txs = with_hashes(&kept, &hashes);
-        let mut lists = self.executor.derive(&txs, &state)?;
-        let interned = lists.intern(&txs);
+        let lists = self.executor.derive(&txs, &state)?;
+        let interned = self.executor.intern(&lists, &txs);
         let block = scheduling_block(&interned)?;
         let schedule = self.options.scheduler.schedule(&block);
         scheduler::verify(&schedule, &block, self.options.scheduler.mode())?;
@@ -226,8 +226,8 @@ impl Chain {
         expect("transactions_root", block.header.transactions_root, merkle_root(&hashes))?;
         expect("schedule_hash", block.header.schedule_hash, schedule_hash(&block.schedule))?;
         let txs = with_hashes(&block.transactions, &hashes);
-        let mut lists = self.executor.derive(&txs, &self.state()?)?;
-        let interned = lists.intern(&txs);
+        let lists = self.executor.derive(&txs, &self.state()?)?;
+        let interned = self.executor.intern(&lists, &txs);
         scheduler::verify(&block.schedule, &scheduling_block(&interned)?, Mode::Free)?;
         Ok((hashes, lists, interned))
     }

@@ -142,8 +142,8 @@ impl Chain {
             .zip(&hashes)
             .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
             .collect();
-        let mut lists = self.executor.derive(&txs, &state)?;
-        let interned = lists.intern(&txs);
+        let lists = self.executor.derive(&txs, &state)?;
+        let interned = self.executor.intern(&lists, &txs);
         Ok((lists, interned))
     }
 

@@ -1,8 +1,8 @@
 //! The engine's configuration, and the cache of compiled code.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use hashbrown::HashMap;
 use kempe_abi::{Hash, MethodId};
 use wasmtime::{Config, InstancePre, Linker, Module};
 

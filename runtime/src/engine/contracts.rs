@@ -1,8 +1,8 @@
 //! Deployed contracts: code with an address and immutables.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use kempe_abi::derive::Contracts;
 use kempe_abi::{Abi, Address, Hash, Method, MethodId};
 

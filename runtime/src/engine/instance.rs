@@ -6,11 +6,11 @@
 //! setting the globals to their first values gives an instance that nothing can tell from a fresh
 //! one, however the last call ended. A test runs hostile modules both ways and compares.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use kempe_abi::host::{MEMORY, METHOD_PREFIX};
-use kempe_abi::{Hash, MethodId, Outcome, TrapKind};
+use kempe_abi::{Hash, Outcome, TrapKind};
 use wasmtime::{Global, Memory, Store, Trap, TypedFunc, Val};
 
 use super::compile::{Code, Engine};
@@ -32,7 +32,8 @@ pub(crate) struct Instance {
     store: Store<Host>,
     memory: Memory,
     globals: Vec<(Global, Val)>,
-    methods: HashMap<MethodId, TypedFunc<u32, u32>>,
+    /// The methods, in the order of the ABI.
+    methods: Vec<TypedFunc<u32, u32>>,
     code: Arc<Code>,
 }
 
@@ -91,11 +92,10 @@ impl Instance {
             let first = global.get(&mut store);
             globals.push((global, first));
         }
-        let mut methods = HashMap::new();
+        let mut methods = Vec::new();
         for method in &code.admitted.abi.methods {
             let name = format!("{METHOD_PREFIX}{}", method.name);
-            let function = instance.get_typed_func::<u32, u32>(&mut store, &name)?;
-            methods.insert(MethodId::of(&method.name), function);
+            methods.push(instance.get_typed_func::<u32, u32>(&mut store, &name)?);
         }
         code.image.get_or_init(|| memory.data(&store).into());
         Ok(Self { store, memory, globals, methods, code: Arc::clone(code) })
@@ -110,16 +110,14 @@ impl Instance {
         Ok(())
     }
 
-    /// Runs a method to its end, with the session inside the store meanwhile.
+    /// Runs the method at a position of the ABI to its end, with the session inside the store meanwhile.
     pub(crate) fn call(
         &mut self,
         mut session: Box<Session>,
-        method: MethodId,
+        position: usize,
         args_len: u32,
     ) -> (Box<Session>, Outcome) {
-        let Some(function) = self.methods.get(&method) else {
-            return (session, Outcome::Trap(TrapKind::NoSuchMethod));
-        };
+        let function = &self.methods[position];
         let fuelled = self.store.set_fuel(session.fuel);
         debug_assert!(fuelled.is_ok(), "fuel is configured");
         self.store.data_mut().session = Some(session);

@@ -294,11 +294,11 @@ pub(super) fn enter(
         let position = *contract.code.methods.get(&method).ok_or(TrapKind::NoSuchMethod)?;
         match contract.abi().methods[position].kind {
             MethodKind::Init => Err(TrapKind::NotPermitted),
-            MethodKind::Call | MethodKind::View => Ok(at),
+            MethodKind::Call | MethodKind::View => Ok((at, position)),
         }
     });
     match resolved {
-        Ok(at) => enter_frame(session, at, method, caller, args, false),
+        Ok((at, position)) => enter_frame(session, at, position, caller, args, false),
         Err(kind) => {
             session.failed_in.get_or_insert(address);
             (session, Outcome::Trap(kind))
@@ -309,7 +309,7 @@ pub(super) fn enter(
 fn enter_frame(
     mut session: Box<Session>,
     contract: usize,
-    method: MethodId,
+    position: usize,
     caller: Address,
     args: Vec<u8>,
     init: bool,
@@ -334,7 +334,7 @@ fn enter_frame(
         }
     };
     let mut outcome;
-    (session, outcome) = instance.call(session, method, args_len);
+    (session, outcome) = instance.call(session, position, args_len);
     session.pool.put(instance);
     let frame = session.frames.pop().expect("it was pushed above");
     session.callee_output = frame.output;
@@ -362,9 +362,9 @@ fn deploy(
         Ok(contract) => contract,
         Err(kind) => return (session, Err(Outcome::Trap(kind))),
     };
-    let has_init = contract.code.methods.contains_key(&MethodId::of(INIT));
+    let init = contract.code.methods.get(&MethodId::of(INIT)).copied();
     let contract = session.remember(contract);
-    if !has_init {
+    let Some(init) = init else {
         let outcome = if args.is_empty() {
             finish_init(&mut session, contract, Vec::new())
         } else {
@@ -374,10 +374,9 @@ fn deploy(
             session,
             if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) },
         );
-    }
-    let method = MethodId::of(INIT);
+    };
     let outcome;
-    (session, outcome) = enter_frame(session, contract, method, tx.sender, args.to_vec(), true);
+    (session, outcome) = enter_frame(session, contract, init, tx.sender, args.to_vec(), true);
     (session, if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) })
 }
 

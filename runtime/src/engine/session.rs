@@ -4,9 +4,9 @@
 //! that runs, moves into the callee's store on a call between contracts, and back. So host
 //! functions reach it without a lock and without `unsafe`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use kempe_abi::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use kempe_abi::{AccessKind, Address, CellKind, Hash, Outcome, TrapKind, Type};
 use wasmtime::Memory;

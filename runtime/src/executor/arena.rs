@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::{Change, Done, Interned, Work};
 use crate::access::{Cell, system_hash};
 use crate::engine::{counter_add, discard};
+use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::types::{Bytes, Prices, system_field};
 
@@ -15,26 +16,28 @@ pub(super) struct Arena {
 }
 
 pub(super) struct Slot {
-    pub(super) value: Option<Bytes>,
-    pub(super) dirty: bool,
+    value: Option<Bytes>,
+    /// The position of the last work that changed it, and of its cell in there.
+    changed_by: Option<(u32, u32)>,
 }
 
 impl Arena {
     /// Reads the value of every key of the block, on all threads.
     pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
-        let read = |hash| Ok(Slot { value: state.get(hash)?, dirty: false });
+        let read = |hash| Ok(Slot { value: state.get(hash)?, changed_by: None });
         let values: Result<_, StoreError> =
             interned.slots.par_iter().with_min_len(256).map(read).collect();
         Ok(Self { values: values? })
     }
 
-    pub(super) fn slot(&self, cell: &Cell) -> &Slot {
+    fn slot(&self, cell: &Cell) -> &Slot {
         &self.values[cell.slot as usize]
     }
 
-    /// Gives cells their current values.
-    pub(super) fn read_into(&self, cells: &mut [Cell]) {
-        for cell in cells {
+    /// Gives cells their slots and current values.
+    pub(super) fn read_into(&self, cells: &mut [Cell], accesses: &[Access]) {
+        for (cell, access) in cells.iter_mut().zip(accesses) {
+            cell.slot = access.slot;
             cell.value.clone_from(&self.slot(cell).value);
         }
     }
@@ -43,25 +46,29 @@ impl Arena {
     ///
     /// Transactions of a batch settle in the published order, so that the one that fails is the
     /// one that would fail sequentially.
-    pub(super) fn settle(&mut self, work: &mut Work, sender: &Address, prices: &Prices) {
+    pub(super) fn settle(
+        &mut self,
+        position: usize,
+        work: &mut Work,
+        sender: &Address,
+        prices: &Prices,
+    ) {
         if !matches!(work.done, Some(Done::Receipt(..))) {
             return;
         }
         if work.cells.iter().any(|cell| self.sum(cell).is_err()) {
             fail_counter(work, sender, prices);
         }
-        for cell in &work.cells {
-            if cell.added != 0
-                && let Ok(sum) = self.sum(cell)
-            {
-                let slot = &mut self.values[cell.slot as usize];
-                *slot = Slot { value: Some(sum), dirty: true };
-            }
-            if cell.dirty {
-                let slot = &mut self.values[cell.slot as usize];
-                slot.value.clone_from(&cell.value);
-                slot.dirty = true;
-            }
+        let position = u32::try_from(position).expect("a block has fewer than 4 Gi transactions");
+        for (at, cell) in (0..).zip(&work.cells) {
+            let value = if cell.added != 0 {
+                self.sum(cell).ok()
+            } else if cell.dirty {
+                cell.value.clone()
+            } else {
+                continue;
+            };
+            self.values[cell.slot as usize] = Slot { value, changed_by: Some((position, at)) };
         }
     }
 
@@ -106,19 +113,16 @@ pub(super) fn fail_counter(work: &mut Work, sender: &Address, prices: &Prices) {
 }
 
 impl Arena {
-    /// The changed cells, each key once, in arbitrary order. Takes the keys out of the works.
-    pub(super) fn into_changes(mut self, works: &mut [Work]) -> Vec<Change> {
-        let mut changes = Vec::with_capacity(self.values.len());
-        for cell in works.iter_mut().flat_map(|work| &mut work.cells) {
-            let slot = &mut self.values[cell.slot as usize];
-            if std::mem::take(&mut slot.dirty) {
-                changes.push(Change {
-                    key: cell.key.clone(),
-                    hash: cell.hash,
-                    value: slot.value.take(),
-                });
-            }
-        }
-        changes
+    /// The changed cells, each key once, in order of slot.
+    pub(super) fn into_changes(self, works: &[Work]) -> Vec<Change> {
+        self.values
+            .into_par_iter()
+            .with_min_len(256)
+            .filter_map(|slot| {
+                let (work, cell) = slot.changed_by?;
+                let cell = &works[work as usize].cells[cell as usize];
+                Some(Change { key: cell.key.clone(), hash: cell.hash, value: slot.value })
+            })
+            .collect()
     }
 }

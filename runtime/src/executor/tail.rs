@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kempe_abi::derive::DeriveError;
 use kempe_abi::{Address, TrapKind};
+use rayon::prelude::*;
 
 use super::arena::{Arena, fail_counter, sum_of};
 use super::lists::derive_with;
@@ -81,28 +82,32 @@ pub(super) fn finish(
     let planned = schedule.tail().iter().map(|&tx_index| (tx_index, 0));
     let tail: Vec<(u32, u64)> = planned.chain(retries).collect();
     let changes = if tail.is_empty() {
-        arena.into_changes(&mut works)
+        arena.into_changes(&works)
     } else {
         let mut view = BlockView::new(block.state);
-        for change in arena.into_changes(&mut works) {
+        for change in arena.into_changes(&works) {
             view.changed.insert(change.hash, (change.key, change.value));
         }
         run_tail(block, &tail, &mut works, view)?
     };
-    let mut output = BlockOutput { receipts: Vec::new(), changes, logs: Vec::new() };
-    let mut done: Vec<_> = works
-        .into_iter()
-        .filter_map(|work| match work.done {
-            Some(Done::Receipt(receipt, logs)) => Some((work.tx_index, *receipt, logs)),
-            _ => None,
-        })
-        .collect();
-    done.sort_unstable_by_key(|(tx_index, ..)| *tx_index);
-    for (_, receipt, logs) in done {
-        output.receipts.push(receipt);
-        output.logs.push(logs);
+    let mut done: Vec<Option<Done>> = Vec::new();
+    done.resize_with(block.txs.len(), || None);
+    for work in &mut works {
+        if !matches!(work.done, Some(Done::Retry { .. })) {
+            done[work.tx_index as usize] = work.done.take();
+        }
     }
-    Ok(output)
+    // Freeing a block's cells is work enough to share.
+    works.into_par_iter().with_min_len(256).for_each(drop);
+    let mut receipts = Vec::with_capacity(done.len());
+    let mut logs = Vec::with_capacity(done.len());
+    for done in done.into_iter().flatten() {
+        if let Done::Receipt(receipt, lines) = done {
+            receipts.push(*receipt);
+            logs.push(lines);
+        }
+    }
+    Ok(BlockOutput { receipts, changes, logs })
 }
 
 fn run_tail(

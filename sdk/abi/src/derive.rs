@@ -95,11 +95,12 @@ pub fn derive(
     sink: &mut dyn Sink,
 ) -> Result<(), DeriveError> {
     let (abi, method) = lookup(contracts, contract, method)?;
-    let args = layout::split(method.params.iter().map(|param| &param.ty), args)
+    let types = method.params.iter().map(|param| &param.ty);
+    let mut values: Vec<Value<'_>> = Vec::with_capacity(method.params.len());
+    layout::split(types, args, |bytes| values.push(Some(Cow::Borrowed(bytes))))
         .map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
-    let args: Vec<Value<'_>> = args.into_iter().map(|bytes| Some(Cow::Borrowed(bytes))).collect();
     let mut walk = Walk { contracts, sink, steps: 0 };
-    walk.frame(&Frame { abi, method, caller, contract, args: &args, depth: 1 })
+    walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 })
 }
 
 fn lookup<'a>(

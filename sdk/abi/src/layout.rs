@@ -1,7 +1,5 @@
 //! Finding values inside encoded bytes without decoding them.
 
-use alloc::vec::Vec;
-
 use crate::Type;
 
 /// Why bytes are not a value of a type.
@@ -38,23 +36,23 @@ pub fn size_of_value(ty: &Type, bytes: &[u8]) -> Result<usize, LayoutError> {
     Ok(cursor.at)
 }
 
-/// Splits the encoding of a tuple of `types` into the encodings of its members.
+/// Splits the encoding of a tuple of `types` and passes on the encoding of each member, in order.
 ///
 /// # Errors
-/// [`LayoutError`] when `bytes` is not exactly one such tuple.
+/// [`LayoutError`] when `bytes` is not exactly one such tuple; some members were passed on then.
 pub fn split<'a, 'b>(
     types: impl Iterator<Item = &'b Type>,
     bytes: &'a [u8],
-) -> Result<Vec<&'a [u8]>, LayoutError> {
+    mut part: impl FnMut(&'a [u8]),
+) -> Result<(), LayoutError> {
     let mut cursor = Cursor { bytes, at: 0 };
-    let mut parts = Vec::new();
     for ty in types {
         let start = cursor.at;
         cursor.skip(ty, 0)?;
-        parts.push(&bytes[start..cursor.at]);
+        part(&bytes[start..cursor.at]);
     }
     match bytes.len() - cursor.at {
-        0 => Ok(parts),
+        0 => Ok(()),
         n => Err(LayoutError::Trailing(n)),
     }
 }
