@@ -25,7 +25,7 @@ pub struct Cell {
     /// The value as the transaction sees it; `None` if there is none.
     pub value: Option<Bytes>,
     /// What was added under [`AccessKind::Add`].
-    pub added: i128,
+    pub added: Delta,
     /// The bytes of the counter that was added to.
     pub width: u8,
     /// What was done.
@@ -44,11 +44,33 @@ impl Cell {
             kind,
             slot: u32::MAX,
             value: None,
-            added: 0,
+            added: Delta::default(),
             width: 16,
             touched: Touched::default(),
             dirty: false,
         }
+    }
+}
+
+/// A signed 128-bit number with the alignment of its halves: a list of cells is then allocated
+/// like any other, and is smaller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delta([u64; 2]);
+
+impl Delta {
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> i128 {
+        (u128::from(self.0[1]) << 64 | u128::from(self.0[0])).cast_signed()
+    }
+}
+
+impl From<i128> for Delta {
+    fn from(number: i128) -> Self {
+        let bits = number.cast_unsigned();
+        let (low, high) = (bits & u128::from(u64::MAX), bits >> 64);
+        let half = |bits| u64::try_from(bits).expect("half of the bits");
+        Self([half(low), half(high)])
     }
 }
 

@@ -67,7 +67,9 @@ fn every_contract_is_what_its_abi_says_and_nothing_else() {
     for (name, wasm) in ALL {
         let module = parse(wasm);
         assert_eq!(module.custom, [SECTION_NAME], "{name}");
-        assert_eq!(module.memory, Some((16384, Some(16384))), "{name}");
+        // The token asks for less than the default: its memory is copied for each call.
+        let bytes = if *name == "token" { 8192 } else { 16384 };
+        assert_eq!(module.memory, Some((bytes, Some(bytes))), "{name}");
         assert!(module.module_of_imports.iter().all(|module| module == "kempe"), "{name}");
         let methods = module.abi.methods.iter().map(|method| format!("call.{}", method.name));
         let mut methods: Vec<_> = methods.collect();

@@ -8,7 +8,7 @@ use kempe_abi::{AccessKind, Address, Hash, MethodId, MethodKind, Outcome, TrapKi
 use super::compile::Engine;
 use super::contracts::Contract;
 use super::session::{BlockEnv, Session, counter_add};
-use crate::access::Cell;
+use crate::access::{Cell, Delta};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
     Action, Bytes, ContractRecord, EventRecord, Failure, Prices, Transaction, contract_address,
@@ -180,7 +180,7 @@ fn run_transaction(
 pub(crate) fn discard(cells: &mut [Cell]) {
     for cell in cells {
         cell.dirty = false;
-        cell.added = 0;
+        cell.added = Delta::default();
     }
 }
 

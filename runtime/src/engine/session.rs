@@ -14,7 +14,7 @@ use wasmtime::Memory;
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
-use crate::access::{Cell, LINEAR_MAX};
+use crate::access::{Cell, Delta, LINEAR_MAX};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
     Bytes, EventRecord, KeyHash, KeyMap, LIST_ENTRIES_MAX, Prices, SYSTEM, StateKey, Undeclared,
@@ -95,7 +95,7 @@ pub(crate) struct Frame {
 struct Undo {
     cell: usize,
     value: Option<Bytes>,
-    added: i128,
+    added: Delta,
     dirty: bool,
 }
 
@@ -289,13 +289,13 @@ impl Session {
 
     /// Turns a recorded cell into one that may be written, folding in what was added.
     fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
-        let added = self.cells[at].added;
+        let added = self.cells[at].added.get();
         if added != 0 {
             self.journal(at);
             let cell = &mut self.cells[at];
             let width = usize::from(cell.width);
             cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
-            cell.added = 0;
+            cell.added = Delta::default();
             cell.dirty = true;
         }
         self.cells[at].kind = AccessKind::Write;
@@ -329,7 +329,8 @@ impl Session {
         let cell = &mut self.cells[at];
         cell.width = u8::try_from(width).unwrap_or(16);
         if cell.kind == AccessKind::Add {
-            cell.added = cell.added.checked_add(delta).ok_or(TrapKind::CounterOutOfBounds)?;
+            let added = cell.added.get().checked_add(delta);
+            cell.added = added.ok_or(TrapKind::CounterOutOfBounds)?.into();
         } else {
             cell.value = Some(counter_add(cell.value.as_deref(), width, delta)?);
             cell.dirty = true;

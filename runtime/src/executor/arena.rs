@@ -38,7 +38,7 @@ impl Arena {
     pub(super) fn read_into(&self, cells: &mut [Cell], accesses: &[Access]) {
         for (cell, access) in cells.iter_mut().zip(accesses) {
             cell.slot = access.slot;
-            cell.value.clone_from(&self.slot(cell).value);
+            cell.value = self.slot(cell).value.as_deref().map(Bytes::from_slice);
         }
     }
 
@@ -61,10 +61,10 @@ impl Arena {
         }
         let position = u32::try_from(position).expect("a block has fewer than 4 Gi transactions");
         for (at, cell) in (0..).zip(&work.cells) {
-            let value = if cell.added != 0 {
+            let value = if cell.added.get() != 0 {
                 self.sum(cell).ok()
             } else if cell.dirty {
-                cell.value.clone()
+                cell.value.as_deref().map(Bytes::from_slice)
             } else {
                 continue;
             };
@@ -79,10 +79,10 @@ impl Arena {
 
 /// The value of a cell after its additions.
 pub(super) fn sum_of(cell: &Cell, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
-    if cell.added == 0 {
+    if cell.added.get() == 0 {
         return Ok(Bytes::new());
     }
-    counter_add(current, usize::from(cell.width), cell.added)
+    counter_add(current, usize::from(cell.width), cell.added.get())
 }
 
 /// Turns a transaction whose additions do not fit into a failed one that pays its fee.
@@ -107,7 +107,7 @@ pub(super) fn fail_counter(work: &mut Work, sender: &Address, prices: &Prices) {
             cell.value = Some(balance.clone());
             cell.dirty = true;
         } else if cell.hash == collector {
-            cell.added = fee;
+            cell.added = fee.into();
         }
     }
 }

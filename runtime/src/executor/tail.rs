@@ -43,13 +43,13 @@ impl BlockView {
         prices: &Prices,
     ) -> Result<(), StoreError> {
         for cell in &work.cells {
-            if cell.added != 0 && sum_of(cell, self.get(&cell.hash)?.as_deref()).is_err() {
+            if cell.added.get() != 0 && sum_of(cell, self.get(&cell.hash)?.as_deref()).is_err() {
                 fail_counter(work, sender, prices);
                 break;
             }
         }
         for cell in &work.cells {
-            if cell.added != 0
+            if cell.added.get() != 0
                 && let Ok(sum) = sum_of(cell, self.get(&cell.hash)?.as_deref())
             {
                 self.changed.insert(cell.hash, (cell.key.clone(), Some(sum)));

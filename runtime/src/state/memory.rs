@@ -128,7 +128,7 @@ impl fmt::Debug for Rows {
 impl StateRead for Rows {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
         let rows = &self.shards[shard_of(key)];
-        Ok(search(rows, key).ok().map(|row| rows[row].value.clone()))
+        Ok(search(rows, key).ok().map(|row| Bytes::from_slice(&rows[row].value)))
     }
 }
 

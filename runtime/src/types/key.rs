@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 pub type Bytes = SmallVec<[u8; 32]>;
 
 /// The name of one cell of state: contract, field and key bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateKey {
     /// The contract that owns the cell; [`SYSTEM`] for the chain's own cells.
     pub contract: Address,
@@ -53,6 +53,13 @@ impl StateKey {
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         KeyHash::of(&FieldPrefix::new(&self.contract, self.field), &self.key)
+    }
+}
+
+impl Clone for StateKey {
+    fn clone(&self) -> Self {
+        // The vector's own `clone` goes byte by byte; this is one copy.
+        Self::new(self.contract, self.field, &self.key)
     }
 }
 
