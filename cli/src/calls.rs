@@ -52,6 +52,8 @@ pub(crate) struct Line {
     pub(crate) from: String,
     pub(crate) contract: String,
     pub(crate) method: String,
+    /// The columns of `from`, `contract` and `method`.
+    pub(crate) columns: [u64; 3],
     pub(crate) fuel: Option<u64>,
     pub(crate) args: Args,
 }
@@ -119,8 +121,11 @@ impl Calls {
             let place = line.place;
             let signed = self.signed(session, line).map_err(|error| match error {
                 CallError::Fault(fault) => located(&self.path, fault),
-                CallError::Failure(failure) => {
-                    failure.context(format!("{}:{}", self.path.display(), place.line))
+                CallError::Failure(column, failure) => {
+                    let path = self.path.display();
+                    failure
+                        .with_exit(Exit::Failed)
+                        .context(format!("{path}:{}:{column}", place.line))
                 }
             })?;
             block.push(signed);
@@ -129,27 +134,33 @@ impl Calls {
     }
 
     fn signed(&mut self, session: &Session, line: Line) -> Result<SignedTransaction, CallError> {
-        let sender = session.names.account(&line.from)?;
+        let [from, contract, method] = line.columns;
+        let at = |column: u64| move |failure| CallError::Failure(column, failure);
+        let sender = session.names.account(&line.from).map_err(at(from))?;
         if !self.keys.contains_key(&sender) {
-            let key = session.signer_of(&sender, self.password_stdin)?;
+            let key = session.signer_of(&sender, self.password_stdin).map_err(at(from))?;
             self.keys.insert(sender, key);
         }
-        let address = session.names.contract(&line.contract)?;
-        let contract = match self.contracts.get(&address) {
-            Some(contract) => contract.clone(),
-            None => {
-                let describer = Describer::new(&session.chain, &session.names);
-                let contract = describer.contract(&address).ok_or_else(|| {
-                    Failure::new(Exit::Failed, format!("there is no contract at {address}"))
-                })?;
-                self.contracts.insert(address, contract.clone());
-                contract
-            }
-        };
-        let method = find_method(contract.abi(), &line.contract, &line.method)?;
-        let args = encode(method, &line, session).map_err(CallError::Fault)?;
-        let tx = self.transaction(session, sender, address, method, args, line.fuel)?;
+        let address = session.names.contract(&line.contract).map_err(at(contract))?;
+        let loaded = self.contract(session, address).map_err(at(contract))?;
+        let found = find_method(loaded.abi(), &line.contract, &line.method).map_err(at(method))?;
+        let args = encode(found, &line, session).map_err(CallError::Fault)?;
+        let tx = self
+            .transaction(session, sender, address, found, args, line.fuel)
+            .map_err(at(line.place.column))?;
         Ok(tx.sign(&self.keys[&sender]))
+    }
+
+    fn contract(&mut self, session: &Session, address: Address) -> Result<Rc<Contract>, Failure> {
+        if let Some(contract) = self.contracts.get(&address) {
+            return Ok(contract.clone());
+        }
+        let describer = Describer::new(&session.chain, &session.names);
+        let contract = describer.contract(&address).ok_or_else(|| {
+            Failure::new(Exit::Failed, format!("there is no contract at {address}"))
+        })?;
+        self.contracts.insert(address, contract.clone());
+        Ok(contract)
     }
 
     fn transaction(
@@ -191,13 +202,8 @@ impl Calls {
 
 enum CallError {
     Fault(Fault),
-    Failure(Failure),
-}
-
-impl<E: Into<Failure>> From<E> for CallError {
-    fn from(error: E) -> Self {
-        Self::Failure(error.into())
-    }
+    /// With the column.
+    Failure(u64, Failure),
 }
 
 fn encode(method: &Method, line: &Line, session: &Session) -> Result<Vec<u8>, Fault> {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use kempe_abi::{AccessKind, Address, Expr, Method, MethodId, Outcome, split};
+use kempe_abi::{AccessKind, Address, Expr, Method, MethodId, Outcome, Type, size_of_value};
 use kempe_runtime::chain::Chain;
 use kempe_runtime::engine::Contract;
 use kempe_runtime::types::{
@@ -125,8 +125,8 @@ impl<'a> Describer<'a> {
         let raw = || format!("{owner}.{}[0x{}]", key.field, hex::encode(&key.key));
         let Some(contract) = self.contract(&key.contract) else { return raw() };
         let Some(field) = contract.abi().fields.get(usize::from(key.field)) else { return raw() };
-        match split(field.keys.iter(), &key.key) {
-            Ok(parts) => {
+        match parts(field.keys.iter(), &key.key) {
+            Some(parts) => {
                 let name_of = |address: &Address| self.names.name_of(address);
                 let part = |(ty, bytes): (_, &&[u8])| {
                     value::display(ty, bytes, &name_of)
@@ -136,7 +136,7 @@ impl<'a> Describer<'a> {
                 let parts: String = parts.map(|part| format!("[{part}]")).collect();
                 format!("{owner}.{}{parts}", field.name)
             }
-            Err(_) => format!("{owner}.{}[0x{}]", field.name, hex::encode(&key.key)),
+            None => format!("{owner}.{}[0x{}]", field.name, hex::encode(&key.key)),
         }
     }
 
@@ -232,7 +232,7 @@ impl<'a> Describer<'a> {
             let name = format!("{:#010x}", event.id);
             return EventView { contract: owner, name, fields: raw().into(), text: raw() };
         };
-        let ty = kempe_abi::Type::Struct(known.name.clone(), known.fields.clone());
+        let ty = Type::Struct(known.name.clone(), known.fields.clone());
         let name_of = |address: &Address| self.names.name_of(address);
         EventView {
             contract: owner,
@@ -271,7 +271,7 @@ impl<'a> Describer<'a> {
 
     fn args(&self, method: &Method, args: &[u8]) -> String {
         let name_of = |address: &Address| self.names.name_of(address);
-        let Ok(parts) = split(method.params.iter().map(|param| &param.ty), args) else {
+        let Some(parts) = parts(method.params.iter().map(|param| &param.ty), args) else {
             return format!("0x{}", hex::encode(args));
         };
         let shown = method.params.iter().zip(parts).map(|(param, bytes)| {
@@ -280,6 +280,20 @@ impl<'a> Describer<'a> {
         });
         shown.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The encodings of the members of a tuple; `None` if the bytes are not exactly such a tuple.
+fn parts<'a, 't>(
+    types: impl Iterator<Item = &'t Type>,
+    mut bytes: &'a [u8],
+) -> Option<Vec<&'a [u8]>> {
+    let mut parts = Vec::new();
+    for ty in types {
+        let (part, rest) = bytes.split_at_checked(size_of_value(ty, bytes).ok()?)?;
+        parts.push(part);
+        bytes = rest;
+    }
+    bytes.is_empty().then_some(parts)
 }
 
 /// What the holes of a template were filled with in one call.
@@ -294,7 +308,7 @@ impl Holes<'_> {
     /// The clause that permits touching `key`, with the holes in which its parts stood.
     fn clause(&self, contract: &Contract, key: &StateKey, kind: AccessKind) -> Option<String> {
         let field = contract.abi().fields.get(usize::from(key.field))?;
-        let parts = split(field.keys.iter(), &key.key).ok()?;
+        let parts = parts(field.keys.iter(), &key.key)?;
         let exprs = parts.into_iter().map(|part| self.expr(part)).collect();
         let clause = kempe_abi::Clause::Touch { kind, field: key.field, key: exprs };
         let none = Method {
@@ -302,7 +316,7 @@ impl Holes<'_> {
             doc: String::new(),
             kind: kempe_abi::MethodKind::Call,
             params: Vec::new(),
-            returns: kempe_abi::Type::Unit,
+            returns: Type::Unit,
             error: None,
             access: Vec::new(),
         };
@@ -317,11 +331,57 @@ impl Holes<'_> {
         if part == self.this.as_bytes() {
             return Expr::This;
         }
-        let args = split(method.params.iter().map(|param| &param.ty), self.args);
+        let args = parts(method.params.iter().map(|param| &param.ty), self.args);
         let at = args.unwrap_or_default().iter().position(|arg| *arg == part);
         match at.and_then(|at| u8::try_from(at).ok()) {
             Some(at) => Expr::Param(at),
             None => Expr::Literal(part.to_vec()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kempe_abi::TrapKind;
+    use kempe_runtime::types::{Failure, Transaction};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::transfers::TokenChain;
+
+    #[test]
+    fn an_undeclared_touch_is_explained_with_the_clause_to_add() {
+        let dir = TempDir::new().unwrap();
+        let made = TokenChain::create(dir.path(), 1).unwrap();
+        let token = made.names.contract("token").unwrap();
+        let describer = Describer::new(&made.chain, &made.names);
+        let (sender, to) = (Address([1; 32]), Address([2; 32]));
+        let args = borsh::to_vec(&(to, 5u128)).unwrap();
+        let tx = Transaction {
+            chain_id: 1,
+            sender,
+            nonce: 0,
+            fuel_limit: 0,
+            actions: vec![Action::Call { contract: token, method: MethodId::of("transfer"), args }],
+            access: Vec::new(),
+        };
+        let check = |key: &Address, declared, expected: &str| {
+            let undeclared = Undeclared {
+                key: StateKey::new(token, 2, &key.0),
+                wanted: AccessKind::Read,
+                declared,
+            };
+            let failed = Failure { action: 0, contract: token, undeclared: Some(undeclared) };
+            let outcome = Outcome::Trap(TrapKind::UndeclaredAccess);
+            let view = describer.outcome(outcome, Some(&failed), Some(&tx));
+            let undeclared = view.undeclared.unwrap();
+            assert_eq!(undeclared.key, format!("token.balances[{}]", made.names.show(key)));
+            assert_eq!(undeclared.clause.unwrap(), expected);
+        };
+        check(&to, None, "read(balances[to])");
+        check(&sender, Some(AccessKind::Add), "write(balances[caller])");
+        check(&token, None, "read(balances[this])");
+        let other = Address([3; 32]);
+        check(&other, None, &format!("read(balances[{other}])"));
     }
 }

@@ -52,6 +52,13 @@ impl Failure {
         self
     }
 
+    /// Ends with another code.
+    #[must_use]
+    pub fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// Says what was being done; the failure becomes its cause.
     #[must_use]
     pub fn context(mut self, what: impl Display + Send + Sync + 'static) -> Self {

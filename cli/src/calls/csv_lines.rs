@@ -13,6 +13,7 @@ use super::{Args, Fault, LINE_BYTES_MAX, Line, Place};
 pub(crate) struct Reader {
     records: csv::Reader<Capped<File>>,
     header: Vec<Column>,
+    columns: [u64; 3],
     read: Rc<Cell<usize>>,
 }
 
@@ -55,19 +56,21 @@ impl Reader {
             name => Column::Arg(name.strip_prefix("arg:").unwrap_or(name).to_owned()),
         };
         let header: Vec<Column> = header.iter().map(column).collect();
-        let has =
-            |wanted: fn(&Column) -> bool| header.iter().filter(|column| wanted(column)).count();
-        for (name, count) in [
-            ("from", has(|column| matches!(column, Column::From))),
-            ("contract", has(|column| matches!(column, Column::Contract))),
-            ("method", has(|column| matches!(column, Column::Method))),
-        ] {
-            if count != 1 {
-                let message = format!("the header has {count} columns `{name}` instead of one");
+        let place = |name: &str, wanted: fn(&Column) -> bool| {
+            let found = (1..).zip(&header).filter(|(_, column)| wanted(column));
+            let found: Vec<u64> = found.map(|(at, _)| at).collect();
+            let [at] = found[..] else {
+                let message = format!("the header has {} columns `{name}`, not one", found.len());
                 return Err(Fault { place: Place { line: 1, column: 1 }, message });
-            }
-        }
-        Ok(Self { records, header, read })
+            };
+            Ok(at)
+        };
+        let columns = [
+            place("from", |column| matches!(column, Column::From))?,
+            place("contract", |column| matches!(column, Column::Contract))?,
+            place("method", |column| matches!(column, Column::Method))?,
+        ];
+        Ok(Self { records, header, columns, read })
     }
 
     pub(crate) fn next_line(&mut self) -> Result<Option<Line>, Fault> {
@@ -97,7 +100,8 @@ impl Reader {
             }
         }
         let place = Place { line, column: 1 };
-        Ok(Some(Line { place, from, contract, method, fuel, args: Args::Csv(args) }))
+        let columns = self.columns;
+        Ok(Some(Line { place, from, contract, method, columns, fuel, args: Args::Csv(args) }))
     }
 }
 

@@ -60,12 +60,15 @@ impl<R: BufRead> Reader<R> {
                 continue;
             }
             // serde_json refuses values nested deeper than 128 levels.
-            let call: Call = serde_json::from_str(&text).map_err(|error| {
+            let call: Call = serde_json::from_str(text.trim_end()).map_err(|error| {
                 let message = error.to_string();
                 let message = message.rsplit_once(" at line").map_or(&*message, |(what, _)| what);
                 fault(error.column() as u64, message.to_owned())
             })?;
+            let column =
+                |name: &str| text.find(&format!("\"{name}\"")).map_or(1, |at| at as u64 + 1);
             return Ok(Some(Line {
+                columns: ["from", "contract", "method"].map(column),
                 place: Place { line: self.line, column: 1 },
                 from: call.from,
                 contract: call.contract,

@@ -116,7 +116,7 @@ fn waits(
     let Some(place) = (0u32..).zip(order).find(|(_, tx)| **tx as usize == index) else {
         return Ok(Vec::new());
     };
-    let keys = slot_keys(lists);
+    let keys = slot_keys(lists, interned);
     let kind_of = |place: u32, slot: u32| {
         let access = published.of(place).iter().find(|access| access.slot == slot);
         access.map_or(AccessKind::Read, |access| access.kind).word()
@@ -138,9 +138,11 @@ fn waits(
 }
 
 /// The key behind each slot.
-pub(super) fn slot_keys(lists: &Lists) -> BTreeMap<u32, StateKey> {
+pub(super) fn slot_keys(lists: &Lists, interned: &Interned) -> BTreeMap<u32, StateKey> {
     let cells = lists.as_slice().iter().flatten().flat_map(|list| &list.cells);
-    cells.map(|cell| (cell.slot, cell.key.clone())).collect()
+    let keys: BTreeMap<_, _> = cells.map(|cell| (cell.hash, &cell.key)).collect();
+    let slots = (0u32..).zip(&interned.slots);
+    slots.filter_map(|(slot, hash)| Some((slot, (*keys.get(hash)?).clone()))).collect()
 }
 
 fn text(explained: &Explained) -> String {

@@ -174,7 +174,7 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let transactions = calls.next_block(&session, n_max)?;
     let prepared = session.chain.prepare(transactions, now_ms())?;
     let describer = Describer::new(&session.chain, &session.names);
-    let keys = slot_keys(&prepared.lists);
+    let keys = slot_keys(&prepared.lists, &prepared.interned);
     let keys = keys.into_iter().map(|(slot, key)| (slot, describer.key(&key))).collect();
     let interned = prepared.interned;
     Ok(Input { accesses: interned.accesses, senders: interned.senders, tail: interned.tail, keys })

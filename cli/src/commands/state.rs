@@ -1,7 +1,7 @@
 //! `kempe state`: what the chain holds, with proofs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use kempe_abi::{Address, Field, Hash};
@@ -281,7 +281,7 @@ fn cell(
     }
 }
 
-fn verify(session: &Session, file: &PathBuf, output: &Output) -> Result<(), Failure> {
+fn verify(session: &Session, file: &Path, output: &Output) -> Result<(), Failure> {
     let bytes = read_capped(file, PROOF_BYTES_MAX)?;
     let shown = file.display();
     let given: ProofFile =
