@@ -17,9 +17,9 @@ lint:
 test:
     cargo test --release --workspace
 
-# The tests marked as slow too: larger blocks, more cases.
+# The long form: 10,000 random blocks, more cases of everything, and the tests marked as slow.
 test-slow:
-    PROPTEST_CASES=4096 cargo test --release --workspace -- --include-ignored
+    KEMPE_CASES=250 PROPTEST_CASES=4096 cargo test --release --workspace -- --include-ignored
 
 # The documentation, without a broken link.
 doc:
@@ -32,10 +32,6 @@ contracts:
 # The criterion benches; `just bench scheduler` runs those with the word in their name.
 bench filter="":
     cargo bench -p kempe-bench -- {{filter}}
-
-# Fuzz one target for some seconds; needs a nightly toolchain and cargo-fuzz.
-fuzz target seconds="60":
-    cd tests/fuzz && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
 
 # Licenses, advisories and sources of dependencies; needs cargo-deny.
 deny:

@@ -69,8 +69,9 @@ impl Chain {
         transactions: Vec<SignedTransaction>,
         time_ms: u64,
     ) -> Result<BlockReport, ChainError> {
-        let prepared = self.prepare(transactions, time_ms)?;
-        let output = self.execute(&prepared)?;
+        let mut prepared = self.prepare(transactions, time_ms)?;
+        let lists = std::mem::take(&mut prepared.lists);
+        let output = self.execute_lists(&prepared, lists)?;
         self.commit_prepared(prepared, output)
     }
 
@@ -118,13 +119,23 @@ impl Chain {
         Ok(Prepared { transactions: kept, hashes, rejected, interned, lists, schedule, env })
     }
 
-    /// Executes prepared transactions on this chain's threads. Commits nothing.
+    /// Executes prepared transactions on this chain's threads, from deriving the lists to the
+    /// receipts. Commits nothing, so it can be repeated.
     ///
     /// # Errors
     /// [`ChainError::Executor`].
     pub fn execute(&mut self, prepared: &Prepared) -> Result<BlockOutput, ChainError> {
+        let lists = self.executor.derive(&prepared.txs(), &self.state()?)?;
+        self.execute_lists(prepared, lists)
+    }
+
+    fn execute_lists(
+        &mut self,
+        prepared: &Prepared,
+        lists: Lists,
+    ) -> Result<BlockOutput, ChainError> {
         let state = self.state()?;
-        let (lists, txs) = (prepared.lists.clone(), prepared.txs());
+        let txs = prepared.txs();
         let (interned, schedule) = (&prepared.interned, &prepared.schedule);
         let output =
             self.executor.execute(&txs, lists, interned, schedule, &state, prepared.env)?;
