@@ -20,7 +20,7 @@ use crate::session::{Names, now_ms};
 pub struct Plan {
     /// The numbers of threads, at least one, each once.
     pub threads: Vec<usize>,
-    /// How often on each, of which the median counts.
+    /// How often on each, of which the fastest counts: whatever else the machine does only slows.
     pub repeats: usize,
     /// Whether the serial oracle executes too.
     pub oracle: bool,
@@ -149,16 +149,14 @@ impl Summary {
                 // The new threads have no instances yet; making them is not what is measured.
                 chain.execute(prepared)?;
             }
-            let mut times = Vec::new();
+            let mut best = Duration::MAX;
             let mut last = None;
             for _ in 0..plan.repeats.max(1) {
                 let start = Instant::now();
                 last = Some(chain.execute(prepared)?);
-                times.push(start.elapsed());
+                best = best.min(start.elapsed());
             }
-            times.sort_unstable();
-            let time = times[times.len() / 2];
-            *self.execute_ms.entry(n_threads).or_default() += ms(time);
+            *self.execute_ms.entry(n_threads).or_default() += ms(best);
             let Some(output) = last else { continue };
             let root = chain.root_after(&output)?;
             let by = format!("{n_threads} thread{}", if n_threads == 1 { "" } else { "s" });

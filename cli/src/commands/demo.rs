@@ -48,8 +48,8 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Vec<u16>,
 
-    /// How often to execute each block on each number of threads
-    #[arg(long, value_name = "N", default_value = "5")]
+    /// How often to execute each block on each number of threads; the fastest counts
+    #[arg(long, value_name = "N", default_value = "9")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: u16,
 

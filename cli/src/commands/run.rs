@@ -54,7 +54,8 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Vec<u16>,
 
-    /// How often to execute each block on each number of threads [default: 1; 15 for a trace]
+    /// How often to execute each block on each number of threads; the fastest counts
+    /// [default: 1; 15 for a trace]
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
