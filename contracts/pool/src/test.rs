@@ -59,7 +59,7 @@ fn a_swap_pays_by_the_formula() {
     assert_eq!(receipt.assert_ok().value::<u128>(), 39_486);
     let pool = s.reserves();
     assert_eq!((pool.a, pool.b), (1_010_000, 3_960_514));
-    let (token, holder) = (s.b.clone(), s.bob);
+    let (token, holder) = (s.b, s.bob);
     assert_eq!(s.balance(&token, holder), 10_000_000 + 39_486);
 }
 
@@ -76,7 +76,7 @@ fn a_swap_never_lowers_the_product_nor_loses_tokens() {
         assert!(pool.a * pool.b >= product, "round {round}");
         product = pool.a * pool.b;
         let address = s.pool.address();
-        let (a, b) = (s.a.clone(), s.b.clone());
+        let (a, b) = (s.a, s.b);
         assert_eq!((s.balance(&a, address), s.balance(&b, address)), (pool.a, pool.b));
     }
 }
@@ -119,7 +119,7 @@ fn providers_get_their_part_back() {
     let args = (shares, 0u128, 0u128, FOREVER);
     let (a, b): (u128, u128) =
         s.chain.send(s.bob, &s.pool, "remove_liquidity", args).assert_ok().value();
-    assert!(a <= 500_000 && a >= 499_998 && b <= 1_000_000 && b >= 999_997, "{a} {b}");
+    assert!((499_998..=500_000).contains(&a) && (999_997..=1_000_000).contains(&b), "{a} {b}");
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Worker {
     ///
     /// # Errors
     /// [`StoreError`] when this node fails; the transaction then has no outcome.
+    #[allow(clippy::missing_panics_doc, reason = "every run returns the session")]
     pub fn run(
         &mut self,
         tx: &Transaction,

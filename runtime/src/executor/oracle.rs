@@ -23,6 +23,7 @@ use crate::types::Prices;
 ///
 /// # Errors
 /// [`ExecutorError::Store`] when the state cannot be read.
+#[allow(clippy::missing_panics_doc, reason = "handles are given back before they are taken")]
 pub fn execute(
     engine: &Arc<Engine>,
     prices: Prices,

@@ -63,6 +63,7 @@ pub struct ContractRecord {
 impl ContractRecord {
     /// The stored encoding.
     #[must_use]
+    #[allow(clippy::missing_panics_doc, reason = "encoding to memory cannot fail")]
     pub fn encode(&self) -> Bytes {
         Bytes::from_vec(borsh::to_vec(self).expect("encoding to memory cannot fail"))
     }

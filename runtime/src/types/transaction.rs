@@ -150,6 +150,7 @@ impl Transaction {
     /// The hash that is signed and that names the transaction: blake3 of its canonical encoding in
     /// a context of its own. The signature is not part of it, so nobody can rename a transaction.
     #[must_use]
+    #[allow(clippy::missing_panics_doc, reason = "writing to a hasher cannot fail")]
     pub fn hash(&self) -> Hash {
         let mut hasher = blake3::Hasher::new_derive_key(HASH_CONTEXT);
         self.serialize(&mut hasher).expect("writing to a hasher cannot fail");

@@ -220,7 +220,7 @@ impl Session {
         if method.name == INIT && !self.frames.is_empty() {
             return Err(TrapKind::NotPermitted);
         }
-        split(method.params.iter().map(|param| &param.ty), args)
+        split(method.params.iter().map(|param| &param.ty), args, |_| ())
             .map_err(|_| TrapKind::BadArguments)?;
         if dynamic {
             // What a callee declares is part of what the caller is found to touch.

@@ -106,6 +106,9 @@ impl Chaos {
     }
 
     /// Writes, and then refuses.
+    ///
+    /// # Errors
+    /// Always.
     #[access(write(cells[slot]), add(sums[slot]))]
     pub fn fail_after_writing(&mut self, slot: u8, value: u64) -> Result<(), ChaosError> {
         self.cells.put(slot, value);
@@ -118,9 +121,9 @@ impl Chaos {
     #[access(write(cells[slot]), calls(other.fail_after_writing(slot, _)), calls(other.put(slot, _)))]
     pub fn forgive(&mut self, other: Address, slot: u8, value: u64) -> u32 {
         self.cells.put(slot, 1);
-        let mut client = ChaoticClient::new(other);
+        let client = ChaoticClient::new(other);
         let failed = client.try_fail_after_writing(slot, value);
-        let put = if value % 2 == 0 { client.try_put(slot, value) } else { Ok(()) };
+        let put = if value.is_multiple_of(2) { client.try_put(slot, value) } else { Ok(()) };
         let code = match failed {
             Err(CallError::Revert(code)) => code,
             Err(_) => 1,
@@ -165,6 +168,9 @@ impl Chaos {
     }
 
     /// Leaves memory dirty and panics.
+    ///
+    /// # Panics
+    /// Always.
     #[access(write(cells[slot]))]
     pub fn soil_and_panic(&mut self, slot: u8) {
         DIRTY.store(99, Ordering::Relaxed);
@@ -173,6 +179,9 @@ impl Chaos {
     }
 
     /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
     pub fn refuse(&mut self) -> Result<(), ChaosError> {
         Err(ChaosError::Demanded)
     }
