@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use kempe_abi::derive::{self, DeriveError, Sink};
 use kempe_abi::{AccessKind, Address};
 
-use crate::engine::ContractSet;
+use crate::engine::{Contract, ContractSet};
 use crate::types::{
     Action, Bytes, FieldPrefix, KeyHash, KeyMap, LIST_ENTRIES_MAX, Prices, SYSTEM, StateKey,
     Transaction, system_field,
@@ -178,6 +178,8 @@ pub(crate) const LINEAR_MAX: usize = 24;
 
 struct Builder<'a> {
     contracts: &'a ContractSet,
+    /// The contract that was asked for last: a template touches one contract several times.
+    last: Option<&'a Contract>,
     list: AccessList,
     index: KeyMap<u32>,
     overflow: bool,
@@ -186,7 +188,14 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(contracts: &'a ContractSet) -> Self {
         let list = AccessList { cells: Vec::with_capacity(4), dynamic: false };
-        Self { contracts, list, index: KeyMap::default(), overflow: false }
+        Self { contracts, last: None, list, index: KeyMap::default(), overflow: false }
+    }
+
+    fn contract(&mut self, address: &Address) -> Option<&'a Contract> {
+        if self.last.is_none_or(|last| last.address != *address) {
+            self.last = self.contracts.get(address);
+        }
+        self.last
     }
 
     fn system(&mut self, kind: AccessKind, field: u8, key: &Address) {
@@ -228,7 +237,7 @@ impl<'a> Builder<'a> {
 
 impl Sink for Builder<'_> {
     fn call(&mut self, contract: &Address) {
-        let hash = match self.contracts.get(contract) {
+        let hash = match self.contract(contract) {
             Some(contract) => contract.record_hash,
             None => system_hash(system_field::CONTRACT, &contract.0),
         };
@@ -236,7 +245,7 @@ impl Sink for Builder<'_> {
     }
 
     fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
-        let prefix = match self.contracts.get(contract) {
+        let prefix = match self.contract(contract) {
             Some(contract) => contract.prefix(field),
             None => FieldPrefix::new(contract, field),
         };

@@ -1,6 +1,7 @@
 //! End-to-end tests of the whole of Kempe.
 //!
 //! This library is what the tests share: a chain with contracts on it, and accounts that sign.
+#![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 

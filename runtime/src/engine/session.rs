@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use kempe_abi::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use kempe_abi::{AccessKind, Address, CellKind, Hash, Outcome, TrapKind, Type};
+use smallvec::SmallVec;
 use wasmtime::Memory;
 
 use super::compile::{Engine, WASM_STACK_BYTES};
@@ -438,11 +439,12 @@ impl Session {
 
     /// The hash of what was touched: each key's hash and how, in order of the cells.
     pub(crate) fn footprint(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new();
+        let mut bytes: SmallVec<[u8; 256]> = SmallVec::new();
         for cell in self.cells.iter().filter(|cell| cell.touched.bits() != 0) {
-            hasher.update(&cell.hash.0).update(&[cell.touched.bits()]);
+            bytes.extend_from_slice(&cell.hash.0);
+            bytes.push(cell.touched.bits());
         }
-        Hash(*hasher.finalize().as_bytes())
+        Hash(*blake3::hash(&bytes).as_bytes())
     }
 }
 

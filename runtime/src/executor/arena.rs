@@ -24,10 +24,20 @@ pub(super) struct Slot {
 impl Arena {
     /// Reads the value of every key of the block, on all threads.
     pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
-        let read = |hash| Ok(Slot { value: state.get(hash)?, changed_by: None });
-        let values: Result<_, StoreError> =
-            interned.slots.par_iter().with_min_len(256).map(read).collect();
-        Ok(Self { values: values? })
+        /// The keys that are announced together: about as many as a core has reads in flight.
+        const AHEAD: usize = 16;
+        let n_slots = interned.slots.len();
+        let mut values = Vec::new();
+        values.resize_with(n_slots, || Slot { value: None, changed_by: None });
+        let chunks = values.par_chunks_mut(AHEAD).zip(interned.slots.par_chunks(AHEAD));
+        chunks.with_min_len(16).try_for_each(|(values, keys)| {
+            state.prepare(keys);
+            for (slot, key) in values.iter_mut().zip(keys) {
+                slot.value = state.get(key)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(Self { values })
     }
 
     fn slot(&self, cell: &Cell) -> &Slot {

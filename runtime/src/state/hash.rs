@@ -94,7 +94,7 @@ fn hash_buckets_of<const N: usize>(rows: &[[u8; 64]], ends: &[usize], out: &mut 
 /// processor instead of one by one, which decides what an update of the tree costs.
 ///
 /// blake3 keeps this entrance out of its documentation, so a new version may move it: it is used
-/// nowhere else, and a test holds it to `blake3::keyed_hash`. The flags are those of a message of
+/// here and for short keys, and a test holds it to `blake3::keyed_hash`. The flags are those of a message of
 /// one chunk. Source: the BLAKE3 paper, section 2.2, table 3.
 fn keyed_hash_many<const N: usize>(key: &[u8; 32], inputs: &[&[u8; N]], out: &mut [NodeHash]) {
     const LANES: usize = 16;

@@ -17,6 +17,10 @@ pub trait StateRead: Send + Sync {
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
+
+    /// Says which cells are read next, so that a state in memory can fetch them all at once
+    /// instead of waiting for each.
+    fn prepare(&self, _keys: &[KeyHash]) {}
 }
 
 /// State whose rows can be listed, as the state tree needs it.
