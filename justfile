@@ -10,20 +10,20 @@ fmt:
 # Formatting, clippy, spelling.
 lint:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets --release -- -D warnings
+    cargo clippy --all-targets --release -- -D warnings
     if command -v typos > /dev/null; then typos; fi
 
 # Every test that a change must pass.
 test:
-    cargo test --release --workspace
+    cargo test --release
 
 # The long form: 10,000 random blocks, more cases of everything, and the tests marked as slow.
 test-slow:
-    KEMPE_CASES=250 PROPTEST_CASES=4096 cargo test --release --workspace -- --include-ignored
+    KEMPE_CASES=250 PROPTEST_CASES=4096 cargo test --release -- --include-ignored
 
 # The documentation, without a broken link.
 doc:
-    RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --release
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --release
 
 # Compile the shipped contracts to target/kempe/*.wasm and show their sizes.
 contracts:

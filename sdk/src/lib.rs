@@ -103,3 +103,8 @@ pub mod __private {
     pub use crate::env::log;
     pub use crate::storage::Handle;
 }
+
+/// The contract in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

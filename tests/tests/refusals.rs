@@ -2,9 +2,13 @@
 
 use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
 use kempe_runtime::chain::{Chain, ChainError};
+use kempe_runtime::engine::BlockEnv;
+use kempe_runtime::executor::{Executor, Tx};
 use kempe_runtime::scheduler::{Color, Schedule};
+use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{
-    Action, DeclaredAccess, Receipt, StateKey, TransactionError, contract_address, merkle_root,
+    Action, Bytes, DeclaredAccess, KeyHash, Receipt, StateKey, TransactionError, contract_address,
+    merkle_root,
 };
 use kempe_tests::{CHAIN_ID, CHAOS, FUEL, World, call, deploy, genesis, options};
 
@@ -341,4 +345,40 @@ fn a_corrupt_directory_is_named() {
     std::fs::write(&file, &bytes).expect("writable");
     Chain::open(directory.path(), options(1, &Color)).expect("the true file opens");
     assert!(harmless < 98);
+}
+
+/// A state that panics when a certain account's balance is read.
+struct Broken(std::sync::Arc<dyn StateRead>);
+
+impl StateRead for Broken {
+    fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        assert_ne!(*key, StateKey::system(3, &[9; 32]).hash(), "as the test wants it");
+        self.0.get(key)
+    }
+}
+
+#[test]
+fn a_panic_in_a_worker_loses_the_block_and_nothing_else() {
+    let world = World::new(2);
+    let to = |byte| Action::Transfer { to: Address([byte; 32]), amount: 1 };
+    let state: std::sync::Arc<dyn StateRead> =
+        std::sync::Arc::new(Broken(world.chain.state().expect("readable")));
+    let prices = world.chain.genesis().prices;
+    let mut executor = Executor::new(world.chain.engine(), prices, 2).expect("threads start");
+    let mut run = |byte| {
+        let signed = world.sign(vec![(0, vec![to(byte)]), (1, vec![to(byte)])]);
+        let txs: Vec<Tx<'_>> = signed
+            .iter()
+            .map(|signed| Tx { transaction: &signed.transaction, hash: signed.transaction.hash() })
+            .collect();
+        let lists = executor.derive(&txs, &state).expect("lists");
+        let interned = executor.intern(&lists, &txs);
+        let schedule = Schedule::new([[0, 1]], &[]).expect("each once");
+        executor.execute(&txs, lists, &interned, &schedule, &state, BlockEnv::default())
+    };
+    let error = run(9).expect_err("a worker panicked");
+    assert!(error.to_string().contains("as the test wants it"), "{error}");
+    let output = run(8).expect("the executor lives");
+    assert!(output.receipts.iter().all(|receipt| receipt.outcome == Outcome::Ok));
+    assert_eq!(output.receipts.len(), 2);
 }

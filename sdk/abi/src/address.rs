@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// Why a string is not an [`Address`] or a [`Hash`].
+/// Why a string is not an [`Address`] or a [`struct@Hash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 64 hexadecimal digits, with or without 0x")]
 pub struct ParseHexError;

@@ -13,7 +13,7 @@ use crate::{Address, Hash};
 
 /// A type that has a canonical encoding and a description in the ABI.
 ///
-/// Integers up to 128 bits, `bool`, `()`, [`String`], [`Address`], [`Hash`], arrays, [`Option`],
+/// Integers up to 128 bits, `bool`, `()`, [`String`], [`Address`], [`struct@Hash`], arrays, [`Option`],
 /// [`Vec`] and tuples implement it; structs and enums derive it. Floats do not: their arithmetic
 /// is not the same everywhere.
 ///
