@@ -29,9 +29,11 @@ doc:
 contracts:
     cargo run --release -p kempe -- build contracts/counter contracts/pool contracts/token
 
-# The criterion benches; `just bench scheduler` runs those with the word in their name.
+# The benches, and the comparison with other engines; `just bench scheduler` runs those with the
+# word in their name, `just bench compare` the figures to quote.
 bench filter="":
     cargo bench -p kempe-bench -- {{filter}}
+    cargo bench -p kempe-peers -- {{filter}}
 
 # Licenses, advisories and sources of dependencies; needs cargo-deny.
 deny:

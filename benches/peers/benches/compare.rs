@@ -10,6 +10,7 @@
 
 use std::env;
 use std::hint::black_box;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
@@ -70,6 +71,7 @@ fn compare(name: &str) {
     let revm_txs = revm.txs(&specs);
 
     let mut times: [Times; 3] = Default::default();
+    let mut spins: [Times; 2] = Default::default();
     for round in 0..=N_ROUNDS {
         for (executor, times) in executors.iter_mut().zip(&mut times) {
             times.measure(|| {
@@ -78,12 +80,27 @@ fn compare(name: &str) {
         }
         let revm_txs = revm_txs.clone();
         times[2].measure(|| revm.run(revm_txs).expect("no account runs dry"));
+        for (n_threads, times) in [1, 2].into_iter().zip(&mut spins) {
+            times.measure(|| spin(n_threads));
+        }
         if round == 0 {
             // The first round compiles, makes instances and grows the heap.
-            times = Default::default();
+            (times, spins) = Default::default();
         }
     }
     print(name, &times);
+    let [one, two] = spins.map(|times| ns_per_tx(&times.wall).1);
+    println!("  the machine alone: {:.2}x, twice as much counting on two threads", 2.0 * one / two);
+}
+
+/// Counts for a few milliseconds on each thread, without memory: what two threads can gain here. Far
+/// below 2, somebody else uses the cores, and what Kempe gains from a second thread says nothing.
+fn spin(n_threads: usize) {
+    thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(|| (0..10_000_000_u64).fold(0, |sum, number| black_box(sum ^ number)));
+        }
+    });
 }
 
 fn print(name: &str, times: &[Times; 3]) {
