@@ -32,6 +32,8 @@ pub struct Cell {
     pub touched: Touched,
     /// Whether `value` replaces the value in the state.
     pub dirty: bool,
+    /// The catching call for which the cell was last journaled; 0 for none.
+    pub(crate) journaled: u32,
 }
 
 impl Cell {
@@ -48,6 +50,7 @@ impl Cell {
             width: 16,
             touched: Touched::default(),
             dirty: false,
+            journaled: 0,
         }
     }
 }
@@ -148,10 +151,7 @@ pub fn derive_list(
     prices: &Prices,
 ) -> Result<AccessList, AccessError> {
     let mut builder = Builder::new(contracts);
-    if prices.gas > 0 {
-        builder.system(AccessKind::Write, system_field::BALANCE, &tx.sender);
-        builder.system(AccessKind::Add, system_field::BALANCE, &prices.collector);
-    }
+    builder.fee(tx, prices);
     for (action, what) in tx.actions.iter().enumerate() {
         match what {
             Action::Call { contract, method, args } => {
@@ -170,6 +170,14 @@ pub fn derive_list(
         builder.insert(entry.kind, &entry.key.contract, entry.key.field, &entry.key.key, hash);
     }
     if builder.overflow { Err(AccessError::TooLarge) } else { Ok(builder.list) }
+}
+
+/// The list of a transaction that is looked at and refused: what paying for that touches.
+pub(crate) fn fee_list(tx: &Transaction, prices: &Prices) -> AccessList {
+    let contracts = ContractSet::default();
+    let mut builder = Builder::new(&contracts);
+    builder.fee(tx, prices);
+    builder.list
 }
 
 /// Above this many entries, keys are found through a map instead of one after the other.
@@ -196,6 +204,14 @@ impl<'a> Builder<'a> {
             self.last = self.contracts.get(address);
         }
         self.last
+    }
+
+    /// What a fee touches.
+    fn fee(&mut self, tx: &Transaction, prices: &Prices) {
+        if prices.gas > 0 {
+            self.system(AccessKind::Write, system_field::BALANCE, &tx.sender);
+            self.system(AccessKind::Add, system_field::BALANCE, &prices.collector);
+        }
     }
 
     fn system(&mut self, kind: AccessKind, field: u8, key: &Address) {

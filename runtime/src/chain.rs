@@ -96,7 +96,7 @@ pub enum ChainError {
         /// The chain's limit.
         max: u32,
     },
-    /// A block from outside holds a transaction that is not valid.
+    /// A transaction of the block is not valid; nothing was changed.
     #[error("transaction {tx_index} of the block: {source}")]
     Transaction {
         /// Its position.
@@ -214,9 +214,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`].
     pub fn balance(&self, account: &Address) -> Result<u128, ChainError> {
-        let key = StateKey::system(system_field::BALANCE, &account.0);
-        let value = self.state()?.get(&key.hash())?;
-        Ok(value.map_or(0, |value| u128::from_le_bytes(le_bytes(&value))))
+        Ok(read_balance(&*self.state()?, account)?)
     }
 
     /// A block with its receipts.
@@ -243,6 +241,12 @@ impl Chain {
 fn read_nonce(state: &dyn StateRead, account: &Address) -> Result<u64, StoreError> {
     let key = StateKey::system(system_field::NONCE, &account.0);
     Ok(state.get(&key.hash())?.map_or(0, |value| u64::from_le_bytes(le_bytes(&value))))
+}
+
+/// An account's native balance.
+fn read_balance(state: &dyn StateRead, account: &Address) -> Result<u128, StoreError> {
+    let key = StateKey::system(system_field::BALANCE, &account.0);
+    Ok(state.get(&key.hash())?.map_or(0, |value| u128::from_le_bytes(le_bytes(&value))))
 }
 
 /// A little-endian number, padded or cut to `N` bytes; what the chain itself wrote has `N`.

@@ -13,7 +13,8 @@ mod tail;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kempe_abi::{Hash, Outcome, TrapKind};
+use hashbrown::HashSet;
+use kempe_abi::{Address, Hash, Outcome, TrapKind};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -24,6 +25,7 @@ use crate::state::{StateRead, StoreError};
 use crate::types::{Bytes, KeyHash, Prices, Receipt, StateKey, Transaction};
 
 use arena::Arena;
+pub(crate) use arena::sum_of;
 pub(crate) use lists::derive_with;
 pub use lists::{Interned, Lists};
 pub(crate) use tail::solo;
@@ -101,7 +103,8 @@ struct Work {
 /// What a work came to.
 enum Done {
     Receipt(Box<Receipt>, Vec<String>),
-    /// A dynamic transaction touched a key outside its list; it runs again in the tail lane.
+    /// A dynamic transaction touched a key outside its list, or its sender's earlier one did: it
+    /// runs in the tail lane.
     Retry {
         burned: u64,
     },
@@ -226,15 +229,22 @@ impl BlockRun<'_> {
     ) -> Result<BlockOutput, ExecutorError> {
         let mut arena = Arena::load(interned, &**self.state)?;
         let mut works = self.works(lists, schedule);
+        let mut waiting: HashSet<Address> = HashSet::new();
         let mut first = 0;
         for batch in schedule.batches() {
             let range = first..first + batch.len();
             first = range.end;
-            self.run_batch(&mut works[range.clone()], interned, &arena)?;
+            self.run_batch(&mut works[range.clone()], interned, &arena, &waiting)?;
             for position in range {
                 let work = &mut works[position];
                 let sender = &self.txs[work.tx_index as usize].transaction.sender;
-                arena.settle(position, work, sender, &self.executor.prices);
+                if waiting.contains(sender) {
+                    work.done = Some(Done::Retry { burned: 0 });
+                }
+                match work.done {
+                    Some(Done::Retry { .. }) => drop(waiting.insert(*sender)),
+                    _ => arena.settle(position, work, sender, &self.executor.prices),
+                }
             }
         }
         let mut output = tail::finish(self, works, arena, schedule)?;
@@ -260,14 +270,17 @@ impl BlockRun<'_> {
         batch: &mut [Work],
         interned: &Interned,
         arena: &Arena,
+        waiting: &HashSet<Address>,
     ) -> Result<(), StoreError> {
         let n_threads = self.executor.n_threads();
         if n_threads == 1 || batch.len() < INLINE_MAX {
-            return self.run_chunk(batch, interned, arena);
+            return self.run_chunk(batch, interned, arena, waiting);
         }
         // Several chunks for each thread, so that a thread with cheap transactions takes more.
         let chunk = (batch.len() / (n_threads * 8)).clamp(8, 256);
-        batch.par_chunks_mut(chunk).try_for_each(|chunk| self.run_chunk(chunk, interned, arena))
+        batch
+            .par_chunks_mut(chunk)
+            .try_for_each(|chunk| self.run_chunk(chunk, interned, arena, waiting))
     }
 
     fn run_chunk(
@@ -275,14 +288,17 @@ impl BlockRun<'_> {
         chunk: &mut [Work],
         interned: &Interned,
         arena: &Arena,
+        waiting: &HashSet<Address>,
     ) -> Result<(), StoreError> {
         let mut worker = self.executor.worker();
         for work in chunk {
+            let tx = self.txs[work.tx_index as usize];
+            if !waiting.is_empty() && waiting.contains(&tx.transaction.sender) {
+                continue;
+            }
             let mut cells = std::mem::take(&mut work.cells);
             arena.read_into(&mut cells, interned.accesses.of(work.tx_index));
-            let tx = self.txs[work.tx_index as usize];
-            let limit = tx.transaction.fuel_limit;
-            let mut run = worker.run(tx.transaction, cells, Mode::Enforce, self.env, limit)?;
+            let mut run = worker.run(tx.transaction, cells, Mode::Enforce, self.env, 0)?;
             let undeclared = Outcome::Trap(TrapKind::UndeclaredAccess);
             if work.dynamic && run.outcome == undeclared {
                 work.done = Some(Done::Retry { burned: run.fuel });

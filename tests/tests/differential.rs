@@ -111,6 +111,7 @@ impl What {
                     "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
                     "remove" | "show" | "soil_and_panic" => call(this, method, a),
                     "copy" | "add" | "sub" | "follow" => call(this, method, &(*a, *b)),
+                    "juggle" => call(this, method, &(other, *a)),
                     "spread" => call(this, method, &(vec![*a, *b], 5u64)),
                     "forgive" => call(this, method, &(other, *a, u64::from(*b))),
                     "reenter" => call(this, method, &(other, *a)),
@@ -139,6 +140,7 @@ const CHAOS_METHODS: &[&str] = &[
     "sub",
     "follow",
     "spread",
+    "juggle",
     "forgive",
     "reenter",
     "soil",
@@ -194,14 +196,15 @@ fn block() -> impl Strategy<Value = Vec<Spec>> {
         4 => what().prop_map(|what| vec![what]),
         1 => proptest::collection::vec(what(), 1..4),
     ];
-    let fuel = prop_oneof![9 => Just(3_000_000_u64), 2 => 0..120_000_u64, 2 => Just(100_000_000)];
+    let fuel =
+        prop_oneof![9 => Just(3_000_000_u64), 2 => 60_000..150_000_u64, 2 => Just(100_000_000)];
     let spec = (0..usize::from(N_ACCOUNTS), actions, fuel, list())
         .prop_map(|(from, actions, fuel, list)| Spec { from, actions, fuel, list });
     proptest::collection::vec(spec, 0..28)
 }
 
 fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAccess> {
-    let dynamic = |what: &What| matches!(what, What::Chaos { method: "follow", .. });
+    let dynamic = |what: &What| matches!(what, What::Chaos { method: "follow" | "juggle", .. });
     if !spec.actions.iter().any(dynamic) {
         return Vec::new();
     }

@@ -148,7 +148,7 @@ fn a_dynamic_call_with_a_lying_list_runs_again_in_the_tail() {
         world.chain.simulate(&txs[0].transaction).expect("it runs")
     };
     let truth = simulation.explicit_list();
-    assert_eq!(truth.len(), 2, "the start, and the end: {truth:?}");
+    assert_eq!(truth.len(), 3, "the contract, the start, and the end: {truth:?}");
     for (list, tail) in [(truth, false), (lie, true), (Vec::new(), true)] {
         let txs = world.sign_with([(1, follow(), FUEL, list)]);
         let receipt = world.build(txs).record.receipts[0].clone();
@@ -198,12 +198,11 @@ fn transactions_that_are_no_part_of_a_block() {
         ]
     );
     assert_eq!(report.record.block.transactions, std::slice::from_ref(&good));
-    let report = world.build(vec![good]);
-    assert_eq!(
-        report.rejected,
-        [(0, TransactionError::Nonce { sender, found: 0, expected: 1 })],
-        "replayed"
-    );
+    let head = world.chain.head().clone();
+    let error = world.chain.build(vec![good], 0).expect_err("replayed");
+    let expected = TransactionError::Nonce { sender, found: 0, expected: 1 };
+    assert!(matches!(error, ChainError::Transaction { tx_index: 0, source } if source == expected));
+    assert_eq!(world.chain.head(), &head, "a block of nothing but refused transactions is none");
 }
 
 #[test]

@@ -38,6 +38,20 @@ struct Report {
     access: Vec<RowView>,
 }
 
+impl Report {
+    fn refused(reason: &impl ToString, code: &'static str) -> Self {
+        Self {
+            admitted: false,
+            reason: Some(reason.to_string()),
+            code: Some(code),
+            contract: None,
+            memory_bytes: None,
+            sizes: None,
+            access: Vec::new(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct SizesView {
     module_bytes: u64,
@@ -70,7 +84,15 @@ impl SizesView {
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    let wasm = module::load(&args.file, output)?;
+    let wasm = match module::load(&args.file, output) {
+        Ok(wasm) => wasm,
+        // What is no module is not admitted either; a file that is not there is another matter.
+        Err(failure) if args.file.is_file() => {
+            output.result("refused: not-a-module", &Report::refused(&failure, "not-a-module"))?;
+            return Err(failure);
+        }
+        Err(failure) => return Err(failure),
+    };
     // Admission and compilation, exactly as when it is deployed.
     let (reason, code) = match Engine::new()?.load(&wasm) {
         Ok(code) => {
@@ -95,16 +117,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Err(error @ EngineError::Compile(_)) => (error.to_string(), "compile"),
         Err(error) => return Err(error.into()),
     };
-    let report = Report {
-        admitted: false,
-        reason: Some(reason.clone()),
-        code: Some(code),
-        contract: None,
-        memory_bytes: None,
-        sizes: None,
-        access: Vec::new(),
-    };
-    output.result(format!("refused: {code}"), &report)?;
+    output.result(format!("refused: {code}"), &Report::refused(&reason, code))?;
     Err(Failure::new(Exit::Failed, reason)
         .with_help("`kempe inspect` shows what the module is made of"))
 }

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use kempe_abi::Hash;
 use kempe_build::TARGET;
-use kempe_runtime::chain::exists;
+use kempe_runtime::chain::{Chain, ChainError, exists};
 use kempe_runtime::engine::Engine;
+use kempe_runtime::state::{StoreError, TxLocation};
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
@@ -18,7 +20,8 @@ Examples:
   kempe doctor --dir here --json
 
 Looks at the toolchain, the engine, the keys, and the chain: whether its store opens, its state has the
-root of the last block, and its named contracts exist. What is broken ends with code 1.";
+root of the last block, every block can be read, and its named contracts exist. `kempe replay` executes
+the blocks again, too. What is broken ends with code 1.";
 
 /// The arguments of `kempe doctor`.
 #[derive(Debug, clap::Args)]
@@ -116,6 +119,32 @@ fn keys(global: &Global) -> Finding {
     Finding::ok("keys", format!("{} in {}", listed.len(), keys.dir().display()))
 }
 
+/// Reads every block, its links, and the place of each of its transactions.
+fn blocks(chain: &Chain) -> Result<usize, ChainError> {
+    let inconsistent = |what: String| ChainError::from(StoreError::Inconsistent { what });
+    let mut parent = Hash::ZERO;
+    let mut n_txs = 0;
+    for height in 0..=chain.head().height {
+        let record = chain.block(height)?;
+        let record = record.ok_or_else(|| inconsistent(format!("block {height} is missing")))?;
+        let header = &record.block.header;
+        if (header.height, header.parent) != (height, parent) {
+            return Err(inconsistent(format!("block {height} does not follow the one before")));
+        }
+        parent = header.hash();
+        for (index, signed) in (0u32..).zip(&record.block.transactions) {
+            let place = chain.find_transaction(&signed.transaction.hash())?;
+            if place != Some(TxLocation { height, index }) {
+                let what =
+                    format!("transaction {index} of block {height} is not found by its hash");
+                return Err(inconsistent(what));
+            }
+            n_txs += 1;
+        }
+    }
+    Ok(n_txs)
+}
+
 fn chain(args: &ChainArgs, global: &Global) -> Vec<Finding> {
     let dir = args.directory();
     if !exists(&dir) {
@@ -130,6 +159,10 @@ fn chain(args: &ChainArgs, global: &Global) -> Vec<Finding> {
     let detail = format!("{}, height {}", dir.display(), head.height);
     let root = format!("the state has the root of the last block, {}", head.state_root);
     let mut findings = vec![Finding::ok("chain", detail), Finding::ok("state", root)];
+    findings.push(match blocks(&session.chain) {
+        Ok(n_txs) => Finding::ok("blocks", format!("all readable, {n_txs} transactions")),
+        Err(error) => Finding::broken("blocks", &error.into()),
+    });
     let named = session.names.contracts();
     let missing = named.iter().find_map(|(name, address)| match session.chain.contract(address) {
         Ok(Some(_)) => None,

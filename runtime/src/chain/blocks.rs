@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use kempe_abi::{Address, Hash};
 use rayon::prelude::*;
 
-use super::{Chain, ChainError, read_nonce};
+use super::{Chain, ChainError, read_balance, read_nonce};
 use crate::engine::BlockEnv;
 use crate::executor::{BlockOutput, Change, Executor, Interned, Lists, Tx, oracle};
 use crate::scheduler::{self, Mode, Schedule};
 use crate::state::{CommitBatch, StateChange, StateRead, TreeUpdate, TxLocation};
 use crate::types::{
-    Block, BlockRecord, Bytes, Header, SignedTransaction, StateKey, Transaction, TransactionError,
-    merkle_root, schedule_hash, system_field,
+    Block, BlockRecord, Bytes, Header, Prices, SignedTransaction, StateKey, Transaction,
+    TransactionError, merkle_root, schedule_hash, system_field,
 };
 
 /// A block that was built or applied.
@@ -59,7 +59,8 @@ fn with_hashes<'a>(transactions: &'a [SignedTransaction], hashes: &[Hash]) -> Ve
 impl Chain {
     /// Makes a block of transactions, executes it and makes it durable.
     ///
-    /// Transactions that are not valid are left out and reported; the others keep their order in
+    /// Transactions that are not valid are left out and reported, and if none is valid there is no
+    /// block but the first one's error; the others keep their order in
     /// the block, and take effect in the order of the published schedule.
     ///
     /// # Errors
@@ -70,6 +71,10 @@ impl Chain {
         time_ms: u64,
     ) -> Result<BlockReport, ChainError> {
         let mut prepared = self.prepare(transactions, time_ms)?;
+        if prepared.transactions.is_empty() && !prepared.rejected.is_empty() {
+            let (tx_index, source) = prepared.rejected.swap_remove(0);
+            return Err(ChainError::Transaction { tx_index, source });
+        }
         let lists = std::mem::take(&mut prepared.lists);
         let output = self.execute_lists(&prepared, lists)?;
         self.commit_prepared(prepared, output)
@@ -367,30 +372,42 @@ fn expect<T: PartialEq + ToString>(
     Err(ChainError::Header { field, found: found.to_string(), expected: expected.to_string() })
 }
 
-/// The next nonce of each sender while a block is put together.
+/// The next nonce of each sender while a block is put together, and the fees it may come to owe.
 struct Nonces {
     state: std::sync::Arc<dyn StateRead>,
-    next: BTreeMap<Address, u64>,
+    prices: Prices,
+    next: BTreeMap<Address, (u64, u128)>,
 }
 
 impl Nonces {
     fn new(chain: &Chain) -> Result<Self, ChainError> {
-        Ok(Self { state: chain.state()?, next: BTreeMap::new() })
+        Ok(Self { state: chain.state()?, prices: chain.genesis.prices, next: BTreeMap::new() })
     }
 
-    /// Accepts a transaction if it is its sender's next.
+    /// Accepts a transaction if it is its sender's next, and its sender can pay for it.
     fn accept(&mut self, tx: &Transaction) -> Result<Result<(), TransactionError>, ChainError> {
         let sender = tx.sender;
-        let next = match self.next.get(&sender) {
-            Some(&next) => next,
-            None => read_nonce(&*self.state, &sender)?,
+        let (next, owed) = match self.next.get(&sender) {
+            Some(&known) => known,
+            None => (read_nonce(&*self.state, &sender)?, 0),
         };
         // The last nonce is never used, so that there always is a next one.
         if tx.nonce != next || next == u64::MAX {
             let (found, expected) = (tx.nonce, next);
             return Ok(Err(TransactionError::Nonce { sender, found, expected }));
         }
-        self.next.insert(sender, next + 1);
+        let min = tx.base_fuel(&self.prices);
+        if tx.fuel_limit < min {
+            return Ok(Err(TransactionError::FuelTooLow { found: tx.fuel_limit, min }));
+        }
+        let fee_max = self.prices.fee(tx.fuel_limit).saturating_add(owed);
+        if fee_max > 0 {
+            let balance = read_balance(&*self.state, &sender)?;
+            if balance < fee_max {
+                return Ok(Err(TransactionError::Unpayable { sender, balance, fee_max }));
+            }
+        }
+        self.next.insert(sender, (next + 1, fee_max));
         Ok(Ok(()))
     }
 }

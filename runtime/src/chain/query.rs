@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use kempe_abi::{Address, Hash, MethodId, Outcome};
+use kempe_abi::{Address, Hash, MethodId, Outcome, TrapKind};
 
 use super::blocks::scheduling_block;
 use super::{Chain, ChainError};
 use crate::engine::{BlockEnv, ContractSet, Worker};
-use crate::executor::{Interned, Lists, Tx, derive_with, solo};
+use crate::executor::{Interned, Lists, Tx, derive_with, solo, sum_of};
 use crate::scheduler::ConflictGraph;
 use crate::state::StateRead;
-use crate::types::{Action, Block, DeclaredAccess, EventRecord, Failure, SYSTEM, Transaction};
+use crate::types::{Action, Block, DeclaredAccess, EventRecord, Failure, Transaction};
 
 /// What a transaction would do now. The same code runs in a block, with the same limits.
 #[derive(Debug)]
@@ -39,13 +39,13 @@ pub struct Simulation {
 
 impl Simulation {
     /// The explicit list that the transaction should carry: what a dynamic transaction touched of
-    /// contracts' cells; empty for others, whose templates say it.
+    /// contracts' cells, and the contracts it called; empty for others, whose templates say it.
     #[must_use]
     pub fn explicit_list(&self) -> Vec<DeclaredAccess> {
         if !self.dynamic {
             return Vec::new();
         }
-        self.touched.iter().filter(|entry| entry.key.contract != SYSTEM).cloned().collect()
+        self.touched.iter().filter(|entry| entry.is_permitted()).cloned().collect()
     }
 }
 
@@ -100,7 +100,7 @@ impl Chain {
         let env = BlockEnv { height: self.head.height + 1, time_ms: self.head.time_ms };
         let mut contracts = ContractSet::default();
         let derived = derive_with(tx, &mut contracts, &self.engine, &*state, &prices)?;
-        let (list, mode) = solo(derived, &*state)?;
+        let (list, mode) = solo(derived, tx, &prices, &*state)?;
         let dynamic = list.dynamic;
         let declared: Vec<_> = list
             .cells
@@ -108,8 +108,12 @@ impl Chain {
             .map(|cell| DeclaredAccess { kind: cell.kind, key: cell.key.clone() })
             .collect();
         let mut worker = Worker::new(&self.engine, prices, &state, false);
-        let run =
-            self.executor.install(move || worker.run(tx, list.cells, mode, env, tx.fuel_limit))?;
+        let mut run = self.executor.install(move || worker.run(tx, list.cells, mode, env, 0))?;
+        let overflow = run.cells.iter().any(|cell| sum_of(cell, cell.value.as_deref()).is_err());
+        if overflow {
+            run.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
+            (run.results, run.events) = (Vec::new(), Vec::new());
+        }
         let touched = run.cells.iter().filter_map(|cell| {
             let kind = cell.touched.kind()?;
             Some(DeclaredAccess { kind, key: cell.key.clone() })

@@ -90,7 +90,7 @@ impl Worker {
 
     /// Runs a transaction on the cells of its access list, which hold the current values.
     ///
-    /// `fuel_limit` is the transaction's, less what an earlier attempt burned.
+    /// `burned` is the fuel of an earlier attempt: it counts against the limit and is paid for.
     ///
     /// # Errors
     /// [`StoreError`] when this node fails; the transaction then has no outcome.
@@ -101,24 +101,21 @@ impl Worker {
         cells: Vec<Cell>,
         mode: Mode,
         env: BlockEnv,
-        fuel_limit: u64,
+        burned: u64,
     ) -> Result<Run, StoreError> {
         let mut session = self.session.take().expect("a run returns the session");
-        session.begin(cells, mode == Mode::Record, env, fuel_limit);
+        let fuel = tx.fuel_limit.saturating_sub(burned);
+        session.begin(cells, mode == Mode::Record, env, fuel);
         let run;
-        (session, run) = run_transaction(session, tx, mode, fuel_limit);
+        (session, run) = run_transaction(session, tx, mode);
         let fault = session.fault.take();
         self.session = Some(session);
         fault.map_or(Ok(run), Err)
     }
 }
 
-fn run_transaction(
-    mut session: Box<Session>,
-    tx: &Transaction,
-    mode: Mode,
-    fuel_limit: u64,
-) -> (Box<Session>, Run) {
+fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (Box<Session>, Run) {
+    let fuel_limit = tx.fuel_limit;
     let escrow = session.prices.fee(fuel_limit);
     let mut results = Vec::new();
     let mut action = 0;
@@ -238,9 +235,8 @@ fn pay(
 
 fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> {
     let prices = session.prices;
-    let bytes = (tx.size_bytes() as u64).saturating_mul(prices.transaction_byte);
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
-    session.charge(prices.transaction.saturating_add(bytes).saturating_add(entries))
+    session.charge(tx.base_fuel(&prices).saturating_add(entries))
 }
 
 type Ended = Result<Vec<u8>, Outcome>;
@@ -319,7 +315,8 @@ fn enter_frame(
     let memory_bytes = session.contract(contract).code.admitted.memory_bytes;
     let args_len = u32::try_from(args.len()).unwrap_or(u32::MAX);
     let memory_kib = u64::from(memory_bytes).div_ceil(1024);
-    let fuel = session.prices.call.saturating_add(memory_kib * session.prices.memory_kib);
+    let fuel =
+        session.prices.call.saturating_add(memory_kib.saturating_mul(session.prices.memory_kib));
     let entered =
         session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, init));
     if let Err(kind) = entered {

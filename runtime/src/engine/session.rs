@@ -64,8 +64,10 @@ pub(crate) struct Session {
     index: KeyMap<u32>,
     pub(crate) frames: Vec<Frame>,
     journal: Vec<Undo>,
-    /// How many calls on the stack would catch a failure.
+    /// The number of the innermost call on the stack that would catch a failure; 0 if there is none.
     catching: u32,
+    /// The number of the last such call.
+    n_marks: u32,
     pub(crate) events: Vec<EventRecord>,
     event_bytes: usize,
     pub(crate) logs: Vec<String>,
@@ -95,14 +97,18 @@ pub(crate) struct Frame {
 
 struct Undo {
     cell: usize,
+    kind: AccessKind,
     value: Option<Bytes>,
     added: Delta,
+    width: u8,
     dirty: bool,
 }
 
 /// A point to which the writes of a caught call are undone.
 pub(crate) struct Mark {
     journal: usize,
+    /// The mark that was innermost before.
+    outer: u32,
     events: usize,
     event_bytes: usize,
 }
@@ -123,6 +129,7 @@ impl Session {
             frames: Vec::new(),
             journal: Vec::new(),
             catching: 0,
+            n_marks: 0,
             events: Vec::new(),
             event_bytes: 0,
             logs: Vec::new(),
@@ -152,6 +159,7 @@ impl Session {
         self.frames.clear();
         self.journal.clear();
         self.catching = 0;
+        self.n_marks = 0;
         self.events = Vec::new();
         self.event_bytes = 0;
         self.logs = Vec::new();
@@ -290,9 +298,9 @@ impl Session {
 
     /// Turns a recorded cell into one that may be written, folding in what was added.
     fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
+        self.journal(at);
         let added = self.cells[at].added.get();
         if added != 0 {
-            self.journal(at);
             let cell = &mut self.cells[at];
             let width = usize::from(cell.width);
             cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
@@ -303,12 +311,23 @@ impl Session {
         Ok(())
     }
 
+    /// Keeps a cell as it is before its first change since the innermost mark. So the journal has at
+    /// most one entry for each cell and catching call, and both are paid for.
     fn journal(&mut self, at: usize) {
+        let cell = &mut self.cells[at];
+        if self.catching == cell.journaled {
+            return;
+        }
+        cell.journaled = self.catching;
         if self.catching > 0 {
-            let cell = &self.cells[at];
-            let undo =
-                Undo { cell: at, value: cell.value.clone(), added: cell.added, dirty: cell.dirty };
-            self.journal.push(undo);
+            self.journal.push(Undo {
+                cell: at,
+                kind: cell.kind,
+                value: cell.value.as_deref().map(Bytes::from_slice),
+                added: cell.added,
+                width: cell.width,
+                dirty: cell.dirty,
+            });
         }
     }
 
@@ -409,28 +428,36 @@ impl Session {
     }
 
     pub(crate) fn mark(&mut self) -> Mark {
-        self.catching += 1;
+        let outer = self.catching;
+        self.n_marks += 1;
+        self.catching = self.n_marks;
         Mark {
             journal: self.journal.len(),
+            outer,
             events: self.events.len(),
             event_bytes: self.event_bytes,
         }
     }
 
     /// Ends a catching call that succeeded.
-    pub(crate) fn release(&mut self) {
-        self.catching -= 1;
+    pub(crate) fn release(&mut self, mark: &Mark) {
+        self.catching = mark.outer;
+        if self.catching == 0 {
+            self.journal.clear();
+        }
     }
 
     /// Undoes what happened since the mark.
     pub(crate) fn undo(&mut self, mark: &Mark) {
-        self.catching -= 1;
         for undo in self.journal.drain(mark.journal..).rev() {
             let cell = &mut self.cells[undo.cell];
+            cell.kind = undo.kind;
             cell.value = undo.value;
             cell.added = undo.added;
+            cell.width = undo.width;
             cell.dirty = undo.dirty;
         }
+        self.catching = mark.outer;
         self.events.truncate(mark.events);
         self.event_bytes = mark.event_bytes;
         self.stop = None;

@@ -88,7 +88,7 @@ impl Arena {
 }
 
 /// The value of a cell after its additions.
-pub(super) fn sum_of(cell: &Cell, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
+pub(crate) fn sum_of(cell: &Cell, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
     if cell.added.get() == 0 {
         return Ok(Bytes::new());
     }
@@ -114,7 +114,9 @@ pub(super) fn fail_counter(work: &mut Work, sender: &Address, prices: &Prices) {
     let fee = i128::try_from(receipt.fee).unwrap_or(i128::MAX);
     for cell in &mut work.cells {
         if cell.hash == sender {
-            cell.value = Some(balance.clone());
+            // Whoever collects fees pays its own to itself.
+            let own = if sender == collector { fee } else { 0 };
+            cell.value = counter_add(Some(&balance), 16, own).ok();
             cell.dirty = true;
         } else if cell.hash == collector {
             cell.added = fee.into();

@@ -4,7 +4,7 @@
 //! slots, no batches, no threads, and a fresh instance for every call. It shares with the executor
 //! only what one transaction does alone: derivation and the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kempe_abi::{Address, Outcome, TrapKind};
@@ -47,14 +47,20 @@ pub fn execute(
     for &tx_index in schedule.batches().flatten() {
         lists.insert(tx_index, oracle.list(tx_index, &**state)?);
     }
+    let mut waiting: BTreeSet<Address> = BTreeSet::new();
     for &tx_index in schedule.batches().flatten() {
         let (list, mode) = lists.remove(&tx_index).expect("every batched list was derived above");
-        if let Some(burned) = oracle.run(tx_index, list, mode, 0)? {
+        let sender = txs[tx_index as usize].transaction.sender;
+        if waiting.contains(&sender) {
+            retries.push((tx_index, 0));
+        } else if let Some(burned) = oracle.run(tx_index, list, mode, 0)? {
+            waiting.insert(sender);
             retries.push((tx_index, burned));
         }
     }
-    let planned = schedule.tail().iter().map(|&tx_index| (tx_index, 0));
-    for (tx_index, burned) in planned.chain(retries).collect::<Vec<_>>() {
+    retries.extend(schedule.tail().iter().map(|&tx_index| (tx_index, 0)));
+    retries.sort_unstable();
+    for (tx_index, burned) in retries {
         let view = Arc::clone(&oracle.view);
         let (list, mode) = oracle.list(tx_index, &*view)?;
         drop(view);
@@ -89,7 +95,7 @@ impl Oracle<'_> {
         let tx = self.txs[tx_index as usize].transaction;
         let mut contracts = ContractSet::default();
         let derived = derive_with(tx, &mut contracts, self.engine, state, &self.prices)?;
-        Ok(tail::solo(derived, state)?)
+        Ok(tail::solo(derived, tx, &self.prices, state)?)
     }
 
     /// A transaction of a batch: only its list is permitted. Returns the fuel it burned if it is
@@ -138,9 +144,7 @@ impl Oracle<'_> {
             cell.value = state.get(&cell.hash)?;
         }
         self.worker.set_state(&state);
-        let limit = tx.transaction.fuel_limit.saturating_sub(burned);
-        let mut run = self.worker.run(tx.transaction, list.cells, mode, self.env, limit)?;
-        run.fuel += burned;
+        let mut run = self.worker.run(tx.transaction, list.cells, mode, self.env, burned)?;
         let cells = std::mem::take(&mut run.cells);
         let mut work = Work { tx_index, cells, dynamic: list.dynamic, fee_only: None, done: None };
         work.finish(run, tx.hash, tail);

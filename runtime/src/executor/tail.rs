@@ -9,11 +9,11 @@ use rayon::prelude::*;
 use super::arena::{Arena, fail_counter, sum_of};
 use super::lists::derive_with;
 use super::{BlockOutput, BlockRun, Change, Done, ExecutorError, Work};
-use crate::access::{AccessError, AccessList};
+use crate::access::{AccessError, AccessList, fee_list};
 use crate::engine::{ContractSet, Mode};
 use crate::scheduler::Schedule;
 use crate::state::{StateRead, StoreError};
-use crate::types::{Bytes, KeyHash, KeyMap, Prices, StateKey};
+use crate::types::{Bytes, KeyHash, KeyMap, Prices, StateKey, Transaction};
 
 /// The state with the block's changes so far on top.
 pub(super) struct BlockView {
@@ -80,7 +80,9 @@ pub(super) fn finish(
         _ => None,
     });
     let planned = schedule.tail().iter().map(|&tx_index| (tx_index, 0));
-    let tail: Vec<(u32, u64)> = planned.chain(retries).collect();
+    // In order of index, so that one sender's transactions keep their order.
+    let mut tail: Vec<(u32, u64)> = planned.chain(retries).collect();
+    tail.sort_unstable();
     let changes = if tail.is_empty() {
         arena.into_changes(&works)
     } else {
@@ -124,11 +126,9 @@ fn run_tail(
         let (list, mode) =
             tail_list(block, tx.transaction, &*state).map_err(ExecutorError::Store)?;
         worker.set_state(&state);
-        let limit = tx.transaction.fuel_limit.saturating_sub(burned);
-        let mut run = worker.run(tx.transaction, list.cells, mode, block.env, limit)?;
+        let mut run = worker.run(tx.transaction, list.cells, mode, block.env, burned)?;
         worker.set_state(block.state);
         drop(state);
-        run.fuel += burned;
         let cells = std::mem::take(&mut run.cells);
         let mut work = Work { tx_index, cells, dynamic: list.dynamic, fee_only: None, done: None };
         work.finish(run, tx.hash, true);
@@ -144,31 +144,32 @@ fn run_tail(
 /// The list with which a transaction runs alone, against the state as it is now.
 fn tail_list(
     block: &BlockRun<'_>,
-    tx: &crate::types::Transaction,
+    tx: &Transaction,
     state: &dyn StateRead,
 ) -> Result<(AccessList, Mode), StoreError> {
     let executor = block.executor;
     let mut contracts = ContractSet::default();
     let derived = derive_with(tx, &mut contracts, &executor.engine, state, &executor.prices)?;
-    solo(derived, state)
+    solo(derived, tx, &executor.prices, state)
 }
 
 /// How a transaction with this list runs when it runs alone: in the tail, or simulated.
 pub(crate) fn solo(
     derived: Result<AccessList, AccessError>,
+    tx: &Transaction,
+    prices: &Prices,
     state: &dyn StateRead,
 ) -> Result<(AccessList, Mode), StoreError> {
-    match derived {
-        Ok(mut list) => {
-            for cell in &mut list.cells {
-                cell.value = state.get(&cell.hash)?;
-            }
-            let mode = if list.dynamic { Mode::Record } else { Mode::Enforce };
-            Ok((list, mode))
-        }
-        Err(AccessError::Deployment) => Ok((AccessList::default(), Mode::Record)),
-        Err(error) => Ok((AccessList::default(), Mode::Refuse(refusal(&error)))),
+    let (mut list, mode) = match derived {
+        Ok(list) if list.dynamic => (list, Mode::Record),
+        Ok(list) => (list, Mode::Enforce),
+        Err(AccessError::Deployment) => (AccessList::default(), Mode::Record),
+        Err(error) => (fee_list(tx, prices), Mode::Refuse(refusal(&error))),
+    };
+    for cell in &mut list.cells {
+        cell.value = state.get(&cell.hash)?;
     }
+    Ok((list, mode))
 }
 
 fn refusal(error: &AccessError) -> TrapKind {

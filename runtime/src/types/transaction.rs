@@ -2,9 +2,11 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use kempe_abi::host::KEY_BYTES_MAX;
 use kempe_abi::{AccessKind, Address, Hash, MethodId};
 
-use super::key::{SYSTEM, StateKey};
+use super::genesis::Prices;
+use super::key::{SYSTEM, StateKey, system_field};
 
 /// The most bytes of an encoded transaction. Ours to choose: a module of the largest admitted size
 /// and its arguments fit.
@@ -76,6 +78,16 @@ pub struct DeclaredAccess {
     pub key: StateKey,
 }
 
+impl DeclaredAccess {
+    /// Whether a transaction may declare it: a cell of a contract, or that it calls a contract. The
+    /// chain's other cells are no contract's to touch.
+    #[must_use]
+    pub fn is_permitted(&self) -> bool {
+        let calls = self.key.field == system_field::CONTRACT && self.kind == AccessKind::Read;
+        (self.key.contract != SYSTEM || calls) && self.key.key.len() <= KEY_BYTES_MAX
+    }
+}
+
 /// A transaction and its signature.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SignedTransaction {
@@ -107,8 +119,9 @@ pub enum TransactionError {
     /// The explicit list has more than [`LIST_ENTRIES_MAX`] entries.
     #[error("the access list is too long: n_entries={0} n_entries_max={LIST_ENTRIES_MAX}")]
     ListTooLong(usize),
-    /// The explicit list names a cell of the chain itself, which no contract can touch.
-    #[error("the access list names a key of the chain itself: key={0:?}")]
+    /// The explicit list names a cell of the chain itself, which no contract can touch, or a key that
+    /// is too long to be one.
+    #[error("the access list names a key that no contract can touch: key={0:?}")]
     SystemKey(StateKey),
     /// For another chain.
     #[error("the transaction is for another chain: chain_id={found} expected={expected}")]
@@ -129,6 +142,28 @@ pub enum TransactionError {
         found: u64,
         /// The next.
         expected: u64,
+    },
+    /// The fuel limit does not pay for the transaction's bytes.
+    #[error(
+        "the fuel limit is below what the transaction's bytes cost: fuel_limit={found} fuel_min={min}"
+    )]
+    FuelTooLow {
+        /// The transaction's.
+        found: u64,
+        /// The least.
+        min: u64,
+    },
+    /// The sender's balance does not cover the highest fee of its transactions in the block.
+    #[error(
+        "the balance does not cover the highest fee: sender={sender} balance={balance} fee_max={fee_max}"
+    )]
+    Unpayable {
+        /// The sender.
+        sender: Address,
+        /// Its balance before the block.
+        balance: u128,
+        /// The highest fee of this transaction and its earlier ones in the block.
+        fee_max: u128,
     },
     /// The fuel limit is above the chain's.
     #[error("the fuel limit is above the chain's: fuel_limit={found} fuel_limit_max={max}")]
@@ -170,6 +205,13 @@ impl Transaction {
         FIXED + actions.sum::<usize>() + access.sum::<usize>()
     }
 
+    /// The fuel that it burns before it does anything: what its bytes and its signature cost.
+    #[must_use]
+    pub fn base_fuel(&self, prices: &Prices) -> u64 {
+        let bytes = (self.size_bytes() as u64).saturating_mul(prices.transaction_byte);
+        prices.transaction.saturating_add(bytes)
+    }
+
     /// Signs it.
     #[must_use]
     pub fn sign(self, key: &SigningKey) -> SignedTransaction {
@@ -194,7 +236,10 @@ impl Transaction {
         if self.access.len() > LIST_ENTRIES_MAX {
             return Err(TransactionError::ListTooLong(self.access.len()));
         }
-        if let Some(entry) = self.access.iter().find(|entry| entry.key.contract == SYSTEM) {
+        if self.size_bytes() > TX_BYTES_MAX {
+            return Err(TransactionError::TooLarge { size_bytes: self.size_bytes() });
+        }
+        if let Some(entry) = self.access.iter().find(|entry| !entry.is_permitted()) {
             return Err(TransactionError::SystemKey(entry.key.clone()));
         }
         if self.fuel_limit > fuel_limit_max {

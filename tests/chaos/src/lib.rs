@@ -48,6 +48,12 @@ pub trait Chaotic {
     fn fail_after_writing(&mut self, slot: u8, value: u64);
     /// Writes.
     fn put(&mut self, slot: u8, value: u64);
+    /// Adds.
+    fn add(&mut self, slot: u8, amount: u8);
+    /// Reads a sum, and then refuses.
+    fn look_and_fail(&mut self, slot: u8);
+    /// Reads a sum.
+    fn show(&mut self, slot: u8) -> u8;
     /// Calls back.
     fn bounce(&mut self, back: Address, slot: u8);
 }
@@ -157,6 +163,26 @@ impl Chaos {
         let value = self.cells.get(at).wrapping_add(13);
         self.cells.put(at, value);
         at
+    }
+
+    /// Reads a sum, and then refuses.
+    ///
+    /// # Errors
+    /// Always.
+    #[access(read(sums[slot]))]
+    pub fn look_and_fail(&mut self, slot: u8) -> Result<(), ChaosError> {
+        black_box(self.sums.get(slot));
+        Err(ChaosError::Demanded)
+    }
+
+    /// Adds elsewhere, forgives a failure that saw the sum, adds again, and returns the sum.
+    #[access(dynamic)]
+    pub fn juggle(&mut self, other: Address, slot: u8) -> u8 {
+        let client = ChaoticClient::new(other);
+        client.add(slot, 5);
+        let failed = client.try_look_and_fail(slot).is_err();
+        client.add(slot, u8::from(failed));
+        client.show(slot)
     }
 
     /// Returns what is in memory and leaves something else.

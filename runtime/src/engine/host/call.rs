@@ -85,8 +85,8 @@ fn call(caller: &mut Caller<'_, Host>, request: Request) -> Result<i32, wasmtime
     let catchable = session.undeclared.is_none() && session.fault.is_none();
     let result = match (outcome, mark) {
         (Outcome::Ok, mark) => {
-            if mark.is_some() {
-                session.release();
+            if let Some(mark) = mark {
+                session.release(&mark);
             }
             Ok(0)
         }

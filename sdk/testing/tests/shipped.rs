@@ -1,0 +1,90 @@
+//! The shipped contracts do on wasm what they do natively: same results, events, refusals and batches.
+
+use kempe_abi::{Address, TrapKind};
+use kempe_counter::Tally;
+use kempe_pool::{Pool, PoolError, Reserves, Swapped};
+use kempe_sdk::testing::{BlockReport, Instance, TestChain};
+use kempe_token::{Token, TokenError, Transfer};
+
+fn both() -> [TestChain; 2] {
+    let wasm = [kempe_contracts::TOKEN, kempe_contracts::POOL, kempe_contracts::COUNTER];
+    [TestChain::native(), kempe_testing::wasm(&wasm)]
+}
+
+/// What must not depend on the backend.
+fn gist(report: &BlockReport) -> impl PartialEq + std::fmt::Debug + use<> {
+    let receipts = report.receipts.iter().map(|receipt| {
+        let events: Vec<_> =
+            receipt.events.iter().map(|event| (event.id, event.data.clone())).collect();
+        (receipt.outcome, receipt.output.clone(), events, receipt.error_name.clone())
+    });
+    (receipts.collect::<Vec<_>>(), report.batches.clone())
+}
+
+#[test]
+fn token() {
+    let reports = both().map(|mut chain| {
+        let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| chain.account(name));
+        let token = chain.deploy::<Token>(alice, (alice,));
+        chain.send(alice, &token, "mint", (alice, 100u128)).assert_ok();
+        let receipt = chain.send(alice, &token, "transfer", (bob, 40u128));
+        let event = Transfer { from: alice, to: bob, amount: 40 };
+        assert_eq!(receipt.assert_ok().events::<Transfer>(), [event]);
+        chain.send(carol, &token, "mint", (carol, 1u128)).assert_revert(TokenError::NotOwner);
+        assert_eq!(chain.cell::<u128, _>(&token, "balances", bob), Some(40));
+        chain.block([
+            token.tx(alice, "transfer", (carol, 1u128)),
+            token.tx(bob, "approve", (carol, 7u128)),
+            token.tx(carol, "transfer_from", (bob, carol, 8u128)),
+            token.tx(alice, "mint", (bob, 1u128)),
+            token.tx(bob, "burn", (500u128,)),
+        ])
+    });
+    assert_eq!(gist(&reports[0]), gist(&reports[1]));
+}
+
+#[test]
+fn counter() {
+    let reports = both().map(|mut chain| {
+        let [alice, bob] = ["alice", "bob"].map(|name| chain.account(name));
+        let tally = chain.deploy::<Tally>(alice, ());
+        let report = chain.block([
+            tally.tx(alice, "raise", (5u64,)),
+            tally.tx(bob, "raise", (6u64,)),
+            tally.tx(bob, "lower", (7u64,)),
+            tally.tx(alice, "raise_slowly", (1u64,)),
+        ]);
+        report.receipts[2].assert_trap(TrapKind::CounterOutOfBounds);
+        assert_eq!(chain.view::<u64>(&tally, "total", ()), 12);
+        report
+    });
+    assert_eq!(gist(&reports[0]), gist(&reports[1]));
+}
+
+fn pool(chain: &mut TestChain) -> (Address, Instance<Pool>) {
+    let alice = chain.account("alice");
+    let [a, b] = [0, 1].map(|_| chain.deploy::<Token>(alice, (alice,)));
+    let pool = chain.deploy::<Pool>(alice, (a.address(), b.address(), 30u16));
+    for token in [&a, &b] {
+        chain.send(alice, token, "mint", (alice, 1u128 << 100)).assert_ok();
+        chain.send(alice, token, "approve", (pool.address(), u128::MAX)).assert_ok();
+    }
+    let args = (1u128 << 90, 1u128 << 91, 0u128, u64::MAX);
+    chain.send(alice, &pool, "add_liquidity", args).assert_ok();
+    (alice, pool)
+}
+
+#[test]
+fn pools_with_large_numbers() {
+    let results = both().map(|mut chain| {
+        let (alice, pool) = pool(&mut chain);
+        let swap = (1u128 << 80, 0u128, u64::MAX);
+        let receipt = chain.send(alice, &pool, "sell_a", swap);
+        let [event] = &receipt.assert_ok().events::<Swapped>()[..] else { panic!("one event") };
+        assert_eq!(event.amount_out, receipt.value::<u128>());
+        let too_much = (1u128 << 80, u128::MAX, u64::MAX);
+        chain.send(alice, &pool, "sell_b", too_much).assert_revert(PoolError::Slippage);
+        (event.amount_out, chain.view::<Reserves>(&pool, "reserves", ()))
+    });
+    assert_eq!(results[0], results[1]);
+}
