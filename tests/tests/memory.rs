@@ -13,7 +13,7 @@ const N_ACCOUNTS: usize = 5_000;
 /// What a block frees is not all used again by the next one at once.
 const WARM_UP_BLOCKS: u64 = 10;
 
-/// How many KiB the heap may grow by itself: measured up to 0.1 MiB in the short form, 3 in the long.
+/// How many KiB the heap may grow by itself: measured up to 0.8 MiB in the short form, 3 in the long.
 const SHORT_GROWTH_MAX_KIB: u64 = 2 << 10;
 const LONG_GROWTH_MAX_KIB: u64 = 8 << 10;
 
