@@ -153,7 +153,7 @@ fn a_revert_ends_with_3_and_names_the_error() {
     let error: Value = serde_json::from_str(&ended.stderr).unwrap();
     assert_eq!(error["exit"], 3);
 
-    let ended = kempe.run("call token transfer --to carol --amount 1 --from bob --fuel 100");
+    let ended = kempe.run("call token transfer --to carol --amount 1 --from bob --fuel 34000");
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("OutOfFuel"), "{}", ended.stderr);
     let ended = kempe.run("simulate token transfer --to carol --amount 101 --from bob");
@@ -364,10 +364,16 @@ fn modules_are_checked_and_inspected() {
     kempe.ok("init");
     kempe.fails(1, "deploy grow.wat");
     kempe.write("broken.wat", "(module");
-    assert!(kempe.fails(1, "check broken.wat").contains("broken.wat"));
     kempe.write("text.wasm", "not wasm");
-    let error = kempe.fails(1, "check text.wasm");
-    assert!(error.contains("is neither wasm nor WAT text\nhelp: "), "{error}");
+    for (file, reason) in [("broken.wat", "broken.wat"), ("text.wasm", "neither wasm nor WAT text")]
+    {
+        let ended = kempe.run(&format!("check {file} --json"));
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &report["admitted"]), (1, &json!(false)));
+        assert!(report["reason"].as_str().unwrap().contains(reason), "{report}");
+        assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    }
+    assert_eq!(kempe.run("check missing.wasm --json").stdout, "");
 }
 
 #[test]
