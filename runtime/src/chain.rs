@@ -102,7 +102,7 @@ pub enum ChainError {
         /// Its position.
         tx_index: usize,
         /// Why.
-        source: TransactionError,
+        source: Box<TransactionError>,
     },
     /// A block from outside publishes a schedule that is not legal.
     #[error("the schedule is not legal: {0}")]

@@ -201,7 +201,9 @@ fn transactions_that_are_no_part_of_a_block() {
     let head = world.chain.head().clone();
     let error = world.chain.build(vec![good], 0).expect_err("replayed");
     let expected = TransactionError::Nonce { sender, found: 0, expected: 1 };
-    assert!(matches!(error, ChainError::Transaction { tx_index: 0, source } if source == expected));
+    assert!(
+        matches!(error, ChainError::Transaction { tx_index: 0, source } if *source == expected)
+    );
     assert_eq!(world.chain.head(), &head, "a block of nothing but refused transactions is none");
 }
 

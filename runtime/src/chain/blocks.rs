@@ -73,7 +73,7 @@ impl Chain {
         let mut prepared = self.prepare(transactions, time_ms)?;
         if prepared.transactions.is_empty() && !prepared.rejected.is_empty() {
             let (tx_index, source) = prepared.rejected.swap_remove(0);
-            return Err(ChainError::Transaction { tx_index, source });
+            return Err(ChainError::Transaction { tx_index, source: Box::new(source) });
         }
         let lists = std::mem::take(&mut prepared.lists);
         let output = self.execute_lists(&prepared, lists)?;
@@ -235,7 +235,7 @@ impl Chain {
         let mut hashes = Vec::with_capacity(block.transactions.len());
         let checked = self.check_signatures(&block.transactions);
         for (tx_index, (signed, checked)) in block.transactions.iter().zip(checked).enumerate() {
-            let refuse = |source| ChainError::Transaction { tx_index, source };
+            let refuse = |source| ChainError::Transaction { tx_index, source: Box::new(source) };
             hashes.push(checked.map_err(refuse)?);
             nonces.accept(&signed.transaction)?.map_err(refuse)?;
         }
