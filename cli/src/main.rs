@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// A block allocates and frees on all threads at once; with this allocator a transfer was measured to
-/// take 15 % less than with the C library's.
+/// A block allocates and frees on all threads at once; this allocator is made for that.
+/// On a busy machine a transfer took about 15 % less with it than with the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -141,7 +141,7 @@ pub fn system_hash(field: u8, key: &[u8; 32]) -> KeyHash {
     KeyHash::of(&SYSTEM_PREFIXES[usize::from(field)], key)
 }
 
-/// Derives the access list of a transaction. Runs no code; under 300 ns for a token transfer.
+/// Derives the access list of a transaction. Runs no code; about 500 ns for a token transfer.
 ///
 /// # Errors
 /// [`AccessError`]; the transaction then belongs in the tail lane.
@@ -181,7 +181,7 @@ pub(crate) fn fee_list(tx: &Transaction, prices: &Prices) -> AccessList {
 }
 
 /// Above this many entries, keys are found through a map instead of one after the other.
-/// Measured: comparing one after the other is faster up to about 30 entries.
+/// An estimate: a comparison takes a nanosecond or two, a look-up in a map and its hash far more.
 pub(crate) const LINEAR_MAX: usize = 24;
 
 struct Builder<'a> {

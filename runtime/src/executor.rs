@@ -31,7 +31,7 @@ pub use lists::{Interned, Lists};
 pub(crate) use tail::solo;
 
 /// Below this many transactions a batch runs on the calling thread: waking another one costs more.
-/// Measured with empty transactions at about 5 µs a barrier.
+/// An estimate: a barrier costs some microseconds, a transfer two or three.
 const INLINE_MAX: usize = 16;
 
 /// A transaction with its hash, which was computed to check the signature.

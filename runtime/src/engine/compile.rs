@@ -81,8 +81,8 @@ impl Engine {
         self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
     }
 
-    /// Admits and compiles a module, or returns it if it was loaded before. About a millisecond
-    /// for each KiB.
+    /// Admits and compiles a module, or returns it if it was loaded before. Takes milliseconds
+    /// for a contract of usual size; admission bounds it.
     ///
     /// # Errors
     /// [`EngineError::Refused`] says why a module is not admitted.

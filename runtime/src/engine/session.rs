@@ -23,7 +23,7 @@ use crate::types::{
 };
 
 /// The stack that a thread needs to run transactions: each contract on the call stack takes its
-/// wasm stack and the host's frames around it, measured at under 64 KiB.
+/// wasm stack and the host's frames around it, for which 64 KiB are estimated, not measured.
 pub const CALL_STACK_BYTES: usize = CALL_DEPTH_MAX * (WASM_STACK_BYTES + 64 * 1024) + 1024 * 1024;
 
 /// The most bytes of events, and of log lines, of one transaction. Ours to choose.

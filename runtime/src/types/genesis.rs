@@ -103,7 +103,7 @@ pub struct Prices {
 }
 
 impl Default for Prices {
-    /// Set from the costs measured on the development machine at about 0.3 ns for one fuel.
+    /// Estimates of what each thing costs, at about 0.3 ns for one fuel; they are not calibrated yet.
     fn default() -> Self {
         Self {
             gas: 0,
@@ -143,7 +143,7 @@ pub enum GenesisError {
     /// An account is listed twice, or is the chain itself.
     #[error("the genesis file lists an account twice, or the zero address: address={0}")]
     BadAccount(Address),
-    /// The balances add up to more than a `u128` holds.
+    /// Fuel cannot be turned into gas at this rate.
     #[error("fuel_per_gas is zero")]
     ZeroFuelPerGas,
 }
