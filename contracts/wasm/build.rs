@@ -7,12 +7,14 @@ use std::{env, fs, process};
 use kempe_build::{BuildRequest, build_contract};
 
 /// The directories beside this crate that hold contracts.
-const CONTRACTS: &[&str] = &["counter", "pool", "token"];
+const CONTRACTS: &[&str] = &["counter", "escrow", "multisig", "pool", "token", "vesting"];
 
 /// What the contracts' bytes depend on, from the root of the workspace.
 const SOURCES: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
+    "contracts/math/Cargo.toml",
+    "contracts/math/src",
     "rust-toolchain.toml",
     "sdk/Cargo.toml",
     "sdk/abi/Cargo.toml",

@@ -1,9 +1,11 @@
 //! Calls to other contracts. The clients that `#[interface]` makes use these.
 
-use kempe_abi::host::CODE_BAD_VALUE;
-use kempe_abi::{AbiType, Address, Encode};
+use alloc::vec::Vec;
 
-use crate::codec::{Bound, Of};
+use kempe_abi::host::CODE_BAD_VALUE;
+use kempe_abi::{AbiType, Address, Encode, MethodId};
+
+use crate::codec::{Any, Bound, Of};
 use crate::{codec, host};
 
 /// Why a call to another contract failed. The callee's writes are undone.
@@ -42,6 +44,18 @@ pub fn try_call<B: Bound, A: Encode, T: AbiType>(
         0 => result().ok_or(CallError::Revert(CODE_BAD_VALUE)),
         code => Err(u32::try_from(code).map_or(CallError::Trap, CallError::Revert)),
     }
+}
+
+/// Calls a method that is known only when the contract runs, with encoded arguments, and returns the
+/// encoded result; a failure of the callee ends the transaction.
+///
+/// For contracts that carry out what others decided, as a multisig or a governance does. Where the
+/// callee's interface is known, use the client that [`interface`](crate::interface) makes. The calling
+/// method declares `dynamic`, or `calls(...)` that cover the call.
+#[inline]
+pub fn call_encoded(callee: &Address, method: MethodId, args: &[u8]) -> Vec<u8> {
+    host::call(callee, method.0, args, false);
+    host::with_call_output::<Any, _>(<[u8]>::to_vec).unwrap_or_default()
 }
 
 #[inline]

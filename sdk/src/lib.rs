@@ -77,7 +77,7 @@ pub mod testing;
 #[cfg(all(target_arch = "wasm32", target_os = "none"))]
 mod wasm;
 
-pub use call::CallError;
+pub use call::{CallError, call_encoded};
 pub use contract::{Contract, ContractError, Revert, revert};
 pub use env::{blake3, caller, ed25519_verify, hash, height, keccak256, sha256, this, time_ms};
 pub use event::{Event, emit};

@@ -1,0 +1,116 @@
+//! Terms, states, events and errors.
+
+use kempe_sdk::prelude::*;
+
+/// The terms of a deal.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub struct Deal {
+    /// Who pays.
+    pub buyer: Address,
+    /// Who is paid when the deal is done.
+    pub seller: Address,
+    /// Who decides when the two do not agree.
+    pub arbiter: Address,
+    /// The token.
+    pub token: Address,
+    /// How much of it.
+    pub amount: u128,
+    /// From this block time on the buyer may take the amount back.
+    pub deadline_ms: u64,
+    /// Makes deals with equal terms different.
+    pub salt: u64,
+}
+
+/// The terms of a hash-time-locked payment.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub struct Lock {
+    /// Who pays.
+    pub sender: Address,
+    /// Who is paid for the secret.
+    pub recipient: Address,
+    /// The token.
+    pub token: Address,
+    /// How much of it.
+    pub amount: u128,
+    /// The SHA-256 of the secret.
+    pub secret_hash: Hash,
+    /// The secret is accepted before this block time; from it on the sender is paid back.
+    pub deadline_ms: u64,
+    /// Makes locks with equal terms different.
+    pub salt: u64,
+}
+
+/// What became of a deal or a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub enum State {
+    /// The contract holds the amount.
+    Open,
+    /// The seller, or the recipient, has it.
+    Paid,
+    /// The buyer, or the sender, has it back.
+    Returned,
+}
+
+/// Why the escrow refuses.
+#[error]
+pub enum EscrowError {
+    /// The caller may not do this, or not yet.
+    NotAllowed = 1000,
+    /// The amount is zero, or a party deals with itself.
+    BadTerms = 1001,
+    /// The deadline has come.
+    Expired = 1002,
+    /// The deadline is ahead.
+    NotYet = 1003,
+    /// These terms were opened before.
+    AlreadyOpened = 1004,
+    /// There is nothing open under these terms.
+    NotOpen = 1005,
+    /// The secret is not the one whose hash the terms name.
+    WrongSecret = 1006,
+}
+
+/// A deal was opened.
+#[event]
+pub struct Opened {
+    /// The hash of the terms.
+    pub id: Hash,
+    /// The terms.
+    pub deal: Deal,
+}
+
+/// A deal was closed.
+#[event]
+pub struct Closed {
+    /// The hash of the terms.
+    pub id: Hash,
+    /// Whether the seller was paid, and not the buyer paid back.
+    pub paid: bool,
+    /// Who decided it.
+    pub by: Address,
+}
+
+/// An amount was locked.
+#[event]
+pub struct Locked {
+    /// The hash of the terms.
+    pub id: Hash,
+    /// The terms.
+    pub lock: Lock,
+}
+
+/// The recipient of a lock was paid.
+#[event]
+pub struct Claimed {
+    /// The hash of the terms.
+    pub id: Hash,
+    /// The secret.
+    pub secret: [u8; 32],
+}
+
+/// The sender of a lock was paid back.
+#[event]
+pub struct Reclaimed {
+    /// The hash of the terms.
+    pub id: Hash,
+}
