@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use kempe_abi::{Abi, AccessKind, CellKind, Clause, Expr, Field, Member, Method, MethodKind, Type};
+use kempe_abi::{
+    Abi, AccessKind, CellKind, Clause, Expr, Field, Interface, Member, Method, MethodKind, Type,
+};
 
 use crate::value;
 
@@ -11,6 +13,8 @@ use crate::value;
 pub fn render(abi: &Abi) -> String {
     let mut out = format!("contract {}\n", abi.name);
     write_doc(&mut out, "  ", &abi.doc);
+    let interface = |found: &Interface| format!("{}  {}", found.id(), printable(&found.name));
+    section(&mut out, "interfaces", abi.interfaces.iter().map(|found| (interface(found), "")));
     section(&mut out, "state", abi.fields.iter().map(|field| (field_line(field), &*field.doc)));
     out.push_str("\nmethods\n");
     for (i, method) in abi.methods.iter().enumerate() {
@@ -239,6 +243,7 @@ mod tests {
             ],
         };
         Abi {
+            interfaces: Vec::new(),
             name: "Pool".into(),
             doc: "A pool.".into(),
             fields: vec![

@@ -120,3 +120,25 @@ pub fn run<A: Decode, T: AbiType>(
     let args = codec::decode::<Any, A>(args).ok_or(CODE_BAD_ARGUMENTS)?;
     method(args).map(|value| codec::encoded::<Any, _, _>(&value, <[u8]>::to_vec))
 }
+
+/// Ends the compilation of a contract that lacks a method of an interface.
+///
+/// # Panics
+/// Always, at compile time: that is what it is for.
+pub const fn not_implemented(interface: &str, method: &str) -> ! {
+    const WORDS: [&str; 3] = ["`", "` wants a method `", "` with its parameters, result and kind"];
+    let parts = [WORDS[0], interface, WORDS[1], method, WORDS[2]];
+    let (mut text, mut len, mut i) = ([0; 256], 0, 0);
+    while i < parts.len() {
+        let (bytes, mut j) = (parts[i].as_bytes(), 0);
+        while j < bytes.len() && len < text.len() {
+            text[len] = bytes[j];
+            (len, j) = (len + 1, j + 1);
+        }
+        i += 1;
+    }
+    match core::str::from_utf8(text.split_at(len).0) {
+        Ok(text) => panic!("{}", text),
+        Err(_) => panic!("an interface wants a method that is not there"),
+    }
+}

@@ -1,4 +1,10 @@
 //! Interfaces that contracts share, with their clients.
+//!
+//! A contract says that it has one with `#[contract(implements(interfaces::Fungible))]`: the compiler compares
+//! the methods, the ABI carries the interface, and the host compares again. A caller names no
+//! contract but an address: `FungibleClient::new(token).transfer(to, amount)`, declared as
+//! `calls(token.transfer(to, amount))`. Which keys that touches is the callee's template to say, so
+//! any contract that has the interface will do.
 
 #![allow(unused_imports, reason = "the prelude is for contracts")]
 
@@ -19,4 +25,46 @@ pub trait Fungible {
     fn allowance(&self, owner: Address, spender: Address) -> u128;
     /// The sum of all balances.
     fn total_supply(&self) -> u128;
+}
+
+/// A collection of tokens of which each is one of a kind.
+#[interface]
+pub trait NonFungible {
+    /// Gives the caller's token to `to`.
+    fn transfer(&mut self, to: Address, id: Hash);
+    /// Gives `from`'s token to `to`: the caller is approved for it, or an operator of `from`'s.
+    fn transfer_from(&mut self, from: Address, to: Address, id: Hash);
+    /// Allows `spender` to move the caller's token, once; nobody if `None`.
+    fn approve(&mut self, spender: Option<Address>, id: Hash);
+    /// Allows `operator` to move every token of the caller's, or takes that back.
+    fn set_operator(&mut self, operator: Address, allowed: bool);
+    /// Who has the token, if it exists.
+    fn owner_of(&self, id: Hash) -> Option<Address>;
+    /// Who may move the token once, besides its owner and the owner's operators.
+    fn approved(&self, id: Hash) -> Option<Address>;
+    /// Whether `operator` may move every token of `owner`'s.
+    fn is_operator(&self, owner: Address, operator: Address) -> bool;
+    /// How many tokens `of` has.
+    fn balance(&self, of: Address) -> u64;
+}
+
+/// One in the scale of prices: 10^18.
+pub const PRICE_ONE: u128 = 1_000_000_000_000_000_000;
+
+/// What an asset costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Price {
+    /// What [`PRICE_ONE`] smallest units of the asset cost, in smallest units of the oracle's
+    /// currency: `amount * value / PRICE_ONE` is what `amount` costs.
+    pub value: u128,
+    /// When it was observed, in milliseconds since 1970. How old is too old is the caller's to say.
+    pub time_ms: u64,
+}
+
+/// A source of prices.
+#[interface]
+pub trait Oracle {
+    /// What the asset costs: the address of a token, or any other 32 bytes that the oracle gives a
+    /// price. `None` if it gives none.
+    fn price(&self, asset: Address) -> Option<Price>;
 }

@@ -95,11 +95,11 @@ pub mod __private {
 
     pub use crate::call::{call, try_call};
     pub use crate::codec::{AtMost, invalid, max_len_of};
-    pub use crate::contract::ResultType;
     #[cfg(target_arch = "wasm32")]
     pub use crate::contract::enter;
     #[cfg(not(target_arch = "wasm32"))]
     pub use crate::contract::run;
+    pub use crate::contract::{ResultType, not_implemented};
     pub use crate::env::log;
     pub use crate::storage::Handle;
 }

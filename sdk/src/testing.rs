@@ -28,13 +28,20 @@
 //! ```
 
 mod backend;
+mod campaign;
 mod chain;
+mod gas;
 mod native;
 mod receipt;
 pub(crate) mod session;
+mod shrink;
 mod world;
 
 pub use backend::{Backend, CodeSource, Tx};
+pub use campaign::{Campaign, NewChain, Summary};
 pub use chain::{Instance, TestChain};
+/// The random numbers of a [`Campaign`].
+pub use fastrand::Rng;
+pub use gas::GasReport;
 pub use native::Native;
 pub use receipt::{BlockReport, Emitted, Receipt, Violation};

@@ -45,9 +45,16 @@ struct Report {
 #[derive(Serialize)]
 struct ContractView {
     name: String,
+    interfaces: Vec<InterfaceView>,
     fields: Vec<String>,
     methods: Vec<MethodView>,
     events: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct InterfaceView {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -166,8 +173,13 @@ fn contract(abi: &Abi) -> ContractView {
             .map(|case| (case.code, case.name.clone()))
             .collect(),
     };
+    let interface = |interface: &kempe_abi::Interface| InterfaceView {
+        id: interface.id().to_string(),
+        name: interface.name.clone(),
+    };
     ContractView {
         name: abi.name.clone(),
+        interfaces: abi.interfaces.iter().map(interface).collect(),
         fields: abi.fields.iter().map(|field| field.name.clone()).collect(),
         methods: abi.methods.iter().map(method).collect(),
         events: abi.events.iter().map(|event| event.name.clone()).collect(),

@@ -9,6 +9,7 @@
 //! a counter; they conflict only on the balance of one receiver.
 #![no_std]
 
+use kempe_sdk::interfaces;
 use kempe_sdk::prelude::*;
 
 mod errors;
@@ -33,7 +34,7 @@ pub struct Token {
     allowances: Map<Address, Map<Address, u128>>,
 }
 
-#[contract]
+#[contract(implements(interfaces::Fungible))]
 impl Token {
     /// Sets up a token without any supply.
     ///

@@ -7,6 +7,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::access::Clause;
 use crate::address::MethodId;
+use crate::interface::Interface;
 use crate::section::{FORMAT_VERSION, TAG_CONTRACT, TAG_EVENT};
 use crate::types::{Member, Type};
 
@@ -50,6 +51,8 @@ pub struct Abi {
     pub methods: Vec<Method>,
     /// The events, in order of name; the identifier of an event is [`Event::id`].
     pub events: Vec<Event>,
+    /// The interfaces that the contract has; decoding checks that its methods are theirs.
+    pub interfaces: Vec<Interface>,
 }
 
 /// A storage field.
@@ -161,6 +164,7 @@ struct ContractRecord {
     doc: String,
     fields: Vec<Field>,
     methods: Vec<Method>,
+    interfaces: Vec<Interface>,
 }
 
 impl Abi {
@@ -206,6 +210,7 @@ impl Abi {
             fields: record.fields,
             methods: record.methods,
             events,
+            interfaces: record.interfaces,
         };
         abi.check()?;
         Ok(abi)
@@ -269,6 +274,11 @@ impl Abi {
             }
             if field.cell == CellKind::Immutable && !field.keys.is_empty() {
                 return fail(alloc::format!("immutable `{}` has keys", field.name));
+            }
+        }
+        for interface in &self.interfaces {
+            if let Err(text) = interface.check(&self.methods) {
+                return fail(text);
             }
         }
         self.methods.iter().try_for_each(|method| {

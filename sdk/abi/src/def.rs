@@ -17,6 +17,30 @@ pub struct ContractDef {
     pub fields: &'static [FieldDef],
     /// The methods, in order.
     pub methods: &'static [MethodDef],
+    /// The interfaces that the contract says it has.
+    pub interfaces: &'static [&'static InterfaceDef],
+}
+
+/// An interface: methods that contracts share. Becomes an [`Interface`](crate::Interface).
+#[derive(Clone, Copy, Debug)]
+pub struct InterfaceDef {
+    /// The name of the trait.
+    pub name: &'static str,
+    /// The methods, in order.
+    pub methods: &'static [InterfaceMethodDef],
+}
+
+/// A method of an interface. Becomes an [`InterfaceMethod`](crate::InterfaceMethod).
+#[derive(Clone, Copy, Debug)]
+pub struct InterfaceMethodDef {
+    /// The name.
+    pub name: &'static str,
+    /// Whether it only reads.
+    pub view: bool,
+    /// The types of the parameters.
+    pub params: &'static [&'static TypeDef],
+    /// The type of the result.
+    pub returns: &'static TypeDef,
 }
 
 /// A storage field. Becomes a [`Field`](crate::Field).

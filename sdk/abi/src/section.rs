@@ -11,14 +11,14 @@
 
 use alloc::vec::Vec;
 
-use crate::def::{ClauseDef, ContractDef, EventDef, ExprDef, FieldDef, MethodDef};
+use crate::def::{ClauseDef, ContractDef, EventDef, ExprDef, FieldDef, InterfaceDef, MethodDef};
 use crate::types::TypeDef;
 
 /// The name of the custom section.
 pub const SECTION_NAME: &str = "kempe.abi";
 
 /// The version of the section's format, the first byte of a contract record.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 
 pub(crate) const TAG_CONTRACT: u8 = 0;
 pub(crate) const TAG_EVENT: u8 = 1;
@@ -249,6 +249,26 @@ impl<const N: usize> Writer<N> {
             self.method(&contract.methods[i]);
             i += 1;
         }
+        self.u32(contract.interfaces.len() as u32);
+        let mut i = 0;
+        while i < contract.interfaces.len() {
+            self.interface(contract.interfaces[i]);
+            i += 1;
+        }
+    }
+
+    const fn interface(&mut self, interface: &InterfaceDef) {
+        self.blob(interface.name.as_bytes());
+        self.u32(interface.methods.len() as u32);
+        let mut i = 0;
+        while i < interface.methods.len() {
+            let method = &interface.methods[i];
+            self.blob(method.name.as_bytes());
+            self.u8(method.view as u8);
+            self.types(method.params);
+            self.ty(method.returns);
+            i += 1;
+        }
     }
 
     const fn event(&mut self, event: &EventDef) {
@@ -261,6 +281,21 @@ impl<const N: usize> Writer<N> {
         self.u8(tag);
         self.u32(payload_len as u32);
     }
+}
+
+/// Whether two types have one encoding.
+pub(crate) const fn same_type(a: &TypeDef, b: &TypeDef) -> bool {
+    let (mut x, mut y) = (Writer::<TYPE_BYTES_MAX>::new(), Writer::<TYPE_BYTES_MAX>::new());
+    x.ty(a);
+    y.ty(b);
+    let mut i = 0;
+    while i < x.len && i < y.len {
+        if x.bytes[i] != y.bytes[i] {
+            return false;
+        }
+        i += 1;
+    }
+    x.len == y.len
 }
 
 const RECORD_HEADER: usize = 5;
@@ -315,5 +350,11 @@ pub fn contract_to_vec(def: &ContractDef) -> Vec<u8> {
     let mut writer = Writer::<{ 1 << 18 }>::new();
     writer.record(TAG_CONTRACT, contract_len(def) - RECORD_HEADER);
     writer.contract(def);
+    writer.bytes[..writer.len].to_vec()
+}
+
+pub(crate) fn interface_to_vec(def: &InterfaceDef) -> Vec<u8> {
+    let mut writer = Writer::<TYPE_BYTES_MAX>::new();
+    writer.interface(def);
     writer.bytes[..writer.len].to_vec()
 }

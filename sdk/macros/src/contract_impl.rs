@@ -1,9 +1,11 @@
 //! `#[contract]` on the `impl`: checks the methods, exports them and writes down the ABI.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::{ImplItem, ItemImpl, ItemStruct, braced};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{ImplItem, ItemImpl, ItemStruct, Path, Token, braced};
 
 use crate::expand::contract_name;
 use crate::field::{self, Field};
@@ -11,18 +13,25 @@ use crate::method::{self, Method, Returns, Role};
 use crate::text::{self, Errors};
 use crate::{access, check, template};
 
-/// `{ struct } { impl }`.
+/// `{ struct } { { interfaces } impl }`.
 struct Input {
     contract: ItemStruct,
+    interfaces: Vec<Path>,
     methods: ItemImpl,
 }
 
 impl Parse for Input {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (contract, methods);
+        let (contract, methods, interfaces);
         braced!(contract in input);
         braced!(methods in input);
-        Ok(Self { contract: contract.parse()?, methods: methods.parse()? })
+        braced!(interfaces in methods);
+        let interfaces = Punctuated::<Path, Token![,]>::parse_terminated(&interfaces)?;
+        Ok(Self {
+            contract: contract.parse()?,
+            interfaces: interfaces.into_iter().collect(),
+            methods: methods.parse()?,
+        })
     }
 }
 
@@ -30,7 +39,8 @@ impl Parse for Input {
 const PARAMS_MAX: usize = 20;
 
 pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
-    let Input { contract, methods: mut item } = syn::parse2(input)?;
+    let Input { contract, interfaces, methods: mut item } = syn::parse2(input)?;
+    let interfaces: Vec<Path> = interfaces.into_iter().map(client).collect();
     let fields = field::read_all(&contract)?;
     let mut errors = Errors::default();
     let name = contract_name(&item)?;
@@ -42,7 +52,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let defs =
         exported.iter().zip(&templates).map(|(method, template)| def(method, &template.defs));
     let checks = templates.iter().flat_map(|template| &template.checks);
-    let contract_impl = contract_trait(&contract, &fields, &exported, defs.collect());
+    let contract_impl = contract_trait(&contract, &fields, &exported, defs.collect(), &interfaces);
     let exports = exports(&name, &exported);
     let checks = quote! {
         #[allow(dead_code, unused_variables, clippy::all, reason = "only types are checked")]
@@ -61,7 +71,29 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     if let Some(error) = errors.into_error() {
         return Ok(with_errors(item, &error));
     }
-    Ok(quote! { #item #contract_impl #exports #checks #warnings })
+    let implements = interfaces.iter().map(|client| implements(&name, client));
+    Ok(quote! { #item #contract_impl #exports #checks #(#implements)* #warnings })
+}
+
+/// The path of an interface's client: `a::Fungible` has `a::FungibleClient`.
+fn client(mut interface: Path) -> Path {
+    if let Some(last) = interface.segments.last_mut() {
+        last.ident = format_ident!("{}Client", last.ident, span = last.ident.span());
+    }
+    interface
+}
+
+/// Makes the compiler compare the contract's methods with those of an interface.
+fn implements(contract: &syn::Ident, client: &Path) -> TokenStream {
+    quote_spanned! { client.span()=>
+        const _: () = {
+            const CONTRACT: &::kempe_sdk::abi::def::ContractDef =
+                <#contract as ::kempe_sdk::Contract>::DEF;
+            if let ::core::option::Option::Some(method) = #client::INTERFACE.missing_in(CONTRACT) {
+                ::kempe_sdk::__private::not_implemented(#client::INTERFACE.name, method);
+            }
+        };
+    }
 }
 
 /// The errors, and the functions without their bodies: one mistake is to be one error.
@@ -170,6 +202,7 @@ fn contract_trait(
     fields: &[Field],
     exported: &[&Method],
     methods: Vec<TokenStream>,
+    interfaces: &[Path],
 ) -> TokenStream {
     let (name, doc) = (&contract.ident, text::doc(&contract.attrs));
     let text = name.to_string();
@@ -186,6 +219,7 @@ fn contract_trait(
                     doc: #doc,
                     fields: &[#(#fields),*],
                     methods: &[#(#methods),*],
+                    interfaces: &[#(#interfaces::INTERFACE),*],
                 };
 
             #[cfg(not(target_arch = "wasm32"))]

@@ -2,9 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Item, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Ident, Item, Path, Token, Type, parenthesized};
 
-use crate::contract_struct;
+use crate::{contract_struct, text};
 
 /// The macro that carries a struct's fields to its `impl`: an attribute sees only its own item.
 pub(crate) fn carrier(contract: &syn::Ident) -> syn::Ident {
@@ -12,20 +15,48 @@ pub(crate) fn carrier(contract: &syn::Ident) -> syn::Ident {
 }
 
 pub(crate) fn contract(attr: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    if !attr.is_empty() {
-        return Err(syn::Error::new_spanned(attr, "`#[contract]` takes no arguments"));
-    }
+    let Implements(interfaces) = syn::parse2(attr)?;
     match syn::parse2::<Item>(item)? {
-        Item::Struct(item) => contract_struct::expand(item),
+        Item::Struct(item) => match interfaces.first() {
+            None => contract_struct::expand(item),
+            Some(interface) => Err(text::error(
+                interface.span(),
+                "the interfaces belong on the `impl` with the methods",
+                "write `#[contract(implements(..))]` there",
+            )),
+        },
         Item::Impl(item) => {
             let name = contract_name(&item)?;
             let carrier = carrier(&name);
-            Ok(quote! { #carrier! { #item } })
+            Ok(quote! { #carrier! { { #(#interfaces),* } #item } })
         }
         other => Err(syn::Error::new_spanned(
             other,
             "`#[contract]` belongs on the struct of a contract and on the `impl` with its methods",
         )),
+    }
+}
+
+/// `implements(a::B, C)`, or nothing.
+struct Implements(Vec<Path>);
+
+impl Parse for Implements {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.is_empty() {
+            return Ok(Self(Vec::new()));
+        }
+        let word: Ident = input.parse()?;
+        if word != "implements" {
+            return Err(text::error(
+                word.span(),
+                &format!("`{word}` is no argument of `#[contract]`"),
+                "write `#[contract]`, or `#[contract(implements(Interface))]`",
+            ));
+        }
+        let content;
+        parenthesized!(content in input);
+        let paths = Punctuated::<Path, Token![,]>::parse_terminated(&content)?;
+        Ok(Self(paths.into_iter().collect()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `#[interface]`: a typed client for other contracts.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{ToTokens, format_ident, quote};
 use syn::{FnArg, Ident, ItemTrait, Pat, TraitItem, TraitItemFn, Type};
 
 use crate::contract_impl::bound;
@@ -12,18 +12,19 @@ use crate::text::{self, Errors};
 pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     let item: ItemTrait = syn::parse2(item)?;
     let mut errors = Errors::default();
-    let methods = item.items.iter().filter_map(|item| match item {
+    let both = item.items.iter().filter_map(|item| match item {
         TraitItem::Fn(function) => errors.note(methods(function)),
         other => {
             errors.push(syn::Error::new_spanned(other, "an interface has only methods"));
             None
         }
     });
-    let methods: Vec<TokenStream> = methods.collect();
+    let (defs, methods): (Vec<TokenStream>, Vec<TokenStream>) = both.unzip();
     if let Some(error) = errors.into_error() {
         return Err(error);
     }
     let (name, vis) = (&item.ident, &item.vis);
+    let text = name.to_string();
     let client = format_ident!("{name}Client");
     let doc = format!("Calls the methods of [`{name}`] on the contract at an address.");
     Ok(quote! {
@@ -38,6 +39,10 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
 
         #[allow(dead_code, reason = "a contract uses what it needs")]
         impl #client {
+            /// What the interface is, for `#[contract(implements(..))]` and for its identifier.
+            #vis const INTERFACE: &'static ::kempe_sdk::abi::def::InterfaceDef =
+                &::kempe_sdk::abi::def::InterfaceDef { name: #text, methods: &[#(#defs),*] };
+
             /// The client of the contract at `address`. Costs nothing; nothing is checked.
             #[must_use]
             #vis const fn new(address: ::kempe_sdk::Address) -> Self {
@@ -55,16 +60,17 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     })
 }
 
-/// The two methods of the client for one of the interface.
-fn methods(function: &TraitItemFn) -> syn::Result<TokenStream> {
+/// For one method of the interface: its description, and the two methods of the client.
+fn methods(function: &TraitItemFn) -> syn::Result<(TokenStream, TokenStream)> {
     let name = &function.sig.ident;
-    if function.sig.receiver().is_none() {
+    let Some(receiver) = function.sig.receiver() else {
         return Err(text::error(
             name.span(),
             "a method of an interface takes `&self` or `&mut self`",
             "`&self` only reads, `&mut self` may write",
         ));
-    }
+    };
+    let view = receiver.to_token_stream().to_string().replace(' ', "") == "&self";
     if let Some(body) = &function.default {
         return Err(syn::Error::new_spanned(body, "a method of an interface has no body"));
     }
@@ -83,7 +89,16 @@ fn methods(function: &TraitItemFn) -> syn::Result<TokenStream> {
     let text = format!(
         "Calls [`{name}`](Self::{name}); a failure of the callee undoes the callee's writes and comes back."
     );
-    Ok(quote! {
+    let text_name = name.to_string();
+    let def = quote! {
+        ::kempe_sdk::abi::def::InterfaceMethodDef {
+            name: #text_name,
+            view: #view,
+            params: &[#(<#types as ::kempe_sdk::abi::AbiType>::TYPE),*],
+            returns: <#returns as ::kempe_sdk::abi::AbiType>::TYPE,
+        }
+    };
+    let client = quote! {
         #(#docs)*
         ///
         /// A failure of the callee ends the transaction.
@@ -100,7 +115,8 @@ fn methods(function: &TraitItemFn) -> syn::Result<TokenStream> {
         ) -> ::core::result::Result<#returns, ::kempe_sdk::CallError> {
             ::kempe_sdk::__private::try_call::<#bound, _, _>(&self.address, #id, &(#(#names,)*))
         }
-    })
+    };
+    Ok((def, client))
 }
 
 fn typed(input: &FnArg) -> Option<syn::Result<(&Ident, &Type)>> {

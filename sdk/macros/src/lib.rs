@@ -27,6 +27,9 @@ use proc_macro::TokenStream;
 /// `impl`: every `pub fn` with `self` is a method that can be called; its `#[access(...)]` is checked
 /// against what its body, and the private helpers it calls, touch. The struct comes first, in the
 /// same module.
+///
+/// `#[contract(implements(Fungible, a::Other))]` on the `impl` says that the contract has the
+/// methods of these [`macro@interface`]s; that is checked, and the ABI says so too.
 #[proc_macro_attribute]
 pub fn contract(attr: TokenStream, item: TokenStream) -> TokenStream {
     finish(expand::contract(attr.into(), item.into()))

@@ -1,7 +1,7 @@
 //! What runs a test's transactions.
 
-use kempe_abi::Address;
 use kempe_abi::def::ContractDef;
+use kempe_abi::{Address, Hash};
 
 use super::receipt::{BlockReport, Receipt};
 use crate::Contract;
@@ -63,6 +63,11 @@ pub trait Backend {
 
     /// The time of the next block, in milliseconds since 1970.
     fn time_ms(&self) -> u64;
+
+    /// A hash over the whole state, where the backend has one.
+    fn root(&self) -> Option<Hash> {
+        None
+    }
 
     /// The bytes of a cell, by the number of its field and its encoded keys.
     fn cell(&self, contract: Address, field: u8, key: &[u8]) -> Option<Vec<u8>>;

@@ -5,9 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use ed25519_zebra::{SigningKey, VerificationKey};
-use kempe_abi::{Address, Decode, Encode};
+use kempe_abi::def::ContractDef;
+use kempe_abi::{Address, Decode, Encode, Hash};
 
 use super::backend::{Backend, CodeSource, Tx};
+use super::gas::GasReport;
 use super::native::Native;
 use super::receipt::{BlockReport, Receipt};
 use crate::codec::Any;
@@ -17,6 +19,16 @@ use crate::{Contract, codec};
 pub struct TestChain {
     backend: Box<dyn Backend>,
     keys: BTreeMap<Address, SigningKey>,
+    /// The names of accounts and contracts, and what the contracts are.
+    names: BTreeMap<Address, Named>,
+    gas: GasReport,
+}
+
+/// What a test calls an address.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) def: Option<&'static ContractDef>,
 }
 
 impl fmt::Debug for TestChain {
@@ -83,7 +95,12 @@ impl TestChain {
     /// A chain on a backend.
     #[must_use]
     pub fn on(backend: impl Backend + 'static) -> Self {
-        Self { backend: Box::new(backend), keys: BTreeMap::new() }
+        Self {
+            backend: Box::new(backend),
+            keys: BTreeMap::new(),
+            names: BTreeMap::new(),
+            gas: GasReport::default(),
+        }
     }
 
     /// The account with this name: the same name is the same account, on every backend.
@@ -95,6 +112,7 @@ impl TestChain {
         let key = SigningKey::from(seed);
         let address = Address(VerificationKey::from(&key).into());
         if self.keys.insert(address, key).is_none() {
+            self.names.insert(address, Named { name: name.to_string(), def: None });
             self.backend.account(name, address, seed);
         }
         address
@@ -134,7 +152,11 @@ impl TestChain {
     ) -> Result<Instance<C>, Box<Receipt>> {
         let args = codec::encoded::<Any, _, _>(&args, <[u8]>::to_vec);
         match self.backend.deploy(deployer, &CodeSource::of::<C>(), &args) {
-            (_, Some(address)) => Ok(Instance::at(address)),
+            (_, Some(address)) => {
+                let named = Named { name: C::DEF.name.to_string(), def: Some(C::DEF) };
+                self.names.insert(address, named);
+                Ok(Instance::at(address))
+            }
             (receipt, None) => Err(Box::new(receipt)),
         }
     }
@@ -150,14 +172,39 @@ impl TestChain {
         method: &str,
         args: impl Encode,
     ) -> Receipt {
-        let report = self.backend.block(&[contract.tx(sender, method, args)]);
+        let report = self.block([contract.tx(sender, method, args)]);
         let receipt = report.receipts.into_iter().next();
         receipt.expect("a backend returns a receipt for each transaction")
     }
 
     /// Runs transactions as one block.
     pub fn block(&mut self, txs: impl IntoIterator<Item = Tx>) -> BlockReport {
-        self.backend.block(&txs.into_iter().collect::<Vec<_>>())
+        let txs: Vec<Tx> = txs.into_iter().collect();
+        let report = self.backend.block(&txs);
+        for (tx, receipt) in txs.iter().zip(&report.receipts) {
+            if let Some(fuel) = receipt.fuel.filter(|_| receipt.is_ok()) {
+                let contract = self.name(&tx.contract);
+                self.gas.insert(&contract, &tx.method, fuel);
+            }
+        }
+        report
+    }
+
+    /// The fuel of the calls so far that succeeded, by contract and method. Empty on a backend that
+    /// does not meter, such as the native one.
+    #[must_use]
+    pub const fn gas_report(&self) -> &GasReport {
+        &self.gas
+    }
+
+    /// What the test calls an address: the account's name, the contract's, else the address.
+    pub(crate) fn name(&self, address: &Address) -> String {
+        self.names.get(address).map_or_else(|| address.to_string(), |named| named.name.clone())
+    }
+
+    /// What is known of the contract at an address.
+    pub(crate) fn def(&self, address: &Address) -> Option<&'static ContractDef> {
+        self.names.get(address)?.def
     }
 
     /// The result of a method that only reads, called by nobody in particular.
@@ -216,6 +263,35 @@ impl TestChain {
         for _ in 0..n_blocks {
             self.backend.block(&[]);
         }
+    }
+
+    /// Makes empty blocks until the next block has this height.
+    ///
+    /// # Panics
+    /// If the chain is higher already.
+    #[track_caller]
+    pub fn advance_to_height(&mut self, height: u64) {
+        assert!(self.height() <= height, "the next block has height {}", self.height());
+        while self.height() < height {
+            self.backend.block(&[]);
+        }
+    }
+
+    /// Sets the time of the next block, in milliseconds since 1970.
+    ///
+    /// # Panics
+    /// If that is in the past.
+    #[track_caller]
+    pub fn set_time_ms(&mut self, time_ms: u64) {
+        let now = self.time_ms();
+        assert!(now <= time_ms, "the next block has time_ms {now}");
+        self.advance_ms(time_ms - now);
+    }
+
+    /// A hash over the whole state, where the backend has one: the native backend has none.
+    #[must_use]
+    pub fn root(&self) -> Option<Hash> {
+        self.backend.root()
     }
 
     /// The height of the next block.

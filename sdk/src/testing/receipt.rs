@@ -184,6 +184,20 @@ impl BlockReport {
         self
     }
 
+    /// Asserts how each transaction ended.
+    ///
+    /// # Panics
+    /// If one ended otherwise; the message says which and how.
+    #[track_caller]
+    pub fn assert_outcomes(&self, expected: &[Outcome]) -> &Self {
+        assert_eq!(self.receipts.len(), expected.len(), "the number of transactions");
+        for (i, (receipt, expected)) in self.receipts.iter().zip(expected).enumerate() {
+            let same = receipt.outcome == *expected;
+            assert!(same, "expected {expected:?} of transaction {i}, got {receipt}");
+        }
+        self
+    }
+
     /// Asserts which transactions may run at the same time: `&[&[0, 1], &[2]]` says that the first two
     /// do not conflict and that the third conflicts with one of them.
     ///

@@ -18,15 +18,15 @@
 use std::collections::BTreeMap;
 
 use ed25519_zebra::SigningKey;
-use kempe_abi::{Address, MethodId, Outcome};
+use kempe_abi::{Address, Hash, MethodId, Outcome};
 use kempe_runtime::chain::{BlockReport as Built, CallSpec, Chain, ChainOptions, Simulation};
 use kempe_runtime::engine::admit;
-use kempe_runtime::scheduler::Layers;
+use kempe_runtime::scheduler::{Layers, Sequential};
 use kempe_runtime::types::{
     Action, Genesis, SYSTEM, StateKey, Transaction, Undeclared, contract_address,
 };
 use kempe_sdk::testing::{
-    Backend, BlockReport, CodeSource, Emitted, Receipt, TestChain, Tx, Violation,
+    Backend, BlockReport, Campaign, CodeSource, Emitted, Receipt, Summary, TestChain, Tx, Violation,
 };
 
 /// The milliseconds between two blocks.
@@ -42,6 +42,38 @@ const FUEL_LIMIT: u64 = 1_000_000_000;
 #[must_use]
 pub fn wasm(modules: &[&[u8]]) -> TestChain {
     TestChain::on(WasmBackend::new(modules))
+}
+
+/// As [`wasm`], on one thread, one transaction after the other: what a parallel run must equal.
+///
+/// # Panics
+/// If a module is not admitted, or two have one name.
+#[must_use]
+pub fn wasm_sequential(modules: &[&[u8]]) -> TestChain {
+    let options = ChainOptions { n_threads: 1, scheduler: &Sequential };
+    TestChain::on(WasmBackend::with_options(modules, options))
+}
+
+/// Runs a campaign natively, on wasm in parallel, and on wasm one by one.
+///
+/// ```no_run
+/// # fn campaign() -> kempe_sdk::testing::Campaign<()> { unimplemented!() }
+/// let summary = kempe_testing::run(&campaign(), 10_000, &[kempe_contracts::TOKEN]);
+/// assert!(summary.widest_batch > 1);
+/// ```
+///
+/// # Panics
+/// As [`Campaign::run`].
+#[track_caller]
+pub fn run<W>(campaign: &Campaign<W>, n_calls: usize, modules: &[&[u8]]) -> Summary {
+    campaign.run(
+        n_calls,
+        &[
+            ("the native chain", &TestChain::native),
+            ("wasm in parallel", &|| wasm(modules)),
+            ("wasm one by one", &|| wasm_sequential(modules)),
+        ],
+    )
 }
 
 /// A backend that deploys wasm on a chain in memory.
@@ -60,9 +92,17 @@ impl WasmBackend {
     /// If a module is not admitted, or two have one name.
     #[must_use]
     pub fn new(modules: &[&[u8]]) -> Self {
+        Self::with_options(modules, ChainOptions { n_threads: 2, scheduler: &Layers })
+    }
+
+    /// A backend for these modules on a chain with these options.
+    ///
+    /// # Panics
+    /// If a module is not admitted, or two have one name.
+    #[must_use]
+    pub fn with_options(modules: &[&[u8]], options: ChainOptions) -> Self {
         let genesis = Genesis::parse("chain_id = 1\ndevelopment = true")
             .expect("this text is a genesis file");
-        let options = ChainOptions { n_threads: 2, scheduler: &Layers };
         let chain = Chain::in_memory(genesis, options).expect("a chain in memory starts");
         let mut named = BTreeMap::new();
         for wasm in modules {
@@ -223,6 +263,10 @@ impl Backend for WasmBackend {
 
     fn time_ms(&self) -> u64 {
         self.time_ms
+    }
+
+    fn root(&self) -> Option<Hash> {
+        Some(self.chain.head().state_root)
     }
 
     fn cell(&self, contract: Address, field: u8, key: &[u8]) -> Option<Vec<u8>> {

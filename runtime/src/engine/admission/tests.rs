@@ -42,7 +42,8 @@ fn custom(def: &ContractDef) -> String {
 /// A module with one method `go` and one `init`; `go` and what surrounds it is given.
 fn wasm(kind: MethodKindDef, access: &'static [ClauseDef], body: &str) -> Vec<u8> {
     let methods = [method("init", MethodKindDef::Init, &[]), method("go", kind, access)];
-    let def = ContractDef { name: "C", doc: "", fields: FIELDS, methods: methods.to_vec().leak() };
+    let methods = methods.to_vec().leak();
+    let def = ContractDef { name: "C", doc: "", fields: FIELDS, methods, interfaces: &[] };
     wat::parse_str(format!("(module {body} {})", custom(&def))).unwrap()
 }
 
@@ -235,7 +236,8 @@ fn methods_are_exported_with_their_type() {
 fn abi_section() {
     let named = |name, kind: MethodKindDef, doc| {
         let methods = [method(name, kind, &[])];
-        let def = ContractDef { name: "C", doc, fields: &[], methods: methods.to_vec().leak() };
+        let methods = methods.to_vec().leak();
+        let def = ContractDef { name: "C", doc, fields: &[], methods, interfaces: &[] };
         let export =
             format!(r#"(func (export "call.{name}") (param i32) (result i32) unreachable)"#);
         let text = format!(r#"(module (memory (export "memory") 1 1) {export} {})"#, custom(&def));

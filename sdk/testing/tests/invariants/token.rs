@@ -1,0 +1,50 @@
+//! The token: its supply is the sum of the balances, and nothing else makes or destroys value.
+
+use kempe_abi::Address;
+use kempe_sdk::testing::{Campaign, Instance, Rng};
+use kempe_token::Token;
+
+use crate::{PEOPLE, n_calls};
+
+struct World {
+    token: Instance<Token>,
+    people: Vec<Address>,
+}
+
+fn one(world: &World, rng: &mut Rng) -> Address {
+    world.people[rng.usize(0..world.people.len())]
+}
+
+fn campaign() -> Campaign<World> {
+    Campaign::new(|chain| {
+        let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
+        World { token: chain.deploy::<Token>(people[0], (people[0],)), people }
+    })
+    .call(3, "mint", |w, rng, _| w.token.tx(w.people[0], "mint", (one(w, rng), rng.u128(0..1_000))))
+    .call(6, "transfer", |w, rng, _| {
+        w.token.tx(one(w, rng), "transfer", (one(w, rng), rng.u128(0..200)))
+    })
+    .call(2, "burn", |w, rng, _| w.token.tx(one(w, rng), "burn", (rng.u128(0..200),)))
+    .call(3, "approve", |w, rng, _| {
+        w.token.tx(one(w, rng), "approve", (one(w, rng), rng.u128(0..500)))
+    })
+    .call(4, "transfer_from", |w, rng, _| {
+        let args = (one(w, rng), one(w, rng), rng.u128(0..200));
+        w.token.tx(one(w, rng), "transfer_from", args)
+    })
+    .attack(1, "mint by another", |w, rng, _| {
+        w.token.tx(w.people[1], "mint", (one(w, rng), rng.u128(..)))
+    })
+    .invariant("the supply is the sum of the balances", |w, chain| {
+        let sum: u128 =
+            w.people.iter().map(|who| chain.view::<u128>(&w.token, "balance", (*who,))).sum();
+        let supply: u128 = chain.view(&w.token, "total_supply", ());
+        if sum == supply { Ok(()) } else { Err(format!("sum={sum} supply={supply}")) }
+    })
+}
+
+#[test]
+fn token() {
+    let summary = kempe_testing::run(&campaign(), n_calls(), &[kempe_contracts::TOKEN]);
+    assert!(summary.widest_batch > 2, "{summary:?}");
+}

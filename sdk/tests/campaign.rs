@@ -1,0 +1,129 @@
+//! A campaign finds a planted bug, and shows the shortest sequence of calls that has it.
+
+#![allow(unreachable_pub, reason = "contracts are public, a test is not")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Campaign, Instance, TestChain};
+
+/// Loses one coin of each payment that is larger than 40, if the receiver has paid before.
+#[contract]
+pub struct Leaky {
+    coins: Map<Address, u64>,
+    has_paid: Map<Address, bool>,
+}
+
+#[contract]
+impl Leaky {
+    #[access(write(coins[caller]))]
+    pub fn fill(&mut self) {
+        self.coins.put(caller(), 1_000);
+    }
+
+    #[access(write(coins[caller], coins[to], has_paid[caller]), read(has_paid[to]))]
+    pub fn pay(&mut self, to: Address, amount: u64) -> Result<(), Revert> {
+        let left = self.coins.get(caller()).checked_sub(amount).ok_or(revert(100))?;
+        self.coins.put(caller(), left);
+        let lost = u64::from(amount > 40 && self.has_paid.get(to));
+        self.coins.update(to, |had| had + amount - lost);
+        self.has_paid.put(caller(), true);
+        Ok(())
+    }
+
+    #[access(read(coins[of]))]
+    pub fn coins(&self, of: Address) -> u64 {
+        self.coins.get(of)
+    }
+}
+
+struct World {
+    leaky: Instance<Leaky>,
+    people: [Address; 3],
+    filled: u64,
+}
+
+fn campaign() -> Campaign<World> {
+    Campaign::new(|chain| {
+        let people = ["ann", "ben", "cid"].map(|name| chain.account(name));
+        let leaky = chain.deploy::<Leaky>(people[0], ());
+        for person in people {
+            chain.send(person, &leaky, "fill", ()).assert_ok();
+        }
+        World { leaky, people, filled: 3_000 }
+    })
+    .call(1, "pay", |w, rng, _| {
+        let [from, to] = [0, 1].map(|_| w.people[rng.usize(0..3)]);
+        w.leaky.tx(from, "pay", (to, rng.u64(0..100)))
+    })
+    .invariant("no coin is lost", |w, chain| {
+        let sum: u64 =
+            w.people.map(|who| chain.view::<u64>(&w.leaky, "coins", (who,))).iter().sum();
+        if sum == w.filled { Ok(()) } else { Err(format!("sum={sum}")) }
+    })
+}
+
+fn failure(run: impl FnOnce()) -> String {
+    let thrown = catch_unwind(AssertUnwindSafe(run)).expect_err("the campaign fails");
+    thrown.downcast_ref::<String>().cloned().expect("a panic with a message")
+}
+
+#[test]
+fn a_leak_is_found_and_shrunk() {
+    let text = failure(|| drop(campaign().run(2_000, &[("native", &TestChain::native)])));
+    assert!(text.starts_with("invariant `no coin is lost` does not hold on native"), "{text}");
+    let calls: Vec<&str> = text.lines().filter(|line| line.contains("Leaky.pay(")).collect();
+    // Somebody pays, then is paid the least that loses a coin: or pays herself.
+    assert_eq!(calls.len(), 2, "{text}");
+    assert!(calls[0].ends_with(", 0)") && calls[1].ends_with(", 41)"), "{text}");
+}
+
+#[test]
+fn calls_that_never_succeed_are_no_test() {
+    let campaign = Campaign::new(|chain| {
+        let ann = chain.account("ann");
+        (chain.deploy::<Leaky>(ann, ()), ann)
+    })
+    .call(1, "pay too much", |(leaky, ann), _, _| leaky.tx(*ann, "pay", (*ann, 1u64)));
+    let text = failure(|| drop(campaign.run(20, &[("native", &TestChain::native)])));
+    assert!(text.contains("none of 20 calls `pay too much` succeeded"), "{text}");
+}
+
+#[test]
+fn ways_that_disagree_are_found() {
+    // The second way's chain is one block ahead, which a contract can see.
+    #[contract]
+    pub struct Clock {
+        at: Item<u64>,
+    }
+    #[contract]
+    impl Clock {
+        #[access(write(at))]
+        pub fn tick(&mut self) -> u64 {
+            self.at.put(height());
+            height()
+        }
+    }
+    let campaign = Campaign::new(|chain| {
+        let ann = chain.account("ann");
+        (chain.deploy::<Clock>(ann, ()), ann)
+    })
+    .call(1, "tick", |(clock, ann), _, _| clock.tx(*ann, "tick", ()));
+    let late = || {
+        let mut chain = TestChain::native();
+        chain.advance_blocks(1);
+        chain
+    };
+    let ways: [(&str, &dyn Fn() -> TestChain); 2] =
+        [("native", &TestChain::native), ("late", &late)];
+    let text = failure(|| drop(campaign.run(50, &ways)));
+    assert!(text.starts_with("one receipt in every way does not hold on late"), "{text}");
+}
+
+#[test]
+fn height_and_time_are_the_tests_to_set() {
+    let mut chain = TestChain::native();
+    chain.advance_to_height(7);
+    chain.set_time_ms(1_000_000);
+    assert_eq!((chain.height(), chain.time_ms()), (7, 1_000_000));
+}
