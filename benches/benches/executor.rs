@@ -9,8 +9,8 @@ use criterion::{
 };
 use kempe_bench::{TokenBlock, TokenWorld, Workload, run_block};
 use kempe_runtime::engine::BlockEnv;
-use kempe_runtime::executor::{Executor, Tx};
-use kempe_runtime::scheduler::{Block, Color, Scheduler};
+use kempe_runtime::executor::{Executor, Plan, Tx};
+use kempe_runtime::scheduler::{Color, Mode, Scheduler, verify};
 use kempe_runtime::state::StateRead;
 
 /// The allocator of the command line too.
@@ -59,19 +59,20 @@ fn stages(criterion: &mut Criterion, world: &TokenWorld, txs: &[Tx<'_>], n_accou
     group(criterion, "executor::derive")
         .bench_function(id(), |bencher| bencher.iter(|| derive(&executor)));
     let lists = derive(&executor);
-    group(criterion, "executor::intern")
-        .bench_function(id(), |bencher| bencher.iter(|| executor.intern(&lists, txs)));
-    let interned = executor.intern(&lists, txs);
-    let block = Block::new(&interned.accesses, &[], &interned.senders, &interned.tail);
-    let block = block.expect("interning fills all columns");
+    group(criterion, "executor::intern").bench_function(id(), |bencher| {
+        let intern = |lists| executor.intern(lists, txs);
+        bencher.iter_batched(|| lists.clone(), intern, BatchSize::PerIteration);
+    });
+    let interned = executor.intern(lists, txs);
     group(criterion, "scheduler::color")
-        .bench_function(id(), |bencher| bencher.iter(|| Color.schedule(&block)));
-    let schedule = Color.schedule(&block);
+        .bench_function(id(), |bencher| bencher.iter(|| Color.schedule(&interned.block())));
+    let schedule = Color.schedule(&interned.block());
+    group(criterion, "scheduler::verify").bench_function(id(), |bencher| {
+        bencher.iter(|| verify(&schedule, &interned.block(), Mode::Free).expect("it fits"));
+    });
+    let plan = Plan::new(interned, schedule, Mode::Free).expect("it fits");
     group(criterion, "executor::execute").bench_function(id(), |bencher| {
-        let execute = |lists| {
-            executor.execute(txs, lists, &interned, &schedule, &state, ENV).expect("it runs")
-        };
-        bencher.iter_batched(|| lists.clone(), execute, BatchSize::PerIteration);
+        bencher.iter(|| executor.execute(txs, &plan, &state, ENV).expect("it runs"));
     });
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kempe_abi::{Address, Hash, MethodId, Outcome};
 use kempe_runtime::engine::{BlockEnv, Engine, EngineError};
-use kempe_runtime::executor::{BlockOutput, Change, Executor, ExecutorError, Tx};
-use kempe_runtime::scheduler::{Block, BlockError, Color, Mode, ScheduleError, Scheduler, verify};
+use kempe_runtime::executor::{BlockOutput, Change, Executor, ExecutorError, Plan, Tx};
+use kempe_runtime::scheduler::{Color, Mode, ScheduleError, Scheduler};
 use kempe_runtime::state::{CommitBatch, MemoryStore, StateChange, StateRead, Store, StoreError};
 use kempe_runtime::types::{Action, Bytes, Prices, StateKey, Transaction, contract_address};
 
@@ -30,9 +30,6 @@ pub enum TokenError {
     /// The executor did not run the block.
     #[error(transparent)]
     Executor(#[from] ExecutorError),
-    /// The block has columns of different lengths: a bug of the runtime.
-    #[error(transparent)]
-    Block(#[from] BlockError),
     /// The schedule is wrong: a bug of the scheduler.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
@@ -213,11 +210,10 @@ pub fn run_block(
     state: &Arc<dyn StateRead>,
 ) -> Result<BlockOutput, TokenError> {
     let lists = executor.derive(txs, state)?;
-    let interned = executor.intern(&lists, txs);
-    let block = Block::new(&interned.accesses, &[], &interned.senders, &interned.tail)?;
-    let schedule = Color.schedule(&block);
-    verify(&schedule, &block, Mode::Free)?;
-    Ok(executor.execute(txs, lists, &interned, &schedule, state, ENV)?)
+    let interned = executor.intern(lists, txs);
+    let schedule = Color.schedule(&interned.block());
+    let plan = Plan::new(interned, schedule, Mode::Free)?;
+    Ok(executor.execute(txs, &plan, state, ENV)?)
 }
 
 #[cfg(test)]

@@ -5,26 +5,26 @@
 //! found by trying; finding it proves it.
 
 use kempe_abi::{AccessKind, Hash};
-use kempe_runtime::access::Cell;
+use kempe_runtime::types::{KeyHash, footprint_entry, footprint_hash};
 
-/// The most combinations that are tried, each about 100 ns.
+/// The most combinations that are tried, each about 200 ns.
 const TRIES_MAX: u64 = 1 << 20;
 
 const READ: u8 = 1 << AccessKind::Read as u8;
 const ADD: u8 = 1 << AccessKind::Add as u8;
 const WRITE: u8 = 1 << AccessKind::Write as u8;
 
-/// How each cell of a list was touched: bits of access kinds, 0 for not at all. `None` if the list
+/// How each key of a list was touched: bits of access kinds, 0 for not at all. `None` if the list
 /// is too long to try, or the transaction ran with another one.
 #[must_use]
-pub(crate) fn recover(cells: &[Cell], footprint: &Hash) -> Option<Vec<u8>> {
-    let ways: Vec<&[u8]> = cells.iter().map(|cell| ways(cell.kind)).collect();
+pub(crate) fn recover(list: &[(KeyHash, AccessKind)], footprint: &Hash) -> Option<Vec<u8>> {
+    let ways: Vec<&[u8]> = list.iter().map(|(_, kind)| ways(*kind)).collect();
     let n_tries = ways.iter().try_fold(1u64, |n, ways| n.checked_mul(ways.len() as u64));
     if n_tries.is_none_or(|n| n > TRIES_MAX) {
         return None;
     }
-    let mut found = vec![0; cells.len()];
-    search(&blake3::Hasher::new(), cells, &ways, footprint, &mut found, 0).then_some(found)
+    let mut found = vec![0; list.len()];
+    search(&mut Vec::new(), list, &ways, footprint, &mut found, 0).then_some(found)
 }
 
 /// The ways to touch a cell that a declaration permits.
@@ -39,23 +39,25 @@ fn ways(kind: AccessKind) -> &'static [u8] {
 }
 
 fn search(
-    hasher: &blake3::Hasher,
-    cells: &[Cell],
+    touched: &mut Vec<[u8; 32]>,
+    list: &[(KeyHash, AccessKind)],
     all_ways: &[&[u8]],
     footprint: &Hash,
     found: &mut [u8],
     at: usize,
 ) -> bool {
-    let (Some(cell), Some(ways)) = (cells.get(at), all_ways.get(at)) else {
-        return *hasher.finalize().as_bytes() == footprint.0;
+    let (Some((hash, _)), Some(ways)) = (list.get(at), all_ways.get(at)) else {
+        return footprint_hash(touched) == *footprint;
     };
     ways.iter().any(|&way| {
-        let mut with = hasher.clone();
+        let n_touched = touched.len();
         if way != 0 {
-            with.update(&cell.hash.0).update(&[way]);
+            touched.push(footprint_entry(hash, way));
         }
         found[at] = way;
-        search(&with, cells, all_ways, footprint, found, at + 1)
+        let is_it = search(touched, list, all_ways, footprint, found, at + 1);
+        touched.truncate(n_touched);
+        is_it
     })
 }
 
@@ -68,43 +70,36 @@ pub(crate) fn words(bits: u8) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use kempe_abi::Address;
     use kempe_runtime::types::StateKey;
 
     use super::*;
 
-    fn cells(kinds: &[AccessKind]) -> Vec<Cell> {
-        let cell = |(field, &kind): (u8, &AccessKind)| {
-            let key = StateKey::new(Address([7; 32]), field, &[]);
-            let hash = key.hash();
-            Cell::new(key, hash, kind)
-        };
-        (0..).zip(kinds).map(cell).collect()
+    fn list(kinds: &[AccessKind]) -> Vec<(KeyHash, AccessKind)> {
+        let key = |number: u8| StateKey::system(0, &[number; 32]).hash();
+        (0..).zip(kinds).map(|(number, kind)| (key(number), *kind)).collect()
     }
 
-    fn hash(cells: &[Cell], bits: &[u8]) -> Hash {
-        let mut hasher = blake3::Hasher::new();
-        for (cell, bits) in cells.iter().zip(bits).filter(|(_, bits)| **bits != 0) {
-            hasher.update(&cell.hash.0).update(&[*bits]);
-        }
-        Hash(*hasher.finalize().as_bytes())
+    fn hash(list: &[(KeyHash, AccessKind)], bits: &[u8]) -> Hash {
+        let touched = list.iter().zip(bits).filter(|(_, bits)| **bits != 0);
+        let entries: Vec<_> = touched.map(|((key, _), bits)| footprint_entry(key, *bits)).collect();
+        footprint_hash(&entries)
     }
 
     #[test]
     fn what_was_touched_is_found_again() {
         use AccessKind::{Add, Read, Write};
-        let cells = cells(&[Read, Write, Add, Write]);
+        let list = list(&[Read, Write, Add, Write]);
         for bits in [[1, 5, 2, 4], [0, 0, 0, 0], [1, 7, 0, 1], [0, 2, 2, 0]] {
-            assert_eq!(recover(&cells, &hash(&cells, &bits)), Some(bits.to_vec()));
+            assert_eq!(recover(&list, &hash(&list, &bits)), Some(bits.to_vec()));
         }
         // A declared read cannot have been written, and an order cannot be exchanged.
-        assert_eq!(recover(&cells, &hash(&cells, &[4, 0, 0, 0])), None);
+        assert_eq!(recover(&list, &hash(&list, &[4, 0, 0, 0])), None);
         assert_eq!(words(5), ["read", "write"]);
     }
 
     #[test]
     fn a_list_that_is_too_long_is_not_tried() {
-        let cells = cells(&[AccessKind::Write; 7]);
-        assert_eq!(recover(&cells, &hash(&cells, &[0; 7])), None);
+        let list = list(&[AccessKind::Write; 7]);
+        assert_eq!(recover(&list, &hash(&list, &[0; 7])), None);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kempe_abi::{Hash, Outcome};
 use kempe_runtime::chain::{BlockReport, Chain, ChainOptions, Prepared};
 use kempe_runtime::executor::BlockOutput;
-use kempe_runtime::scheduler::{Block, Mode, lower_bound};
+use kempe_runtime::scheduler::{Mode, lower_bound};
 use kempe_runtime::types::{Receipt, SignedTransaction};
 use serde::Serialize;
 
@@ -179,15 +179,15 @@ impl Summary {
         prepared: &Prepared,
         receipts: &[Receipt],
     ) -> Result<(), Failure> {
-        let interned = &prepared.interned;
-        let block = Block::new(&interned.accesses, &[], &interned.senders, &interned.tail)?;
-        let path = chain.conflicts(interned)?.critical_path(&block);
+        let interned = prepared.plan.interned();
+        let block = interned.block();
+        let path = chain.conflicts(interned).critical_path(&block);
         self.txs += receipts.len() as u64;
         self.blocks += 1;
-        self.batches += prepared.schedule.n_batches() as u64;
-        let widest = prepared.schedule.batches().map(<[u32]>::len).max().unwrap_or(0);
+        self.batches += prepared.plan.schedule().n_batches() as u64;
+        let widest = prepared.plan.schedule().batches().map(<[u32]>::len).max().unwrap_or(0);
         self.widest_batch = self.widest_batch.max(widest as u64);
-        self.tail += prepared.schedule.tail().len() as u64;
+        self.tail += prepared.plan.schedule().tail().len() as u64;
         self.critical_path += path.txs.len() as u64;
         for &n_threads in self.execute_ms.keys() {
             let bound = lower_bound(&block, n_threads as u64, Mode::Free).max();

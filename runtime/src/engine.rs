@@ -2,9 +2,10 @@
 //! host functions, fuel and traps.
 //!
 //! The engine is a function: a transaction and the cells of its access list go in, the outcome, the
-//! events, the fuel and the changed cells come out ([`Worker::run`]). It owns no state.
+//! events, the fuel and the changed cells come out. It owns no state.
 
 pub mod admission;
+mod cell;
 mod compile;
 mod contracts;
 mod host;
@@ -13,9 +14,9 @@ mod run;
 mod session;
 
 pub use admission::{Admitted, Refusal, admit};
+pub(crate) use cell::Cell;
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError};
 pub use contracts::{Contract, ContractSet};
-pub(crate) use run::discard;
-pub use run::{Mode, Run, Worker};
+pub(crate) use run::{Mode, Run, Worker};
 pub(crate) use session::counter_add;
 pub use session::{BlockEnv, CALL_STACK_BYTES};

@@ -2,32 +2,37 @@
 //! receipts and the changes to the state.
 //!
 //! The stages are public, because the benches measure them one by one:
-//! [`Executor::derive`] → [`Executor::intern`] → a scheduler → [`Executor::execute`].
+//! [`Executor::derive`] → [`Executor::intern`] → a scheduler → [`Plan::new`] → [`Executor::execute`].
 //! The [`oracle`] does the same sequentially and without any of the machinery; both must agree.
 
-mod arena;
-mod lists;
+mod disjoint;
+mod effects;
+mod intern;
 pub mod oracle;
+mod slots;
 mod tail;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
+use kempe_abi::derive::DeriveError;
 use kempe_abi::{Address, Hash, Outcome, TrapKind};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::access::Cell;
-use crate::engine::{BlockEnv, CALL_STACK_BYTES, Engine, Mode, Run, Worker};
-use crate::scheduler::Schedule;
+pub use crate::access::Lists;
+use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
+use crate::engine::{BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
 use crate::state::{StateRead, StoreError};
-use crate::types::{Bytes, KeyHash, Prices, Receipt, StateKey, Transaction};
+use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transaction};
 
-use arena::Arena;
-pub(crate) use arena::sum_of;
-pub(crate) use lists::derive_with;
-pub use lists::{Interned, Lists};
+use disjoint::Disjoint;
+use effects::{Effect, effects_of, fail_counter};
+use slots::Slots;
+
+pub(crate) use effects::fits;
+pub use intern::{Interned, Plan};
 pub(crate) use tail::solo;
 
 /// Below this many transactions a batch runs on the calling thread: waking another one costs more.
@@ -90,26 +95,6 @@ pub struct Executor {
     fresh: bool,
 }
 
-/// A transaction on its way through a block.
-struct Work {
-    tx_index: u32,
-    cells: Vec<Cell>,
-    dynamic: bool,
-    /// The sender's balance after the fee alone, where gas has a price.
-    fee_only: Option<Bytes>,
-    done: Option<Done>,
-}
-
-/// What a work came to.
-enum Done {
-    Receipt(Box<Receipt>, Vec<String>),
-    /// A dynamic transaction touched a key outside its list, or its sender's earlier one did: it
-    /// runs in the tail lane.
-    Retry {
-        burned: u64,
-    },
-}
-
 impl Executor {
     /// An executor with `n_threads` threads, at least one.
     ///
@@ -163,47 +148,53 @@ impl Executor {
         txs: &[Tx<'_>],
         state: &Arc<dyn StateRead>,
     ) -> Result<Lists, ExecutorError> {
-        self.threads.install(|| Lists::derive(txs, &self.engine, &**state, &self.prices))
+        let derive = |txs: &[Tx<'_>]| derive_chunk(txs, &self.engine, &**state, &self.prices);
+        let chunks = self.threads.install(|| {
+            txs.par_chunks(CHUNK_TXS).map(derive).collect::<Result<Vec<_>, StoreError>>()
+        })?;
+        Ok(Lists { chunks })
     }
 
     /// Numbers the keys of a block, on all threads.
     #[must_use]
-    pub fn intern(&self, lists: &Lists, txs: &[Tx<'_>]) -> Interned {
-        self.threads.install(|| lists.intern(txs))
+    pub fn intern(&self, lists: Lists, txs: &[Tx<'_>]) -> Interned {
+        self.threads.install(|| Interned::new(lists, txs))
     }
 
-    /// Runs a block by its schedule, which must have been verified, and gives what sequential
-    /// execution in the published order would give.
+    /// Runs a block by its plan, and gives what sequential execution in the published order would
+    /// give.
     ///
     /// # Errors
     /// [`ExecutorError`]; nothing was changed then.
     pub fn execute(
         &mut self,
         txs: &[Tx<'_>],
-        lists: Lists,
-        interned: &Interned,
-        schedule: &Schedule,
+        plan: &Plan,
         state: &Arc<dyn StateRead>,
         env: BlockEnv,
     ) -> Result<BlockOutput, ExecutorError> {
         if self.workers.is_empty() {
-            let worker = |_| Mutex::new(Worker::new(&self.engine, self.prices, state, self.fresh));
+            let worker = |_| Mutex::new(Worker::new(&self.engine, self.prices, self.fresh));
             self.workers = (0..self.n_threads()).map(worker).collect();
         }
         for worker in &mut self.workers {
             worker.get_mut().unwrap_or_else(PoisonError::into_inner).set_state(state);
         }
-        let block = BlockRun { executor: self, txs, state, env };
+        let this = &*self;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            self.threads.install(|| block.run(lists, interned, schedule))
+            this.threads.install(|| BlockRun::new(this, txs, plan, state, env)?.run())
         }));
-        result.unwrap_or_else(|panic| {
+        let result = result.unwrap_or_else(|panic| {
             // The workers may be in the middle of something; new ones replace them.
             self.workers.clear();
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
             Err(ExecutorError::Panicked(text.unwrap_or_default()))
-        })
+        });
+        for worker in &mut self.workers {
+            worker.get_mut().unwrap_or_else(PoisonError::into_inner).unload();
+        }
+        result
     }
 
     /// The worker of the current thread. Its lock is never contended: one thread, one worker.
@@ -213,118 +204,252 @@ impl Executor {
     }
 }
 
+/// A block while it runs.
 struct BlockRun<'a> {
     executor: &'a Executor,
     txs: &'a [Tx<'a>],
+    plan: &'a Plan,
     state: &'a Arc<dyn StateRead>,
     env: BlockEnv,
+    slots: Slots,
+    receipts: Disjoint<Receipt>,
+    logs: Disjoint<Vec<String>>,
+    /// Transactions that run in the tail lane although a batch holds them, with the fuel that they
+    /// burned there.
+    retries: Vec<(u32, u64)>,
 }
 
-impl BlockRun<'_> {
-    fn run(
-        &self,
-        lists: Lists,
-        interned: &Interned,
-        schedule: &Schedule,
-    ) -> Result<BlockOutput, ExecutorError> {
-        let mut arena = Arena::load(interned, &**self.state)?;
-        let mut works = self.works(lists, schedule);
-        let mut waiting: HashSet<Address> = HashSet::new();
-        let mut first = 0;
-        for batch in schedule.batches() {
-            let range = first..first + batch.len();
-            first = range.end;
-            self.run_batch(&mut works[range.clone()], interned, &arena, &waiting)?;
-            for position in range {
-                let work = &mut works[position];
-                let sender = &self.txs[work.tx_index as usize].transaction.sender;
-                if waiting.contains(sender) {
-                    work.done = Some(Done::Retry { burned: 0 });
-                }
-                match work.done {
-                    Some(Done::Retry { .. }) => drop(waiting.insert(*sender)),
-                    _ => arena.settle(position, work, sender, &self.executor.prices),
-                }
-            }
-        }
-        let mut output = tail::finish(self, works, arena, schedule)?;
-        output.changes.par_sort_unstable_by_key(|change| change.hash);
-        Ok(output)
+/// A transaction of a batch whose effects wait for the batch to end: it added to something, or an
+/// earlier one of its sender could turn out to be tried again.
+struct Pending {
+    tx_index: u32,
+    effects: Vec<Effect>,
+    fee_only: Option<Bytes>,
+    /// The fuel that it burned, if it left its list.
+    retry: Option<u64>,
+}
+
+impl<'a> BlockRun<'a> {
+    fn new(
+        executor: &'a Executor,
+        txs: &'a [Tx<'a>],
+        plan: &'a Plan,
+        state: &'a Arc<dyn StateRead>,
+        env: BlockEnv,
+    ) -> Result<Self, StoreError> {
+        let n_txs = plan.interned().accesses().n_txs();
+        assert_eq!(txs.len(), n_txs, "the plan is for these transactions");
+        Ok(Self {
+            executor,
+            txs,
+            plan,
+            state,
+            env,
+            slots: Slots::load(plan.interned(), &**state)?,
+            receipts: Disjoint::new(n_txs, blank),
+            logs: Disjoint::new(n_txs, Vec::new),
+            retries: Vec::new(),
+        })
     }
 
-    /// The transactions of the batches, in the published order, so that a batch is a slice.
-    fn works(&self, lists: Lists, schedule: &Schedule) -> Vec<Work> {
-        let mut lists = lists.into_cells();
-        let order = schedule.batches().flatten();
-        order
-            .map(|&tx_index| {
-                let list = std::mem::take(&mut lists[tx_index as usize]);
-                let (cells, dynamic) = (list.cells, list.dynamic);
-                Work { tx_index, cells, dynamic, fee_only: None, done: None }
-            })
-            .collect()
+    fn run(mut self) -> Result<BlockOutput, ExecutorError> {
+        let has_dynamic = self.plan.interned().lists().has_dynamic();
+        let mut waiting: HashSet<Address> = HashSet::new();
+        for batch in self.plan.schedule().batches() {
+            let pending = self.run_batch(batch, has_dynamic, &waiting)?;
+            for pending in pending.into_iter().flatten() {
+                self.settle(pending, &mut waiting);
+            }
+        }
+        tail::finish(self)
     }
 
     fn run_batch(
         &self,
-        batch: &mut [Work],
-        interned: &Interned,
-        arena: &Arena,
+        batch: &[u32],
+        has_dynamic: bool,
         waiting: &HashSet<Address>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Vec<Pending>>, StoreError> {
+        let run = |chunk: &[u32]| self.run_chunk(chunk, has_dynamic, waiting);
         let n_threads = self.executor.n_threads();
         if n_threads == 1 || batch.len() < INLINE_MAX {
-            return self.run_chunk(batch, interned, arena, waiting);
+            return Ok(vec![run(batch)?]);
         }
         // Several chunks for each thread, so that a thread with cheap transactions takes more.
         let chunk = (batch.len() / (n_threads * 8)).clamp(8, 256);
-        batch
-            .par_chunks_mut(chunk)
-            .try_for_each(|chunk| self.run_chunk(chunk, interned, arena, waiting))
+        batch.par_chunks(chunk).map(run).collect()
     }
 
+    /// Runs some transactions of a batch. Returns those that wait for it to end, in order.
     fn run_chunk(
         &self,
-        chunk: &mut [Work],
-        interned: &Interned,
-        arena: &Arena,
+        chunk: &[u32],
+        has_dynamic: bool,
         waiting: &HashSet<Address>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Pending>, StoreError> {
+        /// How many transactions ahead slots are fetched: about as long as main memory takes.
+        const AHEAD: usize = 2;
+        let accesses = self.plan.interned().accesses();
         let mut worker = self.executor.worker();
-        for work in chunk {
-            let tx = self.txs[work.tx_index as usize];
-            if !waiting.is_empty() && waiting.contains(&tx.transaction.sender) {
-                continue;
+        let mut footprints = Footprints::default();
+        let mut pending = Vec::new();
+        for (at, &tx_index) in chunk.iter().enumerate() {
+            if let Some(&soon) = chunk.get(at + AHEAD) {
+                self.slots.prefetch(accesses.of(soon));
             }
-            let mut cells = std::mem::take(&mut work.cells);
-            arena.read_into(&mut cells, interned.accesses.of(work.tx_index));
-            let mut run = worker.run(tx.transaction, cells, Mode::Enforce, self.env, 0)?;
-            let undeclared = Outcome::Trap(TrapKind::UndeclaredAccess);
-            if work.dynamic && run.outcome == undeclared {
-                work.done = Some(Done::Retry { burned: run.fuel });
+            let sender = &self.txs[tx_index as usize].transaction.sender;
+            if !waiting.is_empty() && waiting.contains(sender) {
+                footprints.push(std::iter::empty());
+                pending.push(Pending::retry(tx_index, 0));
             } else {
-                work.cells = std::mem::take(&mut run.cells);
-                work.finish(run, tx.hash, false);
+                pending.extend(self.run_one(&mut worker, tx_index, has_dynamic)?);
+                footprints.push(worker.footprint());
             }
         }
-        Ok(())
+        for (&tx_index, footprint) in chunk.iter().zip(footprints.take()) {
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: a verified plan names each transaction once.
+            let receipt = unsafe { self.receipts.get_mut(tx_index) };
+            receipt.footprint = Hash(footprint);
+        }
+        Ok(pending)
+    }
+
+    fn run_one(
+        &self,
+        worker: &mut Worker,
+        tx_index: u32,
+        has_dynamic: bool,
+    ) -> Result<Option<Pending>, StoreError> {
+        let tx = self.txs[tx_index as usize];
+        let interned = self.plan.interned();
+        let accesses = interned.accesses().of(tx_index);
+        worker.load(interned.shared_lists(), tx_index, |at, _| {
+            let slot = accesses[at].slot;
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: the slot is in the list of a transaction of the current batch.
+            let value = unsafe { self.slots.read(slot) };
+            Ok((slot, value))
+        })?;
+        let mut run = worker.run(tx.transaction, Mode::Enforce, self.env, 0)?;
+        let undeclared = Outcome::Trap(TrapKind::UndeclaredAccess);
+        let is_dynamic = || interned.lists().of(tx_index).is_some_and(|list| list.dynamic);
+        if has_dynamic && run.outcome == undeclared && is_dynamic() {
+            return Ok(Some(Pending::retry(tx_index, run.fuel)));
+        }
+        let cells = worker.cells_mut();
+        let waits = has_dynamic || cells.iter().any(|cell| cell.added.get() != 0);
+        let pending = waits.then(|| {
+            let (effects, fee_only) = (effects_of(cells), run.fee_only.take());
+            Pending { tx_index, effects, fee_only, retry: None }
+        });
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: these are the accesses of a transaction of the current batch, and a verified plan
+        // names each transaction once.
+        unsafe {
+            if !waits {
+                self.slots.publish(accesses, cells);
+            }
+            *self.logs.get_mut(tx_index) = std::mem::take(&mut run.logs);
+            *self.receipts.get_mut(tx_index) = receipt_of(run, tx.hash, false);
+        }
+        Ok(pending)
+    }
+
+    /// Ends a transaction of a batch: its additions may turn out not to fit, and then it failed.
+    ///
+    /// Transactions of a batch settle in the published order, so that the one that fails is the
+    /// one that would fail sequentially.
+    fn settle(&mut self, pending: Pending, waiting: &mut HashSet<Address>) {
+        let Pending { tx_index, mut effects, fee_only, retry } = pending;
+        let sender = self.txs[tx_index as usize].transaction.sender;
+        let retry = if waiting.contains(&sender) { Some(0) } else { retry };
+        if let Some(burned) = retry {
+            waiting.insert(sender);
+            self.retries.push((tx_index, burned));
+        } else if self.slots.try_apply(&effects).is_err() {
+            let receipt = self.receipts.as_mut_slice()[tx_index as usize].get_mut();
+            fail_counter(receipt, &mut effects, fee_only, &sender, &self.executor.prices);
+            self.slots.apply(&effects);
+        }
     }
 }
 
-impl Work {
-    fn finish(&mut self, run: Run, tx: Hash, tail: bool) {
-        let receipt = Receipt {
-            tx,
-            outcome: run.outcome,
-            fuel: run.fuel,
-            fee: run.fee,
-            results: run.results,
-            events: run.events,
-            footprint: run.footprint,
-            tail,
-            failure: run.failure,
-        };
-        self.fee_only = run.fee_only;
-        self.done = Some(Done::Receipt(Box::new(receipt), run.logs));
+impl Pending {
+    fn retry(tx_index: u32, burned: u64) -> Self {
+        Self { tx_index, effects: Vec::new(), fee_only: None, retry: Some(burned) }
+    }
+}
+
+/// What stands for a receipt until the transaction has run.
+fn blank() -> Receipt {
+    Receipt {
+        tx: Hash::ZERO,
+        outcome: Outcome::Ok,
+        fuel: 0,
+        fee: 0,
+        results: Vec::new(),
+        events: Vec::new(),
+        footprint: Hash::ZERO,
+        tail: false,
+        failure: None,
+    }
+}
+
+/// The receipt of a run, without its footprint.
+fn receipt_of(run: Run, tx: Hash, tail: bool) -> Receipt {
+    Receipt {
+        tx,
+        outcome: run.outcome,
+        fuel: run.fuel,
+        fee: run.fee,
+        results: run.results,
+        events: run.events,
+        footprint: Hash::ZERO,
+        tail,
+        failure: run.failure,
+    }
+}
+
+/// The lists of one chunk of transactions.
+fn derive_chunk(
+    txs: &[Tx<'_>],
+    engine: &Engine,
+    state: &dyn StateRead,
+    prices: &Prices,
+) -> Result<Chunk, StoreError> {
+    let mut chunk = ChunkBuilder::new();
+    let mut contracts = ContractSet::default();
+    for tx in txs {
+        let tx = tx.transaction;
+        // A transaction whose list does not follow has a row that says so.
+        let derived = derive_with(tx, &mut contracts, engine, state, prices, &mut chunk)?;
+        // A dynamic transaction without an explicit list would only fail.
+        if derived.is_ok() && tx.access.is_empty() && chunk.is_dynamic() {
+            chunk.unlist();
+        }
+    }
+    Ok(chunk.finish())
+}
+
+/// Derives a list, loading the contracts it needs.
+pub(crate) fn derive_with(
+    tx: &Transaction,
+    contracts: &mut ContractSet,
+    engine: &Engine,
+    state: &dyn StateRead,
+    prices: &Prices,
+    chunk: &mut ChunkBuilder,
+) -> Result<Result<(), AccessError>, StoreError> {
+    loop {
+        let derived = derive_list(tx, contracts, prices, chunk);
+        match &derived {
+            Err(AccessError::Derive { source: DeriveError::NoSuchContract(address), .. })
+                if contracts.load(engine, state, address)? =>
+            {
+                chunk.pop();
+            }
+            _ => return Ok(derived),
+        }
     }
 }

@@ -3,13 +3,16 @@
 mod block;
 mod genesis;
 mod key;
+pub(crate) mod lanes;
 mod receipt;
 mod transaction;
 
 pub use block::{Block, BlockRecord, ContractRecord, Header, merkle_root, schedule_hash};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, Limits, Prices};
 pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
-pub use receipt::{EventRecord, Failure, Receipt, Undeclared};
+pub(crate) use key::{KeyBlock, key_block};
+pub(crate) use receipt::Footprints;
+pub use receipt::{EventRecord, Failure, Receipt, Undeclared, footprint_entry, footprint_hash};
 pub use transaction::{
     ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX,
     Transaction, TransactionError, address_of, contract_address,

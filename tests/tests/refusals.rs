@@ -3,8 +3,8 @@
 use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
 use kempe_runtime::chain::{Chain, ChainError};
 use kempe_runtime::engine::BlockEnv;
-use kempe_runtime::executor::{Executor, Tx};
-use kempe_runtime::scheduler::{Color, Schedule};
+use kempe_runtime::executor::{Executor, Plan, Tx};
+use kempe_runtime::scheduler::{Color, Mode, Schedule};
 use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{
     Action, Bytes, DeclaredAccess, KeyHash, Receipt, StateKey, TransactionError, contract_address,
@@ -373,9 +373,10 @@ fn a_panic_in_a_worker_loses_the_block_and_nothing_else() {
             .map(|signed| Tx { transaction: &signed.transaction, hash: signed.transaction.hash() })
             .collect();
         let lists = executor.derive(&txs, &state).expect("lists");
-        let interned = executor.intern(&lists, &txs);
+        let interned = executor.intern(lists, &txs);
         let schedule = Schedule::new([[0, 1]], &[]).expect("each once");
-        executor.execute(&txs, lists, &interned, &schedule, &state, BlockEnv::default())
+        let plan = Plan::new(interned, schedule, Mode::Free).expect("they do not conflict");
+        executor.execute(&txs, &plan, &state, BlockEnv::default())
     };
     let error = run(9).expect_err("a worker panicked");
     assert!(error.to_string().contains("as the test wants it"), "{error}");

@@ -1,13 +1,13 @@
 //! `kempe explain`: what a transaction declares, what it touched, and who it waits for.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use kempe_abi::AccessKind;
+use kempe_runtime::access::ListedKey;
 use kempe_runtime::chain::Chain;
-use kempe_runtime::executor::{Interned, Lists};
+use kempe_runtime::executor::Interned;
 use kempe_runtime::scheduler::{Accesses, Block, ConflictGraph};
-use kempe_runtime::types::{BlockRecord, StateKey};
+use kempe_runtime::types::BlockRecord;
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
@@ -77,20 +77,21 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
 fn explain(session: &Session, record: &BlockRecord, index: usize) -> Result<Explained, Failure> {
     let chain: &Chain = &session.chain;
     let describer = Describer::new(chain, &session.names);
-    let (lists, interned) = chain.lists(&record.block)?;
+    let interned = chain.lists(&record.block)?;
     let tx = TxView::new(&describer, record, index).expect("the position was checked");
     let planned_tail = record.block.schedule.tail().iter().any(|&at| at as usize == index);
-    let list = lists.as_slice().get(index).and_then(Option::as_ref).filter(|_| !planned_tail);
-    let entries = list.map(|list| {
-        let touched = footprint::recover(&list.cells, &record.receipts[index].footprint);
-        let entry = |(at, cell): (usize, &kempe_runtime::access::Cell)| EntryView {
-            kind: cell.kind.word(),
-            key: describer.key(&cell.key),
+    let list = u32::try_from(index).ok().and_then(|index| interned.lists().of(index));
+    let entries = list.filter(|_| !planned_tail).map(|list| {
+        let kinds: Vec<_> = list.iter().map(|key| (key.hash, key.kind)).collect();
+        let touched = footprint::recover(&kinds, &record.receipts[index].footprint);
+        let entry = |(at, key): (usize, ListedKey<'_>)| EntryView {
+            kind: key.kind.word(),
+            key: describer.key(&key.state_key()),
             touched: touched.as_ref().map(|bits| footprint::words(bits[at])),
         };
-        list.cells.iter().enumerate().map(entry).collect()
+        list.iter().enumerate().map(entry).collect()
     });
-    let waits_for = waits(&describer, record, &lists, &interned, index)?;
+    let waits_for = waits(&describer, record, &interned, index)?;
     let batches = record.block.schedule.n_batches();
     Ok(Explained { tx, batches, list: entries, waits_for })
 }
@@ -99,7 +100,6 @@ fn explain(session: &Session, record: &BlockRecord, index: usize) -> Result<Expl
 fn waits(
     describer: &Describer<'_>,
     record: &BlockRecord,
-    lists: &Lists,
     interned: &Interned,
     index: usize,
 ) -> Result<Vec<WaitView>, Failure> {
@@ -109,14 +109,13 @@ fn waits(
     let in_tail = |tx: u32| schedule.tail().contains(&tx);
     let mut published = Accesses::default();
     for &tx in order {
-        let row = if in_tail(tx) { &[][..] } else { interned.accesses.of(tx) };
+        let row = if in_tail(tx) { &[][..] } else { interned.accesses().of(tx) };
         published.push_tx(row.iter().copied());
     }
     let graph = ConflictGraph::new(&Block::new(&published, &[], &[], &[])?);
     let Some(place) = (0u32..).zip(order).find(|(_, tx)| **tx as usize == index) else {
         return Ok(Vec::new());
     };
-    let keys = slot_keys(lists, interned);
     let kind_of = |place: u32, slot: u32| {
         let access = published.of(place).iter().find(|access| access.slot == slot);
         access.map_or(AccessKind::Read, |access| access.kind).word()
@@ -129,20 +128,12 @@ fn waits(
             batch: other.batch,
             action: other.actions.join("; "),
             sender: other.sender,
-            key: keys.get(&wait.slot).map_or_else(String::new, |key| describer.key(key)),
+            key: describer.key(&interned.key(wait.slot).state_key()),
             kind: kind_of(place.0, wait.slot),
             other_kind: kind_of(wait.tx, wait.slot),
         })
     };
     Ok(graph.waits_for(place.0).into_iter().filter_map(view).collect())
-}
-
-/// The key behind each slot.
-pub(super) fn slot_keys(lists: &Lists, interned: &Interned) -> BTreeMap<u32, StateKey> {
-    let cells = lists.as_slice().iter().flatten().flat_map(|list| &list.cells);
-    let keys: BTreeMap<_, _> = cells.map(|cell| (cell.hash, &cell.key)).collect();
-    let slots = (0u32..).zip(&interned.slots);
-    slots.filter_map(|(slot, hash)| Some((slot, (*keys.get(hash)?).clone()))).collect()
 }
 
 fn text(explained: &Explained) -> String {

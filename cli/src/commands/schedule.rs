@@ -14,7 +14,6 @@ use kempe_runtime::scheduler::{
 };
 use serde::Serialize;
 
-use super::explain::slot_keys;
 use crate::args::{Global, HELP};
 use crate::calls::Calls;
 use crate::describe::Describer;
@@ -174,10 +173,15 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let transactions = calls.next_block(&session, n_max)?;
     let prepared = session.chain.prepare(transactions, now_ms())?;
     let describer = Describer::new(&session.chain, &session.names);
-    let keys = slot_keys(&prepared.lists, &prepared.interned);
-    let keys = keys.into_iter().map(|(slot, key)| (slot, describer.key(&key))).collect();
-    let interned = prepared.interned;
-    Ok(Input { accesses: interned.accesses, senders: interned.senders, tail: interned.tail, keys })
+    let interned = prepared.plan.interned();
+    let slots = 0..u32::try_from(interned.slots().len())?;
+    let key = |slot| (slot, describer.key(&interned.key(slot).state_key()));
+    Ok(Input {
+        accesses: interned.accesses().clone(),
+        senders: interned.senders().to_vec(),
+        tail: interned.tail().to_vec(),
+        keys: slots.map(key).collect(),
+    })
 }
 
 fn report(

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::{Chain, ChainError, read_balance, read_nonce};
 use crate::engine::BlockEnv;
-use crate::executor::{BlockOutput, Change, Executor, Interned, Lists, Tx, oracle};
-use crate::scheduler::{self, Mode, Schedule};
+use crate::executor::{BlockOutput, Change, Executor, Plan, Tx, oracle};
+use crate::scheduler::Mode;
 use crate::state::{CommitBatch, StateChange, StateRead, TreeUpdate, TxLocation};
 use crate::types::{
     Block, BlockRecord, Bytes, Header, Prices, SignedTransaction, StateKey, Transaction,
@@ -35,12 +35,8 @@ pub struct Prepared {
     pub hashes: Vec<Hash>,
     /// Those that did not, by their position in what was given.
     pub rejected: Vec<(usize, TransactionError)>,
-    /// Their keys as numbers.
-    pub interned: Interned,
-    /// The access lists.
-    pub lists: Lists,
-    /// The schedule.
-    pub schedule: Schedule,
+    /// Their access lists and the schedule.
+    pub plan: Plan,
     /// The height and time under which they run.
     pub env: BlockEnv,
 }
@@ -75,8 +71,7 @@ impl Chain {
             let (tx_index, source) = prepared.rejected.swap_remove(0);
             return Err(ChainError::Transaction { tx_index, source: Box::new(source) });
         }
-        let lists = std::mem::take(&mut prepared.lists);
-        let output = self.execute_lists(&prepared, lists)?;
+        let output = self.execute_plan(&prepared, &prepared.plan)?;
         self.commit_prepared(prepared, output)
     }
 
@@ -116,34 +111,34 @@ impl Chain {
         let state = self.state()?;
         let txs = with_hashes(&kept, &hashes);
         let lists = self.executor.derive(&txs, &state)?;
-        let interned = self.executor.intern(&lists, &txs);
-        let block = scheduling_block(&interned)?;
-        let schedule = self.options.scheduler.schedule(&block);
-        scheduler::verify(&schedule, &block, self.options.scheduler.mode())?;
+        let interned = self.executor.intern(lists, &txs);
+        let scheduler = self.options.scheduler;
+        let schedule = scheduler.schedule(&interned.block());
+        let plan = Plan::new(interned, schedule, scheduler.mode())?;
         drop(txs);
-        Ok(Prepared { transactions: kept, hashes, rejected, interned, lists, schedule, env })
+        Ok(Prepared { transactions: kept, hashes, rejected, plan, env })
     }
 
     /// Executes prepared transactions on this chain's threads, from deriving the lists to the
-    /// receipts. Commits nothing, so it can be repeated.
+    /// receipts, by the schedule that was made. Commits nothing, so it can be repeated.
     ///
     /// # Errors
     /// [`ChainError::Executor`].
     pub fn execute(&mut self, prepared: &Prepared) -> Result<BlockOutput, ChainError> {
-        let lists = self.executor.derive(&prepared.txs(), &self.state()?)?;
-        self.execute_lists(prepared, lists)
+        let txs = prepared.txs();
+        let lists = self.executor.derive(&txs, &self.state()?)?;
+        let interned = self.executor.intern(lists, &txs);
+        let plan = Plan::new(interned, prepared.plan.schedule().clone(), Mode::Free)?;
+        self.execute_plan(prepared, &plan)
     }
 
-    fn execute_lists(
+    fn execute_plan(
         &mut self,
         prepared: &Prepared,
-        lists: Lists,
+        plan: &Plan,
     ) -> Result<BlockOutput, ChainError> {
         let state = self.state()?;
-        let txs = prepared.txs();
-        let (interned, schedule) = (&prepared.interned, &prepared.schedule);
-        let output =
-            self.executor.execute(&txs, lists, interned, schedule, &state, prepared.env)?;
+        let output = self.executor.execute(&prepared.txs(), plan, &state, prepared.env)?;
         Ok(with_nonces(output, &prepared.transactions))
     }
 
@@ -154,7 +149,7 @@ impl Chain {
     pub fn execute_oracle(&self, prepared: &Prepared) -> Result<BlockOutput, ChainError> {
         let state = self.state()?;
         let (engine, prices) = (&self.engine, self.genesis.prices);
-        let (txs, schedule) = (prepared.txs(), &prepared.schedule);
+        let (txs, schedule) = (prepared.txs(), prepared.plan.schedule());
         let output = self
             .executor
             .install(|| oracle::execute(engine, prices, &txs, schedule, &state, prepared.env))?;
@@ -179,7 +174,8 @@ impl Chain {
         prepared: Prepared,
         output: BlockOutput,
     ) -> Result<BlockReport, ChainError> {
-        let Prepared { transactions, hashes, rejected, schedule, env, .. } = prepared;
+        let Prepared { transactions, hashes, rejected, plan, env } = prepared;
+        let schedule = plan.into_schedule();
         let BlockOutput { receipts, changes, logs } = output;
         let changes = state_changes(&self.executor, changes);
         let update = self.tree_update(&changes)?;
@@ -204,17 +200,10 @@ impl Chain {
     /// # Errors
     /// [`ChainError`]; nothing was changed then, unless a commit failed.
     pub fn apply(&mut self, block: &Block) -> Result<BlockReport, ChainError> {
-        let (hashes, lists, interned) = self.check_block(block)?;
+        let (hashes, plan) = self.check_block(block)?;
         let state = self.state()?;
         let txs = with_hashes(&block.transactions, &hashes);
-        let output = self.executor.execute(
-            &txs,
-            lists,
-            &interned,
-            &block.schedule,
-            &state,
-            env_of(block),
-        )?;
+        let output = self.executor.execute(&txs, &plan, &state, env_of(block))?;
         let output = with_nonces(output, &block.transactions);
         let receipts_root = self.receipts_root(&output.receipts);
         expect("receipts_root", block.header.receipts_root, receipts_root)?;
@@ -227,7 +216,7 @@ impl Chain {
     }
 
     /// Everything about a block from elsewhere that can be checked before it is executed.
-    fn check_block(&self, block: &Block) -> Result<(Vec<Hash>, Lists, Interned), ChainError> {
+    fn check_block(&self, block: &Block) -> Result<(Vec<Hash>, Plan), ChainError> {
         self.check_usable()?;
         self.check_count(block.transactions.len())?;
         self.check_header(&block.header)?;
@@ -243,14 +232,13 @@ impl Chain {
         expect("schedule_hash", block.header.schedule_hash, schedule_hash(&block.schedule))?;
         let txs = with_hashes(&block.transactions, &hashes);
         let lists = self.executor.derive(&txs, &self.state()?)?;
-        let interned = self.executor.intern(&lists, &txs);
-        scheduler::verify(&block.schedule, &scheduling_block(&interned)?, Mode::Free)?;
-        Ok((hashes, lists, interned))
+        let interned = self.executor.intern(lists, &txs);
+        Ok((hashes, Plan::new(interned, block.schedule.clone(), Mode::Free)?))
     }
 
     /// The state root that the serial oracle gives for a block from elsewhere.
     pub(super) fn oracle_root(&self, block: &Block) -> Result<Hash, ChainError> {
-        let (hashes, ..) = self.check_block(block)?;
+        let (hashes, _) = self.check_block(block)?;
         let state = self.state()?;
         let txs = with_hashes(&block.transactions, &hashes);
         let (engine, prices) = (&self.engine, self.genesis.prices);
@@ -351,14 +339,6 @@ fn state_changes(executor: &Executor, changes: Vec<Change>) -> Vec<StateChange> 
 
 fn env_of(block: &Block) -> BlockEnv {
     BlockEnv { height: block.header.height, time_ms: block.header.time_ms }
-}
-
-/// The block as the scheduler sees it. Costs are equal: a transaction's fuel limit says little
-/// about its time.
-pub(super) fn scheduling_block(
-    interned: &Interned,
-) -> Result<scheduler::Block<'_>, scheduler::BlockError> {
-    scheduler::Block::new(&interned.accesses, &[], &interned.senders, &interned.tail)
 }
 
 fn expect<T: PartialEq + ToString>(

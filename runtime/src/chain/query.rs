@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use kempe_abi::{Address, Hash, MethodId, Outcome, TrapKind};
 
-use super::blocks::scheduling_block;
 use super::{Chain, ChainError};
-use crate::engine::{BlockEnv, ContractSet, Worker};
-use crate::executor::{Interned, Lists, Tx, derive_with, solo, sum_of};
+use crate::engine::{BlockEnv, Worker};
+use crate::executor::{Interned, Tx, fits, solo};
 use crate::scheduler::ConflictGraph;
 use crate::state::StateRead;
 use crate::types::{Action, Block, DeclaredAccess, EventRecord, Failure, Transaction};
@@ -98,26 +97,28 @@ impl Chain {
     ) -> Result<Simulation, ChainError> {
         let state = self.state()?;
         let env = BlockEnv { height: self.head.height + 1, time_ms: self.head.time_ms };
-        let mut contracts = ContractSet::default();
-        let derived = derive_with(tx, &mut contracts, &self.engine, &*state, &prices)?;
-        let (list, mode) = solo(derived, tx, &prices, &*state)?;
-        let dynamic = list.dynamic;
-        let declared: Vec<_> = list
-            .cells
-            .iter()
-            .map(|cell| DeclaredAccess { kind: cell.kind, key: cell.key.clone() })
-            .collect();
-        let mut worker = Worker::new(&self.engine, prices, &state, false);
-        let mut run = self.executor.install(move || worker.run(tx, list.cells, mode, env, 0))?;
-        let overflow = run.cells.iter().any(|cell| sum_of(cell, cell.value.as_deref()).is_err());
-        if overflow {
+        let (lists, mode) = solo(tx, &self.engine, &*state, &prices)?;
+        let lists = Arc::new(lists);
+        let list = lists.of(0);
+        let dynamic = list.is_some_and(|list| list.dynamic);
+        let listed = list.into_iter().flat_map(|list| list.iter());
+        let declared: Vec<_> =
+            listed.map(|key| DeclaredAccess { kind: key.kind, key: key.state_key() }).collect();
+        let mut worker = Worker::new(&self.engine, prices, false);
+        worker.set_state(&state);
+        worker.load(&lists, 0, |_, key| Ok((u32::MAX, state.get(key)?)))?;
+        let (worker, run) = self.executor.install(move || {
+            let run = worker.run(tx, mode, env, 0);
+            (worker, run)
+        });
+        let mut run = run?;
+        if worker.keys().any(|(_, cell)| !fits(cell)) {
             run.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
             (run.results, run.events) = (Vec::new(), Vec::new());
         }
-        let touched = run.cells.iter().filter_map(|cell| {
-            let kind = cell.touched.kind()?;
-            Some(DeclaredAccess { kind, key: cell.key.clone() })
-        });
+        let touched = worker
+            .keys()
+            .filter_map(|(key, cell)| Some(DeclaredAccess { kind: cell.touched.kind()?, key }));
         Ok(Simulation {
             outcome: run.outcome,
             fuel: run.fuel,
@@ -137,7 +138,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError`].
-    pub fn lists(&self, block: &Block) -> Result<(Lists, Interned), ChainError> {
+    pub fn lists(&self, block: &Block) -> Result<Interned, ChainError> {
         let state: Arc<dyn StateRead> = self.state()?;
         let hashes: Vec<Hash> = block.transactions.iter().map(|tx| tx.transaction.hash()).collect();
         let txs: Vec<Tx<'_>> = block
@@ -147,15 +148,12 @@ impl Chain {
             .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
             .collect();
         let lists = self.executor.derive(&txs, &state)?;
-        let interned = self.executor.intern(&lists, &txs);
-        Ok((lists, interned))
+        Ok(self.executor.intern(lists, &txs))
     }
 
     /// The thinned conflict graph over interned lists.
-    ///
-    /// # Errors
-    /// [`ChainError::Schedule`].
-    pub fn conflicts(&self, interned: &Interned) -> Result<ConflictGraph, ChainError> {
-        Ok(ConflictGraph::new(&scheduling_block(interned)?))
+    #[must_use]
+    pub fn conflicts(&self, interned: &Interned) -> ConflictGraph {
+        ConflictGraph::new(&interned.block())
     }
 }

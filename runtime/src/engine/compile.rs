@@ -1,5 +1,6 @@
 //! The engine's configuration, and the cache of compiled code.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
@@ -39,6 +40,7 @@ pub enum EngineError {
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     codes: Mutex<HashMap<Hash, Arc<Code>>>,
+    n_codes: AtomicUsize,
 }
 
 /// Admitted and compiled code, shared by all contracts that were deployed from it.
@@ -49,6 +51,8 @@ pub struct Code {
     pub admitted: Admitted,
     /// Each method's selector and position in the ABI.
     pub methods: HashMap<MethodId, usize>,
+    /// Tells it from every other code of the engine.
+    pub(super) number: usize,
     pub(super) pre: InstancePre<Host>,
     /// The memory after instantiation, taken from the first instance.
     pub(super) image: OnceLock<Box<[u8]>>,
@@ -68,7 +72,7 @@ impl Engine {
     pub fn new() -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&config())
             .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
-        Ok(Self { wasmtime, codes: Mutex::default() })
+        Ok(Self { wasmtime, codes: Mutex::default(), n_codes: AtomicUsize::new(0) })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -107,7 +111,8 @@ impl Engine {
         let pre = linker.instantiate_pre(&module).map_err(failed)?;
         let methods = (0..).zip(&admitted.abi.methods);
         let methods = methods.map(|(at, method)| (MethodId::of(&method.name), at)).collect();
-        Ok(Code { hash, admitted, methods, pre, image: OnceLock::new() })
+        let number = self.n_codes.fetch_add(1, Ordering::Relaxed);
+        Ok(Code { hash, admitted, methods, number, pre, image: OnceLock::new() })
     }
 }
 

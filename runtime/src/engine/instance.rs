@@ -8,9 +8,8 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use kempe_abi::host::{MEMORY, METHOD_PREFIX};
-use kempe_abi::{Hash, Outcome, TrapKind};
+use kempe_abi::{Outcome, TrapKind};
 use wasmtime::{Global, Memory, Store, Trap, TypedFunc, Val};
 
 use super::compile::{Code, Engine};
@@ -19,10 +18,11 @@ use super::session::{Host, Session};
 /// The most idle instances that a worker keeps. At the largest memory they hold 64 MiB.
 const IDLE_MAX: usize = 64;
 
-/// The idle instances of one worker, by code.
+/// The idle instances of one worker.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: HashMap<Hash, Vec<Instance>>,
+    /// By the number of their code.
+    idle: Vec<Vec<Instance>>,
     n_idle: usize,
     /// Whether to make a fresh instance for each call instead of reusing one.
     pub(crate) fresh: bool,
@@ -45,7 +45,7 @@ impl Pool {
         code: &Arc<Code>,
     ) -> Result<Instance, wasmtime::Error> {
         if !self.fresh
-            && let Some(mut instance) = self.idle.get_mut(&code.hash).and_then(Vec::pop)
+            && let Some(mut instance) = self.idle.get_mut(code.number).and_then(Vec::pop)
         {
             self.n_idle -= 1;
             instance.reset()?;
@@ -64,12 +64,11 @@ impl Pool {
             self.n_idle = 0;
         }
         self.n_idle += 1;
-        match self.idle.get_mut(&instance.code.hash) {
-            Some(idle) => idle.push(instance),
-            None => {
-                self.idle.insert(instance.code.hash, vec![instance]);
-            }
+        let number = instance.code.number;
+        if self.idle.len() <= number {
+            self.idle.resize_with(number + 1, Vec::new);
         }
+        self.idle[number].push(instance);
     }
 }
 

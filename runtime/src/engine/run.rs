@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use kempe_abi::host::INIT;
-use kempe_abi::{AccessKind, Address, Hash, MethodId, MethodKind, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, MethodId, MethodKind, Outcome, TrapKind};
 
+use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::contracts::Contract;
 use super::session::{BlockEnv, Session, counter_add};
-use crate::access::{Cell, Delta};
+use crate::access::Lists;
 use crate::state::{StateRead, StoreError};
 use crate::types::{
-    Action, Bytes, ContractRecord, EventRecord, Failure, Prices, Transaction, contract_address,
-    system_field,
+    Action, Bytes, ContractRecord, EventRecord, Failure, KeyHash, Prices, StateKey, Transaction,
+    contract_address, system_field,
 };
 
 /// Whether touches outside the access list are refused or recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A touch that the list does not permit is a trap.
     Enforce,
     /// Nothing runs: the transaction pays for having been looked at, and ends with this trap.
@@ -28,32 +29,28 @@ pub enum Mode {
 
 /// What running a transaction gave.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// How it ended.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// The fuel it burned.
-    pub fuel: u64,
+    pub(crate) fuel: u64,
     /// The fee it paid.
-    pub fee: u128,
+    pub(crate) fee: u128,
     /// The results of its actions.
-    pub results: Vec<Vec<u8>>,
+    pub(crate) results: Vec<Vec<u8>>,
     /// Its events.
-    pub events: Vec<EventRecord>,
+    pub(crate) events: Vec<EventRecord>,
     /// Its log lines and panics; not part of the receipt.
-    pub logs: Vec<String>,
-    /// The cells, with the changes of a successful run, or only the fee's of a failed one.
-    pub cells: Vec<Cell>,
-    /// The footprint's hash.
-    pub footprint: Hash,
+    pub(crate) logs: Vec<String>,
     /// Where it failed.
-    pub failure: Option<Failure>,
+    pub(crate) failure: Option<Failure>,
     /// The sender's balance after the fee alone, should the transaction fail when its additions
     /// are applied.
-    pub fee_only: Option<Bytes>,
+    pub(crate) fee_only: Option<Bytes>,
 }
 
 /// Runs transactions one after the other, with instances of its own.
-pub struct Worker {
+pub(crate) struct Worker {
     session: Option<Box<Session>>,
 }
 
@@ -64,48 +61,80 @@ impl std::fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker without instances, which reads code from `state`.
+    /// A worker without instances.
     ///
     /// With `fresh`, every call gets an instance of its own: slower, for the oracle.
-    #[must_use]
-    pub fn new(
-        engine: &Arc<Engine>,
-        prices: Prices,
-        state: &Arc<dyn StateRead>,
-        fresh: bool,
-    ) -> Self {
-        let mut session = Session::new(Arc::clone(engine), prices, Arc::clone(state));
+    pub(crate) fn new(engine: &Arc<Engine>, prices: Prices, fresh: bool) -> Self {
+        let mut session = Session::new(Arc::clone(engine), prices);
         session.pool.fresh = fresh;
         Self { session: Some(Box::new(session)) }
     }
 
     /// From where a recording run and the loading of code read.
-    pub fn set_state(&mut self, state: &Arc<dyn StateRead>) {
+    pub(crate) fn set_state(&mut self, state: &Arc<dyn StateRead>) {
         self.session_mut().state = Arc::clone(state);
+    }
+
+    fn session(&self) -> &Session {
+        self.session.as_ref().expect("a run returns the session")
     }
 
     fn session_mut(&mut self) -> &mut Session {
         self.session.as_mut().expect("a run returns the session")
     }
 
-    /// Runs a transaction on the cells of its access list, which hold the current values.
+    /// Makes the cells of a transaction's list for the next run; `value` gives each one's number in
+    /// the block and its current value.
+    ///
+    /// # Errors
+    /// What `value` returns.
+    pub(crate) fn load(
+        &mut self,
+        lists: &Arc<Lists>,
+        tx_index: u32,
+        value: impl FnMut(usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.session_mut().load(lists, tx_index, value)
+    }
+
+    /// The cells, after a run: with the changes of a successful one, or only the fee's of a failed
+    /// one.
+    pub(crate) fn cells_mut(&mut self) -> &mut [Cell] {
+        &mut self.session_mut().cells
+    }
+
+    /// The keys of the cells after a run, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (StateKey, &Cell)> {
+        let session = self.session();
+        session.cells.iter().map(|cell| (session.state_key(cell), cell))
+    }
+
+    /// The entries of the last run's footprint.
+    pub(crate) fn footprint(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.session().footprint()
+    }
+
+    /// Lets go of the lists and the state that it was given.
+    pub(crate) fn unload(&mut self) {
+        self.session_mut().unload();
+    }
+
+    /// Runs a transaction on the cells that were [loaded](Self::load).
     ///
     /// `burned` is the fuel of an earlier attempt: it counts against the limit and is paid for.
     ///
     /// # Errors
     /// [`StoreError`] when this node fails; the transaction then has no outcome.
-    #[allow(clippy::missing_panics_doc, reason = "every run returns the session")]
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         tx: &Transaction,
-        cells: Vec<Cell>,
         mode: Mode,
         env: BlockEnv,
         burned: u64,
     ) -> Result<Run, StoreError> {
         let mut session = self.session.take().expect("a run returns the session");
         let fuel = tx.fuel_limit.saturating_sub(burned);
-        session.begin(cells, mode == Mode::Record, env, fuel);
+        session.begin(mode == Mode::Record, env, fuel);
         let run;
         (session, run) = run_transaction(session, tx, mode);
         let fault = session.fault.take();
@@ -146,7 +175,6 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         }
     }
     let fuel = fuel_limit - session.fuel.min(fuel_limit);
-    let footprint = session.footprint();
     let failure = (outcome != Outcome::Ok).then(|| Failure {
         action: u32::try_from(action).unwrap_or(u32::MAX),
         contract: session.failed_in.unwrap_or(Address::ZERO),
@@ -166,8 +194,6 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         results,
         events: std::mem::take(&mut session.events),
         logs: std::mem::take(&mut session.logs),
-        cells: std::mem::take(&mut session.cells),
-        footprint,
         failure,
         fee_only,
     };
@@ -175,7 +201,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
 }
 
 /// Forgets what a failed transaction did to its cells.
-pub(crate) fn discard(cells: &mut [Cell]) {
+fn discard(cells: &mut [Cell]) {
     for cell in cells {
         cell.dirty = false;
         cell.added = Delta::default();
@@ -250,7 +276,8 @@ fn run_action(
     match action {
         Action::Call { contract, method, args } => {
             let outcome;
-            (session, outcome) = enter(session, *contract, *method, tx.sender, args.clone());
+            let args = session.buffer_of(args);
+            (session, outcome) = enter(session, *contract, *method, tx.sender, args);
             let ended = match outcome {
                 Outcome::Ok => Ok(std::mem::take(&mut session.callee_output)),
                 failed => Err(failed),
@@ -335,6 +362,7 @@ fn enter_frame(
     (session, outcome) = instance.call(session, position, args_len);
     session.pool.put(instance);
     let frame = session.frames.pop().expect("it was pushed above");
+    session.keep_buffer(frame.args);
     session.callee_output = frame.output;
     if outcome == Outcome::Ok
         && let Some(immutables) = frame.init

@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use kempe_abi::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use kempe_abi::{AccessKind, Address, CellKind, Hash, Outcome, TrapKind, Type};
-use smallvec::SmallVec;
+use kempe_abi::{AccessKind, Address, CellKind, Outcome, TrapKind, Type};
 use wasmtime::Memory;
 
+use super::cell::{Cell, Delta};
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
-use crate::access::{Cell, Delta, LINEAR_MAX};
+use crate::access::{Entry, LINEAR_MAX, Lists, place};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
     Bytes, EventRecord, KeyHash, KeyMap, LIST_ENTRIES_MAX, Prices, SYSTEM, StateKey, Undeclared,
-    system_field,
+    footprint_entry, system_field,
 };
 
 /// The stack that a thread needs to run transactions: each contract on the call stack takes its
@@ -61,8 +61,15 @@ pub(crate) struct Session {
     pub(crate) recording: bool,
     pub(crate) env: BlockEnv,
     pub(crate) cells: Vec<Cell>,
+    /// Where the names of the cells are.
+    lists: Arc<Lists>,
+    chunk: usize,
+    /// The keys that no list names.
+    recorded: Vec<StateKey>,
     index: KeyMap<u32>,
     pub(crate) frames: Vec<Frame>,
+    /// A buffer that held arguments, for the next ones.
+    spare: Vec<u8>,
     journal: Vec<Undo>,
     /// The number of the innermost call on the stack that would catch a failure; 0 if there is none.
     catching: u32,
@@ -82,6 +89,15 @@ pub(crate) struct Session {
     pub(crate) undeclared: Option<Undeclared>,
     /// A failure of this node, not of the transaction.
     pub(crate) fault: Option<StoreError>,
+}
+
+/// The state of a session that was given none.
+struct NoState;
+
+impl StateRead for NoState {
+    fn get(&self, _: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// A contract on the call stack.
@@ -114,19 +130,23 @@ pub(crate) struct Mark {
 }
 
 impl Session {
-    pub(crate) fn new(engine: Arc<Engine>, prices: Prices, state: Arc<dyn StateRead>) -> Self {
+    pub(crate) fn new(engine: Arc<Engine>, prices: Prices) -> Self {
         Self {
             engine,
             prices,
             pool: Pool::default(),
             contracts: Vec::new(),
             by_address: HashMap::new(),
-            state,
+            state: Arc::new(NoState),
             recording: false,
             env: BlockEnv::default(),
             cells: Vec::new(),
+            lists: Arc::default(),
+            chunk: 0,
+            recorded: Vec::new(),
             index: KeyMap::default(),
             frames: Vec::new(),
+            spare: Vec::new(),
             journal: Vec::new(),
             catching: 0,
             n_marks: 0,
@@ -143,15 +163,58 @@ impl Session {
         }
     }
 
-    /// Starts a transaction: nothing of the one before is left.
-    pub(crate) fn begin(&mut self, cells: Vec<Cell>, recording: bool, env: BlockEnv, fuel: u64) {
+    /// Makes the cells of a transaction's list; `value` gives each one's number in the block and
+    /// its value.
+    pub(crate) fn load(
+        &mut self,
+        lists: &Arc<Lists>,
+        tx_index: u32,
+        mut value: impl FnMut(usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.cells.clear();
+        self.recorded.clear();
+        if !Arc::ptr_eq(&self.lists, lists) {
+            self.lists = Arc::clone(lists);
+        }
+        let row;
+        (self.chunk, row) = place(tx_index);
+        for (at, entry) in lists.chunks[self.chunk].list(row).entries().iter().enumerate() {
+            let (slot, value) = value(at, &entry.hash)?;
+            self.cells.push(Cell::listed(entry, slot, value));
+        }
+        Ok(())
+    }
+
+    /// Lets go of the lists and the state.
+    pub(crate) fn unload(&mut self) {
+        self.cells.clear();
+        self.lists = Arc::default();
+        self.state = Arc::new(NoState);
+    }
+
+    /// The name of a cell.
+    fn name<'a>(&'a self, cell: &Cell) -> (&'a Address, &'a [u8]) {
+        if cell.recorded {
+            let key = &self.recorded[cell.key as usize];
+            return (&key.contract, &key.key);
+        }
+        self.lists.chunks[self.chunk].name(cell.contract, cell.key, cell.key_len)
+    }
+
+    /// The key of a cell.
+    pub(crate) fn state_key(&self, cell: &Cell) -> StateKey {
+        let (contract, key) = self.name(cell);
+        StateKey::new(*contract, cell.field, key)
+    }
+
+    /// Starts a transaction on the cells that were loaded: nothing of the one before is left.
+    pub(crate) fn begin(&mut self, recording: bool, env: BlockEnv, fuel: u64) {
         /// Contracts kept between transactions; they are only a cache.
         const CONTRACTS_MAX: usize = 1024;
         if self.contracts.len() > CONTRACTS_MAX {
             self.contracts.clear();
             self.by_address.clear();
         }
-        self.cells = cells;
         self.index.clear();
         self.recording = recording;
         self.env = env;
@@ -228,11 +291,13 @@ impl Session {
     }
 
     fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
-        let is = |cell: &Cell| {
-            cell.key.field == field && *cell.key.key == *key && cell.key.contract == *contract
-        };
         if self.cells.len() <= LINEAR_MAX {
-            return self.cells.iter().position(is);
+            return self.cells.iter().position(|cell| {
+                cell.field == field && usize::from(cell.key_len) == key.len() && {
+                    let (its_contract, its_key) = self.name(cell);
+                    its_key == key && its_contract == contract
+                }
+            });
         }
         for (at, cell) in (0u32..).zip(&self.cells).skip(self.index.len()) {
             self.index.insert(cell.hash, at);
@@ -265,7 +330,7 @@ impl Session {
         let kind = self.cells[at].kind;
         if !kind.permits(want) {
             if !self.recording {
-                let key = self.cells[at].key.clone();
+                let key = self.state_key(&self.cells[at]);
                 self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(kind) });
                 return Err(TrapKind::UndeclaredAccess);
             }
@@ -283,16 +348,23 @@ impl Session {
         // An entry found while running costs what a declared one costs.
         self.charge(self.prices.list_entry)?;
         let hash = key.hash();
-        let kind = if want == AccessKind::Add { want } else { AccessKind::Write };
-        let mut cell = Cell::new(key, hash, kind);
-        match self.state.get(&hash) {
-            Ok(value) => cell.value = value,
+        let value = match self.state.get(&hash) {
+            Ok(value) => value,
             Err(error) => {
                 self.fault = Some(error);
                 return Err(TrapKind::NotPermitted);
             }
-        }
-        self.cells.push(cell);
+        };
+        let entry = Entry {
+            hash,
+            contract: 0,
+            key: u32::try_from(self.recorded.len()).expect("LIST_ENTRIES_MAX bounds the cells"),
+            key_len: u16::try_from(key.key.len()).expect("KEY_BYTES_MAX bounds the key"),
+            field: key.field,
+            kind: if want == AccessKind::Add { want } else { AccessKind::Write },
+        };
+        self.cells.push(Cell { recorded: true, ..Cell::listed(&entry, u32::MAX, value) });
+        self.recorded.push(key);
         Ok(self.cells.len() - 1)
     }
 
@@ -408,6 +480,18 @@ impl Session {
         Ok(())
     }
 
+    /// A copy of these bytes, if possible in a buffer that was [kept](Self::keep_buffer).
+    pub(crate) fn buffer_of(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = std::mem::take(&mut self.spare);
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        buffer
+    }
+
+    pub(crate) fn keep_buffer(&mut self, buffer: Vec<u8>) {
+        self.spare = buffer;
+    }
+
     pub(crate) fn emit(&mut self, id: u32, data: &[u8]) -> Result<(), TrapKind> {
         self.event_bytes += data.len() + 64;
         if self.event_bytes > OUTPUT_BYTES_MAX {
@@ -464,14 +548,10 @@ impl Session {
         self.failed_in = None;
     }
 
-    /// The hash of what was touched: each key's hash and how, in order of the cells.
-    pub(crate) fn footprint(&self) -> Hash {
-        let mut bytes: SmallVec<[u8; 256]> = SmallVec::new();
-        for cell in self.cells.iter().filter(|cell| cell.touched.bits() != 0) {
-            bytes.extend_from_slice(&cell.hash.0);
-            bytes.push(cell.touched.bits());
-        }
-        Hash(*blake3::hash(&bytes).as_bytes())
+    /// The entries of the [footprint](crate::types::Receipt::footprint).
+    pub(crate) fn footprint(&self) -> impl Iterator<Item = [u8; 32]> {
+        let touched = self.cells.iter().filter(|cell| cell.touched.bits() != 0);
+        touched.map(|cell| footprint_entry(&cell.hash, cell.touched.bits()))
     }
 }
 

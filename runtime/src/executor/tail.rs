@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
+use kempe_abi::TrapKind;
 use kempe_abi::derive::DeriveError;
-use kempe_abi::{Address, TrapKind};
-use rayon::prelude::*;
 
-use super::arena::{Arena, fail_counter, sum_of};
-use super::lists::derive_with;
-use super::{BlockOutput, BlockRun, Change, Done, ExecutorError, Work};
-use crate::access::{AccessError, AccessList, fee_list};
-use crate::engine::{ContractSet, Mode};
-use crate::scheduler::Schedule;
+use super::effects::{Effect, effects_of, fail_counter};
+use super::{BlockOutput, BlockRun, Change, ExecutorError, Tx, derive_with, receipt_of};
+use crate::access::{AccessError, ChunkBuilder, Lists, fee_list};
+use crate::engine::{BlockEnv, ContractSet, Engine, Mode, Worker};
 use crate::state::{StateRead, StoreError};
-use crate::types::{Bytes, KeyHash, KeyMap, Prices, StateKey, Transaction};
+use crate::types::{
+    Bytes, KeyHash, KeyMap, Prices, Receipt, StateKey, Transaction, footprint_hash,
+};
 
 /// The state with the block's changes so far on top.
 pub(super) struct BlockView {
@@ -35,30 +34,35 @@ impl BlockView {
         Self { base: Arc::clone(base), changed: KeyMap::default() }
     }
 
-    /// Applies what a transaction did; see [`Arena::settle`].
+    /// Applies what a transaction did; its additions may turn out not to fit, and then it failed.
     pub(super) fn settle(
         &mut self,
-        work: &mut Work,
-        sender: &Address,
+        tx: &Transaction,
+        attempt: &mut Attempt,
         prices: &Prices,
     ) -> Result<(), StoreError> {
-        for cell in &work.cells {
-            if cell.added.get() != 0 && sum_of(cell, self.get(&cell.hash)?.as_deref()).is_err() {
-                fail_counter(work, sender, prices);
-                break;
-            }
-        }
-        for cell in &work.cells {
-            if cell.added.get() != 0
-                && let Ok(sum) = sum_of(cell, self.get(&cell.hash)?.as_deref())
-            {
-                self.changed.insert(cell.hash, (cell.key.clone(), Some(sum)));
-            }
-            if cell.dirty {
-                self.changed.insert(cell.hash, (cell.key.clone(), cell.value.clone()));
-            }
+        if !self.apply(attempt)? {
+            let Attempt { receipt, effects, fee_only, .. } = attempt;
+            fail_counter(receipt, effects, fee_only.take(), &tx.sender, prices);
+            self.apply(attempt)?;
         }
         Ok(())
+    }
+
+    /// Whether all of it could be applied; else none of it was.
+    fn apply(&mut self, attempt: &Attempt) -> Result<bool, StoreError> {
+        let mut values = Vec::with_capacity(attempt.effects.len());
+        for effect in &attempt.effects {
+            match effect.value(self.get(&effect.hash)?.as_deref()) {
+                Ok(value) => values.push(value),
+                Err(_) => return Ok(false),
+            }
+        }
+        for (effect, value) in attempt.effects.iter().zip(values) {
+            let key = attempt.keys[effect.cell as usize].clone();
+            self.changed.insert(effect.hash, (key, value));
+        }
+        Ok(true)
     }
 
     /// The changes, in arbitrary order.
@@ -68,108 +72,126 @@ impl BlockView {
     }
 }
 
+/// A transaction that ran alone.
+pub(super) struct Attempt {
+    pub(super) receipt: Receipt,
+    pub(super) logs: Vec<String>,
+    effects: Vec<Effect>,
+    /// The keys of all its cells.
+    keys: Vec<StateKey>,
+    fee_only: Option<Bytes>,
+}
+
+/// How a transaction runs alone.
+pub(super) struct Alone {
+    lists: Arc<Lists>,
+    mode: Mode,
+}
+
+impl Alone {
+    /// With the list that follows from the state as it is now.
+    pub(super) fn derive(
+        tx: &Transaction,
+        engine: &Engine,
+        state: &dyn StateRead,
+        prices: &Prices,
+    ) -> Result<Self, StoreError> {
+        let (lists, mode) = solo(tx, engine, state, prices)?;
+        Ok(Self { lists: Arc::new(lists), mode })
+    }
+
+    /// Whether it may touch what its list does not name and be tried again.
+    pub(super) fn is_dynamic(&self) -> bool {
+        self.mode == Mode::Record && self.lists.has_dynamic()
+    }
+
+    /// The same, as a transaction of a batch: only its list is permitted.
+    pub(super) fn in_batch(mut self) -> Self {
+        if self.mode == Mode::Record {
+            self.mode = Mode::Enforce;
+        }
+        self
+    }
+
+    /// Runs it on the values that `state` has now.
+    pub(super) fn run(
+        &self,
+        worker: &mut Worker,
+        tx: Tx<'_>,
+        state: &Arc<dyn StateRead>,
+        env: BlockEnv,
+        burned: u64,
+        tail: bool,
+    ) -> Result<Attempt, StoreError> {
+        worker.set_state(state);
+        worker.load(&self.lists, 0, |_, key| Ok((u32::MAX, state.get(key)?)))?;
+        let mut run = worker.run(tx.transaction, self.mode, env, burned)?;
+        let footprint = footprint_hash(&worker.footprint().collect::<Vec<_>>());
+        let keys = worker.keys().map(|(key, _)| key).collect();
+        let effects = effects_of(worker.cells_mut());
+        worker.unload();
+        let (logs, fee_only) = (std::mem::take(&mut run.logs), run.fee_only.take());
+        let receipt = Receipt { footprint, ..receipt_of(run, tx.hash, tail) };
+        Ok(Attempt { receipt, logs, effects, keys, fee_only })
+    }
+}
+
 /// Runs the tail, and collects the receipts and changes of the whole block.
-pub(super) fn finish(
-    block: &BlockRun<'_>,
-    mut works: Vec<Work>,
-    arena: Arena,
-    schedule: &Schedule,
-) -> Result<BlockOutput, ExecutorError> {
-    let retries = works.iter().filter_map(|work| match work.done {
-        Some(Done::Retry { burned }) => Some((work.tx_index, burned)),
-        _ => None,
-    });
-    let planned = schedule.tail().iter().map(|&tx_index| (tx_index, 0));
+pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorError> {
+    let planned = block.plan.schedule().tail().iter().map(|&tx_index| (tx_index, 0));
     // In order of index, so that one sender's transactions keep their order.
-    let mut tail: Vec<(u32, u64)> = planned.chain(retries).collect();
+    let mut tail: Vec<(u32, u64)> = planned.chain(block.retries.drain(..)).collect();
     tail.sort_unstable();
-    let changes = if tail.is_empty() {
-        arena.into_changes(&works)
-    } else {
-        let mut view = BlockView::new(block.state);
-        for change in arena.into_changes(&works) {
-            view.changed.insert(change.hash, (change.key, change.value));
-        }
-        run_tail(block, &tail, &mut works, view)?
-    };
-    let mut done: Vec<Option<Done>> = Vec::new();
-    done.resize_with(block.txs.len(), || None);
-    for work in &mut works {
-        if !matches!(work.done, Some(Done::Retry { .. })) {
-            done[work.tx_index as usize] = work.done.take();
-        }
+    let mut changes = block.slots.into_changes(block.plan.interned());
+    let (mut receipts, mut logs) = (block.receipts.into_vec(), block.logs.into_vec());
+    if tail.is_empty() {
+        return Ok(BlockOutput { receipts, changes, logs });
     }
-    // Freeing a block's cells is work enough to share.
-    works.into_par_iter().with_min_len(256).for_each(drop);
-    let mut receipts = Vec::with_capacity(done.len());
-    let mut logs = Vec::with_capacity(done.len());
-    for done in done.into_iter().flatten() {
-        if let Done::Receipt(receipt, lines) = done {
-            receipts.push(*receipt);
-            logs.push(lines);
-        }
+    let mut view = BlockView::new(block.state);
+    for change in changes {
+        view.changed.insert(change.hash, (change.key, change.value));
     }
+    let mut view = Arc::new(view);
+    let (executor, env) = (block.executor, block.env);
+    let mut worker = executor.worker();
+    for (tx_index, burned) in tail {
+        let at = tx_index as usize;
+        let tx = block.txs[at];
+        let state: Arc<dyn StateRead> = view.clone();
+        let alone = Alone::derive(tx.transaction, &executor.engine, &*state, &executor.prices)?;
+        let mut attempt = alone.run(&mut worker, tx, &state, env, burned, true)?;
+        drop(state);
+        let view = Arc::get_mut(&mut view).expect("the worker gave its handle back");
+        view.settle(tx.transaction, &mut attempt, &executor.prices)?;
+        (receipts[at], logs[at]) = (attempt.receipt, attempt.logs);
+    }
+    let view = Arc::into_inner(view).expect("the worker gave its handle back");
+    changes = view.into_changes();
+    changes.sort_unstable_by_key(|change| change.hash);
     Ok(BlockOutput { receipts, changes, logs })
 }
 
-fn run_tail(
-    block: &BlockRun<'_>,
-    tail: &[(u32, u64)],
-    works: &mut Vec<Work>,
-    view: BlockView,
-) -> Result<Vec<Change>, ExecutorError> {
-    let mut view = Arc::new(view);
-    let mut worker = block.executor.worker();
-    for &(tx_index, burned) in tail {
-        let tx = block.txs[tx_index as usize];
-        let state: Arc<dyn StateRead> = view.clone();
-        let (list, mode) =
-            tail_list(block, tx.transaction, &*state).map_err(ExecutorError::Store)?;
-        worker.set_state(&state);
-        let mut run = worker.run(tx.transaction, list.cells, mode, block.env, burned)?;
-        worker.set_state(block.state);
-        drop(state);
-        let cells = std::mem::take(&mut run.cells);
-        let mut work = Work { tx_index, cells, dynamic: list.dynamic, fee_only: None, done: None };
-        work.finish(run, tx.hash, true);
-        let view = Arc::get_mut(&mut view).expect("the worker gave its handle back");
-        view.settle(&mut work, &tx.transaction.sender, &block.executor.prices)?;
-        works.push(work);
-    }
-    drop(worker);
-    let view = Arc::into_inner(view).expect("the worker gave its handle back");
-    Ok(view.into_changes())
-}
-
-/// The list with which a transaction runs alone, against the state as it is now.
-fn tail_list(
-    block: &BlockRun<'_>,
-    tx: &Transaction,
-    state: &dyn StateRead,
-) -> Result<(AccessList, Mode), StoreError> {
-    let executor = block.executor;
-    let mut contracts = ContractSet::default();
-    let derived = derive_with(tx, &mut contracts, &executor.engine, state, &executor.prices)?;
-    solo(derived, tx, &executor.prices, state)
-}
-
-/// How a transaction with this list runs when it runs alone: in the tail, or simulated.
+/// The list of a transaction, and how it runs, when it runs alone: in the tail, or simulated.
 pub(crate) fn solo(
-    derived: Result<AccessList, AccessError>,
     tx: &Transaction,
-    prices: &Prices,
+    engine: &Engine,
     state: &dyn StateRead,
-) -> Result<(AccessList, Mode), StoreError> {
-    let (mut list, mode) = match derived {
-        Ok(list) if list.dynamic => (list, Mode::Record),
-        Ok(list) => (list, Mode::Enforce),
-        Err(AccessError::Deployment) => (AccessList::default(), Mode::Record),
-        Err(error) => (fee_list(tx, prices), Mode::Refuse(refusal(&error))),
+    prices: &Prices,
+) -> Result<(Lists, Mode), StoreError> {
+    let mut chunk = ChunkBuilder::new();
+    let mut contracts = ContractSet::default();
+    let derived = derive_with(tx, &mut contracts, engine, state, prices, &mut chunk)?;
+    let mode = match derived {
+        Ok(()) if chunk.is_dynamic() => Mode::Record,
+        Ok(()) => Mode::Enforce,
+        Err(AccessError::Deployment) => Mode::Record,
+        Err(error) => {
+            chunk = ChunkBuilder::new();
+            fee_list(tx, prices, &mut chunk);
+            Mode::Refuse(refusal(&error))
+        }
     };
-    for cell in &mut list.cells {
-        cell.value = state.get(&cell.hash)?;
-    }
-    Ok((list, mode))
+    Ok((Lists::of_chunk(chunk.finish()), mode))
 }
 
 fn refusal(error: &AccessError) -> TrapKind {

@@ -28,6 +28,7 @@ pub struct Accesses {
     entries: Vec<Access>,
     /// For each slot, the last entry that named it, plus one: finds a slot named twice in a row.
     last_entry: Vec<u32>,
+    n_slots: usize,
 }
 
 impl Default for Accesses {
@@ -42,7 +43,12 @@ impl Accesses {
     pub fn with_capacity(n_txs: usize, n_accesses: usize) -> Self {
         let mut offsets = Vec::with_capacity(n_txs + 1);
         offsets.push(0);
-        Self { offsets, entries: Vec::with_capacity(n_accesses), last_entry: Vec::new() }
+        Self {
+            offsets,
+            entries: Vec::with_capacity(n_accesses),
+            last_entry: Vec::new(),
+            n_slots: 0,
+        }
     }
 
     /// Appends the accesses of the next transaction. A slot named twice becomes one entry that
@@ -66,6 +72,16 @@ impl Accesses {
                 self.last_entry[slot] = self.end();
             }
         }
+        self.n_slots = self.n_slots.max(self.last_entry.len());
+        self.offsets.push(self.end());
+    }
+
+    /// Appends the accesses of the next transaction, which name each slot once: a list does.
+    pub(crate) fn push_distinct(&mut self, accesses: impl Iterator<Item = Access>) {
+        let row = self.entries.len();
+        self.entries.extend(accesses);
+        let highest = self.entries[row..].iter().map(|access| access.slot as usize + 1).max();
+        self.n_slots = self.n_slots.max(highest.unwrap_or(0));
         self.offsets.push(self.end());
     }
 
@@ -84,7 +100,7 @@ impl Accesses {
     /// One more than the largest slot; 0 without accesses.
     #[must_use]
     pub fn n_slots(&self) -> usize {
-        self.last_entry.len()
+        self.n_slots
     }
 
     /// The accesses of one transaction, in the order in which they were pushed.

@@ -1,12 +1,12 @@
 //! State keys, their hashes, and values.
 
 use std::fmt;
-use std::sync::LazyLock;
 
-use blake3::platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32};
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::{Address, Hash};
 use smallvec::SmallVec;
+
+use super::lanes::{key_words, keyed_hash_block, keyed_hash_many};
 
 /// The bytes of a key or a value. Up to 32 bytes are held without an allocation: an address, a
 /// balance.
@@ -92,8 +92,8 @@ impl BorshDeserialize for StateKey {
 
 /// The blake3 key under which the keys of one field are hashed: `blake3(contract ‖ field)`.
 ///
-/// Computed once per field and block, so that hashing a key of up to 64 bytes is one compression.
-#[derive(Clone, Copy, Debug)]
+/// Computed once per field and contract, so that hashing a short key is one compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPrefix {
     bytes: [u8; 32],
     words: [u32; 8],
@@ -107,46 +107,61 @@ impl FieldPrefix {
         bytes[..32].copy_from_slice(&contract.0);
         bytes[32] = field;
         let bytes = *blake3::hash(&bytes).as_bytes();
-        Self { bytes, words: words_from_le_bytes_32(&bytes) }
+        Self { bytes, words: key_words(&bytes) }
     }
 }
 
-/// The hash of a [`StateKey`]: `keyed_blake3(blake3(contract ‖ field), key)`.
+/// The hash of a [`StateKey`]: `keyed_blake3(blake3(contract ‖ field), block)`, where `block` is the
+/// key, zeros up to 63 bytes, and the key's length; a key of 64 bytes or more is followed by the
+/// byte 255 instead, so no two keys have one block.
 ///
 /// It is the key's identity everywhere below the access list, and its place in the state tree: its
 /// first 20 bits name the bucket. 32 bytes; uniformly distributed, so its first bytes serve as a hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct KeyHash(pub [u8; 32]);
 
-impl KeyHash {
-    /// The hash of `key` in the field of `prefix`: one compression for a key of up to 64 bytes.
-    #[must_use]
-    pub fn of(prefix: &FieldPrefix, key: &[u8]) -> Self {
-        match u8::try_from(key.len()) {
-            Ok(len @ 0..=64) => Self(keyed_hash_of_block(&prefix.words, key, len)),
-            _ => Self(*blake3::keyed_hash(&prefix.bytes, key).as_bytes()),
-        }
-    }
+/// The most bytes of a key that is hashed as one block.
+pub(crate) const SHORT_KEY_BYTES: usize = BLOCK_BYTES - 1;
+
+/// The bytes of a block of blake3.
+const BLOCK_BYTES: usize = blake3::BLOCK_LEN;
+
+/// A short key as the block that is hashed.
+pub(crate) type KeyBlock = [u8; BLOCK_BYTES];
+
+/// The block of a key of at most [`SHORT_KEY_BYTES`]; `None` of a longer one.
+pub(crate) fn key_block(key: &[u8]) -> Option<KeyBlock> {
+    let len = u8::try_from(key.len()).ok().filter(|&len| usize::from(len) <= SHORT_KEY_BYTES)?;
+    let mut block = [0; BLOCK_BYTES];
+    block[..key.len()].copy_from_slice(key);
+    block[SHORT_KEY_BYTES] = len;
+    Some(block)
 }
 
-/// `blake3::keyed_hash` of at most one block, without the state that blake3 keeps for longer input,
-/// which costs as much as the compression itself.
-///
-/// blake3 keeps this entrance out of its documentation, so a new version may move it; a test holds it
-/// to `blake3::keyed_hash`. The flags are those of a message of one block. Source: the BLAKE3 paper,
-/// section 2.2, table 3.
-fn keyed_hash_of_block(key: &[u32; 8], message: &[u8], len: u8) -> [u8; 32] {
-    const CHUNK_START: u8 = 1 << 0;
-    const CHUNK_END: u8 = 1 << 1;
-    const ROOT: u8 = 1 << 3;
-    const KEYED_HASH: u8 = 1 << 4;
-    static PLATFORM: LazyLock<Platform> = LazyLock::new(Platform::detect);
-    let mut block = [0; 64];
-    block[..message.len()].copy_from_slice(message);
-    let mut words = *key;
-    let flags = CHUNK_START | CHUNK_END | ROOT | KEYED_HASH;
-    PLATFORM.compress_in_place(&mut words, &block, len, 0, flags);
-    le_bytes_from_words_32(&words)
+impl KeyHash {
+    /// The hash of `key` in the field of `prefix`: one compression, about 75 ns, for a key of up to
+    /// 63 bytes.
+    #[must_use]
+    pub fn of(prefix: &FieldPrefix, key: &[u8]) -> Self {
+        match key_block(key) {
+            Some(block) => Self(keyed_hash_block(&prefix.words, &block)),
+            None => {
+                Self(*blake3::keyed_hash(&prefix.bytes, &[key, &[u8::MAX]].concat()).as_bytes())
+            }
+        }
+    }
+
+    /// The first eight bytes, ordered as the hashes are.
+    pub(crate) fn first_bytes(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The hashes of short keys of one field, side by side: a quarter of the time of one by one
+    /// where the processor has AVX-512.
+    pub(crate) fn of_blocks(prefix: &FieldPrefix, blocks: &[&KeyBlock], out: &mut [[u8; 32]]) {
+        keyed_hash_many(&prefix.words, blocks, out);
+    }
 }
 
 impl std::hash::Hash for KeyHash {
@@ -193,14 +208,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_keys_hash_as_blake3_says() {
+    fn keys_hash_as_blake3_says() {
         let contract = Address([3; 32]);
         let prefix = FieldPrefix::new(&contract, 9);
         let field = blake3::hash(&[&[3; 32][..], &[9]].concat());
         let key: Vec<u8> = (0..130).collect();
         for len in 0..=key.len() {
-            let expected = blake3::keyed_hash(field.as_bytes(), &key[..len]);
+            let mut message = key[..len].to_vec();
+            if len < 64 {
+                message.resize(63, 0);
+                message.push(u8::try_from(len).unwrap());
+            } else {
+                message.push(255);
+            }
+            let expected = blake3::keyed_hash(field.as_bytes(), &message);
             assert_eq!(KeyHash::of(&prefix, &key[..len]).0, *expected.as_bytes(), "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn hashes_side_by_side_are_hashes_one_by_one() {
+        let prefix = FieldPrefix::new(&Address([3; 32]), 9);
+        for count in 0..40u8 {
+            let blocks: Vec<_> = (0..count).map(|i| key_block(&[i; 32]).unwrap()).collect();
+            let mut hashes = vec![[0; 32]; blocks.len()];
+            KeyHash::of_blocks(&prefix, &blocks.iter().collect::<Vec<_>>(), &mut hashes);
+            let expected: Vec<_> = (0..count).map(|i| KeyHash::of(&prefix, &[i; 32]).0).collect();
+            assert_eq!(hashes, expected, "count={count}");
         }
     }
 }

@@ -3,7 +3,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::{AccessKind, Address, Hash, Outcome};
 
-use super::key::StateKey;
+use super::key::{KeyHash, StateKey};
+use super::lanes::keyed_hash_runs;
 
 /// What became of a transaction. The same on every node; names and texts come from the ABI.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -20,7 +21,7 @@ pub struct Receipt {
     pub results: Vec<Vec<u8>>,
     /// Its events, in order; empty unless the outcome is `Ok`.
     pub events: Vec<EventRecord>,
-    /// The hash of what it touched: each key's hash and how, in order of the list.
+    /// The hash of what it touched, in order of the list: see [`footprint_hash`].
     pub footprint: Hash,
     /// Whether it ran in the tail lane.
     pub tail: bool,
@@ -69,5 +70,92 @@ impl Receipt {
         let mut hasher = blake3::Hasher::new_derive_key("kempe 2026 receipt");
         self.serialize(&mut hasher).expect("writing to a hasher cannot fail");
         Hash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// The blake3 key for footprints.
+const FOOTPRINT_KEY: &[u8; 32] = b"kempe 2026 footprint            ";
+
+/// What a footprint holds of a touched key: its hash, with how it was touched in the three lowest
+/// bits of the last byte (1 read, 2 add, 4 write).
+#[must_use]
+pub fn footprint_entry(hash: &KeyHash, touched: u8) -> [u8; 32] {
+    const KINDS: u8 = 0b111;
+    let mut entry = hash.0;
+    entry[31] = entry[31] & !KINDS | touched & KINDS;
+    entry
+}
+
+/// The hash of a footprint from its [entries](footprint_entry): keyed blake3 of them, with a zero
+/// entry behind an odd number, so that it is whole blocks. No entry is zero.
+///
+/// ```
+/// use kempe_runtime::types::{StateKey, footprint_entry, footprint_hash};
+///
+/// let key = StateKey::system(3, &[7; 32]).hash();
+/// let (read, written) = (footprint_entry(&key, 1), footprint_entry(&key, 5));
+/// assert_ne!(footprint_hash(&[read]), footprint_hash(&[written]));
+/// ```
+#[must_use]
+pub fn footprint_hash(entries: &[[u8; 32]]) -> Hash {
+    let mut hasher = blake3::Hasher::new_keyed(FOOTPRINT_KEY);
+    hasher.update(entries.as_flattened());
+    if !entries.len().is_multiple_of(2) {
+        hasher.update(&[0; 32]);
+    }
+    Hash(*hasher.finalize().as_bytes())
+}
+
+/// The footprints of several transactions, hashed side by side.
+#[derive(Debug, Default)]
+pub(crate) struct Footprints {
+    blocks: Vec<[u8; 64]>,
+    ends: Vec<usize>,
+}
+
+impl Footprints {
+    /// Adds a transaction's.
+    pub(crate) fn push(&mut self, entries: impl Iterator<Item = [u8; 32]>) {
+        let mut half = false;
+        for entry in entries {
+            if half {
+                let block = self.blocks.last_mut().expect("its first half was pushed");
+                block[32..].copy_from_slice(&entry);
+            } else {
+                let mut block = [0; 64];
+                block[..32].copy_from_slice(&entry);
+                self.blocks.push(block);
+            }
+            half = !half;
+        }
+        self.ends.push(self.blocks.len());
+    }
+
+    /// The [hashes](footprint_hash), in order; nothing is left.
+    pub(crate) fn take(&mut self) -> Vec<[u8; 32]> {
+        let hashes = keyed_hash_runs(FOOTPRINT_KEY, &self.blocks, &self.ends);
+        self.blocks.clear();
+        self.ends.clear();
+        hashes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn footprints_side_by_side_are_those_of_one_by_one() {
+        let entry =
+            |i: usize| footprint_entry(&StateKey::system(0, &[i.to_le_bytes()[0]; 32]).hash(), 1);
+        let mut footprints = Footprints::default();
+        let mut expected = Vec::new();
+        for n_entries in (0..20).cycle().take(100) {
+            let entries: Vec<_> = (0..n_entries).map(entry).collect();
+            footprints.push(entries.iter().copied());
+            expected.push(footprint_hash(&entries).0);
+        }
+        assert_eq!(footprints.take(), expected);
+        assert!(footprints.take().is_empty());
     }
 }

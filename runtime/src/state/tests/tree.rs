@@ -133,18 +133,18 @@ fn conformance() {
     let key = StateKey::new(Address([9; 32]), 3, &5u32.to_le_bytes());
     assert_eq!(
         tree.root().to_string(),
-        "0xecb1428b78ca816c136f6323593e55285a68d50575a130f392dd8b6e1ff03919"
+        "0xc449d94f8d6367dfa2867d8e07c677866c439b73ffc983a304bd71b90710da82"
     );
     let proof = borsh::to_vec(&tree.prove(&store, &key.hash()).unwrap()).unwrap();
     assert_eq!(
         Hash(*blake3::hash(&proof).as_bytes()).to_string(),
-        "0xf089963b582b997127c8cd2243109f6d112cb2b517fe605b52c383242238d4e0"
+        "0x061cffd20eaeff11d5817209f46f6754a26e9c110fefca6ac8f8aab4a8b0d504"
     );
     let keys: Vec<_> = rows(990..1_010, 0).iter().map(|row| *row.hash()).collect();
     let witness = borsh::to_vec(&tree.witness(&store, &keys).unwrap()).unwrap();
     assert_eq!(
         Hash(*blake3::hash(&witness).as_bytes()).to_string(),
-        "0x28192ad5a6e612d101bc4a8e2eab47702bf6f9cd9c4dc0b31d30a5542cf4f95e"
+        "0x6548cdb8921d1b23eb5b1fa04b5d74599a997bd54ef5bd550ade0f2cf034db1c"
     );
     assert_eq!(
         value_hash(b"value").to_string(),

@@ -1,0 +1,277 @@
+//! Putting lists together: entries are pushed as templates name them, and hashed when the chunk is
+//! full, side by side.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use kempe_abi::derive::Sink;
+use kempe_abi::{AccessKind, Address};
+
+use super::list::{Chunk, Entry, Row};
+use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
+use crate::engine::{Contract, ContractSet};
+use crate::types::{
+    FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, key_block, system_field,
+};
+
+/// The position of [`SYSTEM`] among a chunk's contracts.
+const SYSTEM_AT: u32 = 0;
+
+/// Makes a [`Chunk`].
+#[derive(Debug)]
+pub(crate) struct ChunkBuilder {
+    chunk: Chunk,
+    /// The entries that have no hash yet.
+    pending: Vec<Pending>,
+    prefixes: Vec<FieldPrefix>,
+    index: Index,
+}
+
+#[derive(Debug)]
+struct Pending {
+    prefix: u32,
+    entry: u32,
+    block: KeyBlock,
+}
+
+/// Finds the entries of a long row by their keys.
+#[derive(Debug, Default)]
+struct Index {
+    hasher: DefaultHashBuilder,
+    table: HashTable<u32>,
+    /// The entries of the row that are in the table.
+    n_entries: usize,
+}
+
+/// One transaction's row while it is made.
+pub(super) struct RowBuilder<'a> {
+    builder: &'a mut ChunkBuilder,
+    contracts: &'a ContractSet,
+    /// The contract that was asked for last: a template touches one contract several times.
+    last: Option<&'a Contract>,
+    /// The row's first entry.
+    start: usize,
+    dynamic: bool,
+    pub(super) overflow: bool,
+}
+
+impl ChunkBuilder {
+    pub(crate) fn new() -> Self {
+        let chunk = Chunk { contracts: vec![SYSTEM], ..Chunk::default() };
+        Self { chunk, pending: Vec::new(), prefixes: Vec::new(), index: Index::default() }
+    }
+
+    /// Whether the last row is dynamic.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        self.chunk.rows.last().is_some_and(|row| row.dynamic)
+    }
+
+    pub(super) fn row<'a>(&'a mut self, contracts: &'a ContractSet) -> RowBuilder<'a> {
+        self.index.table.clear();
+        self.index.n_entries = 0;
+        let start = self.chunk.entries.len();
+        RowBuilder { builder: self, contracts, last: None, start, dynamic: false, overflow: false }
+    }
+
+    /// Turns the last row into one whose list is not known.
+    pub(crate) fn unlist(&mut self) {
+        self.pop();
+        self.push_unlisted();
+    }
+
+    /// Takes the last row out.
+    pub(crate) fn pop(&mut self) {
+        self.chunk.rows.pop();
+        let start = self.chunk.rows.last().map_or(0, |row| row.end);
+        self.cut(start as usize);
+    }
+
+    /// A row whose list is not known.
+    fn push_unlisted(&mut self) {
+        let end = to_u32(self.chunk.entries.len());
+        self.chunk.rows.push(Row { end, listed: false, dynamic: false });
+    }
+
+    fn cut(&mut self, n_entries: usize) {
+        self.chunk.entries.truncate(n_entries);
+        while self.pending.pop_if(|pending| pending.entry as usize >= n_entries).is_some() {}
+    }
+
+    /// Hashes what is not hashed yet.
+    pub(crate) fn finish(mut self) -> Chunk {
+        /// As many as a processor has lanes.
+        const GROUP: usize = 16;
+        let ascending = self.pending.is_sorted_by_key(|pending| pending.prefix);
+        if !ascending {
+            self.pending.sort_unstable_by_key(|pending| (pending.prefix, pending.entry));
+        }
+        let mut hashes = [[0; 32]; GROUP];
+        for field in self.pending.chunk_by(|a, b| a.prefix == b.prefix) {
+            let prefix = &self.prefixes[field[0].prefix as usize];
+            for group in field.chunks(hashes.len()) {
+                let mut blocks = [&group[0].block; GROUP];
+                for (block, pending) in blocks.iter_mut().zip(group) {
+                    *block = &pending.block;
+                }
+                KeyHash::of_blocks(prefix, &blocks[..group.len()], &mut hashes[..group.len()]);
+                for (pending, hash) in group.iter().zip(hashes) {
+                    self.chunk.entries[pending.entry as usize].hash = KeyHash(hash);
+                }
+            }
+        }
+        self.chunk
+    }
+
+    /// The position of a prefix. Templates name few fields, and those over and over.
+    fn prefix(&mut self, prefix: &FieldPrefix) -> u32 {
+        const NEAR: usize = 8;
+        let n_prefixes = self.prefixes.len();
+        let first = n_prefixes.saturating_sub(NEAR);
+        let near = self.prefixes[first..].iter().position(|known| known == prefix);
+        to_u32(near.map_or_else(
+            || {
+                self.prefixes.push(*prefix);
+                n_prefixes
+            },
+            |near| first + near,
+        ))
+    }
+
+    fn contract(&mut self, address: &Address) -> u32 {
+        if *address == SYSTEM {
+            return SYSTEM_AT;
+        }
+        if self.chunk.contracts.last() != Some(address) {
+            self.chunk.contracts.push(*address);
+        }
+        to_u32(self.chunk.contracts.len() - 1)
+    }
+}
+
+impl<'a> RowBuilder<'a> {
+    fn loaded(&mut self, address: &Address) -> Option<&'a Contract> {
+        if self.last.is_none_or(|last| last.address != *address) {
+            self.last = self.contracts.get(address);
+        }
+        self.last
+    }
+
+    pub(super) fn system(&mut self, kind: AccessKind, field: u8, key: &Address) {
+        let prefix = &SYSTEM_PREFIXES[usize::from(field)];
+        self.insert(kind, &SYSTEM, field, &key.0, Hashing::By(prefix));
+    }
+
+    pub(super) fn declared(&mut self, kind: AccessKind, key: &StateKey) {
+        self.insert(kind, &key.contract, key.field, &key.key, Hashing::Known(key.hash()));
+    }
+
+    /// Ends the row.
+    pub(super) fn end(self) {
+        let end = to_u32(self.builder.chunk.entries.len());
+        self.builder.chunk.rows.push(Row { end, listed: true, dynamic: self.dynamic });
+    }
+
+    /// Ends the row as one whose list is not known.
+    pub(super) fn abandon(self) {
+        self.builder.cut(self.start);
+        self.builder.push_unlisted();
+    }
+
+    fn insert(
+        &mut self,
+        kind: AccessKind,
+        contract: &Address,
+        field: u8,
+        key: &[u8],
+        hashing: Hashing<'_>,
+    ) {
+        if let Some(at) = self.find(contract, field, key) {
+            let entry = &mut self.builder.chunk.entries[at];
+            entry.kind = entry.kind.join(kind);
+            return;
+        }
+        let builder = &mut *self.builder;
+        let entry = builder.chunk.entries.len();
+        if entry - self.start == LIST_ENTRIES_MAX {
+            self.overflow = true;
+            return;
+        }
+        let hash = match hashing {
+            Hashing::Known(hash) => hash,
+            Hashing::By(prefix) => match key_block(key) {
+                None => KeyHash::of(prefix, key),
+                Some(block) => {
+                    let prefix = builder.prefix(prefix);
+                    builder.pending.push(Pending { prefix, entry: to_u32(entry), block });
+                    KeyHash([0; 32])
+                }
+            },
+        };
+        let contract = builder.contract(contract);
+        let at = to_u32(builder.chunk.keys.len());
+        builder.chunk.keys.extend_from_slice(key);
+        let key_len = u16::try_from(key.len()).expect("keys have at most KEY_BYTES_MAX bytes");
+        builder.chunk.entries.push(Entry { hash, contract, key: at, key_len, field, kind });
+    }
+
+    /// The position of the row's entry for a key.
+    fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
+        let chunk = &self.builder.chunk;
+        let is = |entry: &Entry| {
+            entry.field == field && {
+                let listed = chunk.key(entry);
+                listed.key == key && listed.contract == contract
+            }
+        };
+        let row = &chunk.entries[self.start..];
+        if row.len() <= LINEAR_MAX {
+            return row.iter().position(is).map(|at| self.start + at);
+        }
+        let Index { hasher, table, n_entries } = &mut self.builder.index;
+        let hash_of = |entry: &Entry| {
+            let listed = chunk.key(entry);
+            hasher.hash_one((listed.contract.0, listed.field, listed.key))
+        };
+        for (at, entry) in row.iter().enumerate().skip(*n_entries) {
+            let rehash = |&at: &u32| hash_of(&row[at as usize]);
+            table.insert_unique(hash_of(entry), to_u32(at), rehash);
+        }
+        *n_entries = row.len();
+        let hash = hasher.hash_one((contract.0, field, key));
+        let found = table.find(hash, |&at| is(&row[at as usize]));
+        found.map(|&at| self.start + at as usize)
+    }
+}
+
+/// How an entry comes to its hash.
+enum Hashing<'a> {
+    Known(KeyHash),
+    By(&'a FieldPrefix),
+}
+
+impl Sink for RowBuilder<'_> {
+    fn call(&mut self, contract: &Address) {
+        let hash = match self.loaded(contract) {
+            Some(contract) => contract.record_hash,
+            None => system_hash(system_field::CONTRACT, &contract.0),
+        };
+        let kind = AccessKind::Read;
+        self.insert(kind, &SYSTEM, system_field::CONTRACT, &contract.0, Hashing::Known(hash));
+    }
+
+    fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
+        let prefix = match self.loaded(contract) {
+            Some(contract) => contract.prefix(field),
+            None => FieldPrefix::new(contract, field),
+        };
+        self.insert(kind, contract, field, key, Hashing::By(&prefix));
+    }
+
+    fn dynamic(&mut self, _: &Address) {
+        self.dynamic = true;
+    }
+}
+
+fn to_u32(n: usize) -> u32 {
+    u32::try_from(n).expect("a chunk has fewer than 4 Gi entries and bytes")
+}

@@ -1,0 +1,188 @@
+//! Access lists, many at a time: flat arrays, so that a block's lists are a few allocations and are
+//! read in order.
+
+use kempe_abi::{AccessKind, Address};
+
+use crate::types::{KeyHash, StateKey};
+
+/// The transactions of one [`Chunk`]: enough to spread the work over threads and to hash keys side
+/// by side, few enough that a chunk stays in a core's cache while it is made.
+pub(crate) const CHUNK_TXS: usize = 256;
+
+/// The access lists of a block's transactions.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    pub(crate) chunks: Vec<Chunk>,
+}
+
+/// The access lists of [`CHUNK_TXS`] transactions in order, the last ones of a block of fewer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Chunk {
+    pub(super) rows: Vec<Row>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) contracts: Vec<Address>,
+    pub(super) keys: Vec<u8>,
+}
+
+/// One transaction's list.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// The end of its entries; they begin at the end of the row before.
+    pub(super) end: u32,
+    /// Whether the list is known before the transaction runs.
+    pub(super) listed: bool,
+    /// See [`AccessList::dynamic`].
+    pub(super) dynamic: bool,
+}
+
+/// One key of a list. Contract and key are positions in the chunk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) hash: KeyHash,
+    pub(crate) contract: u32,
+    pub(crate) key: u32,
+    pub(crate) key_len: u16,
+    pub(crate) field: u8,
+    pub(crate) kind: AccessKind,
+}
+
+/// What a transaction declares that it touches, each key once.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessList<'a> {
+    chunk: &'a Chunk,
+    entries: &'a [Entry],
+    /// Whether a method in it is declared as dynamic: a touch outside the list is then not an
+    /// error of the contract, and the transaction is tried again in the tail lane.
+    pub dynamic: bool,
+}
+
+/// An entry of an access list.
+#[derive(Clone, Copy, Debug)]
+pub struct ListedKey<'a> {
+    /// The contract that owns the cell.
+    pub contract: &'a Address,
+    /// The field's number.
+    pub field: u8,
+    /// The encoded keys.
+    pub key: &'a [u8],
+    /// The hash of all three.
+    pub hash: KeyHash,
+    /// What the list permits.
+    pub kind: AccessKind,
+}
+
+impl ListedKey<'_> {
+    /// The key, on its own.
+    #[must_use]
+    pub fn state_key(&self) -> StateKey {
+        StateKey::new(*self.contract, self.field, self.key)
+    }
+}
+
+impl Lists {
+    /// The lists of one chunk of transactions.
+    pub(crate) fn of_chunk(chunk: Chunk) -> Self {
+        Self { chunks: vec![chunk] }
+    }
+
+    /// How many transactions.
+    #[must_use]
+    pub fn n_txs(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rows.len()).sum()
+    }
+
+    /// How many entries all lists have together.
+    #[must_use]
+    pub fn n_entries(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
+    }
+
+    /// Whether any list is dynamic.
+    pub(crate) fn has_dynamic(&self) -> bool {
+        self.chunks.iter().flat_map(|chunk| &chunk.rows).any(|row| row.dynamic)
+    }
+
+    /// The list of a transaction; `None` for one of the tail, and if there is no such transaction.
+    #[must_use]
+    pub fn of(&self, tx_index: u32) -> Option<AccessList<'_>> {
+        let (chunk, row) = place(tx_index);
+        let chunk = self.chunks.get(chunk)?;
+        chunk.rows.get(row).filter(|row| row.listed)?;
+        Some(chunk.list(row))
+    }
+
+    /// The lists of all transactions in order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<AccessList<'_>>> {
+        self.chunks.iter().flat_map(|chunk| {
+            (0..chunk.rows.len()).map(|row| chunk.rows[row].listed.then(|| chunk.list(row)))
+        })
+    }
+}
+
+/// The chunk of a transaction, and its row in there.
+pub(crate) fn place(tx_index: u32) -> (usize, usize) {
+    let tx_index = tx_index as usize;
+    (tx_index / CHUNK_TXS, tx_index % CHUNK_TXS)
+}
+
+impl Chunk {
+    /// The entries of all rows.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Where the entries of a row are.
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
+        let start = row.checked_sub(1).map_or(0, |before| self.rows[before].end as usize);
+        start..self.rows[row].end as usize
+    }
+
+    /// The list of a row; one that is not known has no entries.
+    pub(crate) fn list(&self, row: usize) -> AccessList<'_> {
+        let entries = &self.entries[self.range(row)];
+        AccessList { chunk: self, entries, dynamic: self.rows[row].dynamic }
+    }
+
+    /// How many entries each row has, and whether its list is known.
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = (usize, bool)> {
+        (0..self.rows.len()).map(|row| (self.range(row).len(), self.rows[row].listed))
+    }
+
+    /// What an entry names.
+    pub(crate) fn key(&self, entry: &Entry) -> ListedKey<'_> {
+        let (contract, key) = self.name(entry.contract, entry.key, entry.key_len);
+        ListedKey { contract, field: entry.field, key, hash: entry.hash, kind: entry.kind }
+    }
+
+    /// A contract and a key by their positions.
+    pub(crate) fn name(&self, contract: u32, key: u32, key_len: u16) -> (&Address, &[u8]) {
+        let key = key as usize;
+        let bytes = &self.keys[key..key + usize::from(key_len)];
+        (&self.contracts[contract as usize], bytes)
+    }
+}
+
+impl<'a> AccessList<'a> {
+    /// How many entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries, in the order of the templates.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = ListedKey<'a>> + use<'a> {
+        let chunk = self.chunk;
+        self.entries.iter().map(move |entry| chunk.key(entry))
+    }
+
+    /// The entries as they are stored.
+    pub(crate) fn entries(&self) -> &'a [Entry] {
+        self.entries
+    }
+}

@@ -1,0 +1,91 @@
+//! What a transaction does to the state, from its cells.
+
+use kempe_abi::{Address, Outcome, TrapKind};
+
+use crate::access::system_hash;
+use crate::engine::{Cell, counter_add};
+use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, system_field};
+
+/// What a transaction does to one key.
+#[derive(Debug)]
+pub(super) struct Effect {
+    /// The position of its cell.
+    pub(super) cell: u32,
+    pub(super) slot: u32,
+    pub(super) hash: KeyHash,
+    /// The new value, if there is one; `Some(None)` removes it.
+    pub(super) write: Option<Option<Bytes>>,
+    /// What is added to whatever the value is when the transaction's turn comes.
+    pub(super) added: i128,
+    /// The bytes of the counter that is added to.
+    width: u8,
+}
+
+/// The effects of a transaction that ran, which takes the values out of its cells.
+pub(super) fn effects_of(cells: &mut [Cell]) -> Vec<Effect> {
+    (0..)
+        .zip(cells)
+        .filter(|(_, cell)| cell.dirty || cell.added.get() != 0)
+        .map(|(at, cell)| Effect {
+            cell: at,
+            slot: cell.slot,
+            hash: cell.hash,
+            write: cell.dirty.then(|| cell.value.take()),
+            added: cell.added.get(),
+            width: cell.width,
+        })
+        .collect()
+}
+
+/// Whether the additions of a cell fit what it holds: for a transaction that ran alone.
+pub(crate) fn fits(cell: &Cell) -> bool {
+    let added = cell.added.get();
+    added == 0 || counter_add(cell.value.as_deref(), usize::from(cell.width), added).is_ok()
+}
+
+impl Effect {
+    /// The value that it leaves, where there is `current`.
+    pub(super) fn value(&self, current: Option<&[u8]>) -> Result<Option<Bytes>, TrapKind> {
+        match &self.write {
+            _ if self.added != 0 => {
+                counter_add(current, usize::from(self.width), self.added).map(Some)
+            }
+            Some(value) => Ok(value.as_deref().map(Bytes::from_slice)),
+            None => Ok(current.map(Bytes::from_slice)),
+        }
+    }
+}
+
+/// Turns a transaction whose additions do not fit into a failed one that pays its fee. `fee_only` is
+/// the sender's balance then, where gas has a price.
+pub(super) fn fail_counter(
+    receipt: &mut Receipt,
+    effects: &mut Vec<Effect>,
+    fee_only: Option<Bytes>,
+    sender: &Address,
+    prices: &Prices,
+) {
+    receipt.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
+    receipt.results = Vec::new();
+    receipt.events = Vec::new();
+    receipt.failure.get_or_insert(Failure { action: 0, contract: Address::ZERO, undeclared: None });
+    let sender = system_hash(system_field::BALANCE, &sender.0);
+    let collector = system_hash(system_field::BALANCE, &prices.collector.0);
+    let fee = i128::try_from(receipt.fee).unwrap_or(i128::MAX);
+    effects.retain_mut(|effect| {
+        let Some(balance) = &fee_only else { return false };
+        if effect.hash == sender {
+            // Whoever collects fees pays its own to itself.
+            let own = if sender == collector { fee } else { 0 };
+            effect.write = Some(counter_add(Some(balance), 16, own).ok());
+            effect.added = 0;
+            true
+        } else if effect.hash == collector {
+            effect.write = None;
+            effect.added = fee;
+            true
+        } else {
+            false
+        }
+    });
+}

@@ -1,0 +1,121 @@
+//! The values of a block's keys, by slot, while the block runs.
+
+use kempe_abi::AccessKind;
+use rayon::prelude::*;
+
+use super::disjoint::Disjoint;
+use super::effects::Effect;
+use super::{Change, Interned};
+use crate::engine::Cell;
+use crate::scheduler::Access;
+use crate::state::{StateRead, StoreError};
+use crate::types::{Bytes, StateKey};
+
+/// Inside a batch, a transaction reads and writes the slots of its list; see [`Disjoint`]. What is
+/// added is applied between batches, in the published order.
+#[derive(Debug)]
+pub(super) struct Slots(Disjoint<Slot>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    value: Option<Bytes>,
+    changed: bool,
+}
+
+impl Slots {
+    /// Reads the value of every key of the block, on all threads.
+    pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
+        /// The keys that are announced together: about as many as a core has reads in flight.
+        const AHEAD: usize = 16;
+        let keys = interned.slots();
+        let mut slots = Disjoint::new(keys.len(), Slot::default);
+        let chunks = slots.as_mut_slice().par_chunks_mut(AHEAD).zip(keys.par_chunks(AHEAD));
+        chunks.with_min_len(16).try_for_each(|(slots, keys)| {
+            state.prepare(keys);
+            for (slot, key) in slots.iter_mut().zip(keys) {
+                slot.get_mut().value = state.get(key)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(Self(slots))
+    }
+
+    /// Asks for the slots of a transaction that runs soon.
+    pub(super) fn prefetch(&self, accesses: &[Access]) {
+        for access in accesses {
+            self.0.prefetch(access.slot);
+        }
+    }
+
+    /// The value of a slot.
+    ///
+    /// # Safety
+    /// The calling thread runs, in a batch of a verified plan, a transaction whose list has the slot.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn read(&self, slot: u32) -> Option<Bytes> {
+        // SAFETY: inside a batch only a transaction that alone lists a slot writes it.
+        let slot = unsafe { self.0.get(slot) };
+        slot.value.as_deref().map(Bytes::from_slice)
+    }
+
+    /// Publishes the writes of a transaction.
+    ///
+    /// # Safety
+    /// The calling thread runs, in a batch of a verified plan, the transaction with these accesses.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn publish(&self, accesses: &[Access], cells: &mut [Cell]) {
+        for (access, cell) in accesses.iter().zip(cells) {
+            if cell.dirty && access.kind == AccessKind::Write {
+                // SAFETY: a verified plan has no other transaction in the batch that lists a slot
+                // which this one may write.
+                let slot = unsafe { self.0.get_mut(access.slot) };
+                *slot = Slot { value: cell.value.take(), changed: true };
+            }
+        }
+    }
+
+    /// What the effects would leave, in order; an error if an addition does not fit.
+    pub(super) fn try_apply(&mut self, effects: &[Effect]) -> Result<(), kempe_abi::TrapKind> {
+        for effect in effects.iter().filter(|effect| effect.added != 0) {
+            effect.value(self.slot(effect.slot).value.as_deref())?;
+        }
+        self.apply(effects);
+        Ok(())
+    }
+
+    /// Applies effects; an addition that does not fit is left out.
+    pub(super) fn apply(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            let slot = self.slot(effect.slot);
+            if let Ok(value) = effect.value(slot.value.as_deref()) {
+                *slot = Slot { value, changed: true };
+            }
+        }
+    }
+
+    fn slot(&mut self, slot: u32) -> &mut Slot {
+        self.0.as_mut_slice()[slot as usize].get_mut()
+    }
+
+    /// The changed keys, in order of their hashes.
+    pub(super) fn into_changes(self, interned: &Interned) -> Vec<Change> {
+        let slots = self.0.into_vec();
+        let keys = interned.slots();
+        // Eight bytes of a hash decide nearly always, and comparing them touches no other memory.
+        let mut order: Vec<(u64, u32)> = (0..)
+            .zip(&slots)
+            .filter(|(_, slot)| slot.changed)
+            .map(|(at, _)| (keys[at as usize].first_bytes(), at))
+            .collect();
+        order.par_sort_unstable_by(|(a, i), (b, j)| {
+            a.cmp(b).then_with(|| keys[*i as usize].cmp(&keys[*j as usize]))
+        });
+        let change = |&(_, at): &(u64, u32)| {
+            let listed = interned.key(at);
+            let value = slots[at as usize].value.as_deref().map(Bytes::from_slice);
+            let key = StateKey::new(*listed.contract, listed.field, listed.key);
+            Change { key, hash: listed.hash, value }
+        };
+        order.par_iter().with_min_len(1024).map(change).collect()
+    }
+}
