@@ -28,7 +28,7 @@ doc:
 # Compile the shipped contracts to target/kempe/*.wasm and show their sizes.
 contracts:
     cargo run --release -p kempe -- build contracts/counter contracts/escrow contracts/multisig contracts/pool \
-        contracts/token contracts/vesting
+        contracts/nft contracts/token contracts/vesting
 
 # The benches, and the comparison with other engines; `just bench scheduler` runs those with the
 # word in their name, `just bench compare` the figures to quote.

@@ -5,11 +5,11 @@ use core::mem::MaybeUninit;
 
 use alloc::vec::Vec;
 use kempe_abi::borsh::io::{self, ErrorKind, Read, Write};
-use kempe_abi::{AbiType, Decode, Encode, TypeDef};
+use kempe_abi::{AbiType, Encode, TypeDef};
 
 /// Bytes of an encoding that are held on the stack: keys, values, arguments and events are mostly
 /// shorter.
-const STACK_BYTES: usize = 128;
+const STACK_BYTES: usize = 256;
 
 /// Room on the stack. Lent to a writer, not owned by it: a struct with a part that is not initialized
 /// is initialized as a whole, with zeros, which costs more than what is written.
@@ -42,11 +42,12 @@ impl Buffer<'_> {
     #[cold]
     #[inline(never)]
     fn spill(&mut self, bytes: &[u8]) {
-        if self.heap.is_empty() {
-            let stack = self.stack().to_vec();
-            self.heap = stack;
+        let mut heap = core::mem::take(&mut self.heap);
+        if heap.is_empty() {
+            append(&mut heap, self.stack());
         }
-        self.heap.extend_from_slice(bytes);
+        append(&mut heap, bytes);
+        self.heap = heap;
     }
 
     #[inline(always)]
@@ -59,6 +60,20 @@ impl Buffer<'_> {
     #[inline(always)]
     fn bytes(&self) -> &[u8] {
         if self.heap.is_empty() { self.stack() } else { &self.heap }
+    }
+}
+
+/// As `extend_from_slice`, without the messages of its panics.
+#[expect(unsafe_code, reason = "the vector's own way would cost a contract kilobytes")]
+fn append(heap: &mut Vec<u8>, bytes: &[u8]) {
+    if heap.try_reserve(bytes.len()).is_err() {
+        unencodable();
+    }
+    // SAFETY: there is room for the bytes behind the first `len`, which are filled.
+    unsafe {
+        let end = heap.as_mut_ptr().add(heap.len());
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), end, bytes.len());
+        heap.set_len(heap.len() + bytes.len());
     }
 }
 
@@ -223,14 +238,14 @@ fn unencodable() -> ! {
 
 /// The value whose canonical encoding the bytes are; `None` if they are not.
 #[inline(always)]
-pub(crate) fn decode<B: Bound, T: Decode>(bytes: &[u8]) -> Option<T> {
+pub(crate) fn decode<B: Bound, T: AbiType>(bytes: &[u8]) -> Option<T> {
     if B::MAX == UNBOUNDED {
         let mut reader = Bytes { rest: bytes };
-        let value = T::deserialize_reader(&mut reader).ok()?;
+        let value = T::read(&mut reader).ok()?;
         return reader.rest.is_empty().then_some(value);
     }
     let mut reader = Sure { rest: bytes, short: false };
-    let value = T::deserialize_reader(&mut reader).ok()?;
+    let value = T::read(&mut reader).ok()?;
     (reader.rest.is_empty() && !reader.short).then_some(value)
 }
 

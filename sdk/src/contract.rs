@@ -4,9 +4,9 @@ use core::convert::Infallible;
 
 #[cfg(not(target_arch = "wasm32"))]
 use alloc::vec::Vec;
+use kempe_abi::AbiType;
 use kempe_abi::def::{ContractDef, ErrorSetDef};
 use kempe_abi::host::CODE_BAD_ARGUMENTS;
-use kempe_abi::{AbiType, Decode};
 
 use crate::codec;
 #[cfg(not(target_arch = "wasm32"))]
@@ -87,7 +87,7 @@ impl<T, E> ResultType for Result<T, E> {
 /// or the code of a revert.
 #[cfg(target_arch = "wasm32")]
 #[inline(always)]
-pub fn enter<B: Bound, A: Decode, T: AbiType>(
+pub fn enter<B: Bound, A: AbiType, T: AbiType>(
     args_len: usize,
     method: impl Fn(A) -> Result<T, u32>,
 ) -> u32 {
@@ -113,7 +113,7 @@ pub fn enter<B: Bound, A: Decode, T: AbiType>(
 /// # Errors
 /// The code.
 #[cfg(not(target_arch = "wasm32"))]
-pub fn run<A: Decode, T: AbiType>(
+pub fn run<A: AbiType, T: AbiType>(
     args: &[u8],
     method: impl Fn(A) -> Result<T, u32>,
 ) -> Result<Vec<u8>, u32> {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use kempe_abi::{Address, Encode, Hash};
+use kempe_abi::{AbiType, Address, Hash};
 
 use crate::{codec, host};
 
@@ -48,8 +48,8 @@ pub fn log(args: fmt::Arguments<'_>) {
 /// There `hash(a, b)` is `hash(&(a, b))` here.
 #[inline]
 #[must_use]
-pub fn hash<T: Encode + ?Sized>(value: &T) -> Hash {
-    codec::encoded::<codec::Any, _, _>(value, blake3)
+pub fn hash<T: AbiType>(value: &T) -> Hash {
+    codec::encoded::<codec::Of<T>, _, _>(value, blake3)
 }
 
 /// The blake3 hash.

@@ -39,3 +39,30 @@ pub struct Burn {
     /// How much.
     pub amount: u128,
 }
+
+/// An account's roles changed.
+#[event]
+pub struct RolesChanged {
+    /// Whose.
+    pub of: Address,
+    /// The set of roles from now on.
+    pub roles: u8,
+}
+
+/// The token has another owner.
+#[event]
+pub struct OwnerChanged {
+    /// Who owned it.
+    pub from: Address,
+    /// Who owns it.
+    pub to: Address,
+}
+
+/// The token was paused or unpaused.
+#[event]
+pub struct PauseChanged {
+    /// By whom.
+    pub by: Address,
+    /// Whether it is paused.
+    pub paused: bool,
+}

@@ -2,11 +2,13 @@
 
 extern crate std;
 
-use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 
-use crate::{Approval, Burn, Mint, Token, TokenError, Transfer};
+use crate::{
+    Approval, Burn, MINTER, Metadata, Mint, OwnerChanged, PAUSER, PERMIT_TAG, PauseChanged, Permit,
+    RolesChanged, Token, TokenError, Transfer,
+};
 
 struct Setup {
     chain: TestChain,
@@ -37,11 +39,11 @@ impl Setup {
 }
 
 #[test]
-fn only_the_owner_mints() {
+fn only_a_minter_mints() {
     let mut s = setup();
     let receipt = s.chain.send(s.owner, &s.token, "mint", (s.bob, 5u128));
     assert_eq!(receipt.events::<Mint>(), [Mint { to: s.bob, amount: 5 }]);
-    s.chain.send(s.alice, &s.token, "mint", (s.bob, 5u128)).assert_revert(TokenError::NotOwner);
+    s.chain.send(s.alice, &s.token, "mint", (s.bob, 5u128)).assert_revert(TokenError::MissingRole);
     assert_eq!((s.balance(s.bob), s.supply()), (5, 105));
     assert_eq!(s.chain.view::<Option<Address>>(&s.token, "owner", ()), Some(s.owner));
 }
@@ -163,19 +165,112 @@ fn burns_do_not_conflict_on_the_supply_but_reading_it_does() {
 }
 
 #[test]
-fn the_client_and_the_token_agree() {
-    // The client sends selectors and arguments by the interface; the token has the methods.
-    let methods = Token::DEF.methods;
-    let of = |name: &str| methods.iter().find(|method| method.name == name).map(|m| m.params.len());
-    for (name, n_params) in [
-        ("transfer", 2),
-        ("transfer_from", 3),
-        ("approve", 2),
-        ("balance", 1),
-        ("allowance", 2),
-        ("total_supply", 0),
-    ] {
-        assert_eq!(of(name), Some(n_params), "{name}");
-    }
-    assert_eq!(FungibleClient::new(Address::ZERO).address(), Address::ZERO);
+fn the_owner_gives_and_takes_roles() {
+    let Setup { mut chain, token, owner, alice, bob, .. } = setup();
+    chain.send(alice, &token, "set_roles", (alice, MINTER)).assert_revert(TokenError::NotOwner);
+    chain.send(owner, &token, "set_roles", (alice, 4u8)).assert_revert(TokenError::UnknownRole);
+    let receipt = chain.send(owner, &token, "set_roles", (alice, MINTER));
+    let event = RolesChanged { of: alice, roles: MINTER };
+    assert_eq!(receipt.assert_ok().events::<RolesChanged>(), [event]);
+    chain.send(alice, &token, "mint", (bob, 1u128)).assert_ok();
+    chain.send(alice, &token, "set_paused", (true,)).assert_revert(TokenError::MissingRole);
+    // The owner can be left without roles, and is the owner still.
+    chain.send(owner, &token, "set_roles", (owner, 0u8)).assert_ok();
+    chain.send(owner, &token, "mint", (bob, 1u128)).assert_revert(TokenError::MissingRole);
+    chain.send(owner, &token, "set_roles", (alice, 0u8)).assert_ok();
+    chain.send(alice, &token, "mint", (bob, 1u128)).assert_revert(TokenError::MissingRole);
+    assert_eq!(chain.view::<u8>(&token, "roles", (alice,)), 0);
+}
+
+#[test]
+fn an_ownership_is_taken_by_whom_it_is_offered_to() {
+    let mut s = setup();
+    s.chain
+        .send(s.alice, &s.token, "offer_ownership", (s.alice,))
+        .assert_revert(TokenError::NotOwner);
+    s.chain.send(s.alice, &s.token, "accept_ownership", ()).assert_revert(TokenError::NotOwner);
+    s.chain.send(s.owner, &s.token, "offer_ownership", (s.alice,)).assert_ok();
+    s.chain.send(s.bob, &s.token, "accept_ownership", ()).assert_revert(TokenError::NotOwner);
+    assert_eq!(s.chain.view::<Option<Address>>(&s.token, "owner", ()), Some(s.owner));
+    let receipt = s.chain.send(s.alice, &s.token, "accept_ownership", ());
+    let event = OwnerChanged { from: s.owner, to: s.alice };
+    assert_eq!(receipt.assert_ok().events::<OwnerChanged>(), [event]);
+    s.chain.send(s.alice, &s.token, "accept_ownership", ()).assert_revert(TokenError::NotOwner);
+    s.chain.send(s.owner, &s.token, "set_roles", (s.bob, 0u8)).assert_revert(TokenError::NotOwner);
+    s.chain.send(s.alice, &s.token, "set_roles", (s.bob, PAUSER)).assert_ok();
+}
+
+#[test]
+fn a_pause_stops_issuance_and_allowances_but_no_holder() {
+    let mut s = setup();
+    s.chain.send(s.alice, &s.token, "approve", (s.bob, 10u128)).assert_ok();
+    let receipt = s.chain.send(s.owner, &s.token, "set_paused", (true,));
+    let event = PauseChanged { by: s.owner, paused: true };
+    assert_eq!(receipt.assert_ok().events::<PauseChanged>(), [event]);
+    assert!(s.chain.view::<bool>(&s.token, "is_paused", ()));
+    let take = (s.alice, s.bob, 1u128);
+    s.chain.send(s.owner, &s.token, "mint", (s.bob, 1u128)).assert_revert(TokenError::Paused);
+    s.chain.send(s.alice, &s.token, "burn", (1u128,)).assert_revert(TokenError::Paused);
+    s.chain.send(s.bob, &s.token, "transfer_from", take).assert_revert(TokenError::Paused);
+    s.chain.send(s.alice, &s.token, "transfer", (s.bob, 1u128)).assert_ok();
+    s.chain.send(s.owner, &s.token, "set_paused", (false,)).assert_ok();
+    s.chain.send(s.bob, &s.token, "transfer_from", take).assert_ok();
+}
+
+#[test]
+fn a_permit_is_good_once_and_for_one_thing() {
+    let mut s = setup();
+    let permit = Permit {
+        tag: PERMIT_TAG,
+        token: s.token.address(),
+        owner: s.alice,
+        spender: s.bob,
+        amount: 40,
+        number: 0,
+        deadline_ms: 1_000_000,
+    };
+    let signature = s.chain.sign(s.alice, hash(&permit).as_bytes());
+    let args = |amount: u128| (s.alice, s.bob, amount, 1_000_000u64, signature);
+    // Another amount, another signer, another token: all the same to a signature.
+    s.chain.send(s.bob, &s.token, "permit", args(41)).assert_revert(TokenError::BadPermit);
+    let by_bob = s.chain.sign(s.bob, hash(&permit).as_bytes());
+    let forged = (s.alice, s.bob, 40u128, 1_000_000u64, by_bob);
+    s.chain.send(s.bob, &s.token, "permit", forged).assert_revert(TokenError::BadPermit);
+    let other = s.chain.deploy::<Token>(s.owner, (s.owner,));
+    s.chain.send(s.bob, &other, "permit", args(40)).assert_revert(TokenError::BadPermit);
+    // Carol sends it and pays for it.
+    let receipt = s.chain.send(s.carol, &s.token, "permit", args(40));
+    let event = Approval { owner: s.alice, spender: s.bob, amount: 40 };
+    assert_eq!(receipt.assert_ok().events::<Approval>(), [event]);
+    s.chain.send(s.carol, &s.token, "permit", args(40)).assert_revert(TokenError::BadPermit);
+    s.chain.send(s.bob, &s.token, "transfer_from", (s.alice, s.bob, 40u128)).assert_ok();
+    assert_eq!(s.chain.view::<u64>(&s.token, "permits", (s.alice,)), 1);
+    s.chain.set_time_ms(1_000_001);
+    s.chain.send(s.carol, &s.token, "permit", args(40)).assert_revert(TokenError::PermitExpired);
+}
+
+#[test]
+fn a_token_is_described_once() {
+    let mut s = setup();
+    let mut metadata = Metadata { decimals: 6, ..Metadata::default() };
+    metadata.symbol[..4].copy_from_slice(b"COIN");
+    s.chain.send(s.alice, &s.token, "describe", (metadata,)).assert_revert(TokenError::NotOwner);
+    s.chain.send(s.owner, &s.token, "describe", (metadata,)).assert_ok();
+    s.chain
+        .send(s.owner, &s.token, "describe", (Metadata::default(),))
+        .assert_revert(TokenError::AlreadyDescribed);
+    assert_eq!(s.chain.view::<Metadata>(&s.token, "metadata", ()), metadata);
+}
+
+#[test]
+fn mints_and_transfers_run_at_once() {
+    let mut s = setup();
+    s.chain.send(s.owner, &s.token, "set_roles", (s.carol, MINTER)).assert_ok();
+    let (dave, erin) = (s.chain.account("dave"), s.chain.account("erin"));
+    let report = s.chain.block([
+        s.token.tx(s.owner, "mint", (dave, 1u128)),
+        s.token.tx(s.carol, "mint", (erin, 1u128)),
+        s.token.tx(s.alice, "transfer", (s.bob, 1u128)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2]]);
 }

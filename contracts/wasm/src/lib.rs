@@ -26,11 +26,15 @@ pub const TOKEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/token.wasm"))
 /// Vesting: grants of tokens that vest over time.
 pub const VESTING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vesting.wasm"));
 
+/// The collection: tokens of which each is one of a kind.
+pub const NFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nft.wasm"));
+
 /// Every contract with its name, in order of name.
 pub const ALL: &[(&str, &[u8])] = &[
     ("counter", COUNTER),
     ("escrow", ESCROW),
     ("multisig", MULTISIG),
+    ("nft", NFT),
     ("pool", POOL),
     ("token", TOKEN),
     ("vesting", VESTING),

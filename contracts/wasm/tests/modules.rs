@@ -12,6 +12,7 @@ const SIZE_BYTES_MAX: &[(&str, usize)] = &[
     ("counter", 4 * 1024),
     ("escrow", 32 * 1024),
     ("multisig", 32 * 1024),
+    ("nft", 32 * 1024),
     ("pool", 28 * 1024),
     ("token", 16 * 1024),
     ("vesting", 32 * 1024),

@@ -163,8 +163,36 @@ struct ContractRecord {
     name: String,
     doc: String,
     fields: Vec<Field>,
-    methods: Vec<Method>,
+    /// Methods name them by position: most have the same.
+    errors: Vec<ErrorSet>,
+    methods: Vec<MethodRecord>,
     interfaces: Vec<Interface>,
+}
+
+#[derive(BorshDeserialize)]
+struct MethodRecord {
+    name: String,
+    doc: String,
+    kind: MethodKind,
+    params: Vec<Param>,
+    returns: Type,
+    error: Option<u32>,
+    access: Vec<Clause>,
+}
+
+impl MethodRecord {
+    fn method(self, errors: &[ErrorSet]) -> Result<Method, AbiError> {
+        let set = |index: u32| {
+            let set = usize::try_from(index).ok().and_then(|index| errors.get(index)).cloned();
+            set.ok_or_else(|| {
+                let text = alloc::format!("method `{}` has errors that are not there", self.name);
+                AbiError::Inconsistent(text)
+            })
+        };
+        let error = self.error.map(set).transpose()?;
+        let Self { name, doc, kind, params, returns, access, .. } = self;
+        Ok(Method { name, doc, kind, params, returns, error, access })
+    }
 }
 
 impl Abi {
@@ -204,11 +232,12 @@ impl Abi {
         debug_assert_eq!(record.version, FORMAT_VERSION);
         events.sort_by(|a, b| a.name.cmp(&b.name));
         events.dedup();
+        let methods = record.methods.into_iter().map(|method| method.method(&record.errors));
         let abi = Self {
             name: record.name,
             doc: record.doc,
             fields: record.fields,
-            methods: record.methods,
+            methods: methods.collect::<Result<_, _>>()?,
             events,
             interfaces: record.interfaces,
         };

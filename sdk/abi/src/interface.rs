@@ -136,7 +136,7 @@ const fn is_method(wanted: &InterfaceMethodDef, method: &MethodDef) -> bool {
     wanted.params.len() == method.params.len()
 }
 
-const fn same_text(a: &str, b: &str) -> bool {
+pub(crate) const fn same_text(a: &str, b: &str) -> bool {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut i = 0;
     while i < a.len() && i < b.len() {

@@ -11,7 +11,10 @@
 
 use alloc::vec::Vec;
 
-use crate::def::{ClauseDef, ContractDef, EventDef, ExprDef, FieldDef, InterfaceDef, MethodDef};
+use crate::def::{
+    ClauseDef, ContractDef, ErrorSetDef, EventDef, ExprDef, FieldDef, InterfaceDef, MethodDef,
+};
+use crate::interface::same_text;
 use crate::types::TypeDef;
 
 /// The name of the custom section.
@@ -138,7 +141,7 @@ impl<const N: usize> Writer<N> {
         self.ty(field.value);
     }
 
-    const fn method(&mut self, method: &MethodDef) {
+    const fn method(&mut self, contract: &ContractDef, method: &MethodDef) {
         self.blob(method.name.as_bytes());
         self.blob(method.doc.as_bytes());
         self.u8(method.kind as u8);
@@ -148,18 +151,41 @@ impl<const N: usize> Writer<N> {
             None => self.u8(0),
             Some(set) => {
                 self.u8(1);
-                self.blob(set.name.as_bytes());
-                self.u32(set.cases.len() as u32);
-                let mut i = 0;
-                while i < set.cases.len() {
-                    self.blob(set.cases[i].0.as_bytes());
-                    self.u32(set.cases[i].1);
-                    self.blob(set.cases[i].2.as_bytes());
-                    i += 1;
-                }
+                self.u32(error_index(contract, set));
             }
         }
         self.clauses(method.access);
+    }
+
+    /// The error sets of all methods, each once.
+    const fn errors(&mut self, contract: &ContractDef) {
+        let (mut n, mut i) = (0, 0);
+        while i < contract.methods.len() {
+            if let Some(set) = first_error(contract, i) {
+                n = error_index(contract, set) + 1;
+            }
+            i += 1;
+        }
+        self.u32(n);
+        i = 0;
+        while i < contract.methods.len() {
+            if let Some(set) = first_error(contract, i) {
+                self.error_set(set);
+            }
+            i += 1;
+        }
+    }
+
+    const fn error_set(&mut self, set: &ErrorSetDef) {
+        self.blob(set.name.as_bytes());
+        self.u32(set.cases.len() as u32);
+        let mut i = 0;
+        while i < set.cases.len() {
+            self.blob(set.cases[i].0.as_bytes());
+            self.u32(set.cases[i].1);
+            self.blob(set.cases[i].2.as_bytes());
+            i += 1;
+        }
     }
 
     const fn clauses(&mut self, clauses: &[ClauseDef]) {
@@ -243,10 +269,11 @@ impl<const N: usize> Writer<N> {
             self.field(&contract.fields[i]);
             i += 1;
         }
+        self.errors(contract);
         self.u32(contract.methods.len() as u32);
         let mut i = 0;
         while i < contract.methods.len() {
-            self.method(&contract.methods[i]);
+            self.method(contract, &contract.methods[i]);
             i += 1;
         }
         self.u32(contract.interfaces.len() as u32);
@@ -281,6 +308,50 @@ impl<const N: usize> Writer<N> {
         self.u8(tag);
         self.u32(payload_len as u32);
     }
+}
+
+/// The error set of the method at `at`, unless an earlier method has the same.
+const fn first_error(contract: &ContractDef, at: usize) -> Option<&'static ErrorSetDef> {
+    let Some(set) = contract.methods[at].error else { return None };
+    let mut i = 0;
+    while i < at {
+        if let Some(earlier) = contract.methods[i].error
+            && same_errors(earlier, set)
+        {
+            return None;
+        }
+        i += 1;
+    }
+    Some(set)
+}
+
+/// The position of an error set among those that differ.
+const fn error_index(contract: &ContractDef, set: &ErrorSetDef) -> u32 {
+    let (mut index, mut i) = (0, 0);
+    while i < contract.methods.len() {
+        if let Some(first) = first_error(contract, i) {
+            if same_errors(first, set) {
+                return index;
+            }
+            index += 1;
+        }
+        i += 1;
+    }
+    panic!("a set of errors is that of a method")
+}
+
+const fn same_errors(a: &ErrorSetDef, b: &ErrorSetDef) -> bool {
+    if !same_text(a.name, b.name) || a.cases.len() != b.cases.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.cases.len() {
+        if a.cases[i].1 != b.cases[i].1 || !same_text(a.cases[i].0, b.cases[i].0) {
+            return false;
+        }
+        i += 1;
+    }
+    true
 }
 
 /// Whether two types have one encoding.

@@ -25,6 +25,16 @@ use crate::{Address, Hash};
 pub trait AbiType: BorshSerialize + BorshDeserialize {
     /// The description.
     const TYPE: &'static TypeDef;
+
+    /// Decodes as `deserialize_reader` does, but makes no message of what is wrong: that would cost a
+    /// contract kilobytes of wasm.
+    ///
+    /// # Errors
+    /// If the reader fails, or the bytes are no such value.
+    #[inline(always)]
+    fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        Self::deserialize_reader(reader)
+    }
 }
 
 /// The constant form of [`Type`], with the same variants in the same order.
@@ -246,14 +256,32 @@ macro_rules! abi_types {
 }
 
 abi_types! {
-    () => Unit, bool => Bool,
+    () => Unit,
     u8 => U8, u16 => U16, u32 => U32, u64 => U64, u128 => U128,
     i8 => I8, i16 => I16, i32 => I32, i64 => I64, i128 => I128,
     String => String, Address => Address, Hash => Hash,
 }
 
+impl AbiType for bool {
+    const TYPE: &'static TypeDef = &TypeDef::Bool;
+
+    #[inline(always)]
+    fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        match u8::deserialize_reader(reader)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
 impl<T: AbiType> AbiType for Option<T> {
     const TYPE: &'static TypeDef = &TypeDef::Option(T::TYPE);
+
+    #[inline(always)]
+    fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        if bool::read(reader)? { T::read(reader).map(Some) } else { Ok(None) }
+    }
 }
 
 impl<T: AbiType> AbiType for Vec<T> {
@@ -269,11 +297,34 @@ macro_rules! abi_tuples {
     ($(($($name:ident),+))*) => {
         $(impl<$($name: AbiType),+> AbiType for ($($name,)+) {
             const TYPE: &'static TypeDef = &TypeDef::Tuple(&[$($name::TYPE),+]);
+
+            #[inline(always)]
+            fn read<Reader: Read>(reader: &mut Reader) -> io::Result<Self> {
+                Ok(($($name::read(reader)?,)+))
+            }
         })*
     };
 }
 
 abi_tuples! {
-    (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) (A, B, C, D, E, F)
-    (A, B, C, D, E, F, G) (A, B, C, D, E, F, G, H)
+    (T0)
+    (T0, T1)
+    (T0, T1, T2)
+    (T0, T1, T2, T3)
+    (T0, T1, T2, T3, T4)
+    (T0, T1, T2, T3, T4, T5)
+    (T0, T1, T2, T3, T4, T5, T6)
+    (T0, T1, T2, T3, T4, T5, T6, T7)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15, T16)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15, T16, T17)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15, T16, T17, T18)
+    (T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12, T13, T14, T15, T16, T17, T18, T19)
 }

@@ -30,7 +30,8 @@ impl Errors {
     }
 }
 
-/// The text of the `///` lines.
+/// The first paragraph of the `///` lines: what a list of methods shows. The rest is for who reads the
+/// source, and would be most of a module's bytes.
 pub(crate) fn doc(attrs: &[Attribute]) -> String {
     let lines = attrs.iter().filter_map(|attr| match &attr.meta {
         Meta::NameValue(meta) if meta.path.is_ident("doc") => match &meta.value {
@@ -41,7 +42,8 @@ pub(crate) fn doc(attrs: &[Attribute]) -> String {
     });
     let lines: Vec<String> =
         lines.map(|line| line.strip_prefix(' ').unwrap_or(&line).to_string()).collect();
-    lines.join("\n").trim().to_string()
+    let text = lines.join("\n");
+    text.trim().split("\n\n").next().unwrap_or_default().to_string()
 }
 
 /// "; did you mean `x`?" when one of the names is close, else the list of names.

@@ -41,7 +41,7 @@ pub(crate) fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
     let described = members_def(fields);
     let write = quote! { #(::kempe_sdk::abi::Encode::serialize(&self.#members, writer)?;)* };
     let read = quote! {
-        Self { #(#members: <#types as ::kempe_sdk::abi::Decode>::deserialize_reader(reader)?,)* }
+        Self { #(#members: <#types as ::kempe_sdk::abi::AbiType>::read(reader)?,)* }
     };
     impls(name, &write, &read, &quote! { Struct(#text, #described) })
 }
@@ -80,7 +80,7 @@ fn of_enum(name: &Ident, data: &syn::DataEnum) -> TokenStream {
         });
         reads.push(quote! {
             #tag => Self::#ident {
-                #(#members: <#types as ::kempe_sdk::abi::Decode>::deserialize_reader(reader)?,)*
+                #(#members: <#types as ::kempe_sdk::abi::AbiType>::read(reader)?,)*
             },
         });
         let described = members_def(&variant.fields);

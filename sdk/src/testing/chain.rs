@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use ed25519_zebra::{SigningKey, VerificationKey};
 use kempe_abi::def::ContractDef;
-use kempe_abi::{Address, Decode, Encode, Hash};
+use kempe_abi::{AbiType, Address, Encode, Hash};
 
 use super::backend::{Backend, CodeSource, Tx};
 use super::gas::GasReport;
@@ -212,7 +212,7 @@ impl TestChain {
     /// # Panics
     /// If the call fails, or the result has another type.
     #[track_caller]
-    pub fn view<T: Decode>(
+    pub fn view<T: AbiType>(
         &mut self,
         contract: &Instance<impl Contract>,
         method: &str,
@@ -237,7 +237,7 @@ impl TestChain {
     /// # Panics
     /// If the contract has no such field, or the value has another type.
     #[track_caller]
-    pub fn cell<T: Decode, C: Contract>(
+    pub fn cell<T: AbiType, C: Contract>(
         &self,
         contract: &Instance<C>,
         field: &str,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kempe_abi::{AccessKind, Address, Decode, Outcome, TrapKind};
+use kempe_abi::{AbiType, AccessKind, Address, Outcome, TrapKind};
 
 use crate::codec::Any;
 use crate::{ContractError, Event, codec};
@@ -148,7 +148,7 @@ impl Receipt {
     /// If it did not succeed, or the result has another type.
     #[track_caller]
     #[must_use]
-    pub fn value<T: Decode>(&self) -> T {
+    pub fn value<T: AbiType>(&self) -> T {
         self.assert_ok();
         codec::decode::<Any, T>(&self.output)
             .expect("the result has another type than the test asks for")

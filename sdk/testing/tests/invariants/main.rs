@@ -3,6 +3,7 @@
 //!
 //! `KEMPE_CALLS` changes the number, for a longer run.
 
+mod nft;
 mod token;
 
 /// How many calls a campaign makes.

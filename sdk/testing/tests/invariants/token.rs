@@ -2,7 +2,7 @@
 
 use kempe_abi::Address;
 use kempe_sdk::testing::{Campaign, Instance, Rng};
-use kempe_token::Token;
+use kempe_token::{PERMIT_TAG, Permit, Token};
 
 use crate::{PEOPLE, n_calls};
 
@@ -32,6 +32,17 @@ fn campaign() -> Campaign<World> {
         let args = (one(w, rng), one(w, rng), rng.u128(0..200));
         w.token.tx(one(w, rng), "transfer_from", args)
     })
+    .call(1, "permit", |w, rng, chain| {
+        let (owner, spender, amount) = (one(w, rng), one(w, rng), rng.u128(0..500));
+        // Some are signed with a number that is used or not yet good.
+        let number =
+            chain.view::<u64>(&w.token, "permits", (owner,)) + u64::from(rng.u8(0..4) == 0);
+        let (token, deadline_ms) = (w.token.address(), u64::MAX);
+        let permit = Permit { tag: PERMIT_TAG, token, owner, spender, amount, number, deadline_ms };
+        let signature = chain.sign(owner, kempe_sdk::hash(&permit).as_bytes());
+        w.token.tx(spender, "permit", (owner, spender, amount, deadline_ms, signature))
+    })
+    .call(1, "set_paused", |w, rng, _| w.token.tx(w.people[0], "set_paused", (rng.u8(0..4) == 0,)))
     .attack(1, "mint by another", |w, rng, _| {
         w.token.tx(w.people[1], "mint", (one(w, rng), rng.u128(..)))
     })
