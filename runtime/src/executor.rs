@@ -287,16 +287,11 @@ impl<'a> BlockRun<'a> {
         has_dynamic: bool,
         waiting: &HashSet<Address>,
     ) -> Result<Vec<Pending>, StoreError> {
-        /// How many transactions ahead slots are fetched: about as long as main memory takes.
-        const AHEAD: usize = 2;
-        let accesses = self.plan.interned().accesses();
         let mut worker = self.executor.worker();
         let mut footprints = Footprints::default();
         let mut pending = Vec::new();
         for (at, &tx_index) in chunk.iter().enumerate() {
-            if let Some(&soon) = chunk.get(at + AHEAD) {
-                self.slots.prefetch(accesses.of(soon));
-            }
+            self.fetch_ahead(chunk.get(at..).unwrap_or_default());
             let sender = &self.txs[tx_index as usize].transaction.sender;
             if !waiting.is_empty() && waiting.contains(sender) {
                 footprints.push(std::iter::empty());
@@ -313,6 +308,23 @@ impl<'a> BlockRun<'a> {
             receipt.footprint = Hash(footprint);
         }
         Ok(pending)
+    }
+
+    /// Asks for what the next transactions need, in steps, since one thing says where the next is.
+    fn fetch_ahead(&self, rest: &[u32]) {
+        let interned = self.plan.interned();
+        if let Some(&soon) = rest.get(12) {
+            warm::actions(self.txs[soon as usize].transaction);
+            interned.lists().prefetch_entries(soon);
+        }
+        if let Some(&soon) = rest.get(6) {
+            warm::args(self.txs[soon as usize].transaction);
+            interned.lists().prefetch_keys(soon);
+            self.receipts.prefetch(soon);
+        }
+        if let Some(&soon) = rest.get(3) {
+            self.slots.prefetch(interned.accesses().of(soon));
+        }
     }
 
     fn run_one(
@@ -411,6 +423,26 @@ fn receipt_of(run: Run, tx: Hash, tail: bool) -> Receipt {
     }
 }
 
+/// Hints for transactions that are looked at soon.
+mod warm {
+    use crate::prefetch::prefetch;
+    use crate::types::{Action, Transaction};
+
+    pub(super) fn actions(tx: &Transaction) {
+        if let Some(action) = tx.actions.first() {
+            prefetch(action);
+        }
+    }
+
+    pub(super) fn args(tx: &Transaction) {
+        if let Some(Action::Call { args, .. }) = tx.actions.first()
+            && let Some(byte) = args.first()
+        {
+            prefetch(byte);
+        }
+    }
+}
+
 /// The lists of one chunk of transactions.
 fn derive_chunk(
     txs: &[Tx<'_>],
@@ -420,7 +452,13 @@ fn derive_chunk(
 ) -> Result<Chunk, StoreError> {
     let mut chunk = ChunkBuilder::new();
     let mut contracts = ContractSet::default();
-    for tx in txs {
+    for (at, tx) in txs.iter().enumerate() {
+        if let Some(soon) = txs.get(at + 16) {
+            warm::actions(soon.transaction);
+        }
+        if let Some(soon) = txs.get(at + 8) {
+            warm::args(soon.transaction);
+        }
         let tx = tx.transaction;
         // A transaction whose list does not follow has a row that says so.
         let derived = derive_with(tx, &mut contracts, engine, state, prices, &mut chunk)?;

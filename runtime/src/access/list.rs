@@ -3,6 +3,7 @@
 
 use kempe_abi::{AccessKind, Address};
 
+use crate::prefetch::prefetch;
 use crate::types::{KeyHash, StateKey};
 
 /// The transactions of one [`Chunk`]: enough to spread the work over threads and to hash keys side
@@ -95,6 +96,29 @@ impl Lists {
     #[must_use]
     pub fn n_entries(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
+    }
+
+    /// Asks for the entries of a transaction's list to be brought from main memory.
+    pub(crate) fn prefetch_entries(&self, tx_index: u32) {
+        const LINE_ENTRIES: usize = 2;
+        let list = self.list(tx_index);
+        list.entries().iter().step_by(LINE_ENTRIES).for_each(prefetch);
+    }
+
+    /// Asks for the keys that these entries name.
+    pub(crate) fn prefetch_keys(&self, tx_index: u32) {
+        let (chunk, _) = place(tx_index);
+        for entry in self.list(tx_index).entries() {
+            if let Some(key) = self.chunks[chunk].keys.get(entry.key as usize) {
+                prefetch(key);
+            }
+        }
+    }
+
+    /// The list of a transaction that there is; without entries if it is not known.
+    fn list(&self, tx_index: u32) -> AccessList<'_> {
+        let (chunk, row) = place(tx_index);
+        self.chunks[chunk].list(row)
     }
 
     /// Whether any list is dynamic.

@@ -3,6 +3,10 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 
+use rayon::prelude::*;
+
+use crate::prefetch::prefetch;
+
 /// Entries that threads read and write without locks.
 ///
 /// Two threads never meet at an entry, which is what a [`Plan`](super::Plan) proves: inside a batch,
@@ -17,8 +21,12 @@ unsafe impl<T: Send + Sync> Sync for Disjoint<T> {}
 
 impl<T> Disjoint<T> {
     /// A table of `len` entries.
-    pub(super) fn new(len: usize, mut entry: impl FnMut() -> T) -> Self {
-        Self((0..len).map(|_| UnsafeCell::new(entry())).collect())
+    pub(super) fn new(len: usize, entry: impl Fn() -> T + Sync) -> Self
+    where
+        T: Send,
+    {
+        let entries = (0..len).into_par_iter().with_min_len(1024);
+        Self(entries.map(|_| UnsafeCell::new(entry())).collect::<Vec<_>>().into_boxed_slice())
     }
 
     /// Each entry, to be filled before the threads start.
@@ -54,16 +62,10 @@ impl<T> Disjoint<T> {
 
     /// Asks for an entry to be brought from main memory, without waiting for it.
     #[inline]
-    #[expect(unsafe_code, reason = "the processor's hint takes a pointer")]
     pub(super) fn prefetch(&self, at: u32) {
-        #[cfg(target_arch = "x86_64")]
         if let Some(entry) = self.0.get(at as usize) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint reads and writes nothing, and the pointer is valid anyway.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(entry.get().cast_const().cast()) }
+            prefetch(entry);
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
     }
 }
 

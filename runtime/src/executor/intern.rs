@@ -7,7 +7,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use rayon::prelude::*;
 
 use super::Tx;
-use crate::access::{Chunk, ListedKey, Lists};
+use crate::access::{Chunk, Entry, ListedKey, Lists};
+use crate::prefetch::prefetch;
 use crate::scheduler::{Access, Accesses, Block, Mode, Schedule, ScheduleError, verify};
 use crate::types::KeyHash;
 
@@ -101,9 +102,32 @@ impl Interned {
     /// If there is no such slot.
     #[must_use]
     pub fn key(&self, slot: u32) -> ListedKey<'_> {
+        let (chunk, entry) = self.entry(slot);
+        chunk.key(entry)
+    }
+
+    /// Asks for the keys of three slots to be brought from main memory: of the first where its
+    /// entry is, of the second the entry, of the third the key.
+    pub(super) fn prefetch_key(&self, [name, entry, key]: [Option<u32>; 3]) {
+        if let Some(slot) = name {
+            prefetch(&self.names[slot as usize]);
+        }
+        if let Some(slot) = entry {
+            prefetch(self.entry(slot).1);
+        }
+        if let Some(slot) = key
+            && let (chunk, entry) = self.entry(slot)
+            && let Some(byte) = chunk.name(entry.contract, entry.key, entry.key_len).1.first()
+        {
+            prefetch(byte);
+        }
+    }
+
+    /// An entry that names the key of a slot, and its chunk.
+    fn entry(&self, slot: u32) -> (&Chunk, &Entry) {
         let Place { chunk, entry } = self.names[slot as usize];
         let chunk = &self.lists.chunks[chunk as usize];
-        chunk.key(&chunk.entries()[entry as usize])
+        (chunk, &chunk.entries()[entry as usize])
     }
 
     /// The block as the scheduler sees it. Costs are equal: a transaction's fuel limit says little
