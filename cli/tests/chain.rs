@@ -323,7 +323,10 @@ fn state_is_shown_and_proven() {
     let kempe = Kempe::with_token();
     assert_eq!(kempe.ok("state token balances bob"), "100\n");
     let all = kempe.ok("state token");
-    assert_eq!(all, "token.owner = alice\ntoken.supply = 100\ntoken.balances[bob] = 100\n");
+    assert_eq!(
+        all,
+        "token.owner = alice\ntoken.supply = 100\ntoken.balances[bob] = 100\ntoken.roles[alice] = 3\n"
+    );
     assert_eq!(kempe.json("state alice")["nonce"], 2);
     let proof = kempe.ok("state token balances bob --proof");
     kempe.write("proof.json", &proof);
