@@ -27,6 +27,7 @@ const WORKLOADS: [&str; 4] =
     ["uniform:1000000", "uniform:10000", "zipf:1000000:100", "one-hot:10000"];
 
 fn main() {
+    kempe_bench::keep_freed_memory();
     // Cargo passes `--bench`; what is not an option is a filter, as criterion has it.
     let filter = env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     for name in WORKLOADS.into_iter().filter(|name| format!("compare/{name}").contains(&filter)) {

@@ -50,6 +50,10 @@ pub(crate) struct Run {
 }
 
 /// Runs transactions one after the other, with instances of its own.
+///
+/// Two lines of the cache to itself: workers stand side by side, each is written by its thread twice
+/// a transaction, and processors fetch lines in pairs.
+#[repr(align(128))]
 pub(crate) struct Worker {
     session: Option<Box<Session>>,
 }

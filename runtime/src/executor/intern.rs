@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use rayon::prelude::*;
 
 use super::Tx;
-use crate::access::{Chunk, Entry, ListedKey, Lists};
+use crate::access::{CHUNK_TXS, Chunk, Entry, ListedKey, Lists};
 use crate::prefetch::prefetch;
 use crate::scheduler::{Access, Accesses, Block, Mode, Schedule, ScheduleError, verify};
 use crate::types::KeyHash;
@@ -57,7 +57,7 @@ impl Interned {
             slots.extend_from_slice(&shard.keys);
             names.extend_from_slice(&shard.names);
         }
-        let accesses = accesses(&lists, &tail, &numbers, &bases);
+        let accesses = accesses(&lists, &tail, &parts, &numbers, &bases, n_slots);
         Self { lists: Arc::new(lists), accesses, senders, tail, slots, names }
     }
 
@@ -265,32 +265,43 @@ impl Shard {
     }
 }
 
+/// The rows of all transactions; those of the tail are empty.
 fn accesses(
     lists: &Lists,
     tail: &[bool],
+    parts: &[Part],
     numbers: &[AtomicU32],
     bases: &[u32; N_SHARDS],
+    n_slots: usize,
 ) -> Accesses {
-    let n_slots_max = numbers.len();
-    let mut accesses = Accesses::with_capacity(tail.len(), n_slots_max);
-    let mut numbers = numbers.iter();
-    let mut tail = tail.iter();
-    for chunk in &lists.chunks {
-        let mut entries = chunk.entries().iter().zip(&mut numbers);
-        for ((n_entries, _), &tail) in chunk.rows().zip(&mut tail) {
-            let row = entries.by_ref().take(n_entries).map(|(entry, number)| Access {
-                slot: bases[shard_of(&entry.hash)] + number.load(Ordering::Relaxed),
-                kind: entry.kind,
-            });
-            if tail {
-                row.for_each(drop);
-                accesses.push_tx([]);
-            } else {
-                accesses.push_distinct(row);
+    let chunks = lists.chunks.par_iter().zip(parts).zip(tail.par_chunks(CHUNK_TXS));
+    let rows: Vec<(Vec<u32>, Vec<Access>)> = chunks
+        .map(|((chunk, part), tail)| {
+            let mut numbers = numbers[part.first..].iter();
+            let mut entries = chunk.entries().iter();
+            let mut ends = Vec::with_capacity(tail.len());
+            let mut accesses = Vec::with_capacity(chunk.entries().len());
+            for ((n_entries, _), &tail) in chunk.rows().zip(tail) {
+                let row = entries.by_ref().take(n_entries).zip(numbers.by_ref());
+                let row = row.map(|(entry, number)| Access {
+                    slot: bases[shard_of(&entry.hash)] + number.load(Ordering::Relaxed),
+                    kind: entry.kind,
+                });
+                if tail { row.for_each(drop) } else { accesses.extend(row) }
+                ends.push(to_u32(accesses.len()));
             }
-        }
+            (ends, accesses)
+        })
+        .collect();
+    let mut offsets = Vec::with_capacity(tail.len() + 1);
+    let mut entries = Vec::with_capacity(numbers.len());
+    offsets.push(0);
+    for (ends, accesses) in rows {
+        let first = to_u32(entries.len());
+        offsets.extend(ends.iter().map(|end| first + end));
+        entries.extend_from_slice(&accesses);
     }
-    accesses
+    Accesses::of_lists(offsets, entries, n_slots)
 }
 
 /// Which transactions are in the tail.

@@ -103,10 +103,11 @@ impl Slots {
         let slots = self.0.into_vec();
         let keys = interned.slots();
         // Eight bytes of a hash decide nearly always, and comparing them touches no other memory.
-        let mut order: Vec<(u64, u32)> = (0..)
-            .zip(&slots)
-            .filter(|(_, slot)| slot.changed)
-            .map(|(at, _)| (keys[at as usize].first_bytes(), at))
+        let mut order: Vec<(u64, u32)> = (0..slots.len())
+            .into_par_iter()
+            .with_min_len(1024)
+            .filter(|at| slots[*at].changed)
+            .map(|at| (keys[at].first_bytes(), u32::try_from(at).expect("slots have 32 bits")))
             .collect();
         order.par_sort_unstable_by(|(a, i), (b, j)| {
             a.cmp(b).then_with(|| keys[*i as usize].cmp(&keys[*j as usize]))

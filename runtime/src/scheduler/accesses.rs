@@ -76,13 +76,10 @@ impl Accesses {
         self.offsets.push(self.end());
     }
 
-    /// Appends the accesses of the next transaction, which name each slot once: a list does.
-    pub(crate) fn push_distinct(&mut self, accesses: impl Iterator<Item = Access>) {
-        let row = self.entries.len();
-        self.entries.extend(accesses);
-        let highest = self.entries[row..].iter().map(|access| access.slot as usize + 1).max();
-        self.n_slots = self.n_slots.max(highest.unwrap_or(0));
-        self.offsets.push(self.end());
+    /// The accesses of rows that name each slot once, as lists do. `offsets` says where each row
+    /// starts in `entries`, and the end of the last; slots are below `n_slots`.
+    pub(crate) fn of_lists(offsets: Vec<u32>, entries: Vec<Access>, n_slots: usize) -> Self {
+        Self { offsets, entries, last_entry: Vec::new(), n_slots }
     }
 
     /// How many transactions.
