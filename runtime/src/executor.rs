@@ -362,8 +362,10 @@ impl<'a> BlockRun<'a> {
             if !waits {
                 self.slots.publish(accesses, cells);
             }
-            *self.logs.get_mut(tx_index) = std::mem::take(&mut run.logs);
-            *self.receipts.get_mut(tx_index) = receipt_of(run, tx.hash, false);
+            if !run.logs.is_empty() {
+                self.logs.put(tx_index, std::mem::take(&mut run.logs));
+            }
+            self.receipts.put(tx_index, receipt_of(run, tx.hash, false));
         }
         Ok(pending)
     }

@@ -10,12 +10,17 @@
 
 use std::env;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use kempe_bench::{TokenWorld, Workload, run_block};
 use kempe_peers::Erc20World;
+use kempe_runtime::engine::BlockEnv;
+use kempe_runtime::executor::{Executor, Plan, Tx};
+use kempe_runtime::scheduler::{Color, Mode, Scheduler};
+use kempe_runtime::state::StateRead;
 
 /// The allocator of the command line too.
 #[global_allocator]
@@ -43,11 +48,12 @@ struct Times {
 }
 
 impl Times {
-    fn measure(&mut self, body: impl FnOnce()) {
+    fn measure<R>(&mut self, body: impl FnOnce() -> R) -> R {
         let (wall, cpu) = (Instant::now(), ProcessTime::now());
-        body();
+        let result = body();
         self.cpu.push(cpu.elapsed());
         self.wall.push(wall.elapsed());
+        result
     }
 }
 
@@ -90,8 +96,33 @@ fn compare(name: &str) {
         }
     }
     print(name, &times);
+    for executor in &mut executors {
+        print_stages(executor, &txs, &state);
+    }
     let [one, two] = spins.map(|times| ns_per_tx(&times.wall).1);
     println!("  the machine alone: {:.2}x, twice as much counting on two threads", 2.0 * one / two);
+}
+
+/// Prints where the time of a block goes: the median of each stage, in wall time.
+fn print_stages(executor: &mut Executor, txs: &[Tx<'_>], state: &Arc<dyn StateRead>) {
+    const STAGES: [&str; 6] = ["derive", "intern", "schedule", "verify", "execute", "free"];
+    let mut times: [Times; STAGES.len()] = Default::default();
+    for _ in 0..N_ROUNDS {
+        let [derive, intern, schedule, verify, execute, free] = &mut times;
+        let lists = derive.measure(|| executor.derive(txs, state).expect("memory is readable"));
+        let interned = intern.measure(|| executor.intern(lists, txs));
+        let plan = schedule.measure(|| Color.schedule(&interned.block()));
+        let plan = verify.measure(|| Plan::new(interned, plan, Mode::Free).expect("it fits"));
+        let env = BlockEnv { height: 1, time_ms: 1 };
+        let output =
+            execute.measure(|| executor.execute(txs, &plan, state, env).expect("the block runs"));
+        free.measure(|| drop((plan, output)));
+    }
+    print!("  stages, {} thread(s):", executor.n_threads());
+    for (name, times) in STAGES.iter().zip(&times) {
+        print!("  {name} {:.0}", ns_per_tx(&times.wall).1);
+    }
+    println!("  (wall ns per transfer)");
 }
 
 /// Counts for a few milliseconds on each thread, without memory: what two threads can gain here. Far

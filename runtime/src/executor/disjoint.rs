@@ -60,6 +60,17 @@ impl<T> Disjoint<T> {
         unsafe { &mut *self.0[at as usize].get() }
     }
 
+    /// Replaces an entry, which is forgotten without being dropped: for the first value of one that
+    /// owns nothing yet.
+    ///
+    /// # Safety
+    /// Nobody else uses the entry meanwhile.
+    #[expect(unsafe_code, reason = "see the type")]
+    pub(super) unsafe fn put(&self, at: u32, value: T) {
+        // SAFETY: nobody else uses the entry, as the caller promises, and the pointer is valid.
+        unsafe { self.0[at as usize].get().write(value) }
+    }
+
     /// Asks for an entry to be brought from main memory, without waiting for it.
     #[inline]
     pub(super) fn prefetch(&self, at: u32) {

@@ -287,7 +287,11 @@ fn accesses(
                     slot: bases[shard_of(&entry.hash)] + number.load(Ordering::Relaxed),
                     kind: entry.kind,
                 });
-                if tail { row.for_each(drop) } else { accesses.extend(row) }
+                if tail {
+                    row.for_each(drop)
+                } else {
+                    accesses.extend(row)
+                }
                 ends.push(to_u32(accesses.len()));
             }
             (ends, accesses)
