@@ -117,13 +117,18 @@ fn load_code(
 #[derive(Clone, Debug, Default)]
 pub struct ContractSet {
     contracts: HashMap<Address, Arc<Contract>>,
+    /// The one that was loaded last: most blocks ask for one over and over.
+    last: Option<Arc<Contract>>,
 }
 
 impl ContractSet {
     /// The contract at this address, if it was loaded.
     #[must_use]
     pub fn get(&self, address: &Address) -> Option<&Contract> {
-        self.contracts.get(address).map(|contract| &**contract)
+        match &self.last {
+            Some(last) if last.address == *address => Some(last),
+            _ => self.contracts.get(address).map(|contract| &**contract),
+        }
     }
 
     /// Loads a contract from the state, unless it was loaded before. Returns whether there is one.
@@ -142,7 +147,9 @@ impl ContractSet {
         let contract = Contract::load(engine, state, address)?;
         let found = contract.is_some();
         if let Some(contract) = contract {
-            self.contracts.insert(*address, Arc::new(contract));
+            let contract = Arc::new(contract);
+            self.last = Some(Arc::clone(&contract));
+            self.contracts.insert(*address, contract);
         }
         Ok(found)
     }

@@ -150,7 +150,7 @@ impl Worker {
 fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (Box<Session>, Run) {
     let fuel_limit = tx.fuel_limit;
     let escrow = session.prices.fee(fuel_limit);
-    let mut results = Vec::new();
+    let mut results = Vec::with_capacity(tx.actions.len());
     let mut action = 0;
     let mut outcome = match take_escrow(&mut session, tx, escrow) {
         Ok(()) => Outcome::Ok,

@@ -498,6 +498,10 @@ impl Session {
             return Err(TrapKind::TooLarge);
         }
         let contract = self.frame().address;
+        if self.events.is_empty() {
+            // Most transactions emit one, and a vector's first growth is to four.
+            self.events.reserve_exact(1);
+        }
         self.events.push(EventRecord { contract, id, data: data.to_vec() });
         Ok(())
     }

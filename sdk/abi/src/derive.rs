@@ -7,6 +7,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use smallvec::SmallVec;
+
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
 use crate::layout::{self, LayoutError};
 use crate::{Abi, AccessKind, Address, Clause, Expr, Method, MethodId, Type};
@@ -96,7 +98,7 @@ pub fn derive(
 ) -> Result<(), DeriveError> {
     let (abi, method) = lookup(contracts, contract, method)?;
     let types = method.params.iter().map(|param| &param.ty);
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(method.params.len());
+    let mut values: SmallVec<[Value<'_>; 8]> = SmallVec::new();
     layout::split(types, args, |bytes| values.push(Some(Cow::Borrowed(bytes))))
         .map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
     let mut walk = Walk { contracts, sink, steps: 0 };
