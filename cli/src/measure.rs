@@ -196,7 +196,7 @@ impl Summary {
         let describer = Describer::new(chain, names);
         for receipt in receipts {
             self.fuel += receipt.fuel;
-            let view = describer.outcome(receipt.outcome, receipt.failure.as_ref(), None);
+            let view = describer.outcome(receipt.outcome, receipt.failure.as_deref(), None);
             match receipt.outcome {
                 Outcome::Ok => self.ok += 1,
                 Outcome::Revert(_) => {

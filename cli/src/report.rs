@@ -68,7 +68,7 @@ impl TxView {
             sender: describer.names().show(&tx.sender),
             nonce: tx.nonce,
             actions: tx.actions.iter().map(|action| describer.action(action)).collect(),
-            outcome: describer.outcome(receipt.outcome, receipt.failure.as_ref(), Some(tx)),
+            outcome: describer.outcome(receipt.outcome, receipt.failure.as_deref(), Some(tx)),
             results: results(describer, tx, &receipt.results).map(|(json, _)| json).collect(),
             events: events(describer, &receipt.events),
             fuel: receipt.fuel,
@@ -160,7 +160,7 @@ impl SimulationView {
         };
         let results: Vec<_> = results(describer, tx, &simulation.results).collect();
         Self {
-            outcome: describer.outcome(simulation.outcome, simulation.failure.as_ref(), Some(tx)),
+            outcome: describer.outcome(simulation.outcome, simulation.failure.as_deref(), Some(tx)),
             events: events(describer, &simulation.events),
             fuel: simulation.fuel,
             fuel_limit: tx.fuel_limit,

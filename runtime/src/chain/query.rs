@@ -27,7 +27,7 @@ pub struct Simulation {
     /// Its log lines.
     pub logs: Vec<String>,
     /// Where it would fail.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// Whether a method is declared as dynamic, so that the transaction should carry `touched`.
     pub dynamic: bool,
     /// What its templates and its explicit list declare.

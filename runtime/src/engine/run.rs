@@ -43,7 +43,7 @@ pub(crate) struct Run {
     /// Its log lines and panics; not part of the receipt.
     pub(crate) logs: Vec<String>,
     /// Where it failed.
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<Box<Failure>>,
     /// The sender's balance after the fee alone, should the transaction fail when its additions
     /// are applied.
     pub(crate) fee_only: Option<Bytes>,
@@ -179,10 +179,12 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         }
     }
     let fuel = fuel_limit - session.fuel.min(fuel_limit);
-    let failure = (outcome != Outcome::Ok).then(|| Failure {
-        action: u32::try_from(action).unwrap_or(u32::MAX),
-        contract: session.failed_in.unwrap_or(Address::ZERO),
-        undeclared: session.undeclared.take(),
+    let failure = (outcome != Outcome::Ok).then(|| {
+        Box::new(Failure {
+            action: u32::try_from(action).unwrap_or(u32::MAX),
+            contract: session.failed_in.unwrap_or(Address::ZERO),
+            undeclared: session.undeclared.take(),
+        })
     });
     if outcome != Outcome::Ok {
         results = Vec::new();

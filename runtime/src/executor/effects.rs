@@ -68,7 +68,9 @@ pub(super) fn fail_counter(
     receipt.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
     receipt.results = Vec::new();
     receipt.events = Vec::new();
-    receipt.failure.get_or_insert(Failure { action: 0, contract: Address::ZERO, undeclared: None });
+    receipt.failure.get_or_insert_with(|| {
+        Box::new(Failure { action: 0, contract: Address::ZERO, undeclared: None })
+    });
     let sender = system_hash(system_field::BALANCE, &sender.0);
     let collector = system_hash(system_field::BALANCE, &prices.collector.0);
     let fee = i128::try_from(receipt.fee).unwrap_or(i128::MAX);

@@ -25,8 +25,8 @@ pub struct Receipt {
     pub footprint: Hash,
     /// Whether it ran in the tail lane.
     pub tail: bool,
-    /// Where and why it failed, if it did.
-    pub failure: Option<Failure>,
+    /// Where and why it failed, if it did. Apart, because most do not, and receipts are many.
+    pub failure: Option<Box<Failure>>,
 }
 
 /// An event.
