@@ -7,7 +7,7 @@ use kempe_abi::{Address, Hash, MethodId, Outcome};
 use kempe_runtime::engine::{BlockEnv, Engine, EngineError};
 use kempe_runtime::executor::{BlockOutput, Change, Executor, ExecutorError, Plan, Tx};
 use kempe_runtime::scheduler::{Color, Mode, ScheduleError, Scheduler};
-use kempe_runtime::state::{CommitBatch, MemoryStore, StateChange, StateRead, Store, StoreError};
+use kempe_runtime::state::{StateChange, StateRead, StateTable, StoreError};
 use kempe_runtime::types::{Action, Bytes, Prices, StateKey, Transaction, contract_address};
 
 use crate::TransferSpec;
@@ -63,7 +63,7 @@ pub fn account_address(number: usize) -> Address {
 #[derive(Debug)]
 pub struct TokenWorld {
     engine: Arc<Engine>,
-    store: MemoryStore,
+    store: Arc<StateTable>,
     token: Address,
     balances: u8,
 }
@@ -105,7 +105,7 @@ impl TokenWorld {
         let balances = balances.ok_or_else(|| TokenError::Token("no field balances".to_owned()))?;
         let deployer = Address([1; 32]);
         let token = contract_address(&deployer, 0, 0);
-        let mut world = Self { engine, store: MemoryStore::new(), token, balances };
+        let mut world = Self { engine, store: Arc::new(StateTable::new()), token, balances };
         world.deploy(deployer)?;
         let balance = Bytes::from_slice(&BALANCE.to_le_bytes());
         let changes = (0..n_accounts).map(|account| {
@@ -113,8 +113,7 @@ impl TokenWorld {
             let hash = key.hash();
             StateChange::new(key, hash, Some(balance.clone()))
         });
-        let state = changes.collect();
-        world.store.commit(CommitBatch { state, ..CommitBatch::default() })?;
+        world.store.apply(&changes.collect::<Vec<_>>());
         Ok(world)
     }
 
@@ -153,7 +152,7 @@ impl TokenWorld {
     /// The state as it is now.
     #[must_use]
     pub fn state(&self) -> Arc<dyn StateRead> {
-        self.store.snapshot()
+        self.store.clone()
     }
 
     /// Takes over a block's changes.
@@ -163,8 +162,8 @@ impl TokenWorld {
     pub fn settle(&mut self, changes: Vec<Change>) -> Result<(), TokenError> {
         let changes = changes.into_iter();
         let changes = changes.map(|Change { key, hash, value }| StateChange::new(key, hash, value));
-        let state = changes.collect();
-        Ok(self.store.commit(CommitBatch { state, ..CommitBatch::default() })?)
+        self.store.apply(&changes.collect::<Vec<_>>());
+        Ok(())
     }
 
     /// What an account has; zero if it was never given anything.

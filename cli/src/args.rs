@@ -107,6 +107,8 @@ pub enum Command {
     Replay(commands::replay::Args),
     /// Make, list and remove the keys of accounts
     Keys(commands::keys::Args),
+    /// Measure this machine
+    Bench(commands::bench::Args),
     /// Check the toolchain, the keys and the chain
     Doctor(commands::doctor::Args),
     /// Print a completion script for a shell

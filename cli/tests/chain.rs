@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use kempe_runtime::state::RedbStore;
+use kempe_runtime::chain::{Chain, ChainOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -391,7 +391,8 @@ fn a_chain_belongs_to_one_process_and_one_directory() {
     kempe.ok("deploy token.wasm --name coin --owner bob");
     assert_eq!(kempe.ok("call coin owner"), "alice\n".replace("alice", "bob"));
 
-    let held = RedbStore::open(&kempe.home.path().join("kempe-chain/store")).unwrap();
+    let held =
+        Chain::open(&kempe.home.path().join("kempe-chain"), ChainOptions::default()).unwrap();
     let error = kempe.fails(1, "block");
     assert!(error.contains("in use by another process"), "{error}");
     assert!(error.contains("help: another kempe uses this chain"), "{error}");

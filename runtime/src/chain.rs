@@ -6,9 +6,12 @@
 //! has made it durable.
 
 mod blocks;
+mod nonces;
 mod open;
+mod pipeline;
 mod query;
 mod replay;
+mod seal;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +21,17 @@ use kempe_abi::{Address, Hash};
 use crate::engine::{Contract, Engine, EngineError};
 use crate::executor::{Executor, ExecutorError};
 use crate::scheduler::{BlockError, Color, ScheduleError, Scheduler};
-use crate::state::{StateRead, StateTree, Store, StoreError, TxLocation};
+use crate::state::{ChainStore, StateRead, StateTable, StateTree, StoreError, TxLocation};
 use crate::types::{
-    BlockRecord, Genesis, GenesisError, Header, StateKey, TransactionError, system_field,
+    Block, BlockRecord, Bytes, Genesis, GenesisError, Header, KeyCache, StateKey, TransactionError,
+    system_field,
 };
 
 pub use blocks::{BlockReport, Prepared};
 pub use open::{STORE_DIRECTORY, exists};
+pub use pipeline::{
+    Acknowledged, EncodedTxs, Pipeline, PipelineOptions, Signatures, Stage, StageObserver,
+};
 pub use query::{CallSpec, Simulation};
 pub use replay::{Divergence, ReplayReport, replay};
 
@@ -35,13 +42,19 @@ pub struct ChainOptions {
     pub n_threads: usize,
     /// The scheduler with which blocks are built.
     pub scheduler: &'static dyn Scheduler,
+    /// The bytes of rows that are kept in memory; a larger state is read from the disk where it is
+    /// asked for, and the result does not depend on it.
+    pub memory_bytes: u64,
 }
+
+/// What is kept of the state in memory by default: some 60 million cells.
+const MEMORY_BYTES: u64 = 4 << 30;
 
 impl Default for ChainOptions {
     /// One thread for each processor, and the coloring scheduler.
     fn default() -> Self {
         let n_threads = std::thread::available_parallelism().map_or(1, Into::into);
-        Self { n_threads, scheduler: &Color }
+        Self { n_threads, scheduler: &Color, memory_bytes: MEMORY_BYTES }
     }
 }
 
@@ -124,7 +137,7 @@ pub enum ChainError {
 
 /// A chain in a directory, or in memory.
 pub struct Chain {
-    store: Box<dyn Store>,
+    store: ChainStore,
     tree: StateTree,
     engine: Arc<Engine>,
     executor: Executor,
@@ -132,6 +145,7 @@ pub struct Chain {
     genesis: Genesis,
     protocol: Hash,
     head: Header,
+    keys: Arc<KeyCache>,
     poisoned: bool,
     directory: Option<PathBuf>,
 }
@@ -176,15 +190,37 @@ impl Chain {
     /// The state after the last block.
     ///
     /// # Errors
-    /// [`ChainError::Store`].
+    /// [`ChainError::Poisoned`] after a commit that failed: nobody knows whether the block counts.
     pub fn state(&self) -> Result<Arc<dyn StateRead>, ChainError> {
-        Ok(self.store.snapshot())
+        Ok(self.table()?.clone())
     }
 
-    /// The store, for inspection.
-    #[must_use]
-    pub fn store(&self) -> &dyn Store {
-        &*self.store
+    /// The rows of the state after the last block, for proofs.
+    ///
+    /// # Errors
+    /// [`ChainError::Poisoned`].
+    pub fn table(&self) -> Result<&Arc<StateTable>, ChainError> {
+        if self.poisoned { Err(ChainError::Poisoned) } else { Ok(self.store.state().table()) }
+    }
+
+    /// Calls `visit` with every cell that has a value, in no order that means anything.
+    ///
+    /// # Errors
+    /// [`ChainError::Store`], and what `visit` returns.
+    pub fn cells(
+        &self,
+        mut visit: impl FnMut(&StateKey, &Bytes) -> Result<(), StoreError>,
+    ) -> Result<(), ChainError> {
+        Ok(self.store.cells(&mut visit)?)
+    }
+
+    /// Writes everything that follows from the blocks to files, so that the next opening has nothing to
+    /// execute again. It happens by itself, too, every so many blocks.
+    ///
+    /// # Errors
+    /// [`ChainError::Store`].
+    pub fn checkpoint(&mut self) -> Result<(), ChainError> {
+        Ok(self.store.checkpoint()?)
     }
 
     /// The tree over the state, for proofs.
@@ -222,10 +258,32 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`], also when the stored bytes are corrupt.
     pub fn block(&self, height: u64) -> Result<Option<BlockRecord>, ChainError> {
-        let Some(bytes) = self.store.block(height)? else { return Ok(None) };
-        let record = borsh::from_slice(&bytes)
-            .map_err(|error| StoreError::inconsistent(format!("block height={height}: {error}")))?;
-        Ok(Some(record))
+        if height > self.head.height {
+            return Ok(None);
+        }
+        let block = self.stored_block(height)?;
+        let inconsistent =
+            |what: String| StoreError::inconsistent(format!("receipts height={height}: {what}"));
+        let receipts = self.store.receipts(height)?;
+        let receipts = receipts.ok_or_else(|| inconsistent("they are missing".to_owned()))?;
+        let receipts =
+            borsh::from_slice(&receipts).map_err(|error| inconsistent(error.to_string()))?;
+        Ok(Some(BlockRecord { block, receipts }))
+    }
+
+    fn stored_block(&self, height: u64) -> Result<Block, StoreError> {
+        let inconsistent =
+            |what: String| StoreError::inconsistent(format!("block height={height}: {what}"));
+        let bytes = self.store.block(height)?;
+        let bytes = bytes.ok_or_else(|| inconsistent("it is missing".to_owned()))?;
+        let mut rest = bytes.as_slice();
+        let block = borsh::BorshDeserialize::deserialize(&mut rest);
+        let block = block.map_err(|error| inconsistent(error.to_string()))?;
+        // Behind block 0 stands the genesis file.
+        if height > 0 && !rest.is_empty() {
+            return Err(inconsistent("there is something behind it".to_owned()));
+        }
+        Ok(block)
     }
 
     /// Where a transaction is.

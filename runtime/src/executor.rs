@@ -90,7 +90,7 @@ pub enum ExecutorError {
 pub struct Executor {
     engine: Arc<Engine>,
     prices: Prices,
-    threads: ThreadPool,
+    threads: Arc<ThreadPool>,
     workers: Vec<Mutex<Worker>>,
     fresh: bool,
 }
@@ -111,7 +111,20 @@ impl Executor {
             .thread_name(|at| format!("kempe-worker-{at}"))
             .build()
             .map_err(|error| ExecutorError::Threads(error.to_string()))?;
-        Ok(Self { engine: Arc::clone(engine), prices, threads, workers: Vec::new(), fresh: false })
+        let (engine, threads) = (Arc::clone(engine), Arc::new(threads));
+        Ok(Self { engine, prices, threads, workers: Vec::new(), fresh: false })
+    }
+
+    /// Another executor on the same threads: one derives the next block while the other executes.
+    #[must_use]
+    pub fn sharing_threads(&self) -> Self {
+        Self {
+            engine: Arc::clone(&self.engine),
+            prices: self.prices,
+            threads: Arc::clone(&self.threads),
+            workers: Vec::new(),
+            fresh: self.fresh,
+        }
     }
 
     /// Makes a fresh instance for every call instead of reusing them: the tier that the reuse of

@@ -4,8 +4,9 @@
 //! [`StateKey`](crate::types::StateKey) behind the hash, and the value. A cell without a value has
 //! no row.
 //!
-//! - [`StateRead`], [`StateScan`] and [`Store`] are the boundary to storage; [`MemoryStore`] and
-//!   [`RedbStore`] stand behind it and pass one suite of tests.
+//! - [`StateRead`] is how the executor reads; [`StateTable`] has the rows in memory, as many as a budget
+//!   permits.
+//! - [`ChainStore`] keeps a chain: the log of its blocks, and what follows from them.
 //! - [`StateTree`] turns the rows into one root. The root depends on the rows alone: not on the
 //!   order in which they came, and not on the machines over which they are spread.
 //! - [`Proof`] shows one cell's value, or its absence, to somebody who has only the root.
@@ -18,34 +19,44 @@
 //! | ---: | ---: | --- |
 //! | 0 | 1 | the root: the hash of its 16 children |
 //! | 1 to 4 | 16 to 65,536 | the hash of its 16 children, 512 bytes |
-//! | 5 | 1,048,576 | a bucket: the hash of `key hash ‖ value hash` of its rows, by ascending key hash |
+//! | 5 | 1,048,576 | a bucket: the hash of `key hash ‖ value` of its rows, by ascending key hash |
 //!
 //! A row belongs to the bucket named by the first 20 bits of its key hash. A bucket without rows,
-//! and a node whose children are all zero, is 32 zero bytes. Values, buckets and nodes are hashed
-//! with keyed blake3 under a key each, so that none can pass for another.
+//! and a node whose children are all zero, is 32 zero bytes. A value of up to 31 bytes stands for itself,
+//! a longer one is hashed: see [`value_hash`]. Values, buckets and nodes are hashed with keyed blake3
+//! under a key each, so that none can pass for another.
 //!
 //! The number of buckets is fixed, and a bucket's hash and its proofs cost as much as it has rows.
 //! Whoever grinds 20-bit prefixes, for about 0.1 s of one core per row, can make one bucket long:
 //! 64 bytes to hash, and to put in a proof, for each such row.
 
+mod archive;
+mod changes;
+mod disk;
 mod error;
 mod hash;
-mod memory;
+mod levels;
+mod log;
+mod prefetch;
 mod proof;
-mod redb_store;
+mod row;
+mod run;
 mod store;
+mod table;
 mod tree;
 mod witness;
 
 #[cfg(test)]
 mod tests;
 
+pub use archive::TxLocation;
+pub use changes::{Changes, StateChange};
+pub use disk::{Disk, FaultKind, Faults};
 pub use error::{ProofError, StoreError};
 pub use hash::value_hash;
-pub use memory::MemoryStore;
 pub use proof::{Proof, Siblings};
-pub use redb_store::RedbStore;
-pub use store::{CommitBatch, Row, StateChange, StateRead, StateScan, Store, TxLocation};
+pub use store::{ChainStore, StateStore};
+pub use table::{StateRead, StateTable};
 pub use tree::{
     ARITY, BUCKET_BITS, BUCKETS, LEVELS, StateTree, TreeUpdate, bucket_hashes, bucket_of,
 };

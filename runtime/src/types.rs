@@ -4,16 +4,20 @@ mod block;
 mod genesis;
 mod key;
 pub(crate) mod lanes;
+pub(crate) mod messages;
 mod receipt;
+mod signatures;
 mod transaction;
 
 pub use block::{Block, BlockRecord, ContractRecord, Header, merkle_root, schedule_hash};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, Limits, Prices};
 pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
 pub(crate) use key::{KeyBlock, key_block};
-pub(crate) use receipt::Footprints;
 pub use receipt::{EventRecord, Failure, Receipt, Undeclared, footprint_entry, footprint_hash};
+pub(crate) use receipt::{Footprints, RECEIPT_KEY};
+pub use signatures::{BATCH_SIGNATURES, KeyCache, verify_signatures};
 pub use transaction::{
     ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX,
     Transaction, TransactionError, address_of, contract_address,
 };
+pub(crate) use transaction::{SIGNATURE_BYTES, TX_KEY};

@@ -50,7 +50,7 @@ impl Account {
 /// Options with this many threads.
 #[must_use]
 pub fn options(n_threads: usize, scheduler: &'static dyn Scheduler) -> ChainOptions {
-    ChainOptions { n_threads, scheduler }
+    ChainOptions { n_threads, scheduler, ..ChainOptions::default() }
 }
 
 /// A genesis with `n` accounts that have a balance, and a price of gas.

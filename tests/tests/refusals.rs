@@ -324,28 +324,29 @@ fn a_corrupt_directory_is_named() {
     let chain = chain.expect("it is created");
     let head = chain.head().clone();
     drop(chain);
-    let file = std::fs::read_dir(directory.path().join("store"))
-        .expect("readable")
-        .map(|entry| entry.expect("readable").path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "redb"))
-        .expect("there is a file");
-    let bytes = std::fs::read(&file).expect("readable");
-    let mut harmless = 0;
-    for at in (0..bytes.len()).step_by(bytes.len() / 97) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 0x40;
-        std::fs::write(&file, &changed).expect("writable");
-        match Chain::open(directory.path(), options(1, &Color)) {
-            Err(error) => assert!(!error.to_string().is_empty()),
-            Ok(chain) => {
-                harmless += 1;
-                assert_eq!(chain.head(), &head, "what opens is what was written");
+    let damaged = ["blocks/00000000.log", "blocks/key", "manifest", "names", "state/00000000.rows"];
+    for name in damaged {
+        let file = directory.path().join("store").join(name);
+        let bytes = std::fs::read(&file).expect("readable");
+        let mut harmless = 0;
+        for at in (0..bytes.len()).step_by(bytes.len() / 13 + 1) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x40;
+            std::fs::write(&file, &changed).expect("writable");
+            match Chain::open(directory.path(), options(1, &Color)) {
+                Err(error) => assert!(!error.to_string().is_empty()),
+                Ok(chain) => {
+                    harmless += 1;
+                    assert_eq!(chain.head(), &head, "what opens is what was written");
+                }
             }
+            // Opening may have cut off what it took for a torn end.
+            std::fs::write(&file, &bytes).expect("writable");
         }
+        Chain::open(directory.path(), options(1, &Color)).expect("the true file opens");
+        // Names are looked at when cells are listed; a name that is wrong has no cell.
+        assert!(harmless < 5 || name == "names", "{name}: {harmless}");
     }
-    std::fs::write(&file, &bytes).expect("writable");
-    Chain::open(directory.path(), options(1, &Color)).expect("the true file opens");
-    assert!(harmless < 98);
 }
 
 /// A state that panics when a certain account's balance is read.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use kempe_abi::{Address, Field, Hash};
 use kempe_runtime::engine::Contract;
-use kempe_runtime::state::{BUCKETS, Proof};
+use kempe_runtime::state::Proof;
 use kempe_runtime::types::StateKey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -166,11 +166,10 @@ fn cells(
     let number = field.map(|(number, _)| number);
     // Only the first are kept: a contract may have more cells than fit into memory.
     let (mut rows, mut n_rows) = (BTreeMap::new(), 0);
-    session.chain.store().scan(0..BUCKETS, &mut |row| {
-        let key = row.state_key();
+    session.chain.cells(|key, value| {
         if key.contract == contract.address && number.is_none_or(|number| number == key.field) {
             n_rows += 1;
-            rows.insert(key, row.value.to_vec());
+            rows.insert(key.clone(), value.to_vec());
             if rows.len() > limit {
                 rows.pop_last();
             }
@@ -255,7 +254,7 @@ fn cell(
     let found = found.or_else(|| contract.immutable(number).map(Into::into));
     if args.proof {
         let head = session.chain.head();
-        let proof = session.chain.tree().prove(session.chain.store(), &hash)?;
+        let proof = session.chain.tree().prove(session.chain.table()?, &hash)?;
         proof.verify(&head.state_root, &hash, found.as_deref())?;
         let file = ProofFile {
             height: head.height,

@@ -1,18 +1,20 @@
 //! Building blocks from transactions, and applying blocks from elsewhere.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kempe_abi::{Address, Hash};
+use kempe_abi::Hash;
 use rayon::prelude::*;
 
-use super::{Chain, ChainError, read_balance, read_nonce};
+use super::nonces::{NextNonce, Nonces, next_nonces};
+use super::seal::{BlockChanges, BlockRecordParts, EncodedReceipts, encode_receipts};
+use super::{Chain, ChainError};
 use crate::engine::BlockEnv;
-use crate::executor::{BlockOutput, Change, Executor, Plan, Tx, oracle};
+use crate::executor::{BlockOutput, Change, Plan, Tx, oracle};
 use crate::scheduler::Mode;
-use crate::state::{CommitBatch, StateChange, StateRead, TreeUpdate, TxLocation};
+use crate::state::TreeUpdate;
 use crate::types::{
-    Block, BlockRecord, Bytes, Header, Prices, SignedTransaction, StateKey, Transaction,
-    TransactionError, merkle_root, schedule_hash, system_field,
+    BATCH_SIGNATURES, Block, BlockRecord, Header, KeyCache, Receipt, SignedTransaction,
+    TransactionError, merkle_root, schedule_hash, verify_signatures,
 };
 
 /// A block that was built or applied.
@@ -47,7 +49,10 @@ impl Prepared {
     }
 }
 
-fn with_hashes<'a>(transactions: &'a [SignedTransaction], hashes: &[Hash]) -> Vec<Tx<'a>> {
+pub(super) fn with_hashes<'a>(
+    transactions: &'a [SignedTransaction],
+    hashes: &[Hash],
+) -> Vec<Tx<'a>> {
     let pairs = transactions.iter().zip(hashes);
     pairs.map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash }).collect()
 }
@@ -88,26 +93,14 @@ impl Chain {
     ) -> Result<Prepared, ChainError> {
         self.check_usable()?;
         self.check_count(transactions.len())?;
-        let checked = self.check_signatures(&transactions);
-        let mut nonces = Nonces::new(self)?;
-        let mut kept = Vec::with_capacity(transactions.len());
-        let mut hashes = Vec::with_capacity(transactions.len());
-        let mut rejected = Vec::new();
-        for (at, (signed, checked)) in transactions.into_iter().zip(checked).enumerate() {
-            let accepted = match checked {
-                Ok(hash) => nonces.accept(&signed.transaction)?.map(|()| hash),
-                Err(error) => Err(error),
-            };
-            match accepted {
-                Ok(hash) => {
-                    kept.push(signed);
-                    hashes.push(hash);
-                }
-                Err(error) => rejected.push((at, error)),
-            }
-        }
-        let env =
-            BlockEnv { height: self.head.height + 1, time_ms: time_ms.max(self.head.time_ms) };
+        let (hashes, checked) = self.check_signatures(&transactions);
+        let height = self.head.height + 1;
+        let mut nonces = self.nonces();
+        let results = self
+            .executor
+            .install(|| nonces.accept(height, self.head.height, &transactions, checked))?;
+        let (kept, hashes, rejected) = split(transactions, hashes, results.results);
+        let env = BlockEnv { height, time_ms: time_ms.max(self.head.time_ms) };
         let state = self.state()?;
         let txs = with_hashes(&kept, &hashes);
         let lists = self.executor.derive(&txs, &state)?;
@@ -161,7 +154,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`].
     pub fn root_after(&self, output: &BlockOutput) -> Result<Hash, ChainError> {
-        let changes = state_changes(&self.executor, output.changes.clone());
+        let changes = self.block_changes(output.changes.clone(), Vec::new());
         Ok(self.tree_update(&changes)?.root())
     }
 
@@ -177,8 +170,9 @@ impl Chain {
         let Prepared { transactions, hashes, rejected, plan, env } = prepared;
         let schedule = plan.into_schedule();
         let BlockOutput { receipts, changes, logs } = output;
-        let changes = state_changes(&self.executor, changes);
+        let changes = self.block_changes(changes, Vec::new());
         let update = self.tree_update(&changes)?;
+        let encoded = self.executor.install(|| encode_receipts(&receipts));
         let header = Header {
             height: env.height,
             parent: self.head.hash(),
@@ -186,12 +180,12 @@ impl Chain {
             protocol: self.protocol,
             transactions_root: merkle_root(&hashes),
             schedule_hash: schedule_hash(&schedule),
-            receipts_root: self.receipts_root(&receipts),
+            receipts_root: encoded.root,
             state_root: update.root(),
         };
-        let record = BlockRecord { block: Block { header, transactions, schedule }, receipts };
-        self.commit(&record, changes, update, &hashes)?;
-        Ok(BlockReport { record, rejected, logs })
+        let block = Block { header, transactions, schedule };
+        self.commit(&block, &changes, update, encoded, &hashes)?;
+        Ok(BlockReport { record: BlockRecord { block, receipts }, rejected, logs })
     }
 
     /// Executes a block that was built elsewhere, by the schedule it publishes, and makes it
@@ -201,18 +195,67 @@ impl Chain {
     /// [`ChainError`]; nothing was changed then, unless a commit failed.
     pub fn apply(&mut self, block: &Block) -> Result<BlockReport, ChainError> {
         let (hashes, plan) = self.check_block(block)?;
-        let state = self.state()?;
-        let txs = with_hashes(&block.transactions, &hashes);
-        let output = self.executor.execute(&txs, &plan, &state, env_of(block))?;
-        let output = with_nonces(output, &block.transactions);
-        let receipts_root = self.receipts_root(&output.receipts);
-        expect("receipts_root", block.header.receipts_root, receipts_root)?;
-        let changes = state_changes(&self.executor, output.changes);
-        let update = self.tree_update(&changes)?;
+        let executed = self.run_block(block, &hashes, &plan)?;
+        let encoded = self.check_receipts(block, &executed.receipts)?;
+        let update = self.tree_update(&executed.changes)?;
         expect("state_root", block.header.state_root, update.root())?;
-        let record = BlockRecord { block: block.clone(), receipts: output.receipts };
-        self.commit(&record, changes, update, &hashes)?;
-        Ok(BlockReport { record, rejected: Vec::new(), logs: output.logs })
+        self.commit(block, &executed.changes, update, encoded, &hashes)?;
+        let record = BlockRecord { block: block.clone(), receipts: executed.receipts };
+        Ok(BlockReport { record, rejected: Vec::new(), logs: executed.logs })
+    }
+
+    /// Executes a block as [`apply`](Self::apply) does, where somebody has checked its signatures and nonces: its
+    /// own log, or whoever measures with transactions that nobody signed.
+    ///
+    /// # Errors
+    /// [`ChainError`]; nothing was changed then, unless a commit failed.
+    pub fn apply_trusted(&mut self, block: &Block) -> Result<(), ChainError> {
+        self.check_usable()?;
+        self.redo(block)?;
+        self.poisoned = true;
+        self.store.append(&[&BlockRecordParts::of(block).parts()])?;
+        self.store.keep_up()?;
+        self.poisoned = false;
+        Ok(())
+    }
+
+    /// Executes a block that is in the log, and changes the state as it says.
+    pub(super) fn redo(&mut self, block: &Block) -> Result<(), ChainError> {
+        self.check_header(&block.header)?;
+        let (hashes, _) = self.hash_all(&block.transactions);
+        expect("transactions_root", block.header.transactions_root, merkle_root(&hashes))?;
+        expect("schedule_hash", block.header.schedule_hash, schedule_hash(&block.schedule))?;
+        let plan = self.derive_block(block, &hashes)?;
+        let executed = self.run_block(block, &hashes, &plan)?;
+        let encoded = self.check_receipts(block, &executed.receipts)?;
+        let update = self.tree_update(&executed.changes)?;
+        expect("state_root", block.header.state_root, update.root())?;
+        self.take_over(&block.header, &executed.changes, update, encoded, &hashes);
+        Ok(())
+    }
+
+    fn run_block(
+        &mut self,
+        block: &Block,
+        hashes: &[Hash],
+        plan: &Plan,
+    ) -> Result<Executed, ChainError> {
+        let state = self.state()?;
+        let txs = with_hashes(&block.transactions, hashes);
+        let output = self.executor.execute(&txs, plan, &state, env_of(block))?;
+        let BlockOutput { receipts, changes, logs } = output;
+        let changes = self.block_changes(changes, next_nonces(&block.transactions));
+        Ok(Executed { receipts, changes, logs })
+    }
+
+    fn check_receipts(
+        &self,
+        block: &Block,
+        receipts: &[Receipt],
+    ) -> Result<EncodedReceipts, ChainError> {
+        let encoded = self.executor.install(|| encode_receipts(receipts));
+        expect("receipts_root", block.header.receipts_root, encoded.root)?;
+        Ok(encoded)
     }
 
     /// Everything about a block from elsewhere that can be checked before it is executed.
@@ -220,20 +263,27 @@ impl Chain {
         self.check_usable()?;
         self.check_count(block.transactions.len())?;
         self.check_header(&block.header)?;
-        let mut nonces = Nonces::new(self)?;
-        let mut hashes = Vec::with_capacity(block.transactions.len());
-        let checked = self.check_signatures(&block.transactions);
-        for (tx_index, (signed, checked)) in block.transactions.iter().zip(checked).enumerate() {
+        let (hashes, checked) = self.check_signatures(&block.transactions);
+        let mut nonces = self.nonces();
+        let (height, applied) = (block.header.height, self.head.height);
+        let accepted = self
+            .executor
+            .install(|| nonces.accept(height, applied, &block.transactions, checked))?;
+        for (tx_index, result) in accepted.results.into_iter().enumerate() {
             let refuse = |source| ChainError::Transaction { tx_index, source: Box::new(source) };
-            hashes.push(checked.map_err(refuse)?);
-            nonces.accept(&signed.transaction)?.map_err(refuse)?;
+            result.map_err(refuse)?;
         }
         expect("transactions_root", block.header.transactions_root, merkle_root(&hashes))?;
         expect("schedule_hash", block.header.schedule_hash, schedule_hash(&block.schedule))?;
-        let txs = with_hashes(&block.transactions, &hashes);
+        let plan = self.derive_block(block, &hashes)?;
+        Ok((hashes, plan))
+    }
+
+    fn derive_block(&self, block: &Block, hashes: &[Hash]) -> Result<Plan, ChainError> {
+        let txs = with_hashes(&block.transactions, hashes);
         let lists = self.executor.derive(&txs, &self.state()?)?;
         let interned = self.executor.intern(lists, &txs);
-        Ok((hashes, Plan::new(interned, block.schedule.clone(), Mode::Free)?))
+        Ok(Plan::new(interned, block.schedule.clone(), Mode::Free)?)
     }
 
     /// The state root that the serial oracle gives for a block from elsewhere.
@@ -271,77 +321,133 @@ impl Chain {
     fn check_signatures(
         &self,
         transactions: &[SignedTransaction],
-    ) -> Vec<Result<Hash, TransactionError>> {
+    ) -> (Vec<Hash>, Vec<Result<(), TransactionError>>) {
+        let (hashes, mut results) = self.hash_all(transactions);
+        self.executor.install(|| check_all(transactions, &hashes, &mut results, &self.keys));
+        (hashes, results)
+    }
+
+    /// The hash of each transaction and whether its form is right, on all threads.
+    fn hash_all(
+        &self,
+        transactions: &[SignedTransaction],
+    ) -> (Vec<Hash>, Vec<Result<(), TransactionError>>) {
         let (chain_id, fuel_max) = (self.genesis.chain_id, self.genesis.limits.tx_fuel_max);
-        self.executor.install(|| {
-            let check = |signed: &SignedTransaction| {
-                signed.transaction.check_form(chain_id, fuel_max)?;
-                signed.verify()
-            };
-            transactions.par_iter().with_min_len(8).map(check).collect()
-        })
+        let check = |signed: &SignedTransaction| {
+            let tx = &signed.transaction;
+            (tx.hash(), tx.check_form(chain_id, fuel_max))
+        };
+        self.executor.install(|| transactions.par_iter().with_min_len(64).map(check).unzip())
     }
 
-    fn receipts_root(&self, receipts: &[crate::types::Receipt]) -> Hash {
-        let hashes = self.executor.install(|| {
-            receipts
-                .par_iter()
-                .with_min_len(64)
-                .map(crate::types::Receipt::hash)
-                .collect::<Vec<_>>()
-        });
-        merkle_root(&hashes)
+    fn nonces(&self) -> Nonces {
+        Nonces::new(self.store.state().table(), self.genesis.prices)
     }
 
-    fn tree_update(&self, changes: &[StateChange]) -> Result<TreeUpdate, ChainError> {
-        Ok(self.executor.install(|| self.tree.update(&*self.store, changes))?)
+    fn block_changes(&self, changes: Vec<Change>, nonces: Vec<NextNonce>) -> BlockChanges {
+        self.executor.install(|| BlockChanges::new(changes, nonces))
+    }
+
+    fn tree_update(&self, changes: &BlockChanges) -> Result<TreeUpdate, ChainError> {
+        let table = self.store.state().table();
+        Ok(self.executor.install(|| self.tree.update_rows(table, &changes.rows))?)
     }
 
     /// Makes a block durable. After an error nobody knows what is on disk, so nothing else is
     /// done until the chain is opened again.
     fn commit(
         &mut self,
-        record: &BlockRecord,
-        changes: Vec<StateChange>,
+        block: &Block,
+        changes: &BlockChanges,
         update: TreeUpdate,
+        receipts: EncodedReceipts,
         hashes: &[Hash],
     ) -> Result<(), ChainError> {
-        let header = &record.block.header;
-        let located = (0u32..).zip(hashes);
-        let located =
-            located.map(|(index, &hash)| (hash, TxLocation { height: header.height, index }));
-        let bytes = borsh::to_vec(record).expect("encoding to memory cannot fail");
-        let batch = CommitBatch {
-            state: changes,
-            block: Some((header.height, bytes)),
-            transactions: located.collect(),
-            meta: Vec::new(),
-        };
         self.poisoned = true;
-        self.store.commit(batch)?;
-        self.tree.apply(update);
-        self.head = header.clone();
+        self.store.append(&[&BlockRecordParts::of(block).parts()])?;
+        self.take_over(&block.header, changes, update, receipts, hashes);
+        self.store.keep_up()?;
         self.poisoned = false;
         Ok(())
     }
+
+    /// Moves to the state after a block that is durable.
+    fn take_over(
+        &mut self,
+        header: &Header,
+        changes: &BlockChanges,
+        update: TreeUpdate,
+        receipts: EncodedReceipts,
+        hashes: &[Hash],
+    ) {
+        let state = self.store.state();
+        self.executor.install(|| changes.apply(state, header.height));
+        state.archive(header.height, receipts.bytes, hashes);
+        self.tree.apply(update);
+        self.head = header.clone();
+    }
 }
 
-/// The changes with the hashes of their values, computed on all threads.
-fn state_changes(executor: &Executor, changes: Vec<Change>) -> Vec<StateChange> {
-    executor.install(|| {
-        changes
-            .into_par_iter()
-            .with_min_len(256)
-            .map(|change| StateChange::new(change.key, change.hash, change.value))
-            .collect()
-    })
+/// What executing a block from elsewhere gave.
+struct Executed {
+    receipts: Vec<Receipt>,
+    changes: BlockChanges,
+    logs: Vec<Vec<String>>,
+}
+
+/// Checks the signatures of the transactions that were not refused before, in batches on the threads
+/// of the current rayon pool.
+pub(super) fn check_all(
+    transactions: &[SignedTransaction],
+    hashes: &[Hash],
+    results: &mut [Result<(), TransactionError>],
+    keys: &Arc<KeyCache>,
+) {
+    let chunks = transactions
+        .par_chunks(BATCH_SIGNATURES)
+        .zip(hashes.par_chunks(BATCH_SIGNATURES))
+        .zip(results.par_chunks_mut(BATCH_SIGNATURES));
+    chunks.for_each(|((transactions, hashes), results)| {
+        let wanted: Vec<usize> = (0..results.len()).filter(|&at| results[at].is_ok()).collect();
+        let signed: Vec<&SignedTransaction> = wanted.iter().map(|&at| &transactions[at]).collect();
+        let hashes: Vec<Hash> = wanted.iter().map(|&at| hashes[at]).collect();
+        let checked = verify_signatures(&signed, &hashes, keys);
+        for (at, result) in wanted.into_iter().zip(checked) {
+            results[at] = result;
+        }
+    });
+}
+
+type Refused = Vec<(usize, TransactionError)>;
+
+/// Parts the transactions that are accepted from those that are not.
+pub(super) fn split(
+    transactions: Vec<SignedTransaction>,
+    hashes: Vec<Hash>,
+    results: Vec<Result<(), TransactionError>>,
+) -> (Vec<SignedTransaction>, Vec<Hash>, Refused) {
+    if results.iter().all(Result::is_ok) {
+        return (transactions, hashes, Vec::new());
+    }
+    let (mut kept, mut kept_hashes, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
+    let all = transactions.into_iter().zip(hashes).zip(results);
+    for (at, ((signed, hash), result)) in all.enumerate() {
+        match result {
+            Ok(()) => {
+                kept.push(signed);
+                kept_hashes.push(hash);
+            }
+            Err(error) => rejected.push((at, error)),
+        }
+    }
+    (kept, kept_hashes, rejected)
 }
 
 fn env_of(block: &Block) -> BlockEnv {
     BlockEnv { height: block.header.height, time_ms: block.header.time_ms }
 }
 
-fn expect<T: PartialEq + ToString>(
+pub(super) fn expect<T: PartialEq + ToString>(
     field: &'static str,
     found: T,
     expected: T,
@@ -352,57 +458,9 @@ fn expect<T: PartialEq + ToString>(
     Err(ChainError::Header { field, found: found.to_string(), expected: expected.to_string() })
 }
 
-/// The next nonce of each sender while a block is put together, and the fees it may come to owe.
-struct Nonces {
-    state: std::sync::Arc<dyn StateRead>,
-    prices: Prices,
-    next: BTreeMap<Address, (u64, u128)>,
-}
-
-impl Nonces {
-    fn new(chain: &Chain) -> Result<Self, ChainError> {
-        Ok(Self { state: chain.state()?, prices: chain.genesis.prices, next: BTreeMap::new() })
-    }
-
-    /// Accepts a transaction if it is its sender's next, and its sender can pay for it.
-    fn accept(&mut self, tx: &Transaction) -> Result<Result<(), TransactionError>, ChainError> {
-        let sender = tx.sender;
-        let (next, owed) = match self.next.get(&sender) {
-            Some(&known) => known,
-            None => (read_nonce(&*self.state, &sender)?, 0),
-        };
-        // The last nonce is never used, so that there always is a next one.
-        if tx.nonce != next || next == u64::MAX {
-            let (found, expected) = (tx.nonce, next);
-            return Ok(Err(TransactionError::Nonce { sender, found, expected }));
-        }
-        let min = tx.base_fuel(&self.prices);
-        if tx.fuel_limit < min {
-            return Ok(Err(TransactionError::FuelTooLow { found: tx.fuel_limit, min }));
-        }
-        let fee_max = self.prices.fee(tx.fuel_limit).saturating_add(owed);
-        if fee_max > 0 {
-            let balance = read_balance(&*self.state, &sender)?;
-            if balance < fee_max {
-                return Ok(Err(TransactionError::Unpayable { sender, balance, fee_max }));
-            }
-        }
-        self.next.insert(sender, (next + 1, fee_max));
-        Ok(Ok(()))
-    }
-}
-
 /// Adds the senders' new nonces: one write for each sender and block, which no transaction waits for.
 fn with_nonces(mut output: BlockOutput, transactions: &[SignedTransaction]) -> BlockOutput {
-    let mut next = BTreeMap::new();
-    for signed in transactions {
-        next.insert(signed.transaction.sender, signed.transaction.nonce + 1);
-    }
-    for (sender, nonce) in next {
-        let key = StateKey::system(system_field::NONCE, &sender.0);
-        let (hash, value) = (key.hash(), Some(Bytes::from_slice(&nonce.to_le_bytes())));
-        output.changes.push(Change { key, hash, value });
-    }
+    output.changes.extend(next_nonces(transactions).iter().map(NextNonce::change));
     output.changes.sort_unstable_by_key(|change| change.hash);
     output
 }

@@ -8,13 +8,12 @@ use kempe_abi::Hash;
 
 use super::{Chain, ChainError, ChainOptions};
 use crate::engine::{ENGINE_VERSION, Engine};
-use crate::executor::{Change, Executor};
+use crate::executor::{Executor, ExecutorError};
 use crate::scheduler::Schedule;
-use crate::state::{
-    CommitBatch, MemoryStore, RedbStore, StateChange, StateTree, Store, StoreError,
-};
+use crate::state::{ChainStore, Disk, StateChange, StateTable, StateTree, StoreError};
 use crate::types::{
-    Block, BlockRecord, Bytes, Genesis, Header, StateKey, merkle_root, schedule_hash, system_field,
+    Block, Bytes, Genesis, GenesisAccount, Header, StateKey, merkle_root, schedule_hash,
+    system_field,
 };
 
 /// The name of the store's directory inside the chain's directory.
@@ -22,8 +21,6 @@ pub const STORE_DIRECTORY: &str = "store";
 
 /// The store's directory until the genesis block is in it.
 const UNFINISHED_DIRECTORY: &str = "store.unfinished";
-
-const META_GENESIS: &str = "genesis";
 
 /// Whether there is a chain in a directory.
 #[must_use]
@@ -41,6 +38,19 @@ impl Chain {
         genesis: Genesis,
         options: ChainOptions,
     ) -> Result<Self, ChainError> {
+        Self::create_on(&Disk::default(), directory, genesis, options)
+    }
+
+    /// Makes a chain as [`create`](Self::create) does, on a disk that may fail by a plan.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create).
+    pub fn create_on(
+        disk: &Disk,
+        directory: &Path,
+        genesis: Genesis,
+        options: ChainOptions,
+    ) -> Result<Self, ChainError> {
         if exists(directory) {
             return Err(ChainError::Exists(directory.to_owned()));
         }
@@ -51,13 +61,12 @@ impl Chain {
         if unfinished.exists() {
             fs::remove_dir_all(&unfinished).map_err(io("remove", &unfinished))?;
         }
-        let mut store = RedbStore::create(&unfinished)?;
-        store.commit(genesis_batch(&genesis)?)?;
-        drop(store);
+        let start = Start::of(&genesis)?;
+        ChainStore::create(disk, &unfinished, &start.changes, &start.record)?;
         fs::rename(&unfinished, &finished).map_err(io("rename", &unfinished))?;
         let parent = fs::File::open(directory).map_err(io("open", directory))?;
         parent.sync_all().map_err(io("sync", directory))?;
-        Self::open(directory, options)
+        Self::open_on(disk, directory, options)
     }
 
     /// Opens the chain in a directory and checks that its state has the root of the last block.
@@ -66,11 +75,27 @@ impl Chain {
     /// [`ChainError::Missing`], [`ChainError::StateRoot`], [`ChainError::Protocol`], and
     /// [`ChainError::Store`] when another process has it open or a file is corrupt.
     pub fn open(directory: &Path, options: ChainOptions) -> Result<Self, ChainError> {
+        Self::open_on(&Disk::default(), directory, options)
+    }
+
+    /// Opens a chain as [`open`](Self::open) does, on a disk that may fail by a plan.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_on(
+        disk: &Disk,
+        directory: &Path,
+        options: ChainOptions,
+    ) -> Result<Self, ChainError> {
         if !exists(directory) {
             return Err(ChainError::Missing(directory.to_owned()));
         }
-        let store = RedbStore::open(&directory.join(STORE_DIRECTORY))?;
-        Self::with_store(Box::new(store), options, Some(directory.to_owned()))
+        let path = directory.join(STORE_DIRECTORY);
+        let threads = loading_threads(options.n_threads)?;
+        let (store, tree, height) =
+            threads.install(|| ChainStore::open(disk, &path, options.memory_bytes))?;
+        drop(threads);
+        Self::with_store(store, tree, height, options, Some(directory.to_owned()))
     }
 
     /// A chain in memory; it is gone when dropped.
@@ -78,37 +103,32 @@ impl Chain {
     /// # Errors
     /// [`ChainError`].
     pub fn in_memory(genesis: Genesis, options: ChainOptions) -> Result<Self, ChainError> {
-        let mut store = MemoryStore::default();
-        store.commit(genesis_batch(&genesis)?)?;
-        Self::with_store(Box::new(store), options, None)
+        let start = Start::of(&genesis)?;
+        let store = ChainStore::in_memory(&start.changes, start.record);
+        Self::with_store(store, start.tree, 0, options, None)
     }
 
+    /// A chain whose state and tree are those after the block at `height`; the blocks behind it are
+    /// executed again.
     fn with_store(
-        store: Box<dyn Store>,
+        store: ChainStore,
+        tree: StateTree,
+        height: u64,
         options: ChainOptions,
         directory: Option<PathBuf>,
     ) -> Result<Self, ChainError> {
-        let corrupt = |what: &str| StoreError::inconsistent(what.to_owned());
-        let text = store.meta(META_GENESIS)?.ok_or_else(|| corrupt("the genesis is missing"))?;
-        let text = String::from_utf8(text).map_err(|_| corrupt("the genesis is not text"))?;
+        let record = store.block(0)?.unwrap_or_default();
+        let (first, text): (Block, String) = borsh::from_slice(&record)
+            .map_err(|error| StoreError::inconsistent(format!("block height=0: {error}")))?;
         let genesis = Genesis::parse(&text)?;
         let engine = Arc::new(Engine::new()?);
         let executor = Executor::new(&engine, genesis.prices, options.n_threads)?;
-        let tree = executor.install(|| StateTree::from_state(&*store))?;
-        let height = store.latest_height()?.ok_or_else(|| corrupt("there is no block"))?;
-        let bytes = store.block(height)?.ok_or_else(|| corrupt("the last block is missing"))?;
-        let record: BlockRecord = borsh::from_slice(&bytes)
-            .map_err(|error| corrupt(&format!("block height={height}: {error}")))?;
-        let head = record.block.header;
         let protocol = genesis.protocol(ENGINE_VERSION);
-        if head.protocol != protocol {
-            return Err(ChainError::Protocol { found: head.protocol, expected: protocol });
+        if first.header.protocol != protocol {
+            let found = first.header.protocol;
+            return Err(ChainError::Protocol { found, expected: protocol });
         }
-        if tree.root() != head.state_root {
-            let (found, expected) = (tree.root(), head.state_root);
-            return Err(ChainError::StateRoot { found, expected, height });
-        }
-        Ok(Self {
+        let mut chain = Self {
             store,
             tree,
             engine,
@@ -116,10 +136,28 @@ impl Chain {
             options,
             genesis,
             protocol,
-            head,
+            head: first.header,
+            keys: Arc::default(),
             poisoned: false,
             directory,
-        })
+        };
+        chain.catch_up(height)?;
+        Ok(chain)
+    }
+
+    /// From the state after the block at `height` to that after the last block.
+    fn catch_up(&mut self, height: u64) -> Result<(), ChainError> {
+        self.head = self.stored_block(height)?.header;
+        if self.tree.root() != self.head.state_root {
+            let (found, expected) = (self.tree.root(), self.head.state_root);
+            return Err(ChainError::StateRoot { found, expected, height });
+        }
+        for height in height + 1..=self.store.height() {
+            let block = self.stored_block(height)?;
+            self.redo(&block)?;
+            self.store.keep_up_to(height)?;
+        }
+        Ok(())
     }
 
     /// Executes with another number of threads or another scheduler from now on.
@@ -139,40 +177,45 @@ fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -
     move |source| StoreError::Io { action, path: path.to_owned(), source }
 }
 
+fn loading_threads(n_threads: usize) -> Result<rayon::ThreadPool, ExecutorError> {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(n_threads.max(1)).build();
+    threads.map_err(|error| ExecutorError::Threads(error.to_string()))
+}
+
 /// Block 0: the balances of the genesis file, and nothing else.
-fn genesis_batch(genesis: &Genesis) -> Result<CommitBatch, ChainError> {
-    let mut changes: Vec<Change> = genesis
-        .accounts
-        .iter()
-        .filter(|account| account.balance > 0)
-        .map(|account| {
+struct Start {
+    changes: Vec<StateChange>,
+    tree: StateTree,
+    /// What the log has of it: the block, and the genesis file.
+    record: Vec<u8>,
+}
+
+impl Start {
+    fn of(genesis: &Genesis) -> Result<Self, ChainError> {
+        let accounts = genesis.accounts.iter().filter(|account| account.balance > 0);
+        let change = |account: &GenesisAccount| {
             let key = StateKey::system(system_field::BALANCE, &account.address.0);
             let value = Bytes::from_slice(&u128::from(account.balance).to_le_bytes());
-            Change { hash: key.hash(), key, value: Some(value) }
-        })
-        .collect();
-    changes.sort_unstable_by_key(|change| change.hash);
-    let state: Vec<_> =
-        changes.into_iter().map(|c| StateChange::new(c.key, c.hash, c.value)).collect();
-    let update = StateTree::empty().update(&MemoryStore::default(), &state)?;
-    let schedule = Schedule::default();
-    let header = Header {
-        height: 0,
-        parent: Hash::ZERO,
-        time_ms: genesis.time_ms,
-        protocol: genesis.protocol(ENGINE_VERSION),
-        transactions_root: merkle_root(&[]),
-        schedule_hash: schedule_hash(&schedule),
-        receipts_root: merkle_root(&[]),
-        state_root: update.root(),
-    };
-    let block = Block { header, transactions: Vec::new(), schedule };
-    let record = BlockRecord { block, receipts: Vec::new() };
-    let bytes = borsh::to_vec(&record).expect("encoding to memory cannot fail");
-    Ok(CommitBatch {
-        state,
-        block: Some((0, bytes)),
-        transactions: Vec::new(),
-        meta: vec![(META_GENESIS, genesis.to_toml().into_bytes())],
-    })
+            let hash = key.hash();
+            StateChange::new(key, hash, Some(value))
+        };
+        let changes: Vec<StateChange> = accounts.map(change).collect();
+        let mut tree = StateTree::empty();
+        tree.apply(tree.update(&StateTable::new(), &changes)?);
+        let schedule = Schedule::default();
+        let header = Header {
+            height: 0,
+            parent: Hash::ZERO,
+            time_ms: genesis.time_ms,
+            protocol: genesis.protocol(ENGINE_VERSION),
+            transactions_root: merkle_root(&[]),
+            schedule_hash: schedule_hash(&schedule),
+            receipts_root: merkle_root(&[]),
+            state_root: tree.root(),
+        };
+        let block = Block { header, transactions: Vec::new(), schedule };
+        let record = (block, genesis.to_toml());
+        let record = borsh::to_vec(&record).expect("encoding to memory cannot fail");
+        Ok(Self { changes, tree, record })
+    }
 }

@@ -1,8 +1,9 @@
 //! The hashes of the state tree.
 
-use blake3::IncrementCounter;
-use blake3::platform::{Platform, words_from_le_bytes_32};
 use kempe_abi::Hash;
+
+use super::row::Row;
+use crate::types::lanes::{key_words, keyed_hash_many, keyed_hash_runs};
 
 /// A bucket or a node; all zero if there is nothing below it.
 pub(super) type NodeHash = [u8; 32];
@@ -17,27 +18,31 @@ pub(super) const BUCKET_KEY: [u8; 32] = *b"kempe state tree 2026: bucket   ";
 /// The blake3 key for nodes.
 pub(super) const NODE_KEY: [u8; 32] = *b"kempe state tree 2026: node     ";
 
-/// The hash of a value, as it stands in the state tree: keyed blake3.
+/// The bit of a digest's first byte that says that it is a hash and not the value itself.
+pub(super) const DIGEST_IS_HASH: u8 = 0x80;
+
+/// The most bytes of a value that is its own digest.
+pub(super) const SHORT_VALUE_BYTES: usize = 31;
+
+/// What stands for a value in the state tree.
+///
+/// A value of up to 31 bytes stands for itself: its length in one byte, the value, and zeros. A
+/// longer one is hashed with keyed blake3, and the first bit is set, so that none can pass for the
+/// other. That costs one of 256 bits, and saves hashing balances and counters at all.
 #[must_use]
 pub fn value_hash(value: &[u8]) -> Hash {
-    Hash(*blake3::keyed_hash(&VALUE_KEY, value).as_bytes())
-}
-
-/// The hash of a bucket from the `key hash ‖ value hash` of its rows, ascending.
-pub(super) fn bucket_hash(rows: &[[u8; 64]]) -> NodeHash {
-    if rows.is_empty() {
-        return EMPTY;
+    let mut digest = [0; 32];
+    match u8::try_from(value.len()) {
+        Ok(length) if value.len() <= SHORT_VALUE_BYTES => {
+            digest[0] = length;
+            digest[1..=value.len()].copy_from_slice(value);
+        }
+        _ => {
+            digest = *blake3::keyed_hash(&VALUE_KEY, value).as_bytes();
+            digest[0] |= DIGEST_IS_HASH;
+        }
     }
-    *blake3::keyed_hash(&BUCKET_KEY, rows.as_flattened()).as_bytes()
-}
-
-/// The hash of a node from its children, one at a time.
-#[cfg(test)]
-fn node_hash(children: &[u8; 512]) -> NodeHash {
-    if is_empty(children) {
-        return EMPTY;
-    }
-    *blake3::keyed_hash(&NODE_KEY, children).as_bytes()
+    Hash(digest)
 }
 
 /// Whether all children are empty.
@@ -49,7 +54,7 @@ fn is_empty(children: &[u8]) -> bool {
 pub(super) fn node_hashes(nodes: &[[u8; 512]], out: &mut Vec<NodeHash>) {
     let full: Vec<&[u8; 512]> = nodes.iter().filter(|node| !is_empty(&node[..])).collect();
     let mut hashes = vec![EMPTY; full.len()];
-    keyed_hash_many(&NODE_KEY, &full, &mut hashes);
+    keyed_hash_many(&key_words(&NODE_KEY), &full, &mut hashes);
     let mut hashes = hashes.into_iter();
     out.extend(nodes.iter().map(|node| {
         if is_empty(&node[..]) { EMPTY } else { hashes.next().expect("one hash per full node") }
@@ -57,71 +62,30 @@ pub(super) fn node_hashes(nodes: &[[u8; 512]], out: &mut Vec<NodeHash>) {
 }
 
 /// The hashes of many buckets; bucket `i` has the rows `rows[ends[i - 1]..ends[i]]`.
-pub(super) fn bucket_hash_many(rows: &[[u8; 64]], ends: &[usize]) -> Vec<NodeHash> {
-    let mut out = vec![EMPTY; ends.len()];
-    hash_buckets_of::<64>(rows, ends, &mut out);
-    hash_buckets_of::<128>(rows, ends, &mut out);
-    hash_buckets_of::<192>(rows, ends, &mut out);
-    hash_buckets_of::<256>(rows, ends, &mut out);
-    for (i, bucket) in buckets(rows, ends).enumerate().filter(|(_, bucket)| bucket.len() > 4) {
-        out[i] = bucket_hash(bucket);
-    }
-    out
-}
-
-fn buckets<'a>(rows: &'a [[u8; 64]], ends: &'a [usize]) -> impl Iterator<Item = &'a [[u8; 64]]> {
+pub(super) fn bucket_hash_many(rows: &[Row], ends: &[usize]) -> Vec<NodeHash> {
+    let mut hashes = keyed_hash_runs(&BUCKET_KEY, rows, ends);
     let starts = std::iter::once(0).chain(ends.iter().copied());
-    starts.zip(ends).map(|(start, &end)| &rows[start..end])
-}
-
-/// Hashes the buckets whose rows are `N` bytes together.
-fn hash_buckets_of<const N: usize>(rows: &[[u8; 64]], ends: &[usize], out: &mut [NodeHash]) {
-    let (indices, inputs): (Vec<usize>, Vec<&[u8; N]>) = buckets(rows, ends)
-        .enumerate()
-        .filter_map(|(i, bucket)| {
-            let bytes: &[u8; N] = bucket.as_flattened().try_into().ok()?;
-            Some((i, bytes))
-        })
-        .unzip();
-    let mut hashes = vec![EMPTY; inputs.len()];
-    keyed_hash_many(&BUCKET_KEY, &inputs, &mut hashes);
-    for (i, hash) in indices.into_iter().zip(hashes) {
-        out[i] = hash;
+    for (hash, (start, &end)) in hashes.iter_mut().zip(starts.zip(ends)) {
+        if start == end {
+            *hash = EMPTY;
+        }
     }
-}
-
-/// `out[i] = blake3::keyed_hash(key, inputs[i])`, up to 16 inputs at a time in the lanes of the
-/// processor instead of one by one, which decides what an update of the tree costs.
-///
-/// blake3 keeps this entrance out of its documentation, so a new version may move it: it is used
-/// here and for short keys, and a test holds it to `blake3::keyed_hash`. The flags are those of a message of
-/// one chunk. Source: the BLAKE3 paper, section 2.2, table 3.
-fn keyed_hash_many<const N: usize>(key: &[u8; 32], inputs: &[&[u8; N]], out: &mut [NodeHash]) {
-    const LANES: usize = 16;
-    const CHUNK_START: u8 = 1 << 0;
-    const CHUNK_END: u8 = 1 << 1;
-    const ROOT: u8 = 1 << 3;
-    const KEYED_HASH: u8 = 1 << 4;
-    const { assert!(N > 0 && N <= 1024 && N.is_multiple_of(64), "whole blocks of one chunk") };
-    let platform = Platform::detect();
-    let key = words_from_le_bytes_32(key);
-    for (inputs, out) in inputs.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        platform.hash_many(
-            inputs,
-            &key,
-            0,
-            IncrementCounter::No,
-            KEYED_HASH,
-            CHUNK_START,
-            CHUNK_END | ROOT,
-            out.as_flattened_mut(),
-        );
-    }
+    hashes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn node_hash(children: &[u8; 512]) -> NodeHash {
+        let mut hashes = Vec::new();
+        node_hashes(std::slice::from_ref(children), &mut hashes);
+        hashes[0]
+    }
+
+    fn bucket_hash(rows: &[Row]) -> NodeHash {
+        bucket_hash_many(rows, &[rows.len()])[0]
+    }
 
     #[test]
     fn many_hashes_equal_single_hashes() {
@@ -140,29 +104,15 @@ mod tests {
             let nodes: Vec<_> = (0..count).map(node).collect();
             let mut hashes = Vec::new();
             node_hashes(&nodes, &mut hashes);
-            let expected: Vec<_> = nodes.iter().map(node_hash).collect();
+            let expected: Vec<_> = nodes
+                .iter()
+                .map(|node| match is_empty(node) {
+                    true => EMPTY,
+                    false => *blake3::keyed_hash(&NODE_KEY, node).as_bytes(),
+                })
+                .collect();
             assert_eq!(hashes, expected, "count={count}");
         }
-    }
-
-    #[test]
-    fn many_buckets_equal_single_buckets() {
-        let sizes = [0, 1, 2, 3, 4, 5, 0, 1, 17, 40, 1, 1, 2, 4, 4, 0];
-        let mut rows: Vec<[u8; 64]> = Vec::new();
-        let mut ends = Vec::new();
-        for (i, &size) in sizes.iter().cycle().take(300).enumerate() {
-            for row in 0..size {
-                let mut bytes = [0; 64];
-                blake3::Hasher::new()
-                    .update(&(i * 100 + row).to_le_bytes())
-                    .finalize_xof()
-                    .fill(&mut bytes);
-                rows.push(bytes);
-            }
-            ends.push(rows.len());
-        }
-        let expected: Vec<_> = buckets(&rows, &ends).map(bucket_hash).collect();
-        assert_eq!(bucket_hash_many(&rows, &ends), expected);
     }
 
     #[test]
@@ -172,6 +122,7 @@ mod tests {
         assert_ne!(node_hash(&[7; 512]), bucket_hash(&[row; 8]));
         assert_eq!(node_hash(&[0; 512]), EMPTY);
         assert_eq!(bucket_hash(&[]), EMPTY);
-        assert_ne!(value_hash(&[]), Hash(EMPTY));
+        assert_ne!(value_hash(&[0]), value_hash(&[]));
+        assert_ne!(value_hash(&[0; 31]), value_hash(&[0; 32]));
     }
 }

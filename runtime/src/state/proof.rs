@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::Hash;
 
 use super::error::ProofError;
-use super::hash::{BUCKET_KEY, NODE_KEY, VALUE_KEY};
+use super::hash::{BUCKET_KEY, NODE_KEY, value_hash};
 use super::tree::{BUCKET_BITS, LEVELS};
 use super::witness::Leaf;
 use crate::types::KeyHash;
@@ -62,7 +62,7 @@ impl Proof {
         }
 
         let stored = self.rows.iter().find(|row| row.key == *key).map(|row| row.value.0);
-        let claimed = value.map(|value| *blake3::keyed_hash(&VALUE_KEY, value).as_bytes());
+        let claimed = value.map(|value| value_hash(value).0);
         if stored == claimed { Ok(()) } else { Err(ProofError::Value { key: *key }) }
     }
 }

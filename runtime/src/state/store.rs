@@ -1,213 +1,352 @@
-//! The boundary to storage: reading a cell, scanning rows, committing a block.
+//! A chain's store: the block log, the state in memory, and the archive that lags behind.
+//!
+//! # Files
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `LOCK` | nothing; locked by the one process that has the store open |
+//! | `blocks/` | the [block log](super::log): what is acknowledged |
+//! | the others | what follows from the blocks: see [`archive`](super::archive) |
 
-use std::ops::Range;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use kempe_abi::{Address, Hash};
+use kempe_abi::Hash;
+use rayon::prelude::*;
 
+use super::archive::{Archive, TxLocation};
+use super::changes::{Changes, StateChange};
+use super::disk::{Disk, io_error};
 use super::error::StoreError;
-use super::hash::value_hash;
+use super::hash::bucket_hash_many;
+use super::log::Log;
+use super::table::{StateRead, StateTable};
+use super::tree::{BUCKETS, StateTree};
 use crate::types::{Bytes, KeyHash, StateKey};
 
-/// Something that cells can be read from: a store, a snapshot of one, a witness.
-pub trait StateRead: Send + Sync {
-    /// The value of a cell, or `None` if it has none.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] and [`StoreError::Corrupt`].
-    fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
+const LOCK: &str = "LOCK";
+const BLOCKS: &str = "blocks";
 
-    /// Says which cells are read next, so that a state in memory can fetch them all at once
-    /// instead of waiting for each.
-    fn prepare(&self, _keys: &[KeyHash]) {}
+/// What may wait for a checkpoint before one is made, in bytes of rows, receipts and names. More means
+/// fewer bytes written, since later changes replace earlier ones; less means less to execute again after a crash.
+const CHECKPOINT_BYTES: u64 = 512 << 20;
+
+/// The most blocks that wait for a checkpoint before one is made: small ones take time, too.
+const CHECKPOINT_BLOCKS: usize = 1024;
+
+/// When so many times as much waits, the next block waits for the checkpoint.
+const LAG_MAX: u64 = 3;
+
+/// What may be left for the next opening to execute again, when a store is closed.
+const CLOSED_BYTES: u64 = 4 << 20;
+/// What may be left for the next opening to execute again, when a store is closed.
+const CLOSED_BLOCKS: usize = 16;
+
+/// Buckets that are loaded by one task.
+const BUCKETS_PER_TASK: u32 = 4096;
+
+/// Where a chain is kept: on disk, or in memory.
+#[derive(Debug)]
+pub struct ChainStore {
+    state: StateStore,
+    blocks: Blocks,
+    checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
+    /// Held, not read: closing it gives the directory free.
+    _lock: Option<File>,
 }
 
-/// State whose rows can be listed, as the state tree needs it.
-pub trait StateScan: StateRead {
-    /// Calls `visit` with each row of the buckets, by ascending key hash, until it fails.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`], [`StoreError::Corrupt`], and what `visit` returns.
-    fn scan(
-        &self,
-        buckets: Range<u32>,
-        visit: &mut dyn FnMut(Row<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
-
-    /// Where the rows are kept, to be named in an error.
-    fn origin(&self) -> &Path;
+/// The part of a store that has the state: what a block changes goes in here, and is durable with the block.
+#[derive(Clone, Debug)]
+pub struct StateStore {
+    table: Arc<StateTable>,
+    archive: Arc<Archive>,
 }
 
-/// A durable place for the state and for the blocks that led to it.
-///
-/// Readers and the committer do not meet: `commit` takes the store for itself, and whoever reads
-/// meanwhile does so from a [`snapshot`](Self::snapshot). So a read takes no lock.
-pub trait Store: StateScan {
-    /// Applies a batch: after it, and after any crash, all of the batch is there or none of it.
+#[derive(Debug)]
+enum Blocks {
+    Memory(Vec<Vec<u8>>),
+    Disk(Log),
+}
+
+impl StateStore {
+    /// The state.
+    #[must_use]
+    pub fn table(&self) -> &Arc<StateTable> {
+        &self.table
+    }
+
+    /// Takes over what the block at `height` changed. `name` says which cell the row at a position of
+    /// the changes is; it is asked for cells that were not there before.
+    pub fn apply(&self, height: u64, changes: &Arc<Changes>, name: impl Fn(usize) -> StateKey) {
+        self.archive.push_changes(height, changes);
+        let new = self.table.apply_rows(changes);
+        self.archive.push_names(height, new.into_iter().map(name));
+        self.table.evict();
+    }
+
+    /// Takes over what else follows from the block at `height`: its encoded receipts, and where its
+    /// transactions are.
+    pub fn archive(&self, height: u64, receipts: Arc<Vec<u8>>, hashes: &[Hash]) {
+        self.archive.push_block(height, receipts, hashes);
+    }
+}
+
+impl ChainStore {
+    /// A store in memory, with the state and the record of block 0.
+    #[must_use]
+    pub fn in_memory(changes: &[StateChange], record: Vec<u8>) -> Self {
+        let table = Arc::new(StateTable::new());
+        let state = StateStore { table, archive: Arc::new(Archive::in_memory()) };
+        apply_genesis(&state, changes);
+        Self { state, blocks: Blocks::Memory(vec![record]), checkpoint: None, _lock: None }
+    }
+
+    /// Makes a store in a directory that has none, with the state and the record of block 0, and closes it.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`]: nothing of the batch was applied. Any other: reads show the state
-    /// before the batch, but it may be on disk, and every later commit fails with
-    /// [`StoreError::Stopped`] until the store is opened again.
-    fn commit(&mut self, batch: CommitBatch) -> Result<(), StoreError>;
+    /// [`StoreError::Locked`] and [`StoreError::Io`].
+    pub fn create(
+        disk: &Disk,
+        dir: &Path,
+        changes: &[StateChange],
+        record: &[u8],
+    ) -> Result<(), StoreError> {
+        disk.create_dir(dir)?;
+        let lock = lock(dir)?;
+        let mut log = Log::create(disk, dir.join(BLOCKS))?;
+        log.append(&[&[record]])?;
+        log.sync()?;
+        log.mark_end()?;
+        let archive = Arc::new(Archive::create(disk, dir)?);
+        let table = Arc::new(StateTable::over(archive.levels()?, u64::MAX));
+        let state = StateStore { table, archive };
+        apply_genesis(&state, changes);
+        state.archive.checkpoint(0)?;
+        disk.sync_dir(dir)?;
+        drop(lock);
+        Ok(())
+    }
 
-    /// The state as it is now, whatever is committed later.
-    fn snapshot(&self) -> Arc<dyn StateScan>;
+    /// Opens the store in a directory: the state as of the last checkpoint, whose height is given,
+    /// and the tree over it. The blocks above that height have to be executed again.
+    ///
+    /// Reads, checks and hashes every row, on all threads of the current rayon pool; keeps as many
+    /// as `memory_bytes` permit.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Locked`], [`StoreError::Format`],
+    /// [`StoreError::Corrupt`] and [`StoreError::Io`].
+    pub fn open(
+        disk: &Disk,
+        dir: &Path,
+        memory_bytes: u64,
+    ) -> Result<(Self, StateTree, u64), StoreError> {
+        if !dir.join(BLOCKS).exists() {
+            return Err(StoreError::Missing { path: dir.into() });
+        }
+        let lock = lock(dir)?;
+        let archive = Archive::open(disk, dir)?;
+        let height = archive.height();
+        let log = Log::open(disk, dir.join(BLOCKS), height + 1)?;
+        let table = StateTable::over(archive.levels()?, memory_bytes);
+        let tree = load(&archive, &table)?;
+        let state = StateStore { table: Arc::new(table), archive: Arc::new(archive) };
+        let blocks = Blocks::Disk(log);
+        Ok((Self { state, blocks, checkpoint: None, _lock: Some(lock) }, tree, height))
+    }
 
-    /// The record of the block at a height.
+    /// The state and where it changes.
+    #[must_use]
+    pub fn state(&self) -> &StateStore {
+        &self.state
+    }
+
+    /// The greatest height of a block.
+    #[must_use]
+    pub fn height(&self) -> u64 {
+        let n_records = match &self.blocks {
+            Blocks::Memory(blocks) => blocks.len() as u64,
+            Blocks::Disk(log) => log.n_records(),
+        };
+        n_records - 1
+    }
+
+    /// Writes the records of the next blocks, each in parts that belong together, and makes them
+    /// durable with one sync.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; after it nobody knows which of the blocks are on disk, and every later call
+    /// fails with [`StoreError::Stopped`] until the store is opened again.
+    pub fn append(&mut self, records: &[&[&[u8]]]) -> Result<(), StoreError> {
+        match &mut self.blocks {
+            Blocks::Memory(blocks) => blocks.extend(records.iter().map(|parts| parts.concat())),
+            Blocks::Disk(log) => {
+                log.append(records)?;
+                log.sync()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The record of the block at a height, checked.
     ///
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
-    fn block(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError>;
+    pub fn block(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match &self.blocks {
+            Blocks::Memory(blocks) => {
+                Ok(usize::try_from(height).ok().and_then(|at| blocks.get(at)).cloned())
+            }
+            Blocks::Disk(log) => log.read(height),
+        }
+    }
 
-    /// The greatest height of a block; `None` before genesis.
+    /// The encoded receipts of the block at a height.
     ///
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
-    fn latest_height(&self) -> Result<Option<u64>, StoreError>;
+    pub fn receipts(&self, height: u64) -> Result<Option<Arc<Vec<u8>>>, StoreError> {
+        self.state.archive.receipts(height)
+    }
 
     /// Where the transaction with this hash is.
     ///
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
-    fn tx_location(&self, hash: &Hash) -> Result<Option<TxLocation>, StoreError>;
+    pub fn tx_location(&self, hash: &Hash) -> Result<Option<TxLocation>, StoreError> {
+        self.state.archive.tx_location(hash)
+    }
 
-    /// A named record.
+    /// Calls `visit` with every cell that has a value, in no order that means anything.
     ///
     /// # Errors
-    /// [`StoreError::Io`] and [`StoreError::Corrupt`].
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
-}
-
-/// What one commit applies.
-#[derive(Clone, Debug, Default)]
-pub struct CommitBatch {
-    /// The cells that change. If a cell is named twice, the last counts.
-    pub state: Vec<StateChange>,
-    /// The block and its height.
-    pub block: Option<(u64, Vec<u8>)>,
-    /// The block's transactions by hash.
-    pub transactions: Vec<(Hash, TxLocation)>,
-    /// Named records; a record of the same name is replaced.
-    pub meta: Vec<(&'static str, Vec<u8>)>,
-}
-
-/// Where a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TxLocation {
-    /// The height of its block.
-    pub height: u64,
-    /// Its position in the block.
-    pub index: u32,
-}
-
-/// A cell's new value, or the end of its value.
-#[derive(Clone, Debug)]
-pub struct StateChange {
-    key: StateKey,
-    hash: KeyHash,
-    value: Option<(Bytes, Hash)>,
-}
-
-impl StateChange {
-    /// The cell `key`, whose hash is `hash`, gets `value`, or loses the one it has.
-    ///
-    /// Hashes the value, which takes 70 ns for a small one; worth doing in parallel for many.
-    /// Whoever passes the hash of another key writes rows that are refused as corrupt when the
-    /// store is opened.
-    #[must_use]
-    pub fn new(key: StateKey, hash: KeyHash, value: Option<Bytes>) -> Self {
-        let value = value.map(|value| {
-            let hash = value_hash(&value);
-            (value, hash)
-        });
-        Self { key, hash, value }
-    }
-
-    /// The cell.
-    #[must_use]
-    pub const fn key(&self) -> &StateKey {
-        &self.key
-    }
-
-    /// The cell's hash.
-    #[must_use]
-    pub const fn hash(&self) -> &KeyHash {
-        &self.hash
-    }
-
-    /// The new value; `None` if the row goes away.
-    #[must_use]
-    pub fn value(&self) -> Option<&Bytes> {
-        self.value.as_ref().map(|(value, _)| value)
-    }
-
-    /// The hash of the new value.
-    #[must_use]
-    pub fn value_hash(&self) -> Option<&Hash> {
-        self.value.as_ref().map(|(_, hash)| hash)
-    }
-
-    pub(super) fn into_parts(self) -> (StateKey, KeyHash, Option<(Bytes, Hash)>) {
-        (self.key, self.hash, self.value)
-    }
-}
-
-/// A row, as a scan shows it.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// The hash of the key.
-    pub hash: KeyHash,
-    /// The hash of the value, as it was stored.
-    pub value_hash: Hash,
-    /// The value.
-    pub value: &'a [u8],
-    /// The name of the cell, to be looked at only if asked for: an update of the tree never does.
-    pub(super) key: RowKey<'a>,
-}
-
-/// Where a row's key is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum RowKey<'a> {
-    /// In memory.
-    Whole(&'a StateKey),
-    /// In a page: contract, field, key.
-    Parts(&'a [u8; 32], u8, &'a [u8]),
-}
-
-impl Row<'_> {
-    /// The name of the cell.
-    #[must_use]
-    pub fn state_key(&self) -> StateKey {
-        match self.key {
-            RowKey::Whole(key) => key.clone(),
-            RowKey::Parts(contract, field, key) => StateKey::new(Address(*contract), field, key),
-        }
-    }
-}
-
-/// The changes by ascending key hash; of several of one key only the last.
-pub(super) fn by_key_hash(changes: &[StateChange]) -> Vec<&StateChange> {
-    let mut order: Vec<(u64, usize)> = changes
-        .iter()
-        .enumerate()
-        .map(|(i, change)| {
-            let [a, b, c, d, e, f, g, h, ..] = change.hash.0;
-            (u64::from_be_bytes([a, b, c, d, e, f, g, h]), i)
+    /// [`StoreError::Io`], [`StoreError::Corrupt`], and what `visit` returns.
+    pub fn cells(
+        &self,
+        visit: &mut dyn FnMut(&StateKey, &Bytes) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut seen: hashbrown::HashSet<KeyHash> = hashbrown::HashSet::new();
+        self.state.archive.names(&mut |name| {
+            let hash = name.hash();
+            match self.state.table.get(&hash)? {
+                Some(value) if seen.insert(hash) => visit(name, &value),
+                _ => Ok(()),
+            }
         })
-        .collect();
-    // Eight bytes decide nearly always, and comparing them touches no other memory.
-    order.sort_unstable_by(|(a, i), (b, j)| {
-        a.cmp(b).then_with(|| changes[*i].hash.cmp(&changes[*j].hash)).then(i.cmp(j))
-    });
-    let mut sorted: Vec<&StateChange> = Vec::with_capacity(order.len());
-    for (_, i) in order {
-        let change = &changes[i];
-        match sorted.last_mut() {
-            Some(last) if last.hash == change.hash => *last = change,
-            _ => sorted.push(change),
+    }
+
+    /// Starts a checkpoint in the background if enough waits for one, and waits if far too much does.
+    /// All blocks that were applied must be durable.
+    ///
+    /// # Errors
+    /// What an earlier checkpoint failed with.
+    pub fn keep_up(&mut self) -> Result<(), StoreError> {
+        self.keep_up_to(self.height())
+    }
+
+    /// As [`keep_up`](Self::keep_up), where only the blocks up to a height were applied.
+    ///
+    /// # Errors
+    /// What an earlier checkpoint failed with.
+    pub fn keep_up_to(&mut self, height: u64) -> Result<(), StoreError> {
+        if matches!(self.blocks, Blocks::Memory(_)) {
+            return Ok(());
+        }
+        if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.finish_checkpoint()?;
+        }
+        let (bytes, n_blocks) = self.state.archive.lag();
+        let (lag, max) = (CHECKPOINT_BYTES, CHECKPOINT_BLOCKS);
+        if self.checkpoint.is_some()
+            && (bytes > lag * LAG_MAX || n_blocks as u64 > max as u64 * LAG_MAX)
+        {
+            self.finish_checkpoint()?;
+        }
+        if self.checkpoint.is_none() && (bytes > lag || n_blocks > max) {
+            let archive = Arc::clone(&self.state.archive);
+            let thread = std::thread::Builder::new().name("kempe-checkpoint".to_owned());
+            let start = thread.spawn(move || archive.checkpoint(height));
+            self.checkpoint = Some(start.map_err(io_error("start a thread for", Path::new("")))?);
+        }
+        Ok(())
+    }
+
+    /// Makes a checkpoint now: the next opening has nothing to execute again.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], and what an earlier checkpoint failed with.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.finish_checkpoint()?;
+        self.state.archive.checkpoint(self.height())
+    }
+
+    fn finish_checkpoint(&mut self) -> Result<(), StoreError> {
+        let Some(thread) = self.checkpoint.take() else { return Ok(()) };
+        let ended = thread.join();
+        ended.unwrap_or_else(|_| Err(StoreError::inconsistent("a checkpoint panicked".to_owned())))
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.finish_checkpoint()?;
+        let (bytes, n_blocks) = self.state.archive.lag();
+        if bytes > CLOSED_BYTES || n_blocks > CLOSED_BLOCKS {
+            self.checkpoint()?;
+        }
+        match &mut self.blocks {
+            Blocks::Memory(_) => Ok(()),
+            Blocks::Disk(log) => log.mark_end(),
         }
     }
-    sorted
+}
+
+impl Drop for ChainStore {
+    fn drop(&mut self) {
+        // Whatever was acknowledged is durable already, so there is nobody to tell of a failure.
+        let _ = self.close();
+    }
+}
+
+fn apply_genesis(state: &StateStore, changes: &[StateChange]) {
+    let mut sorted: Vec<&StateChange> = changes.iter().collect();
+    sorted.sort_by_key(|change| *change.hash());
+    let all = Arc::new(Changes::of(changes));
+    state.apply(0, &all, |at| sorted[at].key().clone());
+    state.archive(0, Arc::new(borsh::to_vec::<Vec<u8>>(&Vec::new()).unwrap_or_default()), &[]);
+}
+
+/// Reads all rows, keeps those that fit into memory, and hashes their buckets.
+fn load(archive: &Archive, table: &StateTable) -> Result<StateTree, StoreError> {
+    let levels = archive.levels()?;
+    let parts: Vec<_> = (0..BUCKETS / BUCKETS_PER_TASK)
+        .into_par_iter()
+        .map(|task| {
+            let first = task * BUCKETS_PER_TASK;
+            let (mut indices, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+            levels.buckets(first, first + BUCKETS_PER_TASK, |bucket, found| {
+                indices.push(bucket);
+                rows.extend_from_slice(&found.rows);
+                ends.push(rows.len());
+                table.admit(bucket, found);
+                Ok(())
+            })?;
+            Ok(indices.into_iter().zip(bucket_hash_many(&rows, &ends)).collect::<Vec<_>>())
+        })
+        .collect::<Result<_, StoreError>>()?;
+    let buckets = parts.concat();
+    table.admit_empty(&buckets);
+    Ok(StateTree::from_hashes(buckets))
+}
+
+fn lock(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK);
+    let mut options = File::options();
+    let lock = options.create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(io_error("open", &path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: dir.into() }),
+        Err(TryLockError::Error(source)) => Err(io_error("lock", &path)(source)),
+    }
 }

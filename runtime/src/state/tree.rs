@@ -6,10 +6,12 @@ use std::ops::Range;
 use kempe_abi::Hash;
 use rayon::prelude::*;
 
+use super::changes::{Changes, StateChange};
 use super::error::StoreError;
-use super::hash::{EMPTY, NodeHash, bucket_hash_many, node_hashes, value_hash};
+use super::hash::{EMPTY, NodeHash, bucket_hash_many, node_hashes};
 use super::proof::{Proof, Siblings};
-use super::store::{Row, StateChange, StateScan, by_key_hash};
+use super::row::{Row, digest_hash, is_removed, key};
+use super::table::StateTable;
 use super::witness::{BucketRows, Leaf, Witness};
 use crate::types::KeyHash;
 
@@ -46,9 +48,8 @@ pub(super) fn first_key(bucket: u32) -> KeyHash {
 /// The inner nodes of the tree, in memory: 36 MB when every bucket has rows, less while memory
 /// that was never written costs nothing.
 ///
-/// Rows stay in the store. An update reads the changed buckets from there, so the tree and the
-/// store must be at the same state: [`update`](Self::update), then commit, then
-/// [`apply`](Self::apply).
+/// Rows stay in the [`StateTable`]. An update reads the changed buckets from there; it does not matter
+/// whether the table has the changes already, but it must have no later ones.
 pub struct StateTree {
     /// `levels[0]` is the root, `levels[LEVELS]` the buckets.
     levels: [Vec<NodeHash>; LEVELS + 1],
@@ -68,13 +69,11 @@ impl StateTree {
         Self { levels: std::array::from_fn(|level| vec![EMPTY; ARITY.pow(exponent(level))]) }
     }
 
-    /// The tree over all rows of a state. Reads, checks and hashes every row, on all threads of the
-    /// current rayon pool: about half a microsecond of one core per small row.
+    /// The tree over all rows of a state, on all threads of the current rayon pool.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if a row's key or value does not have the hash stored with it, and
-    /// what the state's reads return.
-    pub fn from_state(state: &dyn StateScan) -> Result<Self, StoreError> {
+    /// What reading rows from the disk returns.
+    pub fn from_state(state: &StateTable) -> Result<Self, StoreError> {
         let tasks: Vec<u32> = (0..BUCKETS / BUCKETS_PER_TASK).collect();
         let buckets = tasks
             .par_iter()
@@ -90,8 +89,11 @@ impl StateTree {
     /// machine computed which of them with [`bucket_hashes`].
     #[must_use]
     pub fn from_buckets(buckets: Vec<(u32, Hash)>) -> Self {
+        Self::from_hashes(buckets.into_iter().map(|(bucket, hash)| (bucket, hash.0)).collect())
+    }
+
+    pub(super) fn from_hashes(buckets: Vec<(u32, NodeHash)>) -> Self {
         let mut tree = Self::empty();
-        let buckets = buckets.into_iter().map(|(bucket, hash)| (bucket, hash.0)).collect();
         let update = tree.lift(buckets);
         tree.apply(update);
         tree
@@ -103,28 +105,38 @@ impl StateTree {
         Hash(self.levels[0][0])
     }
 
-    /// What the changes make of the tree over `state`, which they have not yet reached.
+    /// What the changes make of the tree over `state`.
     ///
     /// The tree stays as it is until the update is [applied](Self::apply), so that a block can be
     /// tried and dropped.
     ///
     /// # Errors
-    /// What the state's reads return.
+    /// What reading rows from the disk returns.
     pub fn update(
         &self,
-        state: &dyn StateScan,
+        state: &StateTable,
         changes: &[StateChange],
     ) -> Result<TreeUpdate, StoreError> {
-        let sorted = by_key_hash(changes);
-        let tasks = tasks(&sorted);
-        let buckets = if tasks.len() < 2 {
-            changed_buckets(state, &sorted)?
-        } else {
-            let parts: Vec<_> = tasks
-                .par_iter()
-                .map(|task| changed_buckets(state, task))
-                .collect::<Result<_, StoreError>>()?;
-            parts.concat()
+        self.update_rows(state, &Changes::of(changes))
+    }
+
+    /// What the changed rows make of the tree over `state`; see [`update`](Self::update).
+    ///
+    /// # Errors
+    /// What reading rows from the disk returns.
+    pub fn update_rows(
+        &self,
+        state: &StateTable,
+        changes: &Changes,
+    ) -> Result<TreeUpdate, StoreError> {
+        let tasks = tasks(changes.rows());
+        let buckets = match &tasks[..] {
+            [] => Vec::new(),
+            [task] => changed_buckets(state, task)?,
+            tasks => {
+                let parts = tasks.par_iter().map(|task| changed_buckets(state, task));
+                parts.collect::<Result<Vec<_>, StoreError>>()?.concat()
+            }
         };
         Ok(self.lift(buckets))
     }
@@ -143,7 +155,7 @@ impl StateTree {
     ///
     /// # Errors
     /// What the state's reads return. `state` must be the one that the tree is over.
-    pub fn witness(&self, state: &dyn StateScan, keys: &[KeyHash]) -> Result<Witness, StoreError> {
+    pub fn witness(&self, state: &StateTable, keys: &[KeyHash]) -> Result<Witness, StoreError> {
         let mut indices: Vec<u32> = keys.iter().map(bucket_of).collect();
         indices.sort_unstable();
         indices.dedup();
@@ -167,7 +179,7 @@ impl StateTree {
     ///
     /// # Errors
     /// What the state's reads return. `state` must be the one that the tree is over.
-    pub fn prove(&self, state: &dyn StateScan, key: &KeyHash) -> Result<Proof, StoreError> {
+    pub fn prove(&self, state: &StateTable, key: &KeyHash) -> Result<Proof, StoreError> {
         let mut index = bucket_of(key);
         let rows = leaves(state, index)?;
         let path = std::array::from_fn(|i| {
@@ -254,54 +266,37 @@ impl fmt::Debug for TreeUpdate {
     }
 }
 
-/// The hashes of the buckets in the range that have rows, ascending. Checks every row.
+/// The hashes of the buckets in the range that have rows, ascending.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if a row's key or value does not have the hash stored with it, or is out
-/// of order; and what the state's reads return.
+/// What reading rows from the disk returns.
 pub fn bucket_hashes(
-    state: &dyn StateScan,
+    state: &StateTable,
     buckets: Range<u32>,
 ) -> Result<Vec<(u32, Hash)>, StoreError> {
     let (mut indices, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    let mut last: Option<KeyHash> = None;
-    state.scan(buckets.clone(), &mut |row| {
-        let bucket = bucket_of(&row.hash);
-        let in_order = last.is_none_or(|last| last < row.hash) && buckets.contains(&bucket);
-        let complaint = if !in_order {
-            "is out of order"
-        } else if row.state_key().hash() != row.hash {
-            "has the hash of another key"
-        } else if value_hash(row.value) != row.value_hash {
-            "does not have the value that was written"
-        } else {
-            last = Some(row.hash);
-            if indices.last().is_some_and(|&index| index != bucket) {
-                ends.push(rows.len());
-            }
-            if indices.last() != Some(&bucket) {
-                indices.push(bucket);
-            }
-            rows.push(leaf(&row.hash, &row.value_hash));
-            return Ok(());
-        };
-        let what = format!("the row of key={:?} {complaint}", row.hash);
-        Err(StoreError::Corrupt { path: state.origin().into(), what })
-    })?;
-    if !indices.is_empty() {
-        ends.push(rows.len());
+    for bucket in buckets {
+        state.with_bucket(bucket, |found| rows.extend_from_slice(found))?;
+        if rows.len() > ends.last().copied().unwrap_or(0) {
+            indices.push(bucket);
+            ends.push(rows.len());
+        }
     }
     let hashes = bucket_hash_many(&rows, &ends).into_iter().map(Hash);
     Ok(indices.into_iter().zip(hashes).collect())
 }
 
-/// Splits sorted changes into parts of about [`CHANGES_PER_TASK`] that share no bucket.
-fn tasks<'a, 'b>(sorted: &'a [&'b StateChange]) -> Vec<&'a [&'b StateChange]> {
+fn bucket_of_row(row: &Row) -> u32 {
+    bucket_of(&KeyHash(*key(row)))
+}
+
+/// Splits sorted rows into parts of about [`CHANGES_PER_TASK`] that share no bucket.
+fn tasks(sorted: &[Row]) -> Vec<&[Row]> {
     let mut tasks = Vec::new();
     let mut rest = sorted;
     while !rest.is_empty() {
         let mut end = rest.len().min(CHANGES_PER_TASK);
-        while end < rest.len() && bucket_of(rest[end].hash()) == bucket_of(rest[end - 1].hash()) {
+        while end < rest.len() && bucket_of_row(&rest[end]) == bucket_of_row(&rest[end - 1]) {
             end += 1;
         }
         let (task, others) = rest.split_at(end);
@@ -312,51 +307,45 @@ fn tasks<'a, 'b>(sorted: &'a [&'b StateChange]) -> Vec<&'a [&'b StateChange]> {
 }
 
 /// The new hashes of the buckets that the sorted changes are in.
-fn changed_buckets(
-    state: &dyn StateScan,
-    sorted: &[&StateChange],
-) -> Result<Vec<(u32, NodeHash)>, StoreError> {
-    let (mut indices, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for changes in sorted.chunk_by(|a, b| bucket_of(a.hash()) == bucket_of(b.hash())) {
-        let bucket = bucket_of(changes[0].hash());
-        let mut changes = changes.iter().peekable();
-        state.scan(bucket..bucket + 1, &mut |row: Row<'_>| {
-            while let Some(change) = changes.next_if(|change| *change.hash() < row.hash) {
-                rows.extend(changed_leaf(change));
-            }
-            match changes.next_if(|change| *change.hash() == row.hash) {
-                Some(change) => rows.extend(changed_leaf(change)),
-                None => rows.push(leaf(&row.hash, &row.value_hash)),
-            }
-            Ok(())
-        })?;
-        rows.extend(changes.filter_map(|change| changed_leaf(change)));
-        indices.push(bucket);
-        ends.push(rows.len());
+fn changed_buckets(state: &StateTable, sorted: &[Row]) -> Result<Vec<(u32, NodeHash)>, StoreError> {
+    /// The buckets that are announced together: about as many as a core has reads in flight.
+    const AHEAD: usize = 16;
+    let groups: Vec<&[Row]> =
+        sorted.chunk_by(|a, b| bucket_of_row(a) == bucket_of_row(b)).collect();
+    let mut indices = Vec::with_capacity(groups.len());
+    let mut ends = Vec::with_capacity(groups.len());
+    let mut rows = Vec::with_capacity(2 * sorted.len());
+    for groups in groups.chunks(AHEAD) {
+        state.prepare_buckets(groups.iter().map(|group| bucket_of_row(&group[0])));
+        for changes in groups {
+            let bucket = bucket_of_row(&changes[0]);
+            state.with_bucket(bucket, |found| merge(found, changes, &mut rows))?;
+            indices.push(bucket);
+            ends.push(rows.len());
+        }
     }
     Ok(indices.into_iter().zip(bucket_hash_many(&rows, &ends)).collect())
 }
 
+/// Appends the rows of a bucket after changes; both ascend.
+fn merge(found: &[Row], changes: &[Row], out: &mut Vec<Row>) {
+    let mut changes = changes.iter().peekable();
+    for row in found {
+        while let Some(change) = changes.next_if(|change| key(change) < key(row)) {
+            out.extend(Some(change).filter(|change| !is_removed(change)));
+        }
+        match changes.next_if(|change| key(change) == key(row)) {
+            Some(change) => out.extend(Some(change).filter(|change| !is_removed(change))),
+            None => out.push(*row),
+        }
+    }
+    out.extend(changes.filter(|change| !is_removed(change)));
+}
+
 /// The rows of a bucket, for a proof.
-fn leaves(state: &dyn StateScan, bucket: u32) -> Result<Vec<Leaf>, StoreError> {
-    let mut rows = Vec::new();
-    state.scan(bucket..bucket + 1, &mut |row| {
-        rows.push(Leaf { key: row.hash, value: row.value_hash });
-        Ok(())
-    })?;
-    Ok(rows)
-}
-
-fn changed_leaf(change: &StateChange) -> Option<[u8; 64]> {
-    change.value_hash().map(|value| leaf(change.hash(), value))
-}
-
-/// What a bucket's hash covers of one row.
-fn leaf(key: &KeyHash, value: &Hash) -> [u8; 64] {
-    let mut leaf = [0; 64];
-    leaf[..32].copy_from_slice(&key.0);
-    leaf[32..].copy_from_slice(&value.0);
-    leaf
+fn leaves(state: &StateTable, bucket: u32) -> Result<Vec<Leaf>, StoreError> {
+    let leaf = |row: &Row| Leaf { key: KeyHash(*key(row)), value: digest_hash(row) };
+    state.with_bucket(bucket, |rows| rows.iter().map(leaf).collect())
 }
 
 const fn parent(index: u32) -> u32 {

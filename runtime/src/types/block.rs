@@ -4,6 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::{Address, Hash};
 
 use super::key::Bytes;
+use super::lanes::{key_words, keyed_hash_many};
 use super::receipt::Receipt;
 use super::transaction::SignedTransaction;
 use crate::scheduler::Schedule;
@@ -100,26 +101,23 @@ pub(crate) fn hash_in_context(context: &str, value: &impl BorshSerialize) -> Has
 /// assert_ne!(merkle_root(&[Hash([1; 32])]), merkle_root(&[Hash([1; 32]), Hash([1; 32])]));
 /// ```
 #[must_use]
+#[allow(clippy::missing_panics_doc, reason = "two hashes are 64 bytes")]
 pub fn merkle_root(leaves: &[Hash]) -> Hash {
     const NODE: [u8; 32] = *b"kempe merkle tree inner node key";
     const ROOT: [u8; 32] = *b"kempe merkle tree root node key.";
-    let mut level = leaves.to_vec();
+    let node = key_words(&NODE);
+    let mut level: Vec<[u8; 32]> = leaves.iter().map(|leaf| leaf.0).collect();
     while level.len() > 1 {
-        level = level
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => {
-                    let mut bytes = [0; 64];
-                    bytes[..32].copy_from_slice(&left.0);
-                    bytes[32..].copy_from_slice(&right.0);
-                    Hash(*blake3::keyed_hash(&NODE, &bytes).as_bytes())
-                }
-                _ => pair[0],
-            })
-            .collect();
+        let (pairs, odd) = level.as_chunks::<2>();
+        let pairs: Vec<&[u8; 64]> =
+            pairs.iter().map(|pair| pair.as_flattened().try_into().expect("64 bytes")).collect();
+        let mut above = vec![[0; 32]; pairs.len()];
+        keyed_hash_many(&node, &pairs, &mut above);
+        above.extend_from_slice(odd);
+        level = above;
     }
     let mut bytes = [0; 40];
     bytes[..8].copy_from_slice(&(leaves.len() as u64).to_le_bytes());
-    bytes[8..].copy_from_slice(&level.first().copied().unwrap_or_default().0);
+    bytes[8..].copy_from_slice(&level.first().copied().unwrap_or_default());
     Hash(*blake3::keyed_hash(&ROOT, &bytes).as_bytes())
 }

@@ -5,6 +5,10 @@ use kempe_abi::{AccessKind, Address, Hash, Outcome};
 
 use super::key::{KeyHash, StateKey};
 use super::lanes::keyed_hash_runs;
+use super::messages::message_hash;
+
+/// The key under which receipts are hashed.
+pub(crate) const RECEIPT_KEY: &[u8; 32] = b"kempe 2026 receipt              ";
 
 /// What became of a transaction. The same on every node; names and texts come from the ABI.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -65,11 +69,9 @@ pub struct Undeclared {
 impl Receipt {
     /// The leaf of the receipts tree.
     #[must_use]
-    #[allow(clippy::missing_panics_doc, reason = "writing to a hasher cannot fail")]
+    #[allow(clippy::missing_panics_doc, reason = "encoding to memory cannot fail")]
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new_derive_key("kempe 2026 receipt");
-        self.serialize(&mut hasher).expect("writing to a hasher cannot fail");
-        Hash(*hasher.finalize().as_bytes())
+        message_hash(RECEIPT_KEY, &borsh::to_vec(self).expect("encoding to memory cannot fail"))
     }
 }
 

@@ -7,6 +7,7 @@ use kempe_abi::{AccessKind, Address, Hash, MethodId};
 
 use super::genesis::Prices;
 use super::key::{SYSTEM, StateKey, system_field};
+use super::messages::message_hash;
 
 /// The most bytes of an encoded transaction. Ours to choose: a module of the largest admitted size
 /// and its arguments fit.
@@ -19,8 +20,11 @@ pub const ACTIONS_MAX: usize = 64;
 /// accounts, Soroban 100 entries; a derived list need not be shipped, so more is affordable.
 pub const LIST_ENTRIES_MAX: usize = 1024;
 
-/// The context under which transactions are hashed, so that no other signed bytes can be mistaken for one.
-const HASH_CONTEXT: &str = "kempe 2026 transaction";
+/// The key under which transactions are hashed, so that no other signed bytes can be mistaken for one.
+pub(crate) const TX_KEY: &[u8; 32] = b"kempe 2026 transaction          ";
+
+/// The bytes of a signature, which are the last of an encoded transaction.
+pub(crate) const SIGNATURE_BYTES: usize = 64;
 
 /// A request to run one or more actions atomically.
 ///
@@ -182,14 +186,13 @@ pub enum TransactionError {
 }
 
 impl Transaction {
-    /// The hash that is signed and that names the transaction: blake3 of its canonical encoding in
-    /// a context of its own. The signature is not part of it, so nobody can rename a transaction.
+    /// The hash that is signed and that names the transaction: keyed blake3 of the length of its canonical
+    /// encoding (8 bytes, little endian), the encoding, and zeros up to a multiple of 64 bytes. The
+    /// signature is not part of it, so nobody can rename a transaction.
     #[must_use]
-    #[allow(clippy::missing_panics_doc, reason = "writing to a hasher cannot fail")]
+    #[allow(clippy::missing_panics_doc, reason = "encoding to memory cannot fail")]
     pub fn hash(&self) -> Hash {
-        let mut hasher = blake3::Hasher::new_derive_key(HASH_CONTEXT);
-        self.serialize(&mut hasher).expect("writing to a hasher cannot fail");
-        Hash(*hasher.finalize().as_bytes())
+        message_hash(TX_KEY, &borsh::to_vec(self).expect("encoding to memory cannot fail"))
     }
 
     /// The bytes of the encoding of the signed transaction.
@@ -272,25 +275,34 @@ impl SignedTransaction {
     /// # Errors
     /// [`TransactionError::BadSender`] and [`TransactionError::BadSignature`].
     pub fn verify(&self) -> Result<Hash, TransactionError> {
+        let hash = self.transaction.hash();
+        self.verify_hash(&hash)?;
+        Ok(hash)
+    }
+
+    /// Checks the signature of a transaction whose hash is known; see [`verify`](Self::verify).
+    pub(super) fn verify_hash(&self, hash: &Hash) -> Result<(), TransactionError> {
         let sender = self.transaction.sender;
-        if SMALL_ORDER.contains(&sender.0) {
+        if is_small_order(&sender) {
             return Err(TransactionError::BadSender(sender));
         }
         let key =
             VerificationKey::try_from(sender.0).map_err(|_| TransactionError::BadSender(sender))?;
         let signature = Signature::from(self.signature);
-        let hash = self.transaction.hash();
-        key.verify(&signature, hash.as_bytes())
-            .map_err(|_| TransactionError::BadSignature(sender))?;
-        Ok(hash)
+        key.verify(&signature, hash.as_bytes()).map_err(|_| TransactionError::BadSignature(sender))
     }
+}
+
+/// Whether an address is a point of small order, for which anyone can sign.
+pub(super) fn is_small_order(address: &Address) -> bool {
+    SMALL_ORDER.contains(&address.0)
 }
 
 /// The encodings of the eight points of small order, the non-canonical ones included.
 ///
 /// Source: Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs" (2020), table 1; a test
 /// recomputes them from the curve.
-const SMALL_ORDER: [[u8; 32]; 14] = small_order();
+pub(super) const SMALL_ORDER: [[u8; 32]; 14] = small_order();
 
 const fn small_order() -> [[u8; 32]; 14] {
     const fn with_sign(mut bytes: [u8; 32]) -> [u8; 32] {

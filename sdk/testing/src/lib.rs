@@ -92,7 +92,10 @@ impl WasmBackend {
     /// If a module is not admitted, or two have one name.
     #[must_use]
     pub fn new(modules: &[&[u8]]) -> Self {
-        Self::with_options(modules, ChainOptions { n_threads: 2, scheduler: &Layers })
+        Self::with_options(
+            modules,
+            ChainOptions { n_threads: 2, scheduler: &Layers, ..ChainOptions::default() },
+        )
     }
 
     /// A backend for these modules on a chain with these options.

@@ -5,17 +5,17 @@ use proptest::prelude::*;
 use super::*;
 
 /// Three rows in one bucket, others in four, and a thousand elsewhere.
-fn state() -> (MemoryStore, StateTree, Model) {
+fn state() -> (StateTable, StateTree, Model) {
     let mut changes: Vec<_> = KEYS.iter().map(|key| change(key, Some(&key.key))).collect();
     changes.extend(
         (0..1_000u32).map(|i| {
             change(&StateKey::new(Address([8; 32]), 0, &i.to_le_bytes()), Some(&[1, 2, 3]))
         }),
     );
-    let mut store = MemoryStore::new();
+    let store = StateTable::new();
     let mut model = Model::new();
     apply(&mut model, &changes);
-    store.commit(batch(changes)).unwrap();
+    store.apply(&changes);
     let tree = StateTree::from_state(&store).unwrap();
     (store, tree, model)
 }
@@ -26,7 +26,7 @@ fn absent(i: u32) -> KeyHash {
 
 #[test]
 fn a_proof_shows_presence_and_absence() {
-    let (mut store, tree, _) = state();
+    let (store, tree, _) = state();
     let root = tree.root();
     for key in KEYS.iter().take(15) {
         let proof = tree.prove(&store, &key.hash()).unwrap();
@@ -45,7 +45,7 @@ fn a_proof_shows_presence_and_absence() {
     let removal = change(&KEYS[1], None);
     let mut tree = tree;
     tree.apply(tree.update(&store, std::slice::from_ref(&removal)).unwrap());
-    store.commit(batch(vec![removal])).unwrap();
+    store.apply(&[removal]);
     let proof = tree.prove(&store, &KEYS[1].hash()).unwrap();
     assert_eq!(proof.rows.len(), 2);
     assert_eq!(proof.verify(&tree.root(), &KEYS[1].hash(), None), Ok(()));
@@ -54,7 +54,7 @@ fn a_proof_shows_presence_and_absence() {
 
 #[test]
 fn the_empty_state_proves_absence() {
-    let (store, tree) = (MemoryStore::new(), StateTree::empty());
+    let (store, tree) = (StateTable::new(), StateTree::empty());
     let proof = tree.prove(&store, &absent(1)).unwrap();
     assert_eq!(proof.verify(&Hash::ZERO, &absent(1), None), Ok(()));
     assert!(proof.verify(&Hash::ZERO, &absent(1), Some(b"v")).is_err());

@@ -1,0 +1,356 @@
+//! What follows from the block log and may lag behind it: rows, receipts, the index of transactions and
+//! the names of cells.
+//!
+//! # Files
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `manifest` | what belongs together, and the height up to which it goes |
+//! | `state/` | the rows, in sorted runs |
+//! | `txs/` | where each transaction is, in sorted runs |
+//! | `receipts/` | a log of each block's receipts |
+//! | `names` | the contract, field and key of every cell that ever had a value |
+//!
+//! Everything but the manifest is only added to or replaced by new files. A checkpoint writes and syncs
+//! what is new, then replaces the manifest by one rename. So after a crash the old manifest or the new
+//! one is there, and everything that it speaks of; the rest is removed, and the blocks behind its height
+//! are executed again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use kempe_abi::Hash;
+
+use super::changes::Changes;
+use super::disk::{Disk, DiskFile, corrupt, io_error};
+use super::error::StoreError;
+use super::levels::{Levels, short_array};
+use super::log::Log;
+use super::run::RunInfo;
+use crate::types::{KeyHash, StateKey};
+
+/// The version of the layout of a store.
+const FORMAT: u32 = 2;
+
+/// The blake3 key for the manifest's checksum.
+const MANIFEST_KEY: [u8; 32] = *b"kempe store 2026: manifest      ";
+
+/// Where a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxLocation {
+    /// The height of its block.
+    pub height: u64,
+    /// Its position in the block.
+    pub index: u32,
+}
+
+/// What belongs together.
+#[derive(Clone, Debug, BorshSerialize, BorshDeserialize)]
+struct Manifest {
+    height: u64,
+    state: Vec<RunInfo>,
+    txs: Vec<RunInfo>,
+    n_receipts: u64,
+    names_bytes: u64,
+    next_run: u64,
+}
+
+/// Everything that lags behind the block log.
+#[derive(Debug)]
+pub(super) struct Archive {
+    /// The rows; `None` if they are in memory only.
+    state: Option<Arc<Levels>>,
+    txs: Levels,
+    recent: Mutex<Recent>,
+    durable: Option<Mutex<Durable>>,
+}
+
+/// What is not in files yet, by height.
+#[derive(Debug, Default)]
+struct Recent {
+    receipts: BTreeMap<u64, Arc<Vec<u8>>>,
+    names: BTreeMap<u64, Vec<u8>>,
+    /// The bytes of changed rows, receipts and names.
+    bytes: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug)]
+struct Durable {
+    disk: Disk,
+    dir: PathBuf,
+    receipts: Log,
+    names: DiskFile,
+    manifest: Manifest,
+    stopped: bool,
+}
+
+impl Archive {
+    /// Nothing is kept on disk.
+    pub(super) fn in_memory() -> Self {
+        Self { state: None, txs: Levels::in_memory(), recent: Mutex::default(), durable: None }
+    }
+
+    /// Makes an archive in a directory that has none, without anything in it. It has no manifest before its
+    /// first checkpoint.
+    pub(super) fn create(disk: &Disk, dir: &Path) -> Result<Self, StoreError> {
+        disk.create_dir(&dir.join("state"))?;
+        disk.create_dir(&dir.join("txs"))?;
+        let receipts = Log::create(disk, dir.join("receipts"))?;
+        let names = disk.create(&dir.join("names"))?;
+        let manifest = Manifest {
+            height: 0,
+            state: Vec::new(),
+            txs: Vec::new(),
+            n_receipts: 0,
+            names_bytes: 0,
+            next_run: 0,
+        };
+        Self::of(disk, dir, receipts, names, manifest)
+    }
+
+    /// Opens the archive as its last checkpoint left it.
+    pub(super) fn open(disk: &Disk, dir: &Path) -> Result<Self, StoreError> {
+        let manifest = read_manifest(&dir.join("manifest"))?;
+        remove_others(disk, &dir.join("state"), &manifest.state)?;
+        remove_others(disk, &dir.join("txs"), &manifest.txs)?;
+        let mut receipts = Log::open(disk, dir.join("receipts"), manifest.n_receipts)?;
+        receipts.truncate(manifest.n_receipts)?;
+        let names = disk.open(&dir.join("names"))?;
+        if names.len()? < manifest.names_bytes {
+            return Err(corrupt(names.path(), "it is cut short".to_owned()));
+        }
+        Self::of(disk, dir, receipts, names, manifest)
+    }
+
+    fn of(
+        disk: &Disk,
+        dir: &Path,
+        receipts: Log,
+        names: DiskFile,
+        manifest: Manifest,
+    ) -> Result<Self, StoreError> {
+        let state = Levels::open(disk, dir.join("state"), &manifest.state)?;
+        let txs = Levels::open(disk, dir.join("txs"), &manifest.txs)?;
+        let (disk, dir) = (disk.clone(), dir.to_owned());
+        let durable = Durable { disk, dir, receipts, names, manifest, stopped: false };
+        Ok(Self {
+            state: Some(Arc::new(state)),
+            txs,
+            recent: Mutex::default(),
+            durable: Some(Mutex::new(durable)),
+        })
+    }
+
+    /// The rows on disk.
+    pub(super) fn levels(&self) -> Result<Arc<Levels>, StoreError> {
+        let missing = || StoreError::inconsistent("the state is not on disk".to_owned());
+        self.state.clone().ok_or_else(missing)
+    }
+
+    /// The height of the last checkpoint.
+    pub(super) fn height(&self) -> u64 {
+        self.durable.as_ref().map_or(0, |durable| lock(durable).manifest.height)
+    }
+
+    /// Takes what a block changed. Its rows must be [applied](super::StateTable::apply_rows) afterward.
+    pub(super) fn push_changes(&self, height: u64, changes: &Arc<Changes>) {
+        let Some(state) = &self.state else { return };
+        state.push(height, Arc::clone(changes));
+        *lock(&self.recent).bytes.entry(height).or_default() += changes.bytes();
+    }
+
+    /// Takes the names of cells that a block gave their first values.
+    pub(super) fn push_names(&self, height: u64, names: impl Iterator<Item = StateKey>) {
+        let mut bytes = Vec::new();
+        for name in names {
+            name.serialize(&mut bytes).expect("encoding to memory cannot fail");
+        }
+        let mut recent = lock(&self.recent);
+        *recent.bytes.entry(height).or_default() += bytes.len() as u64;
+        recent.names.insert(height, bytes);
+    }
+
+    /// Takes a block's encoded receipts and the hashes of its transactions.
+    pub(super) fn push_block(&self, height: u64, receipts: Arc<Vec<u8>>, hashes: &[Hash]) {
+        let prefix =
+            |hash: &Hash| hash.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let mut order: Vec<(u64, u32)> = hashes.iter().map(prefix).zip(0..).collect();
+        // Eight bytes decide nearly always, and comparing them touches no other memory.
+        order.sort_unstable_by(|(a, i), (b, j)| {
+            a.cmp(b).then_with(|| hashes[*i as usize].cmp(&hashes[*j as usize]))
+        });
+        let mut located = Changes::with_capacity(order.len());
+        for (_, index) in order {
+            let hash = hashes[index as usize];
+            let mut place = [0; 12];
+            place[..8].copy_from_slice(&height.to_le_bytes());
+            place[8..].copy_from_slice(&index.to_le_bytes());
+            located.push(&KeyHash(hash.0), Some(&place));
+        }
+        let bytes = located.bytes() + receipts.len() as u64;
+        self.txs.push(height, Arc::new(located));
+        let mut recent = lock(&self.recent);
+        recent.receipts.insert(height, receipts);
+        *recent.bytes.entry(height).or_default() += bytes;
+    }
+
+    /// The bytes that wait for a checkpoint, and the number of blocks that they are of.
+    pub(super) fn lag(&self) -> (u64, usize) {
+        let recent = lock(&self.recent);
+        (recent.bytes.values().sum(), recent.bytes.len())
+    }
+
+    /// Where the transaction with this hash is.
+    pub(super) fn tx_location(&self, hash: &Hash) -> Result<Option<TxLocation>, StoreError> {
+        let Some(row) = self.txs.find(&hash.0)? else { return Ok(None) };
+        let complaint = || StoreError::inconsistent(format!("a location is cut short tx={hash}"));
+        let place: [u8; 12] = short_array(&row).ok_or_else(complaint)?;
+        let (height, index) = place.split_first_chunk().expect("12 bytes have 8");
+        let index = index.first_chunk().expect("12 bytes have 4 behind 8");
+        let (height, index) = (u64::from_le_bytes(*height), u32::from_le_bytes(*index));
+        Ok(Some(TxLocation { height, index }))
+    }
+
+    /// The encoded receipts of a block.
+    pub(super) fn receipts(&self, height: u64) -> Result<Option<Arc<Vec<u8>>>, StoreError> {
+        if let Some(receipts) = lock(&self.recent).receipts.get(&height) {
+            return Ok(Some(Arc::clone(receipts)));
+        }
+        let Some(durable) = &self.durable else { return Ok(None) };
+        Ok(lock(durable).receipts.read(height)?.map(Arc::new))
+    }
+
+    /// Calls `visit` with the name of every cell that has, or had, a value; some more than once.
+    pub(super) fn names(
+        &self,
+        visit: &mut dyn FnMut(&StateKey) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Some(durable) = &self.durable {
+            let durable = lock(durable);
+            let length = usize::try_from(durable.manifest.names_bytes);
+            let mut bytes = vec![0; length.expect("files of names fit into memory")];
+            durable.names.read_at(&mut bytes, 0)?;
+            visit_names(&bytes, durable.names.path(), visit)?;
+        }
+        let recent: Vec<Vec<u8>> = lock(&self.recent).names.values().cloned().collect();
+        recent.iter().try_for_each(|bytes| visit_names(bytes, Path::new(":memory:"), visit))
+    }
+
+    /// Writes what follows from the blocks up to a height to files. The blocks themselves must be
+    /// durable. After an error nothing more is written until the store is opened again.
+    pub(super) fn checkpoint(&self, height: u64) -> Result<(), StoreError> {
+        let (Some(durable), Some(state)) = (&self.durable, &self.state) else { return Ok(()) };
+        let mut durable = lock(durable);
+        if durable.stopped {
+            return Err(StoreError::Stopped { path: durable.dir.clone() });
+        }
+        durable.stopped = true;
+        let next_run = durable.manifest.next_run;
+        let state_flushed = state.flush(height, next_run)?;
+        let txs_flushed = self.txs.flush(height, next_run + 1)?;
+        self.write_receipts(&mut durable, height)?;
+        let names_bytes = self.write_names(&durable, height)?;
+        let manifest = Manifest {
+            height,
+            state: state_flushed.infos(),
+            txs: txs_flushed.infos(),
+            n_receipts: durable.receipts.n_records(),
+            names_bytes,
+            next_run: next_run + 2,
+        };
+        durable.disk.replace(&durable.dir.join("manifest"), &seal(&manifest))?;
+        durable.manifest = manifest;
+        state.install(state_flushed)?;
+        self.txs.install(txs_flushed)?;
+        let mut recent = lock(&self.recent);
+        recent.bytes.retain(|at, _| *at > height);
+        recent.receipts.retain(|at, _| *at > height);
+        recent.names.retain(|at, _| *at > height);
+        durable.stopped = false;
+        Ok(())
+    }
+
+    fn write_receipts(&self, durable: &mut Durable, height: u64) -> Result<(), StoreError> {
+        let waiting: Vec<Arc<Vec<u8>>> =
+            lock(&self.recent).receipts.range(..=height).map(|(_, r)| Arc::clone(r)).collect();
+        for receipts in &waiting {
+            durable.receipts.append(&[&[receipts.as_slice()]])?;
+        }
+        durable.receipts.sync()
+    }
+
+    fn write_names(&self, durable: &Durable, height: u64) -> Result<u64, StoreError> {
+        let names: Vec<Vec<u8>> =
+            lock(&self.recent).names.range(..=height).map(|(_, names)| names.clone()).collect();
+        let names = names.concat();
+        let start = durable.manifest.names_bytes;
+        if !names.is_empty() {
+            durable.names.write_at(&names, start)?;
+            durable.names.sync()?;
+        }
+        Ok(start + names.len() as u64)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn visit_names(
+    mut bytes: &[u8],
+    path: &Path,
+    visit: &mut dyn FnMut(&StateKey) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    while !bytes.is_empty() {
+        let name = StateKey::deserialize(&mut bytes);
+        visit(&name.map_err(|_| corrupt(path, "a name is cut short".to_owned()))?)?;
+    }
+    Ok(())
+}
+
+/// `format (4) | checksum (32) | manifest`, the checksum over format and manifest.
+fn seal(manifest: &Manifest) -> Vec<u8> {
+    let body = borsh::to_vec(manifest).expect("encoding to memory cannot fail");
+    let mut bytes = FORMAT.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&manifest_sum(&body));
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+fn manifest_sum(body: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(&MANIFEST_KEY);
+    hasher.update(&FORMAT.to_le_bytes()).update(body);
+    *hasher.finalize().as_bytes()
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, StoreError> {
+    let bytes = fs::read(path).map_err(io_error("read", path))?;
+    let damaged = || corrupt(path, "it is not what was written".to_owned());
+    let (format, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
+    let found = u32::from_le_bytes(*format);
+    let (sum, body) = rest.split_first_chunk::<32>().ok_or_else(damaged)?;
+    if found != FORMAT {
+        return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
+    }
+    if *sum != manifest_sum(body) {
+        return Err(damaged());
+    }
+    borsh::from_slice(body).map_err(|_| damaged())
+}
+
+/// Removes the runs that the manifest does not speak of: those of a checkpoint that a crash ended, and
+/// those that the last one replaced.
+fn remove_others(disk: &Disk, dir: &Path, runs: &[RunInfo]) -> Result<(), StoreError> {
+    for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let path = entry.map_err(io_error("list", dir))?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let id: Option<u64> = stem.and_then(|stem| stem.parse().ok());
+        if id.is_some_and(|id| runs.iter().all(|run| run.id != id)) {
+            disk.remove(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,319 @@
+//! Sorted rows on disk that take new ones: runs in files, and the changes of recent blocks in memory.
+//!
+//! The changes of a block are pushed when it is applied. A checkpoint merges those up to a height,
+//! and the runs that are not much larger than what is merged, into one new run: so there are about
+//! as many runs as the logarithm of the rows, and a row is written as often. A row is looked up from
+//! the newest to the oldest.
+//!
+//! Source: O'Neil, Cheng, Gawlick, O'Neil, "The log-structured merge-tree" (1996); the rule by which
+//! runs are merged is that of a binary counter.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::changes::Changes;
+use super::disk::Disk;
+use super::error::StoreError;
+use super::row::{Row, digest, is_long, is_removed, key, search};
+use super::run::{Entry, Run, RunInfo, RunWriter};
+use super::tree::{bucket_of, first_key};
+use crate::types::KeyHash;
+
+/// A run is merged with a newer one that has more than this part of its rows.
+const MERGE_RATIO: u64 = 2;
+
+/// Sorted rows that take new ones.
+#[derive(Debug)]
+pub(super) struct Levels {
+    view: RwLock<Arc<View>>,
+    place: Option<(Disk, PathBuf)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct View {
+    /// The changes of recent blocks, by ascending height.
+    pending: Vec<(u64, Arc<Changes>)>,
+    /// The runs, the oldest first.
+    runs: Vec<Arc<Run>>,
+}
+
+/// All rows of a bucket.
+#[derive(Debug, Default)]
+pub(super) struct BucketRows {
+    /// By ascending key hash.
+    pub(super) rows: Vec<Row>,
+    /// The values that do not fit into rows.
+    pub(super) long: Vec<([u8; 32], Box<[u8]>)>,
+}
+
+/// A checkpoint that was written, and is not yet in use.
+#[derive(Debug)]
+pub(super) struct Flushed {
+    height: u64,
+    runs: Vec<Arc<Run>>,
+    obsolete: Vec<Arc<Run>>,
+}
+
+impl Flushed {
+    /// What the manifest has to say of the runs.
+    pub(super) fn infos(&self) -> Vec<RunInfo> {
+        self.runs.iter().map(|run| run.info()).collect()
+    }
+}
+
+impl Levels {
+    /// Rows in memory only.
+    pub(super) fn in_memory() -> Self {
+        Self { view: RwLock::default(), place: None }
+    }
+
+    /// The runs that a manifest speaks of.
+    pub(super) fn open(disk: &Disk, dir: PathBuf, runs: &[RunInfo]) -> Result<Self, StoreError> {
+        let runs = runs.iter().map(|&info| Run::open(disk, &dir, info).map(Arc::new));
+        let runs = runs.collect::<Result<_, _>>()?;
+        let view = Arc::new(View { pending: Vec::new(), runs });
+        Ok(Self { view: RwLock::new(view), place: Some((disk.clone(), dir)) })
+    }
+
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change_view(&self, change: impl FnOnce(&mut View)) {
+        let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut view));
+    }
+
+    /// Adds the changes of a block above all before.
+    pub(super) fn push(&self, height: u64, changes: Arc<Changes>) {
+        self.change_view(|view| view.pending.push((height, changes)));
+    }
+
+    /// The rows of a bucket.
+    pub(super) fn bucket(&self, bucket: u32) -> Result<BucketRows, StoreError> {
+        let view = self.view();
+        let inside = |row: &Row| bucket_of(&KeyHash(*key(row))) == bucket;
+        let first = first_key(bucket).0;
+        let mut found: BTreeMap<[u8; 32], Entry> = BTreeMap::new();
+        for run in &view.runs {
+            let entries = run.range(&first, inside)?;
+            found.extend(entries.into_iter().map(|entry| (*key(&entry.row), entry)));
+        }
+        for (_, changes) in &view.pending {
+            let rows = changes.rows();
+            let start = search(rows, &first, 0).unwrap_or_else(|start| start);
+            for row in rows[start..].iter().take_while(|row| inside(row)) {
+                let long = is_long(row).then(|| changes.long(key(row)).into());
+                found.insert(*key(row), Entry { row: *row, long });
+            }
+        }
+        let mut bucket = BucketRows::default();
+        for entry in found.into_values() {
+            bucket.push(entry);
+        }
+        Ok(bucket)
+    }
+
+    /// The row of a key.
+    pub(super) fn find(&self, wanted: &[u8; 32]) -> Result<Option<Row>, StoreError> {
+        let view = self.view();
+        let pending = view.pending.iter().rev().find_map(|(_, changes)| {
+            let rows = changes.rows();
+            search(rows, wanted, 0).ok().map(|at| rows[at])
+        });
+        let mut found = pending;
+        let mut runs = view.runs.iter().rev();
+        while found.is_none() {
+            let Some(run) = runs.next() else { break };
+            found = run.find(wanted)?;
+        }
+        Ok(found.filter(|row| !is_removed(row)))
+    }
+
+    /// Calls `visit` with every bucket that has rows, from `first` on and below `end`. Pending changes are not
+    /// looked at.
+    pub(super) fn buckets(
+        &self,
+        first: u32,
+        end: u32,
+        mut visit: impl FnMut(u32, BucketRows) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let view = self.view();
+        let mut merge = Merge::new(&view.runs, &first_key(first).0)?;
+        let mut bucket = BucketRows::default();
+        let mut at = first;
+        while let Some(entry) = merge.next_entry()? {
+            let next = bucket_of(&KeyHash(*key(&entry.row)));
+            if next >= end {
+                break;
+            }
+            if next != at && !bucket.rows.is_empty() {
+                visit(at, std::mem::take(&mut bucket))?;
+            }
+            at = next;
+            bucket.push(entry);
+        }
+        if bucket.rows.is_empty() { Ok(()) } else { visit(at, bucket) }
+    }
+
+    /// Writes the pending changes up to a height into a new run, whose number is `id`. Nothing is changed before
+    /// [`install`](Self::install).
+    pub(super) fn flush(&self, height: u64, id: u64) -> Result<Flushed, StoreError> {
+        let view = self.view();
+        let pending = view.pending.iter().filter(|(at, _)| *at <= height);
+        let pending: Vec<&Changes> = pending.map(|(_, changes)| &**changes).collect();
+        let mut n_rows: u64 = pending.iter().map(|changes| changes.len() as u64).sum();
+        let mut n_kept = view.runs.len();
+        if n_rows > 0 {
+            while let Some(last) = view.runs[..n_kept].last()
+                && last.info().n_entries <= n_rows * MERGE_RATIO
+            {
+                n_rows += last.info().n_entries;
+                n_kept -= 1;
+            }
+        }
+        let (kept, merged) = view.runs.split_at(n_kept);
+        let mut runs = kept.to_vec();
+        if n_rows > 0 {
+            runs.push(Arc::new(self.merge(merged, &pending, kept.is_empty(), id)?));
+        }
+        Ok(Flushed { height, runs, obsolete: merged.to_vec() })
+    }
+
+    fn merge(
+        &self,
+        runs: &[Arc<Run>],
+        pending: &[&Changes],
+        is_oldest: bool,
+        id: u64,
+    ) -> Result<Run, StoreError> {
+        let (disk, dir) = self.place.as_ref().expect("only levels with a place are flushed");
+        let mut writer = RunWriter::create(disk, dir, id)?;
+        let mut old = Merge::new(runs, &[0; 32])?;
+        let mut next_old = old.next_entry()?;
+        let mut write = |row: &Row, long: Option<&[u8]>| {
+            // Below the oldest run there is nothing that a removal would have to hide.
+            if is_oldest && is_removed(row) { Ok(()) } else { writer.push(row, long) }
+        };
+        for_each_latest(pending, |row, changes| {
+            while let Some(entry) = next_old.take_if(|entry| key(&entry.row) < key(row)) {
+                write(&entry.row, entry.long.as_deref())?;
+                next_old = old.next_entry()?;
+            }
+            if next_old.take_if(|entry| key(&entry.row) == key(row)).is_some() {
+                next_old = old.next_entry()?;
+            }
+            write(row, is_long(row).then(|| changes.long(key(row))))
+        })?;
+        while let Some(entry) = next_old.take() {
+            write(&entry.row, entry.long.as_deref())?;
+            next_old = old.next_entry()?;
+        }
+        let run = writer.finish()?;
+        disk.sync_dir(dir)?;
+        Ok(run)
+    }
+
+    /// Puts a checkpoint to use, after the manifest speaks of it, and removes the files that it replaces.
+    pub(super) fn install(&self, flushed: Flushed) -> Result<(), StoreError> {
+        let Flushed { height, runs, obsolete } = flushed;
+        self.change_view(|view| {
+            view.pending.retain(|(at, _)| *at > height);
+            view.runs = runs;
+        });
+        let Some((disk, _)) = &self.place else { return Ok(()) };
+        // Whoever reads from them at this moment has them open.
+        obsolete.iter().try_for_each(|run| run.remove(disk))
+    }
+}
+
+impl BucketRows {
+    /// Adds the row of a key above all before, unless it says that there is none.
+    fn push(&mut self, entry: Entry) {
+        if is_removed(&entry.row) {
+            return;
+        }
+        if let Some(value) = entry.long {
+            self.long.push((*key(&entry.row), value));
+        }
+        self.rows.push(entry.row);
+    }
+}
+
+/// Calls `visit` with the last change to each key, by ascending key, and the changes that it is of.
+fn for_each_latest(
+    pending: &[&Changes],
+    mut visit: impl FnMut(&Row, &Changes) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    // Part by part, so that what is sorted stays in the cache.
+    let mut starts = vec![0; pending.len()];
+    let mut order: Vec<(u64, u32, u32)> = Vec::new();
+    for part in 0..=u8::MAX {
+        order.clear();
+        for ((number, changes), start) in (0u32..).zip(pending).zip(&mut starts) {
+            let rows = &changes.rows()[*start..];
+            let n_rows = rows.partition_point(|row| row[0] <= part);
+            for (at, row) in (*start..).zip(&rows[..n_rows]) {
+                let prefix = row.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+                order.push((prefix, number, u32::try_from(at).expect("a block's rows")));
+            }
+            *start += n_rows;
+        }
+        let row = |(_, number, at): (u64, u32, u32)| &pending[number as usize].rows()[at as usize];
+        // Each block's rows are sorted already, which a stable sort finds and merges.
+        order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| key(row(*a)).cmp(key(row(*b)))));
+        for (at, entry) in order.iter().enumerate() {
+            let is_last = order.get(at + 1).is_none_or(|next| key(row(*next)) != key(row(*entry)));
+            if is_last {
+                visit(row(*entry), pending[entry.1 as usize])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of several runs in one order; of several of one key the newest.
+struct Merge<'a> {
+    /// The oldest first.
+    runs: Vec<Peekable<super::run::RunIter<'a>>>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(runs: &'a [Arc<Run>], first: &[u8; 32]) -> Result<Self, StoreError> {
+        let runs = runs.iter().map(|run| Ok(run.iter_from(first)?.peekable()));
+        Ok(Self { runs: runs.collect::<Result<_, StoreError>>()? })
+    }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>, StoreError> {
+        let mut least: Option<[u8; 32]> = None;
+        for run in &mut self.runs {
+            let Some(next) = run.next_if(Result::is_err).or(None) else {
+                if let Some(Ok(entry)) = run.peek() {
+                    let key = *key(&entry.row);
+                    least = Some(least.map_or(key, |least| least.min(key)));
+                }
+                continue;
+            };
+            next?;
+        }
+        let Some(least) = least else { return Ok(None) };
+        let mut newest = None;
+        for run in &mut self.runs {
+            let is_least = |next: &Result<Entry, StoreError>| {
+                next.as_ref().is_ok_and(|entry| *key(&entry.row) == least)
+            };
+            if let Some(entry) = run.next_if(is_least) {
+                newest = Some(entry?);
+            }
+        }
+        Ok(newest)
+    }
+}
+
+/// Reads a value that [`Levels::find`] found, if it is short and of `N` bytes.
+pub(super) fn short_array<const N: usize>(row: &Row) -> Option<[u8; N]> {
+    let digest = digest(row);
+    (usize::from(digest[0]) == N).then(|| digest[1..].first_chunk().copied()).flatten()
+}

@@ -1,0 +1,386 @@
+//! A sorted run: rows by ascending key hash, in a file that never changes.
+//!
+//! # Files
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `<id>.rows` | pages of 63 entries of 64 bytes and a trailer |
+//! | `<id>.values` | the values that do not fit into rows, one after the other; no file if there are none |
+//!
+//! ```text
+//! entry     key hash (32) | digest (32)                                a row, see `row`
+//!           key hash (32) | 0x60 | offset (8) | length (8) | zeros     behind the row of a long value:
+//!                                                                      where the value is
+//!           0xff (64)                                                  the rest of the last page
+//! trailer   checksum (32) | zeros (32)
+//! ```
+//! Numbers are little endian. The checksum is keyed blake3 of the run's number, the page's number and
+//! the entries. A long value is checked against its digest. How many entries and bytes a run has is
+//! in the manifest.
+//!
+//! Key hashes are spread evenly, so the page of a key is guessed in proportion and is off by one at
+//! most, nearly always: a lookup needs no index.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use super::disk::{Disk, DiskFile, corrupt};
+use super::error::StoreError;
+use super::hash::value_hash;
+use super::row::{Row, digest, guess, is_long, key, search};
+
+/// The bytes of a page: what a disk reads at once.
+const PAGE_BYTES: usize = 4096;
+/// The entries of a page, of 64 bytes each; the trailer takes the place of one.
+const PAGE_ROWS: usize = PAGE_BYTES / 64 - 1;
+/// What is written, and read in order, at once.
+const CHUNK_PAGES: usize = 64;
+
+/// The blake3 key for checksums of pages.
+const CHECKSUM_KEY: [u8; 32] = *b"kempe store 2026: page          ";
+
+/// The first byte behind the key hash of an entry that says where a long value is.
+const LOCATOR: u8 = 0x60;
+
+/// What the manifest says of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(super) struct RunInfo {
+    /// Its number, which is the name of its files.
+    pub(super) id: u64,
+    /// Rows and locators.
+    pub(super) n_entries: u64,
+    /// The bytes of its long values.
+    pub(super) values_bytes: u64,
+}
+
+/// A run, open.
+#[derive(Debug)]
+pub(super) struct Run {
+    info: RunInfo,
+    rows: DiskFile,
+    values: Option<DiskFile>,
+}
+
+/// A row on its way into or out of a run, with its value if that does not fit into it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) row: Row,
+    pub(super) long: Option<Box<[u8]>>,
+}
+
+fn paths(dir: &Path, id: u64) -> (PathBuf, PathBuf) {
+    (dir.join(format!("{id:08}.rows")), dir.join(format!("{id:08}.values")))
+}
+
+impl Run {
+    /// Opens the run that the manifest speaks of.
+    pub(super) fn open(disk: &Disk, dir: &Path, info: RunInfo) -> Result<Self, StoreError> {
+        let (rows, values) = paths(dir, info.id);
+        let rows = disk.open(&rows)?;
+        let values = (info.values_bytes > 0).then(|| disk.open(&values)).transpose()?;
+        let run = Self { info, rows, values };
+        let expected = run.n_pages() * PAGE_BYTES as u64;
+        if run.rows.len()? < expected {
+            return Err(corrupt(run.rows.path(), "it is cut short".to_owned()));
+        }
+        Ok(run)
+    }
+
+    pub(super) fn info(&self) -> RunInfo {
+        self.info
+    }
+
+    /// Removes the files of a run that no manifest speaks of any more.
+    pub(super) fn remove(&self, disk: &Disk) -> Result<(), StoreError> {
+        disk.remove(self.rows.path())?;
+        self.values.as_ref().map_or(Ok(()), |values| disk.remove(values.path()))
+    }
+
+    fn n_pages(&self) -> u64 {
+        self.info.n_entries.div_ceil(PAGE_ROWS as u64)
+    }
+
+    /// The entries of pages, checked.
+    fn pages(&self, pages: Range<u64>) -> Result<Vec<Row>, StoreError> {
+        let n_pages = usize::try_from(pages.end - pages.start).expect("a chunk fits into memory");
+        let mut bytes = vec![0; n_pages * PAGE_BYTES];
+        self.rows.read_at(&mut bytes, pages.start * PAGE_BYTES as u64)?;
+        let mut rows = Vec::with_capacity(n_pages * PAGE_ROWS);
+        for (number, page) in pages.zip(bytes.chunks_exact(PAGE_BYTES)) {
+            let (entries, trailer) = page.split_at(PAGE_ROWS * 64);
+            if trailer[..32] != checksum(self.info.id, number, entries) {
+                let what = format!("page {number} is not the one that was written");
+                return Err(corrupt(self.rows.path(), what));
+            }
+            let (entries, _) = entries.as_chunks::<64>();
+            let left = self.info.n_entries - number * PAGE_ROWS as u64;
+            let n_entries = usize::try_from(left).unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
+            rows.extend_from_slice(&entries[..n_entries]);
+        }
+        Ok(rows)
+    }
+
+    /// The first page whose last entry is not below the key, and its entries; `None` if there is none.
+    fn seek(&self, wanted: &[u8; 32]) -> Result<Option<(u64, Vec<Row>)>, StoreError> {
+        const STEPS: usize = 4;
+        let (mut low, mut high) = (0, self.n_pages());
+        let n_pages = usize::try_from(high).expect("pages are addressable");
+        let mut at = guess(n_pages, wanted, 0) as u64;
+        let mut steps = 0;
+        // The page at `high`, if it was read.
+        let mut found = None;
+        while low < high {
+            let page = self.pages(at..at + 1)?;
+            let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
+            if key(last) < wanted {
+                low = at + 1;
+                at = low;
+            } else if key(first) >= wanted {
+                high = at;
+                at = at.saturating_sub(1).max(low);
+                found = Some((high, page));
+            } else {
+                return Ok(Some((at, page)));
+            }
+            steps += 1;
+            if steps >= STEPS {
+                at = low + (high - low) / 2;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Appends the entries from the first key on, as long as `inside` holds.
+    fn collect(
+        &self,
+        first: &[u8; 32],
+        inside: impl Fn(&Row) -> bool,
+        out: &mut Vec<Row>,
+    ) -> Result<(), StoreError> {
+        let Some((mut page, mut rows)) = self.seek(first)? else { return Ok(()) };
+        loop {
+            let start = rows.partition_point(|row| key(row) < first);
+            let n_inside = rows[start..].iter().take_while(|row| inside(row)).count();
+            out.extend_from_slice(&rows[start..start + n_inside]);
+            page += 1;
+            if start + n_inside < rows.len() || page == self.n_pages() {
+                return Ok(());
+            }
+            rows = self.pages(page..page + 1)?;
+        }
+    }
+
+    /// The entries from a key on, as long as `inside` holds.
+    pub(super) fn range(
+        &self,
+        first: &[u8; 32],
+        inside: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut rows = Vec::new();
+        self.collect(first, inside, &mut rows)?;
+        let mut entries = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter().peekable();
+        while let Some(row) = rows.next() {
+            let locator = if is_long(&row) { rows.next() } else { None };
+            entries.push(self.entry(row, locator)?);
+        }
+        Ok(entries)
+    }
+
+    /// The row of a key.
+    pub(super) fn find(&self, wanted: &[u8; 32]) -> Result<Option<Row>, StoreError> {
+        let Some((_, rows)) = self.seek(wanted)? else { return Ok(None) };
+        Ok(search(&rows, wanted, 0).ok().map(|at| rows[at]))
+    }
+
+    /// A row and its value, from the locator behind it.
+    fn entry(&self, row: Row, locator: Option<Row>) -> Result<Entry, StoreError> {
+        if !is_long(&row) {
+            return Ok(Entry { row, long: None });
+        }
+        let complaint = |what: &str| corrupt(self.rows.path(), what.to_owned());
+        let locator = locator.filter(|next| key(next) == key(&row) && next[32] == LOCATOR);
+        let locator = locator.ok_or_else(|| complaint("a long value has no place"))?;
+        let number = |at: usize| locator[at..].first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
+        let (offset, length) = (number(33), number(41));
+        let file = self.values.as_ref().filter(|_| {
+            offset.checked_add(length).is_some_and(|end| end <= self.info.values_bytes)
+        });
+        let file = file.ok_or_else(|| complaint("a long value is nowhere"))?;
+        let mut value = vec![0; usize::try_from(length).expect("checked against the file")];
+        file.read_at(&mut value, offset)?;
+        if value_hash(&value).0 != *digest(&row) {
+            return Err(corrupt(file.path(), "a value is not the one that was written".to_owned()));
+        }
+        Ok(Entry { row, long: Some(value.into()) })
+    }
+
+    /// The entries from a key on, in order.
+    pub(super) fn iter_from(&self, first: &[u8; 32]) -> Result<RunIter<'_>, StoreError> {
+        let (page, rows) = self.seek(first)?.unwrap_or((self.n_pages(), Vec::new()));
+        let at = rows.partition_point(|row| key(row) < first);
+        Ok(RunIter { run: self, page: page + 1, rows, at })
+    }
+}
+
+/// The entries of a run in order.
+#[derive(Debug)]
+pub(super) struct RunIter<'a> {
+    run: &'a Run,
+    /// The next page to read.
+    page: u64,
+    rows: Vec<Row>,
+    at: usize,
+}
+
+impl RunIter<'_> {
+    fn fill(&mut self) -> Result<(), StoreError> {
+        let end = (self.page + CHUNK_PAGES as u64).min(self.run.n_pages()).max(self.page);
+        self.rows = self.run.pages(self.page..end)?;
+        (self.page, self.at) = (end, 0);
+        Ok(())
+    }
+
+    fn next_row(&mut self) -> Result<Option<Row>, StoreError> {
+        if self.at == self.rows.len() {
+            self.fill()?;
+        }
+        let row = self.rows.get(self.at).copied();
+        self.at += usize::from(row.is_some());
+        Ok(row)
+    }
+
+    fn next_entry(&mut self) -> Result<Option<Entry>, StoreError> {
+        let Some(row) = self.next_row()? else { return Ok(None) };
+        let locator = if is_long(&row) { self.next_row()? } else { None };
+        self.run.entry(row, locator).map(Some)
+    }
+}
+
+impl Iterator for RunIter<'_> {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_entry().transpose()
+    }
+}
+
+/// Writes a run.
+#[derive(Debug)]
+pub(super) struct RunWriter {
+    id: u64,
+    rows: Output,
+    values: Option<Output>,
+    disk: Disk,
+    values_path: PathBuf,
+    page: Vec<u8>,
+    n_pages: u64,
+    n_entries: u64,
+}
+
+/// A file that is written from its start to its end.
+#[derive(Debug)]
+struct Output {
+    file: DiskFile,
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl Output {
+    fn new(file: DiskFile) -> Self {
+        Self { file, buffer: Vec::new(), written: 0 }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= CHUNK_PAGES * PAGE_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.file.write_at(&self.buffer, self.written)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn length(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn finish(mut self) -> Result<DiskFile, StoreError> {
+        self.flush()?;
+        self.file.sync()?;
+        Ok(self.file)
+    }
+}
+
+impl RunWriter {
+    pub(super) fn create(disk: &Disk, dir: &Path, id: u64) -> Result<Self, StoreError> {
+        let (rows, values_path) = paths(dir, id);
+        Ok(Self {
+            id,
+            rows: Output::new(disk.create(&rows)?),
+            values: None,
+            disk: disk.clone(),
+            values_path,
+            page: Vec::with_capacity(PAGE_BYTES),
+            n_pages: 0,
+            n_entries: 0,
+        })
+    }
+
+    /// Adds a row whose key is above all before.
+    pub(super) fn push(&mut self, row: &Row, long: Option<&[u8]>) -> Result<(), StoreError> {
+        self.push_entry(row)?;
+        let Some(value) = long else { return Ok(()) };
+        if self.values.is_none() {
+            self.values = Some(Output::new(self.disk.create(&self.values_path)?));
+        }
+        let values = self.values.as_mut().expect("it was made");
+        let mut locator = [0; 64];
+        locator[..32].copy_from_slice(key(row));
+        locator[32] = LOCATOR;
+        locator[33..41].copy_from_slice(&values.length().to_le_bytes());
+        locator[41..49].copy_from_slice(&(value.len() as u64).to_le_bytes());
+        values.push(value)?;
+        self.push_entry(&locator)
+    }
+
+    fn push_entry(&mut self, entry: &Row) -> Result<(), StoreError> {
+        self.page.extend_from_slice(entry);
+        self.n_entries += 1;
+        if self.page.len() == PAGE_ROWS * 64 { self.end_page() } else { Ok(()) }
+    }
+
+    fn end_page(&mut self) -> Result<(), StoreError> {
+        self.page.resize(PAGE_ROWS * 64, 0xff);
+        let checksum = checksum(self.id, self.n_pages, &self.page);
+        self.page.extend_from_slice(&checksum);
+        self.page.resize(PAGE_BYTES, 0);
+        self.rows.push(&self.page)?;
+        self.page.clear();
+        self.n_pages += 1;
+        Ok(())
+    }
+
+    /// Makes the run durable; its name in the directory still has to be.
+    pub(super) fn finish(mut self) -> Result<Run, StoreError> {
+        if !self.page.is_empty() {
+            self.end_page()?;
+        }
+        let values_bytes = self.values.as_ref().map_or(0, Output::length);
+        let info = RunInfo { id: self.id, n_entries: self.n_entries, values_bytes };
+        let rows = self.rows.finish()?;
+        let values = self.values.map(Output::finish).transpose()?;
+        // A run of empty values has a file that says nothing.
+        Ok(Run { info, rows, values: values.filter(|_| values_bytes > 0) })
+    }
+}
+
+fn checksum(id: u64, page: u64, entries: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(&CHECKSUM_KEY);
+    hasher.update(&id.to_le_bytes()).update(&page.to_le_bytes()).update(entries);
+    *hasher.finalize().as_bytes()
+}

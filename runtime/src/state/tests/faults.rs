@@ -1,0 +1,81 @@
+//! Power failures and full disks at every single operation.
+
+use super::model::Blocks;
+use super::*;
+
+fn block(height: u8) -> Vec<StateChange> {
+    let keys = KEYS.iter().enumerate().filter(|(i, _)| (i + usize::from(height)).is_multiple_of(3));
+    keys.map(|(i, key)| change(key, (i % 5 != 0).then_some(&vec![height; i * 3][..]))).collect()
+}
+
+/// Blocks with checkpoints until the disk fails; how many blocks were acknowledged.
+fn run(disk: &Disk, dir: &std::path::Path) -> Result<(u64, Vec<Vec<StateChange>>), StoreError> {
+    let mut blocks = Blocks::reopen(disk, dir, 600, Vec::new())?;
+    for height in 1..=5 {
+        // What is tried and fails may be on the disk all the same.
+        let tried = [blocks.done.clone(), vec![block(height)]].concat();
+        if blocks.commit(block(height)).is_err() {
+            return Ok((u64::from(height) - 1, tried));
+        }
+        if height % 2 == 0 && blocks.store.checkpoint().is_err() {
+            return Ok((u64::from(height), blocks.done));
+        }
+    }
+    Ok((blocks.store.height(), blocks.done))
+}
+
+fn fails_at_every_operation(kind: FaultKind) -> u64 {
+    for n_operations in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        ChainStore::create(&Disk::default(), dir.path(), &[], b"block 0").unwrap();
+        let faults = Faults::after(n_operations, kind);
+        let disk = Disk::with_faults(std::sync::Arc::clone(&faults));
+        let ended = run(&disk, dir.path());
+        let (n_acknowledged, tried) = ended.unwrap_or((0, vec![block(1)]));
+        let again = Blocks::reopen(&Disk::default(), dir.path(), u64::MAX, tried.clone());
+        let mut again = again.unwrap_or_else(|error| panic!("n_operations={n_operations} {error}"));
+        assert!(again.store.height() >= n_acknowledged, "n_operations={n_operations}");
+        assert!(again.store.height() <= tried.len() as u64, "n_operations={n_operations}");
+        again.check();
+        again.commit(block(77)).unwrap();
+        again.store.checkpoint().unwrap();
+        again.check();
+        if !faults.failed() {
+            return n_operations;
+        }
+    }
+    unreachable!("there are not so many operations")
+}
+
+#[test]
+fn the_power_may_fail_at_any_moment() {
+    // Five records and syncs, two checkpoints with several files each, and the end.
+    let n_operations = fails_at_every_operation(FaultKind::Power);
+    assert!(n_operations > 40, "n_operations={n_operations}");
+}
+
+#[test]
+fn the_disk_may_be_full_at_any_moment() {
+    fails_at_every_operation(FaultKind::Full);
+}
+
+#[test]
+fn a_crash_during_creation_leaves_no_store_or_a_whole_one() {
+    for n_operations in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::after(n_operations, FaultKind::Power);
+        let disk = Disk::with_faults(std::sync::Arc::clone(&faults));
+        let created = ChainStore::create(&disk, dir.path(), &block(3), b"block 0");
+        if created.is_ok() {
+            ChainStore::open(&Disk::default(), dir.path(), u64::MAX).unwrap();
+            return;
+        }
+        // The directory has another name until creation succeeds, so nobody opens it; whoever does
+        // gets an error or all of it.
+        if let Ok((_, tree, height)) = ChainStore::open(&Disk::default(), dir.path(), u64::MAX) {
+            let mut model = Model::new();
+            apply(&mut model, &block(3));
+            assert_eq!((tree.root(), height), (naive_root(&model), 0));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Batches against one by one, for honest and for odd signatures.
+
+use ed25519_zebra::SigningKey;
+use proptest::prelude::*;
+
+use super::*;
+use crate::types::{Action, Transaction, address_of};
+
+fn signed(number: u8, nonce: u64) -> SignedTransaction {
+    let key = SigningKey::from([number; 32]);
+    let action = Action::Transfer { to: Address([9; 32]), amount: 5 };
+    Transaction {
+        chain_id: 1,
+        sender: address_of(&key),
+        nonce,
+        fuel_limit: 1000,
+        actions: vec![action],
+        access: Vec::new(),
+    }
+    .sign(&key)
+}
+
+fn same_as_one_by_one(signed: &[SignedTransaction]) -> Vec<Result<(), TransactionError>> {
+    let hashes: Vec<_> = signed.iter().map(|signed| signed.transaction.hash()).collect();
+    let keys = KeyCache::default();
+    let found = verify_signatures(&signed.iter().collect::<Vec<_>>(), &hashes, &keys);
+    let expected: Vec<_> = signed.iter().map(|signed| signed.verify().map(|_| ())).collect();
+    assert_eq!(found, expected);
+    // What is cached changes nothing.
+    let again = verify_signatures(&signed.iter().collect::<Vec<_>>(), &hashes, &keys);
+    assert_eq!(again, expected);
+    found
+}
+
+#[test]
+fn one_bad_signature_is_found_among_many() {
+    let mut all: Vec<_> = (0..200u8).map(|i| signed(i % 50 + 1, u64::from(i))).collect();
+    assert!(same_as_one_by_one(&all).iter().all(Result::is_ok));
+    all[77].signature[1] ^= 1;
+    all[150].transaction.nonce += 1;
+    all[199].transaction.sender = Address([2; 32]);
+    let bad = same_as_one_by_one(&all);
+    let bad: Vec<_> = (0..200).filter(|&at| bad[at].is_err()).collect();
+    assert_eq!(bad, [77, 150, 199]);
+    assert_eq!(same_as_one_by_one(&[]), []);
+}
+
+/// Points of small order in every encoding, as senders and as `R`, and numbers `s` of every kind: the
+/// inputs on which implementations of ed25519 differ.
+#[test]
+fn odd_signatures_are_judged_as_one_by_one() {
+    let mut odd = Vec::new();
+    let points = crate::types::transaction::SMALL_ORDER;
+    let l = Scalar::ZERO - Scalar::ONE;
+    for r in points {
+        for s in [[0; 32], l.to_bytes(), [0xff; 32], Scalar::ONE.to_bytes()] {
+            let mut one = signed(7, 1);
+            one.signature[..32].copy_from_slice(&r);
+            one.signature[32..].copy_from_slice(&s);
+            odd.push(one.clone());
+            one.transaction.sender = Address(points[odd.len() % points.len()]);
+            odd.push(one);
+        }
+        // An honest signature whose R is moved by a point of small order: ZIP 215 takes it.
+        let key = SigningKey::from([7; 32]);
+        let mut one = signed(7, 3);
+        let moved = CompressedEdwardsY(one.signature[..32].try_into().unwrap()).decompress();
+        let torsion = CompressedEdwardsY(r).decompress();
+        if let (Some(moved), Some(torsion)) = (moved, torsion) {
+            let r = (moved + torsion).compress().0;
+            // s belongs to k, which is hashed from R: only the equation up to k's change is odd.
+            one.signature[..32].copy_from_slice(&r);
+        }
+        assert_eq!(one.transaction.sender, address_of(&key));
+        odd.push(one);
+    }
+    for one in &odd {
+        same_as_one_by_one(std::slice::from_ref(one));
+    }
+    odd.extend((0..20).map(|i| signed(i + 1, 0)));
+    same_as_one_by_one(&odd);
+}
+
+/// A signature that only holds up to the cofactor: valid by ZIP 215, refused by stricter rules, and the
+/// classic way to make batches disagree.
+#[test]
+fn a_signature_with_torsion_is_valid_alone_and_together() {
+    let a = Scalar::from(1234567u64);
+    let torsion = CompressedEdwardsY(crate::types::transaction::SMALL_ORDER[10]).decompress();
+    let torsion = torsion.expect("it is a point");
+    let sender = Address((ED25519_BASEPOINT_POINT * a + torsion).compress().0);
+    let mut one = signed(1, 0);
+    one.transaction.sender = sender;
+    let hash = one.transaction.hash();
+    let r = Scalar::from(99u64);
+    let big_r = (ED25519_BASEPOINT_POINT * r).compress();
+    let mut hasher = Sha512::new();
+    hasher.update(big_r.0);
+    hasher.update(sender.0);
+    hasher.update(hash.0);
+    let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
+    one.signature[..32].copy_from_slice(&big_r.0);
+    one.signature[32..].copy_from_slice(&(r + k * a).to_bytes());
+    let many: Vec<_> = (1..30).map(|i| signed(i, 0)).chain([one]).collect();
+    assert!(same_as_one_by_one(&many).iter().all(Result::is_ok));
+}
+
+#[test]
+fn the_cache_forgets() {
+    let keys = KeyCache::default();
+    let shard_keys = GENERATION_KEYS / N_SHARDS;
+    let mut generations = keys.shards[usize::from(0u8)].lock().unwrap();
+    for number in 0..shard_keys as u64 {
+        let mut address = [0; 32];
+        address[..8].copy_from_slice(&number.to_le_bytes());
+        generations.young.insert(Address(address), ED25519_BASEPOINT_POINT);
+    }
+    drop(generations);
+    let mut wanted = signed(1, 0).transaction.sender;
+    for number in 1..=255u8 {
+        wanted = address_of(&SigningKey::from([number; 32]));
+        if usize::from(wanted.0[17]) % N_SHARDS == 0 {
+            break;
+        }
+    }
+    assert!(keys.point(&wanted).is_some());
+    let generations = keys.shard(&wanted);
+    assert_eq!((generations.young.len(), generations.old.len()), (1, shard_keys));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_batch_is_what_its_signatures_are(
+        changes in proptest::collection::vec((0..12usize, 0..64usize, any::<u8>()), 0..4),
+    ) {
+        let mut all: Vec<_> = (0..12).map(|i| signed(i % 5 + 1, u64::from(i))).collect();
+        for (tx, at, flip) in changes {
+            all[tx].signature[at] ^= flip;
+        }
+        same_as_one_by_one(&all);
+    }
+}

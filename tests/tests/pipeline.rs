@@ -1,0 +1,275 @@
+//! Blocks in a pipeline against the same blocks one by one, under bad input, and when the disk fails.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use kempe_abi::{Address, Outcome};
+use kempe_runtime::chain::{
+    Acknowledged, Chain, ChainError, EncodedTxs, Pipeline, PipelineOptions, Signatures, replay,
+};
+use kempe_runtime::scheduler::Color;
+use kempe_runtime::state::{Disk, FaultKind, Faults};
+use kempe_runtime::types::{
+    Action, Genesis, SignedTransaction, Transaction, TransactionError, contract_address,
+};
+use kempe_tests::{Account, CHAIN_ID, FUEL, call, deploy, genesis, options};
+
+const N_ACCOUNTS: u8 = 20;
+
+/// Accounts that sign with nonces in order.
+struct Senders {
+    accounts: Vec<(Account, u64)>,
+}
+
+impl Senders {
+    fn new() -> Self {
+        Self { accounts: (0..N_ACCOUNTS).map(|number| (Account::new(number), 0)).collect() }
+    }
+
+    fn address(&self, at: usize) -> Address {
+        self.accounts[at].0.address
+    }
+
+    fn sign(&mut self, from: usize, action: Action) -> SignedTransaction {
+        let (account, nonce) = &mut self.accounts[from];
+        *nonce += 1;
+        account.sign(Transaction {
+            chain_id: CHAIN_ID,
+            sender: account.address,
+            nonce: *nonce - 1,
+            fuel_limit: if matches!(action, Action::Deploy { .. }) { 1_000_000_000 } else { FUEL },
+            actions: vec![action],
+            access: Vec::new(),
+        })
+    }
+}
+
+fn encode(signed: &SignedTransaction) -> Vec<u8> {
+    borsh::to_vec(signed).expect("encoding to memory cannot fail")
+}
+
+/// Blocks of encoded transactions: deployments, calls of what the block before deployed, transfers that
+/// succeed and fail, and bytes and signatures that are none.
+fn blocks() -> Vec<Vec<Vec<u8>>> {
+    let mut senders = Senders::new();
+    let mut random = 7u64;
+    let mut next = |n: usize| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        usize::try_from(random >> 33).expect("31 bits") % n
+    };
+    let mut blocks = Vec::new();
+    let owner = senders.address(0);
+    let token = contract_address(&owner, 0, 0);
+    blocks.push(vec![encode(&senders.sign(0, deploy(kempe_contracts::TOKEN, &owner)))]);
+    let to = |senders: &Senders, at: usize| senders.address(at);
+    let mints = (0..usize::from(N_ACCOUNTS)).map(|at| {
+        let args = (to(&senders, at), 1_000u128);
+        call(token, "mint", &args)
+    });
+    let mints: Vec<Action> = mints.collect();
+    blocks.push(mints.into_iter().map(|mint| encode(&senders.sign(0, mint))).collect());
+    for number in 0..12usize {
+        let mut block = Vec::new();
+        // A contract that the next block calls, derived before this block is executed.
+        let deployer = senders.address(1);
+        let tally = contract_address(&deployer, senders.accounts[1].1, 0);
+        block.push(encode(&senders.sign(1, deploy(kempe_contracts::COUNTER, &()))));
+        for _ in 0..40 {
+            let (from, to, amount) = (next(20), next(20), next(700) as u128);
+            let to = senders.address(to);
+            block.push(encode(&senders.sign(from, call(token, "transfer", &(to, amount)))));
+        }
+        if number % 3 == 0 {
+            let mut bad = senders.sign(3, call(token, "transfer", &(owner, 1u128)));
+            bad.signature[5] ^= 1;
+            senders.accounts[3].1 -= 1;
+            block.insert(number * 2, encode(&bad));
+            block.insert(0, b"no transaction".to_vec());
+            let early = senders.sign(4, call(token, "transfer", &(owner, 1u128)));
+            block.push(encode(&early));
+            block.push(encode(&early));
+        }
+        blocks.push(block);
+        let raises = (0..10).map(|at| senders.sign(at, call(tally, "raise", &5u64)));
+        blocks.push(raises.map(|signed| encode(&signed)).collect());
+    }
+    blocks
+}
+
+fn start() -> Genesis {
+    genesis(N_ACCOUNTS, 0)
+}
+
+/// Builds the blocks one after the other; those without a valid transaction are none.
+fn one_by_one(mut chain: Chain, blocks: &[Vec<Vec<u8>>]) -> Chain {
+    for (time_ms, block) in (1..).zip(blocks) {
+        let decoded = block.iter().filter_map(|bytes| SignedTransaction::decode(bytes).ok());
+        chain.build(decoded.collect(), time_ms).expect("it is built");
+    }
+    chain
+}
+
+fn pipelined(
+    chain: Chain,
+    blocks: &[Vec<Vec<u8>>],
+    signatures: Signatures,
+) -> (Result<Chain, ChainError>, Vec<Acknowledged>) {
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&acknowledged);
+    let pipeline_options = PipelineOptions { signatures, ..PipelineOptions::default() };
+    let mut pipeline = Pipeline::start(chain, pipeline_options, move |block| {
+        into.lock().expect("nobody panics").push(block);
+    })
+    .expect("it starts");
+    for (time_ms, block) in (1..).zip(blocks) {
+        if pipeline.submit(block.iter().collect::<EncodedTxs>(), time_ms).is_err() {
+            break;
+        }
+    }
+    let chain = pipeline.finish();
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("nobody panics"));
+    (chain, acknowledged)
+}
+
+fn assert_same(chain: &Chain, expected: &Chain) {
+    assert_eq!(chain.head(), expected.head());
+    for height in 0..=expected.head().height {
+        let (found, expected) = (chain.block(height), expected.block(height));
+        assert_eq!(found.expect("readable"), expected.expect("readable"), "height={height}");
+    }
+}
+
+#[test]
+fn a_pipeline_makes_the_same_blocks_at_any_price_of_gas() {
+    for (gas, n_threads) in [(0, 1), (0, 2), (0, 3), (1, 2)] {
+        let genesis = genesis(N_ACCOUNTS, gas);
+        let chain = || Chain::in_memory(genesis.clone(), options(n_threads, &Color));
+        let expected = one_by_one(chain().expect("it starts"), &blocks());
+        let (chain, acknowledged) =
+            pipelined(chain().expect("it starts"), &blocks(), Signatures::Check);
+        let chain = chain.expect("it ends well");
+        assert_same(&chain, &expected);
+        let (mut n_ok, mut n_failed) = (0, 0);
+        for (ticket, (block, height)) in (0..).zip(acknowledged.iter().zip(1..)) {
+            let stored = expected.block(height).expect("readable").expect("there");
+            assert_eq!((block.ticket, block.header.as_ref()), (ticket, Some(&stored.block.header)));
+            assert_eq!(block.receipts, stored.receipts);
+            n_ok += block.receipts.iter().filter(|r| r.outcome == Outcome::Ok).count();
+            n_failed += block.receipts.iter().filter(|r| r.outcome != Outcome::Ok).count();
+        }
+        assert!(n_ok > 400 && n_failed > 50, "ok={n_ok} failed={n_failed}");
+        let rejected = &acknowledged[2].rejected;
+        let places: Vec<usize> = rejected.iter().map(|(at, _)| *at).collect();
+        assert_eq!(places, [0, 1, 44], "bytes, signature, nonce: {rejected:?}");
+        assert!(matches!(rejected[0].1, TransactionError::Encoding(_)));
+        assert!(matches!(rejected[1].1, TransactionError::BadSignature(_)));
+        assert!(matches!(rejected[2].1, TransactionError::Nonce { .. }));
+    }
+}
+
+#[test]
+fn a_chain_on_disk_survives_its_pipeline_and_replays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let chain = Chain::create(directory.path(), start(), options(2, &Color)).expect("created");
+    let (chain, _) = pipelined(chain, &blocks(), Signatures::Check);
+    let mut chain = chain.expect("it ends well");
+    let head = chain.head().clone();
+    // It goes on one by one, too.
+    let account = Account::new(9);
+    let nonce = chain.next_nonce(&account.address).expect("readable");
+    let action = Action::Transfer { to: Address([1; 32]), amount: 3 };
+    let tx = Transaction {
+        chain_id: CHAIN_ID,
+        sender: account.address,
+        nonce,
+        fuel_limit: FUEL,
+        actions: vec![action],
+        access: Vec::new(),
+    };
+    let last = chain.build(vec![account.sign(tx)], 0).expect("it is built").record.block.header;
+    assert_eq!((last.height, last.parent), (head.height + 1, head.hash()));
+    let hash =
+        chain.block(3).expect("readable").expect("there").block.transactions[5].transaction.hash();
+    let place = chain.find_transaction(&hash).expect("readable").expect("there");
+    assert_eq!((place.height, place.index), (3, 5));
+    drop(chain);
+    let chain = Chain::open(directory.path(), options(2, &Color)).expect("it opens");
+    assert_eq!(chain.head(), &last);
+    assert_eq!(chain.find_transaction(&hash).expect("readable"), Some(place));
+    let report = replay(&chain, options(2, &Color), |_| ()).expect("it replays");
+    assert_eq!((report.n_blocks, report.divergence), (last.height, None));
+}
+
+#[test]
+fn a_block_of_nothing_valid_is_none_and_too_many_are_refused() {
+    let mut genesis = start();
+    genesis.limits.block_txs_max = 3;
+    let chain = Chain::in_memory(genesis, options(1, &Color)).expect("it starts");
+    let junk = vec![vec![b"junk".to_vec(); 3], Vec::new(), vec![b"junk".to_vec()]];
+    let (chain, acknowledged) = pipelined(chain, &junk, Signatures::Check);
+    let chain = chain.expect("it ends well");
+    let headers: Vec<Option<u64>> =
+        acknowledged.iter().map(|block| block.header.as_ref().map(|h| h.height)).collect();
+    assert_eq!(headers, [None, Some(1), None], "a block of no transactions is one");
+    assert_eq!(acknowledged[0].rejected.len(), 3);
+    let mut pipeline = Pipeline::start(chain, PipelineOptions::default(), |_| ()).expect("starts");
+    let four: EncodedTxs = [b"a"; 4].iter().collect();
+    assert!(matches!(pipeline.submit(four, 0), Err(ChainError::TooManyTransactions { .. })));
+    assert_eq!(pipeline.finish().expect("it ends well").head().height, 1);
+}
+
+/// One bad signature among many is left out, and the others are a block.
+#[test]
+fn one_bad_signature_in_many() {
+    const N_TXS: usize = 2_000;
+    let mut senders = Senders::new();
+    let to = Address([8; 32]);
+    let mut block: Vec<Vec<u8>> = (0..N_TXS)
+        .map(|at| encode(&senders.sign(at % 20, Action::Transfer { to, amount: 1 })))
+        .collect();
+    // The last of its sender, so that no nonce misses it.
+    let last = block[N_TXS - 7].len() - 1;
+    block[N_TXS - 7][last - 40] ^= 4;
+    let chain = Chain::in_memory(start(), options(2, &Color)).expect("it starts");
+    let (chain, acknowledged) = pipelined(chain, &[block], Signatures::Check);
+    assert_eq!(chain.expect("it ends well").head().height, 1);
+    assert_eq!(acknowledged[0].receipts.len(), N_TXS - 1);
+    let rejected = &acknowledged[0].rejected;
+    assert!(matches!(rejected[..], [(at, TransactionError::BadSignature(_))] if at == N_TXS - 7));
+}
+
+/// Runs the pipeline on a disk that fails after so many operations; `None` if it did not fail.
+fn run_on(disk: &Disk, directory: &Path, blocks: &[Vec<Vec<u8>>]) -> u64 {
+    let Ok(chain) = Chain::open_on(disk, directory, options(2, &Color)) else { return 0 };
+    let (chain, acknowledged) = pipelined(chain, blocks, Signatures::Check);
+    if let Ok(mut chain) = chain {
+        // What the background would do sooner or later.
+        let _ = chain.checkpoint();
+    }
+    acknowledged.last().and_then(|block| block.header.as_ref()).map_or(0, |header| header.height)
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whenever_the_disk_fails() {
+    let blocks = &blocks()[..6];
+    let chain = Chain::in_memory(start(), options(1, &Color)).expect("it starts");
+    let expected = one_by_one(chain, blocks);
+    for kind in [FaultKind::Power, FaultKind::Full] {
+        for n_operations in (0..).step_by(if kind == FaultKind::Power { 1 } else { 3 }) {
+            let directory = tempfile::tempdir().expect("a directory");
+            drop(Chain::create(directory.path(), start(), options(1, &Color)).expect("created"));
+            let faults = Faults::after(n_operations, kind);
+            let n_acknowledged =
+                run_on(&Disk::with_faults(Arc::clone(&faults)), directory.path(), blocks);
+            let chain = Chain::open(directory.path(), options(1, &Color)).expect("it recovers");
+            let head = chain.head();
+            assert!(head.height >= n_acknowledged, "{kind:?} {n_operations}: a block is lost");
+            let same = expected.block(head.height).expect("readable").expect("there");
+            assert_eq!(head, &same.block.header, "{kind:?} {n_operations}");
+            if !faults.failed() {
+                assert_eq!(head, expected.head());
+                break;
+            }
+        }
+    }
+}
