@@ -50,7 +50,7 @@ pub fn wasm(modules: &[&[u8]]) -> TestChain {
 /// If a module is not admitted, or two have one name.
 #[must_use]
 pub fn wasm_sequential(modules: &[&[u8]]) -> TestChain {
-    let options = ChainOptions { n_threads: 1, scheduler: &Sequential };
+    let options = ChainOptions { n_threads: 1, scheduler: &Sequential, ..ChainOptions::default() };
     TestChain::on(WasmBackend::with_options(modules, options))
 }
 
