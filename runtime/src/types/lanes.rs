@@ -56,8 +56,8 @@ pub(crate) fn keyed_hash_many<const N: usize>(
 }
 
 /// The hashes of messages of whole blocks that stand one after the other; message `i` is
-/// `blocks[ends[i - 1]..ends[i]]`. Messages of up to four blocks share lanes with those of their
-/// length.
+/// `blocks[ends[i - 1]..ends[i]]`. Messages of up to sixteen blocks, which is one chunk, share lanes with those
+/// of their length.
 pub(crate) fn keyed_hash_runs(
     key: &[u8; 32],
     blocks: &[[u8; 64]],
@@ -68,8 +68,20 @@ pub(crate) fn keyed_hash_runs(
     hash_runs_of::<128>(key, blocks, ends, &mut out);
     hash_runs_of::<192>(key, blocks, ends, &mut out);
     hash_runs_of::<256>(key, blocks, ends, &mut out);
+    hash_runs_of::<320>(key, blocks, ends, &mut out);
+    hash_runs_of::<384>(key, blocks, ends, &mut out);
+    hash_runs_of::<448>(key, blocks, ends, &mut out);
+    hash_runs_of::<512>(key, blocks, ends, &mut out);
+    hash_runs_of::<576>(key, blocks, ends, &mut out);
+    hash_runs_of::<640>(key, blocks, ends, &mut out);
+    hash_runs_of::<704>(key, blocks, ends, &mut out);
+    hash_runs_of::<768>(key, blocks, ends, &mut out);
+    hash_runs_of::<832>(key, blocks, ends, &mut out);
+    hash_runs_of::<896>(key, blocks, ends, &mut out);
+    hash_runs_of::<960>(key, blocks, ends, &mut out);
+    hash_runs_of::<1024>(key, blocks, ends, &mut out);
     for (hash, run) in out.iter_mut().zip(runs(blocks, ends)) {
-        if run.is_empty() || run.len() > 4 {
+        if run.is_empty() || run.len() > 16 {
             *hash = *blake3::keyed_hash(key, run.as_flattened()).as_bytes();
         }
     }
@@ -117,7 +129,8 @@ mod tests {
 
     #[test]
     fn runs_hash_as_one_by_one() {
-        let sizes = [0, 1, 2, 3, 4, 5, 0, 1, 17, 40, 1, 1, 2, 4, 4, 0];
+        let sizes =
+            [0, 1, 2, 3, 4, 5, 0, 1, 17, 40, 1, 9, 16, 4, 4, 15, 6, 7, 8, 10, 11, 12, 13, 14];
         let (mut blocks, mut ends) = (Vec::new(), Vec::new());
         for (i, &size) in sizes.iter().cycle().take(300).enumerate() {
             for block in 0..size {
