@@ -7,7 +7,22 @@ use std::{env, fs, process};
 use kempe_build::{BuildRequest, build_contract};
 
 /// The directories beside this crate that hold contracts.
-const CONTRACTS: &[&str] = &["counter", "escrow", "multisig", "nft", "pool", "token", "vesting"];
+const CONTRACTS: &[&str] = &[
+    "counter",
+    "escrow",
+    "futures",
+    "governance",
+    "lending",
+    "multisig",
+    "nft",
+    "options",
+    "oracle",
+    "orderbook",
+    "pool",
+    "staking",
+    "token",
+    "vesting",
+];
 
 /// What the contracts' bytes depend on, from the root of the workspace.
 const SOURCES: &[&str] = &[

@@ -14,11 +14,35 @@ pub const COUNTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/counter.was
 /// The escrow: deals with an arbiter, and hash-time-locked payments.
 pub const ESCROW: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/escrow.wasm"));
 
+/// Futures: perpetual positions against a vault.
+pub const FUTURES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/futures.wasm"));
+
+/// Governance: proposals, votes by snapshot, a timelock, a treasury.
+pub const GOVERNANCE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/governance.wasm"));
+
+/// Lending: a market where one token is lent against another.
+pub const LENDING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/lending.wasm"));
+
 /// The multisig: a wallet whose calls need the approval of several members.
 pub const MULTISIG: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/multisig.wasm"));
 
+/// The collection: tokens of which each is one of a kind.
+pub const NFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nft.wasm"));
+
+/// Options: covered calls and puts, settled by delivery.
+pub const OPTIONS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/options.wasm"));
+
+/// The oracle: prices, the median of what reporters sign.
+pub const ORACLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/oracle.wasm"));
+
+/// The order book: limit orders with price-time priority.
+pub const ORDERBOOK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/orderbook.wasm"));
+
 /// The pool: a constant-product exchange of two tokens.
 pub const POOL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pool.wasm"));
+
+/// Staking: rewards by amount and time staked.
+pub const STAKING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/staking.wasm"));
 
 /// The token: balances, allowances, and a supply.
 pub const TOKEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/token.wasm"));
@@ -26,16 +50,20 @@ pub const TOKEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/token.wasm"))
 /// Vesting: grants of tokens that vest over time.
 pub const VESTING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vesting.wasm"));
 
-/// The collection: tokens of which each is one of a kind.
-pub const NFT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nft.wasm"));
-
 /// Every contract with its name, in order of name.
 pub const ALL: &[(&str, &[u8])] = &[
     ("counter", COUNTER),
     ("escrow", ESCROW),
+    ("futures", FUTURES),
+    ("governance", GOVERNANCE),
+    ("lending", LENDING),
     ("multisig", MULTISIG),
     ("nft", NFT),
+    ("options", OPTIONS),
+    ("oracle", ORACLE),
+    ("orderbook", ORDERBOOK),
     ("pool", POOL),
+    ("staking", STAKING),
     ("token", TOKEN),
     ("vesting", VESTING),
 ];

@@ -11,9 +11,16 @@ use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 const SIZE_BYTES_MAX: &[(&str, usize)] = &[
     ("counter", 4 * 1024),
     ("escrow", 32 * 1024),
+    ("futures", 52 * 1024),
+    ("governance", 48 * 1024),
+    ("lending", 48 * 1024),
     ("multisig", 32 * 1024),
     ("nft", 32 * 1024),
+    ("options", 40 * 1024),
+    ("oracle", 32 * 1024),
+    ("orderbook", 40 * 1024),
     ("pool", 28 * 1024),
+    ("staking", 36 * 1024),
     ("token", 16 * 1024),
     ("vesting", 32 * 1024),
 ];

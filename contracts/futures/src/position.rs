@@ -1,0 +1,121 @@
+//! What a position is worth, and what flows when it changes.
+
+use kempe_math::{BASIS_POINTS, ONE, mul_div_down, mul_div_up, times_down, times_up};
+use kempe_sdk::prelude::*;
+
+use crate::FuturesError;
+
+/// A trader's position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Position {
+    /// Whether it gains when the price rises.
+    pub long: bool,
+    /// How much of the asset, in its smallest units; zero is no position.
+    pub size: u128,
+    /// What it was worth when it was opened.
+    pub cost: u128,
+    /// What stands behind it.
+    pub margin: u128,
+    /// The funding index up to which it was funded.
+    pub index: u128,
+}
+
+/// What flows between a position's margin and the vault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flow {
+    pub(crate) to_vault: u128,
+    pub(crate) to_trader: u128,
+    /// What the vault should have got, and there was no margin for.
+    pub(crate) lost: u128,
+}
+
+/// A part of an amount, rounded up.
+pub(crate) fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
+    mul_div_up(amount, bp.into(), BASIS_POINTS).ok_or(FuturesError::TooLarge)
+}
+
+/// What a size is worth, rounded up or down.
+pub(crate) fn worth(size: u128, price: u128, up: bool) -> Result<u128, FuturesError> {
+    let worth = if up { times_up(size, price) } else { times_down(size, price) };
+    worth.ok_or(FuturesError::TooLarge)
+}
+
+impl Position {
+    /// The size times the index, as the sums have it.
+    pub(crate) fn funded(&self) -> Result<u128, FuturesError> {
+        mul_div_down(self.size, self.index, ONE).ok_or(FuturesError::TooLarge)
+    }
+
+    /// Pays or receives funding up to an index.
+    pub(crate) fn fund(&mut self, index: u128, flow: &mut Flow) -> Result<(), FuturesError> {
+        let pays = self.long == (index > self.index);
+        let amount = worth(self.size, index.abs_diff(self.index), pays)?;
+        self.index = index;
+        if pays {
+            self.charge(amount, flow);
+            Ok(())
+        } else {
+            self.credit(amount, flow)
+        }
+    }
+
+    /// Takes what there is of an amount out of the margin.
+    pub(crate) fn charge(&mut self, amount: u128, flow: &mut Flow) {
+        let paid = amount.min(self.margin);
+        self.margin -= paid;
+        flow.to_vault += paid;
+        flow.lost += amount - paid;
+    }
+
+    fn credit(&mut self, amount: u128, flow: &mut Flow) -> Result<(), FuturesError> {
+        self.margin = self.margin.checked_add(amount).ok_or(FuturesError::TooLarge)?;
+        flow.to_trader += amount;
+        Ok(())
+    }
+
+    /// Makes the position larger. Returns what that costs: to the trader's disadvantage.
+    pub(crate) fn enlarge(&mut self, size: u128, price: u128) -> Result<u128, FuturesError> {
+        let cost = worth(size, price, self.long)?;
+        self.size += size;
+        self.cost += cost;
+        Ok(cost)
+    }
+
+    /// Makes the position smaller and realizes its profit or loss, and the fee. Returns the part of the
+    /// cost that is gone.
+    pub(crate) fn reduce(
+        &mut self,
+        size: u128,
+        price: u128,
+        fee_bp: u16,
+        flow: &mut Flow,
+    ) -> Result<u128, FuturesError> {
+        let part = if self.long { mul_div_up } else { mul_div_down };
+        let cost = part(self.cost, size, self.size).ok_or(FuturesError::TooLarge)?;
+        let value = worth(size, price, !self.long)?;
+        self.size -= size;
+        self.cost -= cost;
+        if self.long == (value > cost) {
+            self.credit(value.abs_diff(cost), flow)?;
+        } else {
+            self.charge(value.abs_diff(cost), flow);
+        }
+        // A fee that cannot be paid is no loss.
+        let lost = flow.lost;
+        self.charge(part_up(value, fee_bp)?, flow);
+        flow.lost = lost;
+        Ok(cost)
+    }
+
+    /// Whether the margin with profit and loss is at least a part of what the position is worth.
+    pub(crate) fn covers(&self, price: u128, bp: u16) -> Result<bool, FuturesError> {
+        let value = worth(self.size, price, !self.long)?;
+        let difference = value.abs_diff(self.cost);
+        let equity = if self.long == (value > self.cost) {
+            self.margin.checked_add(difference)
+        } else {
+            Some(self.margin.saturating_sub(difference))
+        };
+        Ok(equity.ok_or(FuturesError::TooLarge)? >= part_up(worth(self.size, price, true)?, bp)?)
+    }
+}

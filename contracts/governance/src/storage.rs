@@ -1,0 +1,289 @@
+//! Settings, power, proposals, events and errors.
+
+use kempe_math::{BASIS_POINTS, mul_div_up};
+use kempe_sdk::abi::MethodId;
+use kempe_sdk::prelude::*;
+
+/// The most steps of a proposal. Ours to choose.
+pub const STEPS_MAX: usize = 16;
+
+/// The longest that any of the settings' periods lasts: 30 days. Ours to choose.
+pub const PERIOD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+
+/// How often an account's power can change between two times that matter. Older changes are forgotten,
+/// once votes that could ask for them are over; ours to choose.
+pub const CHANGES_MAX: usize = 32;
+
+/// How the organization decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Settings {
+    /// The time between a proposal and its vote, in milliseconds.
+    pub delay_ms: u64,
+    /// How long a vote lasts, in milliseconds; above zero.
+    pub voting_ms: u64,
+    /// The time between the end of a vote and the first moment of its execution, in milliseconds.
+    pub timelock_ms: u64,
+    /// How long a proposal can be executed, in milliseconds; above zero.
+    pub grace_ms: u64,
+    /// What must take part, in hundredths of a percent of all power; votes against do not count for it.
+    pub quorum_bp: u16,
+    /// The power that a proposer needs.
+    pub threshold: u128,
+}
+
+impl Settings {
+    /// Whether the organization can decide with these.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let periods = [self.delay_ms, self.voting_ms, self.timelock_ms, self.grace_ms];
+        periods.iter().all(|period| *period <= PERIOD_MS_MAX)
+            && self.voting_ms > 0
+            && self.grace_ms > 0
+            && self.quorum_bp > 0
+            && u128::from(self.quorum_bp) <= BASIS_POINTS
+    }
+}
+
+/// An account's power from a height on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Change {
+    /// The height of the block in which it changed.
+    pub height: u64,
+    /// The time of that block.
+    pub time_ms: u64,
+    /// The tokens locked from then on.
+    pub power: u128,
+}
+
+/// How an account's power changed, the oldest change first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Value)]
+pub struct History {
+    /// The changes.
+    pub changes: Vec<Change>,
+}
+
+impl History {
+    /// The power now.
+    #[must_use]
+    pub fn now(&self) -> u128 {
+        self.changes.last().map_or(0, |change| change.power)
+    }
+
+    /// The power before the block at a height.
+    #[must_use]
+    pub fn before(&self, height: u64) -> u128 {
+        let earlier = self.changes.iter().rev().find(|change| change.height < height);
+        earlier.map_or(0, |change| change.power)
+    }
+
+    /// Notes a new power, and forgets what no vote can ask for any more: changes that were superseded
+    /// before `oldest_ms`.
+    ///
+    /// # Errors
+    /// - [`GovernanceError::TooManyChanges`].
+    pub fn set(&mut self, change: Change, oldest_ms: u64) -> Result<(), GovernanceError> {
+        if self.changes.last().is_some_and(|last| last.height == change.height) {
+            self.changes.pop();
+        }
+        let superseded = self.changes.iter().skip(1).take_while(|next| next.time_ms < oldest_ms);
+        self.changes.drain(..superseded.count());
+        ensure!(self.changes.len() < CHANGES_MAX, GovernanceError::TooManyChanges);
+        self.changes.push(change);
+        Ok(())
+    }
+}
+
+/// One thing that a proposal does.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub enum Step {
+    /// Calls a method of a contract.
+    Call {
+        /// The contract.
+        contract: Address,
+        /// The method's selector.
+        method: u32,
+        /// The encoded arguments.
+        args: Vec<u8>,
+    },
+    /// Replaces the settings.
+    SetSettings {
+        /// The new ones.
+        settings: Settings,
+    },
+}
+
+impl Step {
+    /// The step that calls the method with this name. Encode the arguments as a tuple.
+    #[must_use]
+    pub fn call(contract: Address, method: &str, args: Vec<u8>) -> Self {
+        Self::Call { contract, method: MethodId::of(method).0, args }
+    }
+}
+
+/// What is to be done, and when it can be.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub struct Proposal {
+    /// Who proposed it.
+    pub proposer: Address,
+    /// The steps, in order; all of them or none.
+    pub steps: Vec<Step>,
+    /// The hash of a text that explains it.
+    pub text: Hash,
+    /// Power counts as it was before this block.
+    pub snapshot: u64,
+    /// The power that must take part.
+    pub quorum: u128,
+    /// Votes count from this block time on.
+    pub begin_ms: u64,
+    /// Votes count before this block time.
+    pub end_ms: u64,
+    /// It can be executed from this block time on.
+    pub ready_ms: u64,
+    /// It can be executed before this block time.
+    pub expires_ms: u64,
+    /// Whether it was executed or canceled.
+    pub closed: bool,
+}
+
+/// The power that must take part, rounded up.
+pub(crate) fn quorum(total: u128, settings: &Settings) -> u128 {
+    // At most the total.
+    mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total)
+}
+
+/// What a voter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub enum Choice {
+    /// Do not do it.
+    Against,
+    /// Do it.
+    For,
+    /// Count for the quorum only.
+    Abstain,
+}
+
+/// The power behind each choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Tally {
+    /// [`Choice::Against`].
+    pub against: u128,
+    /// [`Choice::For`].
+    pub in_favor: u128,
+    /// [`Choice::Abstain`].
+    pub abstaining: u128,
+}
+
+/// How far a proposal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub enum Stage {
+    /// The vote has not begun.
+    Pending,
+    /// The vote runs.
+    Voting,
+    /// The vote was lost, or too little power took part.
+    Defeated,
+    /// The vote was won; the timelock runs.
+    Locked,
+    /// It can be executed.
+    Ready,
+    /// It was not executed in time.
+    Expired,
+    /// It was executed or canceled.
+    Closed,
+}
+
+impl Proposal {
+    /// How far it is at a time.
+    #[must_use]
+    pub fn stage(&self, tally: &Tally, time_ms: u64) -> Stage {
+        let taking_part = tally.in_favor.saturating_add(tally.abstaining);
+        let won = tally.in_favor > tally.against && taking_part >= self.quorum;
+        match time_ms {
+            _ if self.closed => Stage::Closed,
+            now if now < self.begin_ms => Stage::Pending,
+            now if now < self.end_ms => Stage::Voting,
+            _ if !won => Stage::Defeated,
+            now if now < self.ready_ms => Stage::Locked,
+            now if now < self.expires_ms => Stage::Ready,
+            _ => Stage::Expired,
+        }
+    }
+}
+
+/// Why the organization refuses.
+#[error]
+pub enum GovernanceError {
+    /// The settings cannot decide anything.
+    BadSettings = 1900,
+    /// The amount is zero.
+    ZeroAmount = 1901,
+    /// The caller has locked less, or has less power than is needed.
+    InsufficientPower = 1902,
+    /// The caller's power changed too often lately.
+    TooManyChanges = 1903,
+    /// The proposal has no steps, too many, or one that the organization must not take.
+    BadProposal = 1904,
+    /// The caller has used this salt before.
+    AlreadyProposed = 1905,
+    /// There is no such proposal.
+    NoSuchProposal = 1906,
+    /// The proposal is not at the stage for this.
+    WrongStage = 1907,
+    /// The caller has voted.
+    AlreadyVoted = 1908,
+    /// The caller had no power when the proposal was made.
+    NoPower = 1909,
+    /// The caller is not the proposer.
+    NotProposer = 1910,
+    /// The steps would pay out tokens that members have locked.
+    LockedTokens = 1911,
+    /// A number does not fit.
+    TooLarge = 1912,
+}
+
+/// An account's power changed.
+#[event]
+pub struct PowerChanged {
+    /// Whose.
+    pub of: Address,
+    /// The tokens locked.
+    pub power: u128,
+}
+
+/// Something was proposed.
+#[event]
+pub struct Proposed {
+    /// The proposal.
+    pub id: Hash,
+    /// Who.
+    pub by: Address,
+    /// The hash of a text that explains it.
+    pub text: Hash,
+}
+
+/// Somebody voted.
+#[event]
+pub struct Voted {
+    /// The proposal.
+    pub id: Hash,
+    /// Who.
+    pub by: Address,
+    /// What.
+    pub choice: Choice,
+    /// With which power.
+    pub power: u128,
+}
+
+/// A proposal was executed.
+#[event]
+pub struct Executed {
+    /// The proposal.
+    pub id: Hash,
+}
+
+/// A proposal was canceled.
+#[event]
+pub struct Canceled {
+    /// The proposal.
+    pub id: Hash,
+}

@@ -1,0 +1,323 @@
+//! The organization's rules, run natively.
+
+extern crate std;
+
+use kempe_sdk::abi::Encode;
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Instance, Receipt, TestChain};
+use kempe_token::{Token, TokenError};
+
+use crate::{
+    CHANGES_MAX, Canceled, Change, Choice, Executed, Governance, GovernanceError, History,
+    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally,
+    Voted,
+};
+
+const TEXT: Hash = Hash([9; 32]);
+
+const SETTINGS: Settings = Settings {
+    delay_ms: 10_000,
+    voting_ms: 100_000,
+    timelock_ms: 50_000,
+    grace_ms: 200_000,
+    quorum_bp: 4_000,
+    threshold: 100,
+};
+
+struct Setup {
+    chain: TestChain,
+    token: Instance<Token>,
+    gov: Instance<Governance>,
+    members: [Address; 3],
+    stranger: Address,
+}
+
+/// Members with 500, 300 and 200 of power; a treasury of 50.
+fn setup() -> Setup {
+    let mut chain = TestChain::native();
+    let members = ["ada", "bea", "cas"].map(|name| chain.account(name));
+    let stranger = chain.account("stranger");
+    let token = chain.deploy::<Token>(stranger, (stranger,));
+    let gov = chain.deploy::<Governance>(stranger, (token.address(), SETTINGS));
+    chain.send(stranger, &token, "mint", (gov.address(), 50u128)).assert_ok();
+    let mut s = Setup { chain, token, gov, members, stranger };
+    for (who, amount) in members.into_iter().zip([500, 300, 200]) {
+        s.chain.send(stranger, &s.token, "mint", (who, 1_000u128)).assert_ok();
+        s.chain.send(who, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
+        s.lock(who, amount).assert_ok();
+    }
+    s
+}
+
+fn encoded(args: &impl Encode) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    args.serialize(&mut bytes).unwrap();
+    bytes
+}
+
+impl Setup {
+    fn lock(&mut self, who: Address, amount: u128) -> Receipt {
+        self.chain.send(who, &self.gov, "lock", (amount,))
+    }
+
+    fn pay(&self, amount: u128) -> Step {
+        Step::call(self.token.address(), "transfer", encoded(&(self.stranger, amount)))
+    }
+
+    fn try_propose(&mut self, by: Address, steps: Vec<Step>, salt: u64) -> Receipt {
+        self.chain.send(by, &self.gov, "propose", (steps, TEXT, salt))
+    }
+
+    fn propose(&mut self, steps: Vec<Step>, salt: u64) -> Hash {
+        self.try_propose(self.members[0], steps, salt).value()
+    }
+
+    fn vote(&mut self, who: usize, id: Hash, choice: Choice) -> Receipt {
+        self.chain.send(self.members[who], &self.gov, "vote", (id, choice))
+    }
+
+    fn execute(&mut self, id: Hash) -> Receipt {
+        self.chain.send(self.stranger, &self.gov, "execute", (id,))
+    }
+
+    fn proposal(&mut self, id: Hash) -> Proposal {
+        self.chain.view::<Option<Proposal>>(&self.gov, "proposal", (id,)).unwrap()
+    }
+
+    fn stage(&mut self, id: Hash) -> Option<Stage> {
+        self.chain.view(&self.gov, "stage", (id,))
+    }
+
+    /// The next block is at this time.
+    fn at(&mut self, time_ms: u64) {
+        let now = self.chain.time_ms();
+        self.chain.advance_ms(time_ms - now);
+    }
+
+    /// A proposal that is ready, for which the first member voted.
+    fn ready(&mut self, steps: Vec<Step>, salt: u64) -> Hash {
+        let id = self.propose(steps, salt);
+        let proposal = self.proposal(id);
+        self.at(proposal.begin_ms);
+        self.vote(0, id, Choice::For).assert_ok();
+        self.at(proposal.ready_ms);
+        id
+    }
+}
+
+#[test]
+fn a_proposal_is_voted_on_waits_and_is_executed_once() {
+    let mut s = setup();
+    let receipt = s.try_propose(s.members[0], vec![s.pay(20), s.pay(30)], 1);
+    let id: Hash = receipt.value();
+    assert_eq!(receipt.events::<Proposed>(), [Proposed { id, by: s.members[0], text: TEXT }]);
+    let proposal = s.proposal(id);
+    assert_eq!((proposal.quorum, s.stage(id)), (400, Some(Stage::Pending)));
+    s.vote(0, id, Choice::For).assert_revert(GovernanceError::WrongStage);
+    s.at(proposal.begin_ms);
+    assert_eq!(s.stage(id), Some(Stage::Voting));
+    let receipt = s.vote(1, id, Choice::For);
+    let voted = Voted { id, by: s.members[1], choice: Choice::For, power: 300 };
+    assert_eq!(receipt.assert_ok().events::<Voted>(), [voted]);
+    s.vote(1, id, Choice::Against).assert_revert(GovernanceError::AlreadyVoted);
+    s.vote(2, id, Choice::Abstain).assert_ok();
+    let tally = Tally { against: 0, in_favor: 300, abstaining: 200 };
+    assert_eq!(s.chain.view::<Tally>(&s.gov, "tally", (id,)), tally);
+    s.at(proposal.end_ms);
+    assert_eq!(s.stage(id), Some(Stage::Locked));
+    s.vote(0, id, Choice::Against).assert_revert(GovernanceError::WrongStage);
+    s.execute(id).assert_revert(GovernanceError::WrongStage);
+    s.at(proposal.ready_ms);
+    let receipt = s.execute(id);
+    assert_eq!(receipt.assert_ok().events::<Executed>(), [Executed { id }]);
+    assert_eq!(s.chain.view::<u128>(&s.token, "balance", (s.stranger,)), 50);
+    s.execute(id).assert_revert(GovernanceError::WrongStage);
+    assert_eq!(s.stage(id), Some(Stage::Closed));
+}
+
+#[test]
+fn a_vote_is_lost_without_a_majority_or_a_quorum() {
+    let mut s = setup();
+    for (salt, votes, stage) in [
+        (1, [None, None, Some(Choice::For)], Stage::Defeated),
+        (2, [Some(Choice::Against), Some(Choice::For), Some(Choice::For)], Stage::Defeated),
+        (3, [Some(Choice::Abstain), None, None], Stage::Defeated),
+        (4, [None, Some(Choice::For), Some(Choice::Abstain)], Stage::Ready),
+        (5, [Some(Choice::For), Some(Choice::Against), None], Stage::Ready),
+    ] {
+        let id = s.propose(vec![s.pay(1)], salt);
+        let proposal = s.proposal(id);
+        s.at(proposal.begin_ms);
+        for (who, choice) in votes.into_iter().enumerate() {
+            if let Some(choice) = choice {
+                s.vote(who, id, choice).assert_ok();
+            }
+        }
+        s.at(proposal.ready_ms);
+        assert_eq!(s.stage(id), Some(stage), "{salt}");
+        if stage == Stage::Defeated {
+            s.execute(id).assert_revert(GovernanceError::WrongStage);
+        }
+    }
+}
+
+#[test]
+fn only_power_from_before_the_proposal_counts() {
+    let mut s = setup();
+    s.chain.send(s.stranger, &s.token, "mint", (s.stranger, 9_000u128)).assert_ok();
+    s.chain.send(s.stranger, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
+    // In the proposal's own block, and behind it.
+    let txs = [
+        s.gov.tx(s.stranger, "lock", (4_000u128,)),
+        s.gov.tx(s.members[0], "propose", (vec![s.pay(50)], TEXT, 0u64)),
+    ];
+    let id: Hash = s.chain.block(txs).assert_ok().receipts[1].value();
+    s.lock(s.stranger, 5_000).assert_ok();
+    let begin_ms = s.proposal(id).begin_ms;
+    s.at(begin_ms);
+    let args = (id, Choice::Against);
+    s.chain.send(s.stranger, &s.gov, "vote", args).assert_revert(GovernanceError::NoPower);
+    // Who unlocks behind the snapshot keeps the vote; the tokens are no power for the next one.
+    s.chain.send(s.members[0], &s.gov, "unlock", (450u128,)).assert_ok();
+    assert_eq!(s.vote(0, id, Choice::For).value::<u128>(), 500);
+    s.try_propose(s.members[0], vec![s.pay(1)], 9)
+        .assert_revert(GovernanceError::InsufficientPower);
+    let history: History = s.chain.view(&s.gov, "history", (s.members[0],));
+    assert_eq!((history.now(), history.changes.len()), (50, 2));
+}
+
+#[test]
+fn locking_and_unlocking() {
+    let mut s = setup();
+    let receipt = s.lock(s.members[0], 7);
+    let changed = PowerChanged { of: s.members[0], power: 507 };
+    assert_eq!(receipt.events::<PowerChanged>(), [changed]);
+    s.lock(s.members[0], 0).assert_revert(GovernanceError::ZeroAmount);
+    s.lock(s.members[0], 494).assert_revert(TokenError::InsufficientBalance);
+    s.lock(s.members[0], u128::MAX).assert_revert(GovernanceError::TooLarge);
+    s.lock(s.members[0], u128::MAX >> 1).assert_revert(GovernanceError::TooLarge);
+    for (amount, error) in
+        [(0u128, GovernanceError::ZeroAmount), (508, GovernanceError::InsufficientPower)]
+    {
+        s.chain.send(s.members[0], &s.gov, "unlock", (amount,)).assert_revert(error);
+    }
+    s.chain.send(s.members[0], &s.gov, "unlock", (507u128,)).assert_ok();
+    assert_eq!(s.chain.view::<u128>(&s.gov, "total", ()), 500);
+    assert_eq!(s.chain.view::<u128>(&s.token, "balance", (s.members[0],)), 1_000);
+}
+
+#[test]
+fn a_history_forgets_what_no_vote_asks_for() {
+    let mut history = History::default();
+    assert_eq!((history.now(), history.before(9)), (0, 0));
+    let change = |height: u64, power| Change { height, time_ms: height * 10, power };
+    for height in 1..=CHANGES_MAX as u64 {
+        history.set(change(height, height.into()), 0).unwrap();
+    }
+    let error = history.clone().set(change(99, 1), 0);
+    assert_eq!(error, Err(GovernanceError::TooManyChanges));
+    // Another change in the last block replaces it.
+    history.set(change(CHANGES_MAX as u64, 7), 0).unwrap();
+    assert_eq!((history.now(), history.changes.len()), (7, CHANGES_MAX));
+    assert_eq!((history.before(5), history.before(1), history.before(2)), (4, 0, 1));
+    // From 100 on: the change at height 9 still says what the power was then.
+    history.set(change(99, 1), 100).unwrap();
+    assert_eq!((history.before(10), history.before(9), history.before(100)), (9, 0, 1));
+}
+
+#[test]
+fn locked_tokens_are_not_the_treasury() {
+    let mut s = setup();
+    let id = s.ready(vec![s.pay(51)], 1);
+    s.execute(id).assert_revert(GovernanceError::LockedTokens);
+    let approve = Step::call(s.token.address(), "approve", encoded(&(s.stranger, 1u128)));
+    s.try_propose(s.members[0], vec![approve], 2).assert_revert(GovernanceError::BadProposal);
+    let id = s.ready(vec![s.pay(50)], 3);
+    s.execute(id).assert_ok();
+}
+
+#[test]
+fn the_organization_owns_what_is_given_to_it_and_changes_its_settings() {
+    let mut s = setup();
+    let coin = s.chain.deploy::<Token>(s.stranger, (s.gov.address(),));
+    let mint = Step::call(coin.address(), "mint", encoded(&(s.members[2], 5u128)));
+    let settings = Settings { threshold: 501, ..SETTINGS };
+    let id = s.ready(vec![mint, Step::SetSettings { settings }], 1);
+    s.execute(id).assert_ok();
+    assert_eq!(s.chain.view::<u128>(&coin, "balance", (s.members[2],)), 5);
+    assert_eq!(s.chain.view::<Option<Settings>>(&s.gov, "settings", ()), Some(settings));
+    s.try_propose(s.members[0], vec![s.pay(1)], 2)
+        .assert_revert(GovernanceError::InsufficientPower);
+}
+
+#[test]
+fn a_step_that_fails_undoes_all_and_time_runs_out() {
+    let mut s = setup();
+    let fails = Step::call(s.token.address(), "transfer", encoded(&(s.stranger, 9_999u128)));
+    let id = s.ready(vec![s.pay(5), fails], 1);
+    s.execute(id).assert_revert(TokenError::InsufficientBalance);
+    assert_eq!(s.chain.view::<u128>(&s.token, "balance", (s.stranger,)), 0);
+    let expires_ms = s.proposal(id).expires_ms;
+    s.at(expires_ms);
+    assert_eq!(s.stage(id), Some(Stage::Expired));
+    s.execute(id).assert_revert(GovernanceError::WrongStage);
+}
+
+#[test]
+fn proposals_are_canceled_by_their_proposers() {
+    let mut s = setup();
+    let id = s.ready(vec![s.pay(5)], 1);
+    let cancel =
+        |s: &mut Setup, who: usize, id: Hash| s.chain.send(s.members[who], &s.gov, "cancel", (id,));
+    cancel(&mut s, 1, id).assert_revert(GovernanceError::NotProposer);
+    assert_eq!(cancel(&mut s, 0, id).assert_ok().events::<Canceled>(), [Canceled { id }]);
+    cancel(&mut s, 0, id).assert_revert(GovernanceError::WrongStage);
+    s.execute(id).assert_revert(GovernanceError::WrongStage);
+    cancel(&mut s, 0, TEXT).assert_revert(GovernanceError::NoSuchProposal);
+    s.execute(TEXT).assert_revert(GovernanceError::NoSuchProposal);
+    s.vote(0, TEXT, Choice::For).assert_revert(GovernanceError::NoSuchProposal);
+    assert_eq!(s.stage(TEXT), None);
+}
+
+#[test]
+fn proposals_and_settings_that_are_refused() {
+    let mut s = setup();
+    let bad = Settings { voting_ms: 0, ..SETTINGS };
+    for (steps, error) in [
+        (vec![], GovernanceError::BadProposal),
+        (vec![s.pay(1); STEPS_MAX + 1], GovernanceError::BadProposal),
+        (vec![Step::SetSettings { settings: bad }], GovernanceError::BadSettings),
+    ] {
+        s.try_propose(s.members[0], steps, 1).assert_revert(error);
+    }
+    s.propose(vec![s.pay(1)], 1);
+    s.try_propose(s.members[0], vec![s.pay(1)], 1).assert_revert(GovernanceError::AlreadyProposed);
+    s.try_propose(s.stranger, vec![s.pay(1)], 1).assert_revert(GovernanceError::InsufficientPower);
+    for bad in [
+        bad,
+        Settings { grace_ms: 0, ..SETTINGS },
+        Settings { delay_ms: PERIOD_MS_MAX + 1, ..SETTINGS },
+        Settings { quorum_bp: 0, ..SETTINGS },
+        Settings { quorum_bp: 10_001, ..SETTINGS },
+    ] {
+        let refused = s.chain.try_deploy::<Governance>(s.stranger, (s.token.address(), bad));
+        refused.unwrap_err().assert_revert(GovernanceError::BadSettings);
+    }
+}
+
+#[test]
+fn votes_run_at_once() {
+    let mut s = setup();
+    let ids = [s.propose(vec![s.pay(1)], 1), s.propose(vec![s.pay(1)], 2)];
+    let begin_ms = s.proposal(ids[1]).begin_ms;
+    s.at(begin_ms);
+    let vote = |who: usize, id, choice| s.gov.tx(s.members[who], "vote", (id, choice));
+    let txs = [
+        vote(0, ids[0], Choice::For),
+        vote(1, ids[0], Choice::For),
+        vote(2, ids[0], Choice::Against),
+        vote(2, ids[1], Choice::For),
+        s.gov.tx(s.stranger, "tally", (ids[0],)),
+    ];
+    s.chain.block(txs).assert_ok().assert_batches(&[&[0, 1, 2, 3], &[4]]);
+}

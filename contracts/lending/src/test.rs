@@ -1,0 +1,327 @@
+//! The market's rules, run natively.
+
+extern crate std;
+
+use kempe_math::ONE;
+use kempe_oracle::{Oracle, Report, message};
+use kempe_sdk::abi::{Encode, TrapKind};
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Instance, Receipt, TestChain};
+use kempe_token::{Token, TokenError};
+
+use crate::{
+    ACCRUAL_MS_MAX, Account, Accrued, Borrowed, CollateralMoved, Deposited, Lending, LendingError,
+    Liquidated, RATE_MAX, Rates, Repaid, Terms, Withdrawn, YEAR_MS,
+};
+
+/// An hour.
+const HOUR_MS: u64 = 3_600_000;
+
+pub(crate) fn terms(treasurer: Address) -> Terms {
+    Terms {
+        borrow_bp: 7_500,
+        liquidation_bp: 8_000,
+        bonus_bp: 500,
+        reserve_bp: 1_000,
+        base_rate: ONE / 100,
+        low_slope: ONE / 10,
+        high_slope: ONE,
+        kink: ONE / 10 * 8,
+        price_ms_max: 2 * HOUR_MS,
+        treasurer,
+    }
+}
+
+struct Setup {
+    chain: TestChain,
+    loan: Instance<Token>,
+    collateral: Instance<Token>,
+    oracle: Instance<Oracle>,
+    market: Instance<Lending>,
+    treasurer: Address,
+    lender: Address,
+    borrower: Address,
+    liquidator: Address,
+}
+
+/// A market in which one of the collateral costs two of the loan's.
+fn setup() -> Setup {
+    let mut chain = TestChain::native();
+    let [treasurer, lender, borrower, liquidator] =
+        ["treasurer", "lender", "borrower", "liquidator"].map(|name| chain.account(name));
+    let loan = chain.deploy::<Token>(treasurer, (treasurer,));
+    let collateral = chain.deploy::<Token>(treasurer, (treasurer,));
+    let oracle = chain.deploy::<Oracle>(treasurer, (treasurer, vec![treasurer], 1u8, 1u64));
+    let args = (loan.address(), collateral.address(), oracle.address(), terms(treasurer));
+    let market = chain.deploy::<Lending>(treasurer, args);
+    for token in [&loan, &collateral] {
+        for who in [lender, borrower, liquidator] {
+            chain.send(treasurer, token, "mint", (who, 1_000_000u128)).assert_ok();
+            chain.send(who, token, "approve", (market.address(), u128::MAX)).assert_ok();
+        }
+    }
+    let mut s =
+        Setup { chain, loan, collateral, oracle, market, treasurer, lender, borrower, liquidator };
+    s.set_price(s.loan, ONE);
+    s.set_price(s.collateral, 2 * ONE);
+    s
+}
+
+impl Setup {
+    fn set_price(&mut self, of: Instance<Token>, value: u128) {
+        let (asset, time_ms) = (of.address(), self.chain.time_ms());
+        let message = message(1, self.oracle.address(), asset, value, time_ms);
+        let signature = self.chain.sign(self.treasurer, &message.0);
+        let reports = vec![Report { reporter: self.treasurer, value, signature }];
+        let args = (asset, time_ms, reports);
+        self.chain.send(self.treasurer, &self.oracle, "publish", args).assert_ok();
+    }
+
+    fn send(&mut self, by: Address, method: &str, args: impl Encode) -> Receipt {
+        self.chain.send(by, &self.market, method, args)
+    }
+
+    fn rates(&mut self) -> Rates {
+        self.chain.view::<Option<Rates>>(&self.market, "current_rates", ()).unwrap()
+    }
+
+    fn account(&mut self, of: Address) -> Account {
+        self.chain.view(&self.market, "account", (of,))
+    }
+
+    fn totals(&mut self) -> (u128, u128, u128) {
+        self.chain.view(&self.market, "totals", ())
+    }
+
+    fn has(&mut self, token: Instance<Token>, of: Address) -> u128 {
+        self.chain.view(&token, "balance", (of,))
+    }
+
+    /// 100,000 lent, 10,000 of collateral, and a debt.
+    fn with_debt(&mut self, amount: u128) {
+        self.send(self.lender, "deposit", (100_000u128,)).assert_ok();
+        self.send(self.borrower, "add_collateral", (10_000u128,)).assert_ok();
+        self.send(self.borrower, "borrow", (amount,)).assert_ok();
+    }
+}
+
+#[test]
+fn deposits_and_withdrawals_are_shares() {
+    let mut s = setup();
+    let receipt = s.send(s.lender, "deposit", (1_000u128,));
+    let deposited = Deposited { by: s.lender, amount: 1_000, shares: 1_000 };
+    assert_eq!(receipt.events::<Deposited>(), [deposited]);
+    assert_eq!(s.totals(), (1_000, 1_000, 0));
+    let receipt = s.send(s.lender, "withdraw", (400u128,));
+    let withdrawn = Withdrawn { by: s.lender, amount: 400, shares: 400 };
+    assert_eq!(receipt.events::<Withdrawn>(), [withdrawn]);
+    s.send(s.lender, "withdraw", (601u128,)).assert_revert(LendingError::Insufficient);
+    s.send(s.lender, "withdraw", (0u128,)).assert_revert(LendingError::ZeroAmount);
+    s.send(s.lender, "deposit", (0u128,)).assert_revert(LendingError::ZeroAmount);
+    s.send(s.lender, "deposit", (2_000_000u128,)).assert_revert(TokenError::InsufficientBalance);
+    assert_eq!((s.has(s.loan, s.market.address()), s.totals()), (600, (600, 600, 0)));
+}
+
+#[test]
+fn a_loan_is_limited_by_its_collateral() {
+    let mut s = setup();
+    s.send(s.lender, "deposit", (100_000u128,)).assert_ok();
+    s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::Unhealthy);
+    let receipt = s.send(s.borrower, "add_collateral", (10_000u128,));
+    let moved = CollateralMoved { by: s.borrower, amount: 10_000, added: true };
+    assert_eq!(receipt.events::<CollateralMoved>(), [moved]);
+    // 10,000 are worth 20,000, of which 75 % can be borrowed.
+    s.send(s.borrower, "borrow", (15_001u128,)).assert_revert(LendingError::Unhealthy);
+    let receipt = s.send(s.borrower, "borrow", (14_999u128,));
+    let [borrowed] = &receipt.assert_ok().events::<Borrowed>()[..] else { panic!("one event") };
+    assert_eq!((borrowed.amount, borrowed.by), (14_999, s.borrower));
+    assert!(borrowed.shares <= 14_999);
+    s.send(s.borrower, "remove_collateral", (100u128,)).assert_revert(LendingError::Unhealthy);
+    s.send(s.borrower, "remove_collateral", (10_001u128,))
+        .assert_revert(LendingError::Insufficient);
+    for method in ["remove_collateral", "add_collateral", "borrow"] {
+        s.send(s.borrower, method, (0u128,)).assert_revert(LendingError::ZeroAmount);
+    }
+    assert_eq!(s.has(s.loan, s.borrower), 1_014_999);
+    s.send(s.borrower, "repay", (u128::MAX,)).assert_ok();
+    s.send(s.borrower, "repay", (1u128,)).assert_revert(LendingError::ZeroAmount);
+    s.send(s.borrower, "remove_collateral", (10_000u128,)).assert_ok();
+    assert_eq!(s.account(s.borrower), Account::default());
+}
+
+#[test]
+fn interest_goes_from_borrowers_to_lenders_and_reserves() {
+    let mut s = setup();
+    s.with_debt(10_000);
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    // 10 % are borrowed: an eighth of the way to the kink, 1 % + 1.25 %.
+    assert_eq!(s.rates().debt_rate / (ONE / 1_000_000), 22_500);
+    s.chain.advance_ms(ACCRUAL_MS_MAX * 50);
+    let receipt = s.send(s.treasurer, "accrue", ());
+    assert_eq!(receipt.assert_ok().events::<Accrued>().len(), 1);
+    // Fifty days at 2.25 % are 30.8.
+    let debt: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
+    assert_eq!(debt, 10_031);
+    let receipt = s.send(s.borrower, "repay", (u128::MAX,));
+    let [repaid] = &receipt.assert_ok().events::<Repaid>()[..] else { panic!("one event") };
+    assert_eq!((repaid.amount, s.account(s.borrower).debt), (10_031, 0));
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let (cash, supply, debt) = s.totals();
+    assert_eq!((cash, supply, debt), (100_031, 100_000, 0));
+    assert_eq!(s.rates().reserves, 3);
+    s.send(s.lender, "take_reserves", (s.lender, 1u128)).assert_revert(LendingError::NotTreasurer);
+    s.send(s.treasurer, "take_reserves", (s.lender, 4u128))
+        .assert_revert(LendingError::Insufficient);
+    s.send(s.treasurer, "take_reserves", (s.treasurer, 3u128)).assert_ok();
+    let all: u128 = s.send(s.lender, "withdraw", (100_000u128,)).value();
+    assert!((100_026..=100_028).contains(&all), "{all}");
+    // What rounding left belongs to nobody, so to the reserves.
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    assert_eq!(s.rates().reserves, s.totals().0);
+}
+
+#[test]
+fn nobody_buys_into_interest_that_others_earned() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.chain.advance_ms(ACCRUAL_MS_MAX - 10_000);
+    let shares: u128 = s.send(s.liquidator, "deposit", (1_000_000u128,)).value();
+    assert!(shares < 1_000_000);
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let back: u128 = s.send(s.liquidator, "withdraw", (shares,)).value();
+    assert!((999_990..=1_000_000).contains(&back), "{back}");
+}
+
+#[test]
+fn a_debt_that_is_not_covered_is_liquidated() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    let all = (s.borrower, u128::MAX);
+    s.send(s.liquidator, "liquidate", all).assert_revert(LendingError::Healthy);
+    s.set_price(s.collateral, ONE * 17 / 10);
+    let nothing = (s.borrower, 0u128);
+    s.send(s.liquidator, "liquidate", nothing).assert_revert(LendingError::ZeroAmount);
+    let receipt = s.send(s.liquidator, "liquidate", (s.borrower, 1_700u128));
+    // 1,700 are a thousand of the collateral, and 5 % on top.
+    assert_eq!(receipt.value::<(u128, u128)>(), (1_700, 1_050));
+    assert_eq!(s.account(s.borrower).collateral, 8_950);
+    assert_eq!(s.has(s.collateral, s.liquidator), 1_001_050);
+    let event = Liquidated {
+        borrower: s.borrower,
+        by: s.liquidator,
+        repaid: 1_700,
+        seized: 1_050,
+        bad_debt: 0,
+    };
+    assert_eq!(receipt.events::<Liquidated>(), [event]);
+}
+
+#[test]
+fn lenders_bear_bad_debt() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.set_price(s.collateral, ONE);
+    let receipt = s.send(s.liquidator, "liquidate", (s.borrower, u128::MAX));
+    let [event] = &receipt.assert_ok().events::<Liquidated>()[..] else { panic!("one event") };
+    // All the collateral, worth 10,000, for 10,000 / 1.05.
+    assert_eq!((event.repaid, event.seized), (9_524, 10_000));
+    assert!((4_476..=4_478).contains(&event.bad_debt), "{event:?}");
+    assert_eq!(s.account(s.borrower), Account::default());
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    assert_eq!(s.totals(), (95_524, 100_000, 0));
+    assert_eq!(s.rates().supply_index, ONE / 100_000 * 95_524);
+    assert_eq!(s.send(s.lender, "withdraw", (100_000u128,)).value::<u128>(), 95_524);
+}
+
+#[test]
+fn beyond_the_cash_nothing_goes_out() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.send(s.lender, "withdraw", (90_000u128,)).assert_revert(TokenError::InsufficientBalance);
+    // What somebody gave the market is not its cash.
+    let args = (s.market.address(), 1_000_000u128);
+    s.chain.send(s.treasurer, &s.loan, "mint", args).assert_ok();
+    s.send(s.lender, "withdraw", (90_000u128,)).assert_trap(TrapKind::CounterOutOfBounds);
+    s.send(s.lender, "withdraw", (86_000u128,)).assert_ok();
+    s.send(s.borrower, "add_collateral", (10_000u128,)).assert_ok();
+    s.send(s.borrower, "borrow", (1u128,)).assert_trap(TrapKind::CounterOutOfBounds);
+}
+
+#[test]
+fn stale_prices_and_rates_are_refused() {
+    let mut s = setup();
+    s.with_debt(1_000);
+    s.chain.advance_ms(2 * HOUR_MS);
+    s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::NoPrice);
+    s.send(s.borrower, "remove_collateral", (1u128,)).assert_revert(LendingError::NoPrice);
+    let all = (s.borrower, u128::MAX);
+    s.send(s.liquidator, "liquidate", all).assert_revert(LendingError::NoPrice);
+    s.chain.advance_ms(ACCRUAL_MS_MAX);
+    s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::NotAccrued);
+    s.send(s.lender, "deposit", (1u128,)).assert_revert(LendingError::NotAccrued);
+    s.send(s.lender, "withdraw", (1u128,)).assert_revert(LendingError::NotAccrued);
+    // A debt can always be paid.
+    s.send(s.borrower, "repay", (u128::MAX,)).assert_ok();
+}
+
+#[test]
+fn terms_that_are_not_sound() {
+    let mut s = setup();
+    let good = terms(s.treasurer);
+    let (loan, collateral, oracle) = (s.loan.address(), s.collateral.address(), s.oracle.address());
+    for (collateral, terms) in [
+        (loan, good),
+        (collateral, Terms { borrow_bp: 0, ..good }),
+        (collateral, Terms { borrow_bp: 8_000, ..good }),
+        (collateral, Terms { liquidation_bp: 9_600, ..good }),
+        (collateral, Terms { reserve_bp: 10_000, ..good }),
+        (collateral, Terms { base_rate: RATE_MAX, ..good }),
+        (collateral, Terms { base_rate: u128::MAX, ..good }),
+        (collateral, Terms { kink: 0, ..good }),
+        (collateral, Terms { kink: ONE, ..good }),
+    ] {
+        let refused = s.chain.try_deploy::<Lending>(s.lender, (loan, collateral, oracle, terms));
+        refused.unwrap_err().assert_revert(LendingError::BadTerms);
+    }
+}
+
+#[test]
+fn the_rate_has_a_kink() {
+    let terms = terms(Address::ZERO);
+    for (utilization, rate) in [
+        (0, ONE / 100),
+        (ONE / 10 * 4, ONE / 100 * 6),
+        (ONE / 10 * 8, ONE / 100 * 11),
+        (ONE / 10 * 9, ONE / 100 * 61),
+        (ONE, ONE / 100 * 111),
+        (2 * ONE, ONE / 100 * 111),
+    ] {
+        assert_eq!(terms.rate(utilization), rate);
+    }
+    let rates = Rates {
+        time_ms: 0,
+        debt_index: ONE,
+        supply_index: ONE,
+        debt_rate: ONE,
+        supply_rate: 0,
+        reserves: 0,
+    };
+    assert_eq!(rates.debt_index_at(u64::try_from(YEAR_MS).unwrap() / 2), Ok(ONE / 2 * 3));
+    let large = Rates { debt_index: u128::MAX, ..rates };
+    assert_eq!(large.debt_index_at(1), Err(LendingError::TooLarge));
+}
+
+#[test]
+fn accounts_do_not_wait_for_each_other() {
+    let mut s = setup();
+    s.with_debt(1_000);
+    s.send(s.liquidator, "add_collateral", (10_000u128,)).assert_ok();
+    // Different tokens go different ways, so that only the market itself could be in the way.
+    let report = s.chain.block([
+        s.market.tx(s.lender, "deposit", (5u128,)),
+        s.market.tx(s.borrower, "add_collateral", (7u128,)),
+        s.market.tx(s.treasurer, "accrue", ()),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+}

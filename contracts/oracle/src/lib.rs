@@ -1,0 +1,150 @@
+//! Prices: the median of what reporters sign.
+//!
+//! Reporters sign prices off the chain. Anyone puts a quorum of their reports for one asset and one time
+//! into one transaction; the oracle checks the signatures and keeps the median. So a price costs one
+//! transaction and not one for each reporter, and a minority of reporters cannot move it beyond what
+//! honest ones reported.
+//!
+//! What conflicts: a publication writes the price of its asset and reads the panel. Publications for
+//! different assets run at the same time; readers of a price run at the same time, and wait only for a
+//! publication for the same asset. Send publications at the start of a block, or between blocks of users.
+//!
+//! Invariants:
+//! - a price is the median of at least a majority of the panel's reporters, all for one time;
+//! - the time of an asset's price only grows, and is never ahead of the block by more than
+//!   [`AHEAD_MS_MAX`];
+//! - a price is never zero.
+#![no_std]
+
+use kempe_sdk::ed25519_verify;
+use kempe_sdk::interfaces::{self, Price};
+use kempe_sdk::prelude::*;
+
+mod storage;
+#[cfg(test)]
+mod test;
+
+pub use storage::{
+    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, REPORTERS_MAX, Report, median,
+    message,
+};
+
+/// Prices of any number of assets, in one currency.
+#[contract]
+#[derive(Debug)]
+pub struct Oracle {
+    /// Part of what reporters sign: tells chains apart.
+    domain: Immutable<u64>,
+    /// Who reports.
+    panel: Item<Panel>,
+    /// What each asset costs; absent before the first publication.
+    prices: Map<Address, Price>,
+}
+
+#[contract(implements(interfaces::Oracle))]
+impl Oracle {
+    /// Sets up the oracle.
+    ///
+    /// # Arguments
+    /// - `admin`: who may change the panel: an account, a multisig, a governance.
+    /// - `reporters`: 1 to [`REPORTERS_MAX`], each once.
+    /// - `quorum`: how many reports a publication needs: more than half of the reporters.
+    /// - `domain`: a number that tells this chain from others, such as its identifier.
+    ///
+    /// # Errors
+    /// - [`OracleError::BadPanel`].
+    pub fn init(
+        &mut self,
+        admin: Address,
+        reporters: Vec<Address>,
+        quorum: u8,
+        domain: u64,
+    ) -> Result<(), OracleError> {
+        let panel = Panel { admin, reporters, quorum };
+        ensure!(panel.is_sound(), OracleError::BadPanel);
+        self.domain.set(domain);
+        self.panel.put(panel);
+        Ok(())
+    }
+
+    /// Publishes the median of signed reports. Anyone may.
+    ///
+    /// # Arguments
+    /// - `asset`: what the price is of.
+    /// - `time_ms`: when the reporters observed it.
+    /// - `reports`: at least a quorum, each by another reporter, each signing [`message`].
+    ///
+    /// Returns the median.
+    ///
+    /// # Errors
+    /// - [`OracleError::NotNewer`], [`OracleError::Ahead`].
+    /// - [`OracleError::NoQuorum`]: too few reports, or more than there are reporters.
+    /// - [`OracleError::BadReporter`], [`OracleError::ZeroPrice`], [`OracleError::BadSignature`].
+    ///
+    /// # Events
+    /// [`Published`].
+    #[access(read(panel), write(prices[asset]))]
+    pub fn publish(
+        &mut self,
+        asset: Address,
+        time_ms: u64,
+        reports: Vec<Report>,
+    ) -> Result<u128, OracleError> {
+        let panel = self.panel.get().ok_or(OracleError::BadPanel)?;
+        let newer = self.prices.try_get(asset).is_none_or(|price| time_ms > price.time_ms);
+        ensure!(newer, OracleError::NotNewer);
+        let latest_ms = kempe_sdk::time_ms().saturating_add(AHEAD_MS_MAX);
+        ensure!(time_ms <= latest_ms, OracleError::Ahead);
+        let n_reports = u8::try_from(reports.len()).map_err(|_| OracleError::NoQuorum)?;
+        let enough = n_reports >= panel.quorum && reports.len() <= panel.reporters.len();
+        ensure!(enough, OracleError::NoQuorum);
+        let domain = self.domain.get();
+        for (i, report) in reports.iter().enumerate() {
+            let first = reports[..i].iter().all(|other| other.reporter != report.reporter);
+            let known = panel.reporters.contains(&report.reporter);
+            ensure!(first && known, OracleError::BadReporter);
+            ensure!(report.value > 0, OracleError::ZeroPrice);
+            let message = message(domain, this(), asset, report.value, time_ms);
+            let valid = ed25519_verify(&report.reporter, &message.0, &report.signature);
+            ensure!(valid, OracleError::BadSignature);
+        }
+        let mut values: Vec<u128> = reports.iter().map(|report| report.value).collect();
+        let value = median(&mut values).ok_or(OracleError::NoQuorum)?;
+        self.prices.put(asset, Price { value, time_ms });
+        emit(Published { asset, value, time_ms, n_reports });
+        Ok(value)
+    }
+
+    /// Replaces the panel; prices stay.
+    ///
+    /// # Arguments
+    /// - `panel`: the new one, with whoever may change it from then on.
+    ///
+    /// # Errors
+    /// - [`OracleError::NotAdmin`], [`OracleError::BadPanel`].
+    ///
+    /// # Events
+    /// [`PanelChanged`].
+    #[access(write(panel))]
+    pub fn set_panel(&mut self, panel: Panel) -> Result<(), OracleError> {
+        let admin = self.panel.get().map(|panel| panel.admin);
+        ensure!(admin == Some(caller()), OracleError::NotAdmin);
+        ensure!(panel.is_sound(), OracleError::BadPanel);
+        self.panel.put(&panel);
+        emit(PanelChanged { panel });
+        Ok(())
+    }
+
+    /// What the asset costs; `None` before its first publication. How old is too old is the caller's to
+    /// say.
+    #[access(read(prices[asset]))]
+    pub fn price(&self, asset: Address) -> Option<Price> {
+        self.prices.try_get(asset)
+    }
+
+    /// Who reports.
+    #[access(read(panel))]
+    pub fn panel(&self) -> Option<Panel> {
+        self.panel.get()
+    }
+}

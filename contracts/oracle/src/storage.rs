@@ -1,0 +1,111 @@
+//! Reports, events and errors.
+
+use kempe_sdk::prelude::*;
+
+/// The most reporters, and the most reports of one publication. Each is a signature to check; ours to
+/// choose.
+pub const REPORTERS_MAX: usize = 32;
+
+/// How far a report may be ahead of the block's time, in milliseconds: clocks differ. Ours to choose.
+pub const AHEAD_MS_MAX: u64 = 10_000;
+
+/// Who reports, and how many must agree that they saw a price.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub struct Panel {
+    /// Who may change the panel.
+    pub admin: Address,
+    /// The reporters, each once.
+    pub reporters: Vec<Address>,
+    /// How many reports a publication needs.
+    pub quorum: u8,
+}
+
+impl Panel {
+    /// Whether the panel can publish: 1 to [`REPORTERS_MAX`] reporters, each once, and a quorum of more
+    /// than half of them, so that the median is always between two honest reports if most are honest.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let (reporters, quorum) = (&self.reporters, usize::from(self.quorum));
+        let once = reporters.iter().enumerate().all(|(i, a)| !reporters[..i].contains(a));
+        let n_reporters = reporters.len();
+        once && n_reporters <= REPORTERS_MAX && quorum * 2 > n_reporters && quorum <= n_reporters
+    }
+}
+
+/// What one reporter says.
+#[derive(Clone, Debug, PartialEq, Eq, Value)]
+pub struct Report {
+    /// Who.
+    pub reporter: Address,
+    /// The price, above zero.
+    pub value: u128,
+    /// The reporter's signature of [`message`].
+    pub signature: [u8; 64],
+}
+
+/// What reporters sign: a hash over everything that a report means, so that it says nothing about
+/// another oracle, chain, asset or time.
+///
+/// # Arguments
+/// - `domain`: what the oracle was deployed with.
+/// - `oracle`: its address.
+/// - `asset`, `value`, `time_ms`: what is reported.
+#[must_use]
+pub fn message(domain: u64, oracle: Address, asset: Address, value: u128, time_ms: u64) -> Hash {
+    hash(&(*b"kempe oracle 1", domain, oracle, asset, value, time_ms))
+}
+
+/// The median; of an even number the middle between the two in the middle, rounded down.
+///
+/// Sorts. `None` of nothing.
+#[must_use]
+pub fn median(values: &mut [u128]) -> Option<u128> {
+    values.sort_unstable();
+    let high = *values.get(values.len() / 2)?;
+    if values.len() % 2 == 1 {
+        return Some(high);
+    }
+    let low = values[values.len() / 2 - 1];
+    Some(low + (high - low) / 2)
+}
+
+/// Why the oracle refuses.
+#[error]
+pub enum OracleError {
+    /// The caller is not the admin.
+    NotAdmin = 1300,
+    /// The panel has no reporters, too many, one twice, or a quorum that is no majority of them.
+    BadPanel = 1301,
+    /// There are fewer reports than the quorum, or more than reporters.
+    NoQuorum = 1302,
+    /// A report is not by a reporter, or a reporter reports twice.
+    BadReporter = 1303,
+    /// A signature is not valid.
+    BadSignature = 1304,
+    /// A reported price is zero.
+    ZeroPrice = 1305,
+    /// The reports are not newer than the price.
+    NotNewer = 1306,
+    /// The reports are ahead of the block's time.
+    Ahead = 1307,
+}
+
+/// A price was published.
+#[event]
+pub struct Published {
+    /// The asset.
+    pub asset: Address,
+    /// The median.
+    pub value: u128,
+    /// When it was observed.
+    pub time_ms: u64,
+    /// Of how many reports.
+    pub n_reports: u8,
+}
+
+/// The panel was replaced.
+#[event]
+pub struct PanelChanged {
+    /// The new one.
+    pub panel: Panel,
+}

@@ -1,0 +1,167 @@
+//! The oracle's rules, run natively.
+
+extern crate std;
+
+use kempe_sdk::interfaces::Price;
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Instance, Receipt, TestChain};
+
+use crate::{
+    AHEAD_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published, REPORTERS_MAX, Report,
+    median, message,
+};
+
+const ASSET: Address = Address([1; 32]);
+const DOMAIN: u64 = 9;
+
+struct Setup {
+    chain: TestChain,
+    oracle: Instance<Oracle>,
+    admin: Address,
+    reporters: [Address; 5],
+}
+
+/// Five reporters, three of whom are a quorum.
+fn setup() -> Setup {
+    let mut chain = TestChain::native();
+    let admin = chain.account("admin");
+    let reporters = ["a", "b", "c", "d", "e"].map(|name| chain.account(name));
+    let args = (admin, reporters.to_vec(), 3u8, DOMAIN);
+    let oracle = chain.deploy::<Oracle>(admin, args);
+    Setup { chain, oracle, admin, reporters }
+}
+
+impl Setup {
+    fn report(&self, reporter: usize, asset: Address, value: u128, time_ms: u64) -> Report {
+        let reporter = self.reporters[reporter];
+        let message = message(DOMAIN, self.oracle.address(), asset, value, time_ms);
+        Report { reporter, value, signature: self.chain.sign(reporter, &message.0) }
+    }
+
+    fn reports(&self, values: &[u128], time_ms: u64) -> Vec<Report> {
+        (0..).zip(values).map(|(i, &value)| self.report(i, ASSET, value, time_ms)).collect()
+    }
+
+    fn publish(&mut self, time_ms: u64, reports: Vec<Report>) -> Receipt {
+        self.chain.send(self.admin, &self.oracle, "publish", (ASSET, time_ms, reports))
+    }
+
+    fn price(&mut self) -> Option<Price> {
+        self.chain.view(&self.oracle, "price", (ASSET,))
+    }
+}
+
+#[test]
+fn the_median_is_the_price() {
+    let mut s = setup();
+    assert_eq!(s.price(), None);
+    let reports = s.reports(&[30, 10, 1_000_000], 5);
+    let receipt = s.publish(5, reports);
+    assert_eq!(receipt.value::<u128>(), 30);
+    let published = Published { asset: ASSET, value: 30, time_ms: 5, n_reports: 3 };
+    assert_eq!(receipt.events::<Published>(), [published]);
+    assert_eq!(s.price(), Some(Price { value: 30, time_ms: 5 }));
+    let reports = s.reports(&[10, 40, 20, 31], 6);
+    assert_eq!(s.publish(6, reports).value::<u128>(), 25);
+}
+
+#[test]
+fn reports_must_be_newer_and_not_ahead() {
+    let mut s = setup();
+    let reports = s.reports(&[1, 1, 1], 5);
+    s.publish(5, reports.clone()).assert_ok();
+    s.publish(5, reports).assert_revert(OracleError::NotNewer);
+    let reports = s.reports(&[2, 2, 2], 4);
+    s.publish(4, reports).assert_revert(OracleError::NotNewer);
+    let ahead = s.chain.time_ms() + AHEAD_MS_MAX + 1;
+    let reports = s.reports(&[2, 2, 2], ahead);
+    s.publish(ahead, reports.clone()).assert_revert(OracleError::Ahead);
+    // A second later it is not.
+    s.publish(ahead, reports).assert_ok();
+}
+
+#[test]
+fn only_signed_reports_of_different_reporters_count() {
+    let mut s = setup();
+    let good = s.reports(&[7, 7, 7], 5);
+    s.publish(5, good[..2].to_vec()).assert_revert(OracleError::NoQuorum);
+    s.publish(5, vec![good[0].clone(); 6]).assert_revert(OracleError::NoQuorum);
+    s.publish(5, vec![good[0].clone(); 300]).assert_revert(OracleError::NoQuorum);
+    let twice = vec![good[0].clone(), good[1].clone(), good[0].clone()];
+    s.publish(5, twice).assert_revert(OracleError::BadReporter);
+    let stranger = Report { reporter: s.admin, ..good[2].clone() };
+    let with = |last: Report| vec![good[0].clone(), good[1].clone(), last];
+    s.publish(5, with(stranger)).assert_revert(OracleError::BadReporter);
+    let other_value = Report { value: 8, ..good[2].clone() };
+    s.publish(5, with(other_value)).assert_revert(OracleError::BadSignature);
+    let other_asset = s.report(2, Address([2; 32]), 7, 5);
+    s.publish(5, with(other_asset)).assert_revert(OracleError::BadSignature);
+    let other_time = s.report(2, ASSET, 7, 6);
+    s.publish(5, with(other_time)).assert_revert(OracleError::BadSignature);
+    let zero = s.report(2, ASSET, 0, 5);
+    s.publish(5, with(zero)).assert_revert(OracleError::ZeroPrice);
+    s.publish(5, with(good[2].clone())).assert_ok();
+}
+
+#[test]
+fn the_admin_replaces_the_panel() {
+    let mut s = setup();
+    let panel = Panel { admin: s.reporters[0], reporters: vec![s.reporters[4]], quorum: 1 };
+    s.chain
+        .send(s.reporters[0], &s.oracle, "set_panel", (panel.clone(),))
+        .assert_revert(OracleError::NotAdmin);
+    let bad = Panel { quorum: 0, ..panel.clone() };
+    s.chain.send(s.admin, &s.oracle, "set_panel", (bad,)).assert_revert(OracleError::BadPanel);
+    let receipt = s.chain.send(s.admin, &s.oracle, "set_panel", (panel.clone(),));
+    assert_eq!(receipt.events::<PanelChanged>(), [PanelChanged { panel: panel.clone() }]);
+    assert_eq!(s.chain.view::<Option<Panel>>(&s.oracle, "panel", ()), Some(panel));
+    let reports = vec![s.report(4, ASSET, 3, 5)];
+    s.publish(5, reports).assert_ok();
+    let old = s.reports(&[3, 3, 3], 6);
+    s.publish(6, old[..1].to_vec()).assert_revert(OracleError::BadReporter);
+}
+
+#[test]
+fn panels_that_cannot_publish() {
+    let mut chain = TestChain::native();
+    let many: Vec<Address> =
+        (0..=REPORTERS_MAX).map(|i| chain.account(&std::format!("r{i}"))).collect();
+    let admin = many[0];
+    for (reporters, quorum) in [
+        (vec![], 0u8),
+        (many[..4].to_vec(), 2),
+        (many[..4].to_vec(), 5),
+        (vec![many[0], many[1], many[0]], 2),
+        (many.clone(), 20),
+    ] {
+        let args = (admin, reporters, quorum, DOMAIN);
+        chain.try_deploy::<Oracle>(admin, args).unwrap_err().assert_revert(OracleError::BadPanel);
+    }
+    chain.deploy::<Oracle>(admin, (admin, many[..REPORTERS_MAX].to_vec(), 17u8, DOMAIN));
+}
+
+#[test]
+fn medians() {
+    for (mut values, expected) in [
+        (vec![], None),
+        (vec![4], Some(4)),
+        (vec![4, 1], Some(2)),
+        (vec![9, 1, 5], Some(5)),
+        (vec![u128::MAX, u128::MAX - 3, 0, u128::MAX - 1], Some(u128::MAX - 2)),
+    ] {
+        assert_eq!(median(&mut values), expected);
+    }
+}
+
+#[test]
+fn assets_do_not_wait_for_each_other() {
+    let mut s = setup();
+    let other = Address([2; 32]);
+    let [one, two] = [ASSET, other].map(|asset| {
+        let reports: Vec<Report> = (0..3).map(|i| s.report(i, asset, 7, 5)).collect();
+        s.oracle.tx(s.reporters[0], "publish", (asset, 5u64, reports))
+    });
+    let read = |who, asset| s.oracle.tx(who, "price", (asset,));
+    let txs = [one, two, read(s.admin, ASSET), read(s.reporters[1], ASSET)];
+    s.chain.block(txs).assert_ok().assert_batches(&[&[0, 1], &[2, 3]]);
+}

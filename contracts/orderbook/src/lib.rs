@@ -1,0 +1,375 @@
+//! Limit orders with price-time priority.
+//!
+//! One instance is one market of two tokens. Traders keep funds in it; orders lock them, fills move them, and
+//! the tokens are called only to bring funds in and out.
+//!
+//! What conflicts. A book that is one data structure makes every order wait for every other one. Here
+//! it is split by what an order's arguments name:
+//! - [`Orderbook::place`] and [`Orderbook::cancel`] write the level of one side and price, where time
+//!   priority *is* an order and so cannot be parallel; they add to counts of orders, and to the caller's
+//!   funds. Orders at different prices do not conflict, and neither do orders of one trader.
+//! - [`Orderbook::trade`] takes from the best prices, which only the state knows. It is `dynamic`: its
+//!   transaction carries the list that a simulation found, and if the book has changed so that it does not
+//!   suffice, the trade runs behind the block's batches. It adds to the makers' funds, and so does not wait
+//!   for what else they do. Trades of one market wait for each other; an order waits for a trade only where
+//!   the trade looked: at the prices it took, and for the digits it passed on its way.
+//! - Different markets have nothing in common but their tokens.
+//!
+//! `place` never trades, even if it could: an order that crosses the other side rests, and whoever trades
+//! next gets its price. Use `trade` to take what there is and rest the remainder.
+//!
+//! Funds are counters, so an order beyond them is stopped by the host when the transaction ends
+//! (`CounterOutOfBounds`), and not refused by this contract with an error.
+//!
+//! Invariants:
+//! - what the contract has of each token is the sum of all funds and of what all orders lock;
+//! - a trade fills better prices first, and at one price older orders first;
+//! - a maker gets exactly the price of the order, a taker never a worse one than the limit;
+//! - the counts of orders are exact.
+#![no_std]
+
+use kempe_sdk::interfaces::FungibleClient;
+use kempe_sdk::prelude::*;
+
+mod storage;
+#[cfg(test)]
+mod test;
+
+pub use storage::{
+    BookError, Canceled, DIGIT, Filled, LEVEL_ORDERS_MAX, Level, Order, Placed, Price, Side,
+    TICKS_MAX, TRADE_LEVELS_MAX, Traded,
+};
+
+/// A market of two tokens.
+#[contract]
+#[derive(Debug)]
+pub struct Orderbook {
+    /// What is bought and sold.
+    base_token: Immutable<Address>,
+    /// What it is paid with.
+    quote_token: Immutable<Address>,
+    /// How much of the base token a lot is.
+    lot: Immutable<u128>,
+    /// How much of the quote token a lot costs for each tick of its price.
+    tick: Immutable<u128>,
+    /// What each trader can use of the base token.
+    base_funds: Map<Address, Counter<u128>>,
+    /// What each trader can use of the quote token.
+    quote_funds: Map<Address, Counter<u128>>,
+    /// The orders at each price.
+    levels: Map<(Side, Price), Level>,
+    /// How many orders there are, by the first digit of their prices.
+    by_high: Map<(Side, u8), Counter<u32>>,
+    /// How many orders there are, by the first two digits of their prices.
+    by_mid: Map<(Side, u8, u8), Counter<u32>>,
+}
+
+#[contract]
+impl Orderbook {
+    /// Sets up an empty market.
+    ///
+    /// # Arguments
+    /// - `base_token`, `quote_token`: two different tokens that move what they are told to move.
+    /// - `lot`: how much of the base token a lot is.
+    /// - `tick`: how much of the quote token a lot costs for each tick.
+    ///
+    /// # Errors
+    /// - [`BookError::BadMarket`].
+    pub fn init(
+        &mut self,
+        base_token: Address,
+        quote_token: Address,
+        lot: u128,
+        tick: u128,
+    ) -> Result<(), BookError> {
+        ensure!(base_token != quote_token && lot > 0 && tick > 0, BookError::BadMarket);
+        self.base_token.set(base_token);
+        self.quote_token.set(quote_token);
+        self.lot.set(lot);
+        self.tick.set(tick);
+        Ok(())
+    }
+
+    /// Brings funds in, out of the caller's allowances.
+    ///
+    /// # Arguments
+    /// - `base`, `quote`: how much of each token; one may be zero.
+    ///
+    /// # Errors
+    /// - [`BookError::ZeroAmount`]: both are.
+    #[access(
+        add(base_funds[caller], quote_funds[caller]),
+        calls(base_token.transfer_from(caller, this, base)),
+        calls(quote_token.transfer_from(caller, this, quote))
+    )]
+    pub fn deposit(&mut self, base: u128, quote: u128) -> Result<(), BookError> {
+        ensure!(base > 0 || quote > 0, BookError::ZeroAmount);
+        self.base_funds.add(caller(), base);
+        self.quote_funds.add(caller(), quote);
+        if base > 0 {
+            FungibleClient::new(self.base_token.get()).transfer_from(caller(), this(), base);
+        }
+        if quote > 0 {
+            FungibleClient::new(self.quote_token.get()).transfer_from(caller(), this(), quote);
+        }
+        Ok(())
+    }
+
+    /// Takes funds out. Beyond the caller's funds the transaction is stopped.
+    ///
+    /// # Arguments
+    /// - `base`, `quote`: how much of each token; one may be zero.
+    ///
+    /// # Errors
+    /// - [`BookError::ZeroAmount`]: both are.
+    #[access(
+        add(base_funds[caller], quote_funds[caller]),
+        calls(base_token.transfer(caller, base)),
+        calls(quote_token.transfer(caller, quote))
+    )]
+    pub fn withdraw(&mut self, base: u128, quote: u128) -> Result<(), BookError> {
+        ensure!(base > 0 || quote > 0, BookError::ZeroAmount);
+        self.base_funds.sub(caller(), base);
+        self.quote_funds.sub(caller(), quote);
+        if base > 0 {
+            FungibleClient::new(self.base_token.get()).transfer(caller(), base);
+        }
+        if quote > 0 {
+            FungibleClient::new(self.quote_token.get()).transfer(caller(), quote);
+        }
+        Ok(())
+    }
+
+    /// Rests an order in the book, behind those at its price. Trades nothing, whatever the other side
+    /// offers. Beyond the caller's funds the transaction is stopped.
+    ///
+    /// # Arguments
+    /// - `side`: buys or sells.
+    /// - `price`: for a lot.
+    /// - `lots`: how many.
+    /// - `id`: a number that no other order of the caller's at this price has.
+    ///
+    /// # Errors
+    /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::LevelFull`],
+    ///   [`BookError::DuplicateId`], [`BookError::TooLarge`].
+    ///
+    /// # Events
+    /// [`Placed`].
+    #[access(
+        write(levels[side, price]),
+        add(by_high[side, price.high], by_mid[side, price.high, price.mid]),
+        add(base_funds[caller], quote_funds[caller])
+    )]
+    pub fn place(&mut self, side: Side, price: Price, lots: u64, id: u64) -> Result<(), BookError> {
+        self.rest(side, price, lots, id)
+    }
+
+    /// Takes an order out of the book and gives what it locks back to the caller's funds.
+    ///
+    /// # Arguments
+    /// - `side`, `price`, `id`: the order.
+    ///
+    /// Returns how many lots were left.
+    ///
+    /// # Errors
+    /// - [`BookError::NoSuchOrder`]: also if it was filled.
+    /// - [`BookError::BadPrice`].
+    ///
+    /// # Events
+    /// [`Canceled`].
+    #[access(
+        write(levels[side, price]),
+        add(by_high[side, price.high], by_mid[side, price.high, price.mid]),
+        add(base_funds[caller], quote_funds[caller])
+    )]
+    pub fn cancel(&mut self, side: Side, price: Price, id: u64) -> Result<u64, BookError> {
+        let ticks = price.ticks().ok_or(BookError::BadPrice)?;
+        let (owner, mut level) = (caller(), self.levels.get((side, price)));
+        let at = level.orders.iter().position(|order| order.owner == owner && order.id == id);
+        let lots = level.orders.remove(at.ok_or(BookError::NoSuchOrder)?).lots;
+        self.put_level(side, price, &level);
+        self.count(side, price, false);
+        match side {
+            Side::Buy => self.quote_funds.add(owner, self.cost(ticks, lots)?),
+            Side::Sell => self.base_funds.add(owner, self.size(lots)?),
+        }
+        emit(Canceled { owner, id, side, ticks, lots });
+        Ok(lots)
+    }
+
+    /// Trades with the best orders of the other side, the oldest first at each price, at their prices.
+    /// Beyond the caller's funds the transaction is stopped.
+    ///
+    /// # Arguments
+    /// - `side`: buys or sells.
+    /// - `limit`: the worst price to accept.
+    /// - `lots`: the most to trade. At most [`TRADE_LEVELS_MAX`] prices are taken.
+    /// - `rest`: with a number, what could not be traded at the limit rests there under it, unless there
+    ///   are more prices to take than one call does.
+    ///
+    /// # Errors
+    /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::LevelFull`],
+    ///   [`BookError::DuplicateId`], [`BookError::TooLarge`].
+    ///
+    /// # Events
+    /// [`Filled`] for each order, and [`Placed`].
+    #[access(dynamic)]
+    pub fn trade(
+        &mut self,
+        side: Side,
+        limit: Price,
+        lots: u64,
+        rest: Option<u64>,
+    ) -> Result<Traded, BookError> {
+        let limit_ticks = limit.ticks().ok_or(BookError::BadPrice)?;
+        ensure!(lots > 0, BookError::ZeroAmount);
+        let (mut left, mut quote, mut more) = (lots, 0u128, true);
+        for _ in 0..TRADE_LEVELS_MAX {
+            let best = self.best(side.other()).and_then(|price| Some((price, price.ticks()?)));
+            let fits = |ticks| match side {
+                Side::Buy => ticks <= limit_ticks,
+                Side::Sell => ticks >= limit_ticks,
+            };
+            let Some((price, ticks)) = best.filter(|(_, ticks)| left > 0 && fits(*ticks)) else {
+                more = false;
+                break;
+            };
+            let taken = self.take(side, price, ticks, left)?;
+            left -= taken;
+            quote = sum(quote, self.cost(ticks, taken)?)?;
+        }
+        let (taker, traded) = (caller(), lots - left);
+        match side {
+            Side::Buy => {
+                self.quote_funds.sub(taker, quote);
+                self.base_funds.add(taker, self.size(traded)?);
+            }
+            Side::Sell => {
+                self.base_funds.sub(taker, self.size(traded)?);
+                self.quote_funds.add(taker, quote);
+            }
+        }
+        let resting = match rest {
+            Some(id) if left > 0 && !more => {
+                self.rest(side, limit, left, id)?;
+                left
+            }
+            _ => 0,
+        };
+        Ok(Traded { lots: traded, quote, resting })
+    }
+
+    /// The orders at a price, the oldest first.
+    #[access(read(levels[side, price]))]
+    pub fn level(&self, side: Side, price: Price) -> Level {
+        self.levels.get((side, price))
+    }
+
+    /// What a trader can use of the base and of the quote token.
+    #[access(read(base_funds[of], quote_funds[of]))]
+    pub fn funds(&self, of: Address) -> (u128, u128) {
+        (self.base_funds.get(of), self.quote_funds.get(of))
+    }
+
+    /// The best price of a side: the highest that buys, or the lowest that sells.
+    #[access(dynamic)]
+    pub fn best_price(&self, side: Side) -> Option<Price> {
+        self.best(side)
+    }
+
+    /// Puts an order into the book and locks its funds.
+    fn rest(&mut self, side: Side, price: Price, lots: u64, id: u64) -> Result<(), BookError> {
+        let ticks = price.ticks().ok_or(BookError::BadPrice)?;
+        ensure!(lots > 0, BookError::ZeroAmount);
+        let (owner, mut level) = (caller(), self.levels.get((side, price)));
+        ensure!(level.orders.len() < LEVEL_ORDERS_MAX, BookError::LevelFull);
+        let taken = level.orders.iter().any(|order| order.owner == owner && order.id == id);
+        ensure!(!taken, BookError::DuplicateId);
+        level.orders.push(Order { owner, id, lots });
+        self.levels.put((side, price), level);
+        self.count(side, price, true);
+        match side {
+            Side::Buy => self.quote_funds.sub(owner, self.cost(ticks, lots)?),
+            Side::Sell => self.base_funds.sub(owner, self.size(lots)?),
+        }
+        emit(Placed { owner, id, side, ticks, lots });
+        Ok(())
+    }
+
+    /// Fills orders at a price, the oldest first, and pays their owners. Returns how many lots.
+    fn take(&mut self, side: Side, price: Price, ticks: u16, lots: u64) -> Result<u64, BookError> {
+        let (taker, makers) = (caller(), side.other());
+        let (mut left, mut kept) = (lots, Vec::new());
+        for order in self.levels.get((makers, price)).orders {
+            let filled = left.min(order.lots);
+            if filled == 0 {
+                kept.push(order);
+                continue;
+            }
+            left -= filled;
+            match makers {
+                Side::Buy => self.base_funds.add(order.owner, self.size(filled)?),
+                Side::Sell => self.quote_funds.add(order.owner, self.cost(ticks, filled)?),
+            }
+            let (maker, id, rest) = (order.owner, order.id, order.lots - filled);
+            emit(Filled { maker, id, taker, side, ticks, lots: filled, left: rest });
+            if rest > 0 {
+                kept.push(Order { lots: rest, ..order });
+            } else {
+                self.count(makers, price, false);
+            }
+        }
+        self.put_level(makers, price, &Level { orders: kept });
+        Ok(lots - left)
+    }
+
+    /// The best price of a side: digit by digit.
+    fn best(&self, side: Side) -> Option<Price> {
+        let digits = || (0..DIGIT).map(|n| if side == Side::Buy { DIGIT - 1 - n } else { n });
+        let high = digits().find(|high| self.by_high.get((side, *high)) > 0)?;
+        let mid = digits().find(|mid| self.by_mid.get((side, high, *mid)) > 0)?;
+        let low =
+            digits().find(|low| self.levels.contains((side, Price { high, mid, low: *low })))?;
+        Some(Price { high, mid, low })
+    }
+
+    fn count(&mut self, side: Side, price: Price, more: bool) {
+        let (high, mid) = ((side, price.high), (side, price.high, price.mid));
+        if more {
+            self.by_high.add(high, 1);
+            self.by_mid.add(mid, 1);
+        } else {
+            self.by_high.sub(high, 1);
+            self.by_mid.sub(mid, 1);
+        }
+    }
+
+    /// A level without orders is not kept, so that what is there has some.
+    fn put_level(&mut self, side: Side, price: Price, level: &Level) {
+        if level.orders.is_empty() {
+            self.levels.remove((side, price));
+        } else {
+            self.levels.put((side, price), level);
+        }
+    }
+
+    /// What lots cost, in the quote token.
+    fn cost(&self, ticks: u16, lots: u64) -> Result<u128, BookError> {
+        let ticks = u128::from(ticks) * u128::from(lots);
+        bounded(ticks.checked_mul(self.tick.get()))
+    }
+
+    /// What lots are, in the base token.
+    fn size(&self, lots: u64) -> Result<u128, BookError> {
+        bounded(u128::from(lots).checked_mul(self.lot.get()))
+    }
+}
+
+fn sum(a: u128, b: u128) -> Result<u128, BookError> {
+    bounded(a.checked_add(b))
+}
+
+/// One step of a counter is at most 2^127 - 1.
+fn bounded(amount: Option<u128>) -> Result<u128, BookError> {
+    amount.filter(|amount| *amount <= u128::MAX >> 1).ok_or(BookError::TooLarge)
+}

@@ -1,0 +1,294 @@
+//! Rewards by amount and time staked, with an unbonding period.
+//!
+//! Stake one token, earn another, or the same. If the staked token is the shares of a pool, this is yield
+//! farming. A *round* ends when the rewarder pays in a reward, which is shared by tokens times seconds in
+//! the round: whoever stakes a moment before gets what a moment earns.
+//!
+//! Sharing a reward by what is staked usually means that every stake updates a total that every other stake
+//! reads. Here stakes only *add* to totals: the tokens, and tokens times the seconds of the round at which
+//! they came and went. That is enough to know, when a round ends, the tokens times seconds of all of it:
+//! `staked * length - came + went`. An account's own part is in its own cell, and is worth something once
+//! the rate of its round is known. So calls of different accounts do not conflict; the end of a round
+//! conflicts with all of them, and comes once in a while.
+//!
+//! The rate of the round in which an account was last brought up to date is the one thing that it must look
+//! up. A template cannot know that round, so the account says it: `since_round` is the `round` that
+//! [`Staking::stake_of`] shows. A wrong one is refused, and nobody else's call changes it.
+//!
+//! Invariants:
+//! - the contract has at least all stakes, all exits and all rewards that are owed;
+//! - the rewards owed and claimed never exceed those paid in: rates and shares are rounded down;
+//! - a stake can be withdrawn once, `unbonding_ms` after it stopped earning.
+//!
+//! Source: the idea of a reward per token is that of Batog, Boca, Johnson, "Scalable Reward Distribution on
+//! the Ethereum Blockchain" (2018).
+#![no_std]
+
+use kempe_math::mul_div_down;
+use kempe_sdk::interfaces::FungibleClient;
+use kempe_sdk::prelude::*;
+
+mod storage;
+#[cfg(test)]
+mod test;
+
+pub use storage::{
+    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_SECONDS_MAX, Round, SCALE, STAKE_MAX,
+    Stake, Staked, StakingError, Unstaked, Withdrawn,
+};
+use storage::{seconds, sum};
+
+/// Stakes in one token, rewards in another.
+#[contract]
+#[derive(Debug)]
+pub struct Staking {
+    /// What is staked.
+    stake_token: Immutable<Address>,
+    /// What is earned.
+    reward_token: Immutable<Address>,
+    /// Who gives rewards.
+    rewarder: Immutable<Address>,
+    /// How long an amount that stopped earning stays.
+    unbonding_ms: Immutable<u64>,
+    /// The round that runs.
+    current: Item<Round>,
+    /// Rounds that are over, by number.
+    rounds: Map<u64, Ended>,
+    /// What all accounts have at stake.
+    staked: Counter<u128>,
+    /// Tokens that came in this round, times the seconds of the round that had passed.
+    came: Counter<u128>,
+    /// Tokens that went in this round, times the seconds of the round that had passed.
+    went: Counter<u128>,
+    /// What each account has.
+    stakes: Map<Address, Stake>,
+}
+
+#[contract]
+impl Staking {
+    /// Sets up the contract; the first round begins.
+    ///
+    /// # Arguments
+    /// - `stake_token`: what is staked. Not one that takes a fee out of transfers.
+    /// - `reward_token`: what is earned; may be the same.
+    /// - `rewarder`: who ends rounds by paying rewards.
+    /// - `unbonding_ms`: how long an amount stays after it stopped earning.
+    pub fn init(
+        &mut self,
+        stake_token: Address,
+        reward_token: Address,
+        rewarder: Address,
+        unbonding_ms: u64,
+    ) {
+        self.stake_token.set(stake_token);
+        self.reward_token.set(reward_token);
+        self.rewarder.set(rewarder);
+        self.unbonding_ms.set(unbonding_ms);
+        self.current.put(Round { number: 1, start_s: now_s(), earned: 0 });
+    }
+
+    /// Stakes an amount, out of the caller's allowance.
+    ///
+    /// # Arguments
+    /// - `amount`: how much.
+    /// - `since_round`: the `round` of the caller's stake; anything before the first stake.
+    ///
+    /// # Errors
+    /// - [`StakingError::ZeroAmount`], [`StakingError::WrongRound`].
+    /// - [`StakingError::TooLarge`]: the stake would exceed [`STAKE_MAX`].
+    ///
+    /// And whatever the token refuses with.
+    ///
+    /// # Events
+    /// [`Staked`].
+    #[access(
+        read(current, rounds[since_round]),
+        write(stakes[caller]),
+        add(staked, came),
+        calls(stake_token.transfer_from(caller, this, amount))
+    )]
+    pub fn stake(&mut self, amount: u128, since_round: u64) -> Result<(), StakingError> {
+        ensure!(amount > 0, StakingError::ZeroAmount);
+        let (by, current) = (caller(), self.current.get().unwrap_or_default());
+        let mut stake = self.settle(by, &current, since_round)?;
+        stake.amount = sum(stake.amount, amount)?;
+        ensure!(stake.amount <= STAKE_MAX, StakingError::TooLarge);
+        self.stakes.put(by, stake);
+        self.staked.add(amount);
+        self.came.add(moment(amount, &current)?);
+        FungibleClient::new(self.stake_token.get()).transfer_from(by, this(), amount);
+        emit(Staked { by, amount });
+        Ok(())
+    }
+
+    /// Lets an amount stop earning; it can be withdrawn after the unbonding period.
+    ///
+    /// # Arguments
+    /// - `amount`: how much.
+    /// - `since_round`: the `round` of the caller's stake.
+    ///
+    /// # Errors
+    /// - [`StakingError::ZeroAmount`], [`StakingError::InsufficientStake`],
+    ///   [`StakingError::WrongRound`], [`StakingError::TooManyExits`], [`StakingError::TooLarge`].
+    ///
+    /// # Events
+    /// [`Unstaked`].
+    #[access(
+        read(current, rounds[since_round]),
+        write(stakes[caller]),
+        add(staked, went)
+    )]
+    pub fn unstake(&mut self, amount: u128, since_round: u64) -> Result<(), StakingError> {
+        ensure!(amount > 0, StakingError::ZeroAmount);
+        let (by, current) = (caller(), self.current.get().unwrap_or_default());
+        let mut stake = self.settle(by, &current, since_round)?;
+        ensure!(amount <= stake.amount, StakingError::InsufficientStake);
+        ensure!(stake.exits.len() < EXITS_MAX, StakingError::TooManyExits);
+        let ready_ms = time_ms().saturating_add(self.unbonding_ms.get());
+        stake.amount -= amount;
+        stake.exits.push(Exit { amount, ready_ms });
+        self.stakes.put(by, stake);
+        self.staked.sub(amount);
+        self.went.add(moment(amount, &current)?);
+        emit(Unstaked { by, amount, ready_ms });
+        Ok(())
+    }
+
+    /// Pays the caller every amount whose unbonding period is over.
+    ///
+    /// Returns how much.
+    ///
+    /// # Errors
+    /// - [`StakingError::Nothing`]: none is ready.
+    ///
+    /// # Events
+    /// [`Withdrawn`].
+    #[access(write(stakes[caller]), calls(stake_token.transfer(caller, _)))]
+    pub fn withdraw(&mut self) -> Result<u128, StakingError> {
+        let (by, now_ms) = (caller(), time_ms());
+        let mut stake = self.stakes.get(by);
+        let ready = stake.exits.iter().filter(|exit| exit.ready_ms <= now_ms);
+        let amount = ready.fold(0, |amount, exit| amount + exit.amount);
+        ensure!(amount > 0, StakingError::Nothing);
+        stake.exits.retain(|exit| exit.ready_ms > now_ms);
+        self.stakes.put(by, stake);
+        FungibleClient::new(self.stake_token.get()).transfer(by, amount);
+        emit(Withdrawn { by, amount });
+        Ok(amount)
+    }
+
+    /// Pays the caller what it earned in rounds that are over.
+    ///
+    /// # Arguments
+    /// - `since_round`: the `round` of the caller's stake.
+    ///
+    /// Returns how much.
+    ///
+    /// # Errors
+    /// - [`StakingError::WrongRound`], [`StakingError::TooLarge`].
+    /// - [`StakingError::Nothing`]: nothing is owed.
+    ///
+    /// # Events
+    /// [`Claimed`].
+    #[access(
+        read(current, rounds[since_round]),
+        write(stakes[caller]),
+        calls(reward_token.transfer(caller, _))
+    )]
+    pub fn claim(&mut self, since_round: u64) -> Result<u128, StakingError> {
+        let (by, current) = (caller(), self.current.get().unwrap_or_default());
+        let mut stake = self.settle(by, &current, since_round)?;
+        let amount = core::mem::take(&mut stake.owed);
+        ensure!(amount > 0, StakingError::Nothing);
+        self.stakes.put(by, stake);
+        FungibleClient::new(self.reward_token.get()).transfer(by, amount);
+        emit(Claimed { by, amount });
+        Ok(amount)
+    }
+
+    /// Ends the round: shares a reward, out of the caller's allowance, by tokens times seconds in it.
+    ///
+    /// # Arguments
+    /// - `amount`: the reward. What rounding leaves of it stays in the contract.
+    /// - `round`: the number of the round that runs.
+    ///
+    /// # Errors
+    /// - [`StakingError::NotRewarder`], [`StakingError::ZeroAmount`], [`StakingError::WrongRound`].
+    /// - [`StakingError::NothingStaked`]: no token was there for a second.
+    /// - [`StakingError::TooLarge`]: the reward for a token is beyond 128 bits, times [`SCALE`].
+    ///
+    /// # Events
+    /// [`Distributed`].
+    #[access(
+        read(staked),
+        write(current, rounds[round], came, went),
+        calls(reward_token.transfer_from(caller, this, amount))
+    )]
+    pub fn distribute(&mut self, amount: u128, round: u64) -> Result<(), StakingError> {
+        ensure!(caller() == self.rewarder.get(), StakingError::NotRewarder);
+        ensure!(amount > 0, StakingError::ZeroAmount);
+        let current = self.current.get().unwrap_or_default();
+        ensure!(round == current.number, StakingError::WrongRound);
+        let end_s = now_s();
+        let most = sum(seconds(self.staked.get(), current.start_s, end_s)?, self.went.get())?;
+        let weight = most.checked_sub(self.came.get()).ok_or(StakingError::TooLarge)?;
+        ensure!(weight > 0, StakingError::NothingStaked);
+        let rate = mul_div_down(amount, SCALE, weight).ok_or(StakingError::TooLarge)?;
+        let earned = sum(current.earned, seconds(rate, current.start_s, end_s)?)?;
+        self.rounds.put(round, Ended { end_s, rate, earned });
+        self.current.put(Round { number: round + 1, start_s: end_s, earned });
+        self.came.put(0);
+        self.went.put(0);
+        FungibleClient::new(self.reward_token.get()).transfer_from(caller(), this(), amount);
+        emit(Distributed { round, amount, weight });
+        Ok(())
+    }
+
+    /// What an account has in the contract, as of when it was last brought up to date.
+    #[access(read(stakes[of]))]
+    pub fn stake_of(&self, of: Address) -> Stake {
+        self.stakes.get(of)
+    }
+
+    /// What an account could claim now.
+    ///
+    /// # Errors
+    /// - [`StakingError::WrongRound`], [`StakingError::TooLarge`].
+    #[access(read(current, stakes[of], rounds[since_round]))]
+    pub fn claimable(&self, of: Address, since_round: u64) -> Result<u128, StakingError> {
+        let current = self.current.get().unwrap_or_default();
+        self.settle(of, &current, since_round).map(|stake| stake.owed)
+    }
+
+    /// The round that runs.
+    #[access(read(current))]
+    pub fn current(&self) -> Round {
+        self.current.get().unwrap_or_default()
+    }
+
+    /// What all accounts have at stake.
+    #[access(read(staked))]
+    pub fn total_staked(&self) -> u128 {
+        self.staked.get()
+    }
+
+    /// An account's stake, up to date.
+    fn settle(&self, of: Address, current: &Round, since: u64) -> Result<Stake, StakingError> {
+        let stake = self.stakes.get(of);
+        ensure!(stake.round == 0 || stake.round == since, StakingError::WrongRound);
+        let ended = self.rounds.try_get(since);
+        stake.settled(current, ended.as_ref(), now_s())
+    }
+}
+
+/// The block's time in seconds. A stake reckons in whole seconds, the same for everybody.
+fn now_s() -> u64 {
+    time_ms() / 1_000
+}
+
+/// Tokens times the seconds of the round that have passed.
+fn moment(amount: u128, current: &Round) -> Result<u128, StakingError> {
+    let now_s = now_s();
+    ensure!(now_s.saturating_sub(current.start_s) <= ROUND_SECONDS_MAX, StakingError::TooLarge);
+    seconds(amount, current.start_s, now_s)
+}

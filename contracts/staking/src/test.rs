@@ -1,0 +1,207 @@
+//! The rules of staking, run natively.
+
+extern crate std;
+
+use kempe_sdk::prelude::*;
+use kempe_sdk::testing::{Instance, Receipt, TestChain};
+use kempe_token::Token;
+
+use crate::{
+    Claimed, Distributed, EXITS_MAX, Ended, Exit, Round, SCALE, STAKE_MAX, Stake, Staked, Staking,
+    StakingError, Unstaked, Withdrawn,
+};
+
+const UNBONDING_MS: u64 = 10_000;
+
+struct Setup {
+    chain: TestChain,
+    token: Instance<Token>,
+    reward: Instance<Token>,
+    staking: Instance<Staking>,
+    rewarder: Address,
+    ann: Address,
+    ben: Address,
+    /// When the first round began.
+    start_s: u64,
+}
+
+fn setup() -> Setup {
+    let mut chain = TestChain::native();
+    let [rewarder, ann, ben] = ["rewarder", "ann", "ben"].map(|name| chain.account(name));
+    let token = chain.deploy::<Token>(rewarder, (rewarder,));
+    let reward = chain.deploy::<Token>(rewarder, (rewarder,));
+    let start_s = chain.time_ms() / 1_000;
+    let args = (token.address(), reward.address(), rewarder, UNBONDING_MS);
+    let staking = chain.deploy::<Staking>(rewarder, args);
+    for (token, who) in [(&token, ann), (&token, ben), (&reward, rewarder)] {
+        chain.send(rewarder, token, "mint", (who, STAKE_MAX * 2)).assert_ok();
+        chain.send(who, token, "approve", (staking.address(), u128::MAX)).assert_ok();
+    }
+    Setup { chain, token, reward, staking, rewarder, ann, ben, start_s }
+}
+
+impl Setup {
+    /// The next block is this many seconds after the start.
+    fn at(&mut self, seconds: u64) {
+        let now = self.chain.time_ms();
+        self.chain.advance_ms((self.start_s + seconds) * 1_000 - now);
+    }
+
+    fn stake_of(&mut self, of: Address) -> Stake {
+        self.chain.view(&self.staking, "stake_of", (of,))
+    }
+
+    /// A call with the round that the caller's stake has.
+    fn act(&mut self, by: Address, method: &str, amount: u128) -> Receipt {
+        let round = self.stake_of(by).round;
+        self.chain.send(by, &self.staking, method, (amount, round))
+    }
+
+    fn distribute(&mut self, amount: u128) -> Receipt {
+        let round = self.chain.view::<Round>(&self.staking, "current", ()).number;
+        self.chain.send(self.rewarder, &self.staking, "distribute", (amount, round))
+    }
+
+    fn claim(&mut self, by: Address) -> Receipt {
+        let round = self.stake_of(by).round;
+        self.chain.send(by, &self.staking, "claim", (round,))
+    }
+
+    fn claimable(&mut self, of: Address) -> u128 {
+        let round = self.stake_of(of).round;
+        self.chain.view(&self.staking, "claimable", (of, round))
+    }
+}
+
+#[test]
+fn a_reward_is_shared_by_tokens_times_seconds() {
+    let mut s = setup();
+    s.at(10);
+    let receipt = s.act(s.ann, "stake", 100);
+    assert_eq!(receipt.events::<Staked>(), [Staked { by: s.ann, amount: 100 }]);
+    s.at(60);
+    s.act(s.ben, "stake", 300).assert_ok();
+    s.at(110);
+    // 100 tokens for 100 seconds, 300 for 50.
+    let receipt = s.distribute(2_500);
+    let event = Distributed { round: 1, amount: 2_500, weight: 25_000 };
+    assert_eq!(receipt.events::<Distributed>(), [event]);
+    assert_eq!((s.claimable(s.ann), s.claimable(s.ben)), (1_000, 1_500));
+    s.at(120);
+    // A round in which nothing changes: 100 to 300.
+    s.distribute(400).assert_ok();
+    let receipt = s.claim(s.ann);
+    assert_eq!(receipt.events::<Claimed>(), [Claimed { by: s.ann, amount: 1_100 }]);
+    assert_eq!(s.claim(s.ben).value::<u128>(), 1_800);
+    s.claim(s.ben).assert_revert(StakingError::Nothing);
+    assert_eq!(s.chain.view::<u128>(&s.reward, "balance", (s.staking.address(),)), 0);
+    assert_eq!(s.chain.view::<u128>(&s.staking, "total_staked", ()), 400);
+}
+
+#[test]
+fn coming_for_a_moment_earns_a_moment() {
+    let mut s = setup();
+    s.at(10);
+    s.act(s.ann, "stake", 1).assert_ok();
+    s.at(1_009);
+    s.act(s.ben, "stake", 1_000).assert_ok();
+    s.distribute(1_999).assert_ok();
+    // At 1,010: a thousand seconds of one token, one second of a thousand.
+    assert_eq!((s.claimable(s.ann), s.claimable(s.ben)), (999, 999));
+}
+
+#[test]
+fn unstaking_stops_earning_and_pays_after_the_unbonding_period() {
+    let mut s = setup();
+    s.at(10);
+    s.act(s.ann, "stake", 100).assert_ok();
+    s.at(20);
+    s.act(s.ben, "stake", 100).assert_ok();
+    s.at(30);
+    let ready_ms = s.chain.time_ms() + UNBONDING_MS;
+    let receipt = s.act(s.ann, "unstake", 60);
+    assert_eq!(receipt.events::<Unstaked>(), [Unstaked { by: s.ann, amount: 60, ready_ms }]);
+    assert_eq!(s.stake_of(s.ann).exits, [Exit { amount: 60, ready_ms }]);
+    s.chain.send(s.ann, &s.staking, "withdraw", ()).assert_revert(StakingError::Nothing);
+    s.at(40);
+    let receipt = s.chain.send(s.ann, &s.staking, "withdraw", ());
+    assert_eq!(receipt.events::<Withdrawn>(), [Withdrawn { by: s.ann, amount: 60 }]);
+    s.at(50);
+    // ann: 100 for 20 seconds and 40 for 20; ben: 100 for 30.
+    s.distribute(5_800).assert_ok();
+    assert_eq!((s.claimable(s.ann), s.claimable(s.ben)), (2_800, 3_000));
+    s.act(s.ann, "unstake", 41).assert_revert(StakingError::InsufficientStake);
+    s.act(s.ann, "unstake", 40).assert_ok();
+    assert_eq!(s.claim(s.ann).value::<u128>(), 2_800);
+    s.at(100);
+    // ann: 40 for 2 seconds; ben: 100 for 50.
+    s.distribute(500).assert_ok();
+    assert_eq!((s.claimable(s.ann), s.claimable(s.ben)), (500 * 80 / 5_080, 3_000 + 492));
+}
+
+#[test]
+fn refusals() {
+    let mut s = setup();
+    s.act(s.ann, "stake", 0).assert_revert(StakingError::ZeroAmount);
+    s.act(s.ann, "unstake", 0).assert_revert(StakingError::ZeroAmount);
+    s.act(s.ann, "stake", STAKE_MAX + 1).assert_revert(StakingError::TooLarge);
+    s.act(s.ann, "unstake", 1).assert_revert(StakingError::InsufficientStake);
+    s.distribute(5).assert_revert(StakingError::NothingStaked);
+    s.distribute(0).assert_revert(StakingError::ZeroAmount);
+    s.chain
+        .send(s.ann, &s.staking, "distribute", (5u128, 1u64))
+        .assert_revert(StakingError::NotRewarder);
+    s.act(s.ann, "stake", STAKE_MAX).assert_ok();
+    for method in ["stake", "unstake"] {
+        s.chain
+            .send(s.ann, &s.staking, method, (1u128, 2u64))
+            .assert_revert(StakingError::WrongRound);
+    }
+    s.chain.send(s.ann, &s.staking, "claim", (0u64,)).assert_revert(StakingError::WrongRound);
+    s.chain
+        .view_as(s.ann, &s.staking, "claimable", (s.ann, 7u64))
+        .assert_revert(StakingError::WrongRound);
+    s.chain
+        .send(s.rewarder, &s.staking, "distribute", (5u128, 2u64))
+        .assert_revert(StakingError::WrongRound);
+    for _ in 0..EXITS_MAX {
+        s.act(s.ann, "unstake", 1).assert_ok();
+    }
+    s.act(s.ann, "unstake", 1).assert_revert(StakingError::TooManyExits);
+}
+
+#[test]
+fn numbers_that_are_too_large() {
+    let mut s = setup();
+    s.act(s.ann, "stake", 1).assert_ok();
+    s.chain.advance_ms(1_000);
+    let most = u128::MAX / SCALE;
+    s.chain.send(s.rewarder, &s.reward, "mint", (s.rewarder, u128::MAX >> 2)).assert_ok();
+    s.distribute(most * 10_000).assert_revert(StakingError::TooLarge);
+    s.chain.advance_ms((1 << 30) * 1_000);
+    s.act(s.ann, "stake", 1).assert_revert(StakingError::TooLarge);
+    let stake = Stake { amount: 2, round: 1, ..Stake::default() };
+    let current = Round { number: 2, start_s: 5, earned: 10 };
+    let ended = Ended { end_s: 5, rate: u128::MAX, earned: 11 };
+    for ended in [Some(&ended), None] {
+        let error = ended.map_or(StakingError::WrongRound, |_| StakingError::TooLarge);
+        assert_eq!(stake.clone().settled(&current, ended, 6), Err(error));
+    }
+}
+
+#[test]
+fn accounts_do_not_wait_for_each_other() {
+    let mut s = setup();
+    // Another token on the way in than on the way out of another contract would not matter: what the
+    // token declares for its receiver's balance does. Unstaking and claiming touch no shared balance.
+    for who in [s.ann, s.ben] {
+        s.act(who, "stake", 100).assert_ok();
+    }
+    let report = s.chain.block([
+        s.staking.tx(s.ann, "unstake", (10u128, 1u64)),
+        s.staking.tx(s.ben, "unstake", (20u128, 1u64)),
+        s.staking.tx(s.rewarder, "distribute", (5u128, 1u64)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+    assert_eq!(s.chain.view::<u128>(&s.token, "balance", (s.staking.address(),)), 200);
+}
