@@ -3,8 +3,21 @@
 //!
 //! `KEMPE_CALLS` changes the number, for a longer run.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod common;
+mod escrow;
+mod futures;
+mod governance;
+mod lending;
+mod multisig;
 mod nft;
+mod options;
+mod oracle;
+mod orderbook;
+mod staking;
 mod token;
+mod vesting;
 
 /// How many calls a campaign makes.
 fn n_calls() -> usize {

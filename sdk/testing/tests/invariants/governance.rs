@@ -1,0 +1,152 @@
+//! Governance: what is executed was voted for, and locked tokens stay.
+//!
+//! A block has one call, for the reason that the multisig's campaign gives.
+
+use std::collections::BTreeMap;
+
+use kempe_abi::{Address, Encode, Hash};
+use kempe_governance::{
+    Choice, Executed, Governance, History, Proposal, Proposed, Settings, Stage, Step, Tally, Voted,
+};
+use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain};
+use kempe_token::Token;
+
+use crate::common::{any_size, balance, expect, one};
+use crate::{PEOPLE, n_calls};
+
+const FUNDS: u128 = 1 << 50;
+
+struct World {
+    gov: Instance<Governance>,
+    token: Instance<Token>,
+    people: Vec<Address>,
+    /// The last proposals, and what was voted on each.
+    proposals: BTreeMap<Hash, Tally>,
+    ids: Vec<Hash>,
+    executed: Vec<Hash>,
+    wrong: Vec<String>,
+}
+
+fn setup(chain: &mut TestChain) -> World {
+    let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
+    let token = chain.deploy::<Token>(people[0], (people[0],));
+    let settings = Settings {
+        delay_ms: 4_000,
+        voting_ms: 40_000,
+        timelock_ms: 10_000,
+        grace_ms: 60_000,
+        quorum_bp: 2_000,
+        threshold: 100,
+    };
+    let gov = chain.deploy::<Governance>(people[0], (token.address(), settings));
+    crate::common::endow(chain, &token, &people, FUNDS, gov.address());
+    chain.send(people[0], &token, "mint", (gov.address(), FUNDS)).assert_ok();
+    World {
+        gov,
+        token,
+        people,
+        proposals: BTreeMap::new(),
+        ids: Vec::new(),
+        executed: Vec::new(),
+        wrong: Vec::new(),
+    }
+}
+
+fn pay(w: &World, rng: &mut Rng) -> Step {
+    let mut args = Vec::new();
+    // Now and then more than the treasury has, though not more than the contract.
+    (one(&w.people, rng), any_size(rng, 50)).serialize(&mut args).unwrap();
+    Step::call(w.token.address(), "transfer", args)
+}
+
+fn some_id(w: &World, rng: &mut Rng) -> Hash {
+    let from = w.ids.len().saturating_sub(8);
+    rng.choice(&w.ids[from..]).copied().unwrap_or(Hash::ZERO)
+}
+
+/// A proposal at this stage, if there is one: most moments are not for executing.
+fn at_stage(w: &World, rng: &mut Rng, chain: &mut TestChain, stage: Stage) -> Hash {
+    let from = w.ids.len().saturating_sub(40);
+    let found = w.ids[from..].iter().copied().find(|id| {
+        !w.executed.contains(id)
+            && chain.view::<Option<Stage>>(&w.gov, "stage", (*id,)) == Some(stage)
+    });
+    found.unwrap_or_else(|| some_id(w, rng))
+}
+
+fn observe(w: &mut World, receipt: &Receipt) {
+    for Proposed { id, .. } in receipt.events::<Proposed>() {
+        w.proposals.insert(id, Tally::default());
+        w.ids.push(id);
+    }
+    for Voted { id, choice, power, .. } in receipt.events::<Voted>() {
+        let tally = w.proposals.entry(id).or_default();
+        match choice {
+            Choice::Against => tally.against += power,
+            Choice::For => tally.in_favor += power,
+            Choice::Abstain => tally.abstaining += power,
+        }
+    }
+    for Executed { id } in receipt.events::<Executed>() {
+        let tally = w.proposals[&id];
+        if w.executed.contains(&id) || tally.in_favor <= tally.against {
+            w.wrong.push(format!("{id} {tally:?}"));
+        }
+        w.executed.push(id);
+    }
+}
+
+fn campaign() -> Campaign<World> {
+    let campaign = Campaign::new(setup).blocks(1, 2_000);
+    [("lock", 4), ("unlock", 2)]
+        .into_iter()
+        .fold(campaign, |campaign, (method, weight)| {
+            campaign.call(weight, method, move |w, rng, _| {
+                w.gov.tx(one(&w.people, rng), method, (any_size(rng, 44),))
+            })
+        })
+        .call(2, "propose", |w, rng, _| {
+            let steps: Vec<Step> = (0..rng.usize(1..3)).map(|_| pay(w, rng)).collect();
+            w.gov.tx(one(&w.people, rng), "propose", (steps, Hash::ZERO, rng.u64(..)))
+        })
+        .call(12, "vote", |w, rng, chain| {
+            let id = at_stage(w, rng, chain, Stage::Voting);
+            let choice = one(&[Choice::For, Choice::For, Choice::Against, Choice::Abstain], rng);
+            w.gov.tx(one(&w.people, rng), "vote", (id, choice))
+        })
+        .call(3, "execute", |w, rng, chain| {
+            let id = at_stage(w, rng, chain, Stage::Ready);
+            w.gov.tx(one(&w.people, rng), "execute", (id,))
+        })
+        .call(1, "cancel", |w, rng, _| w.gov.tx(one(&w.people, rng), "cancel", (some_id(w, rng),)))
+        .observe(|w, _, receipt| observe(w, receipt))
+        .invariant("what is executed was voted for, once", |w, _| {
+            expect(w.wrong.is_empty(), || w.wrong.join(", "))
+        })
+        .invariant("the last tallies are what was voted, and quorums hold", |w, chain| {
+            let from = w.ids.len().saturating_sub(6);
+            w.ids[from..].iter().try_for_each(|id| {
+                let tally: Tally = chain.view(&w.gov, "tally", (*id,));
+                let proposal = chain.view::<Option<Proposal>>(&w.gov, "proposal", (*id,)).unwrap();
+                let quorate = tally.in_favor + tally.abstaining >= proposal.quorum;
+                let fair = !w.executed.contains(id) || (quorate && proposal.closed);
+                expect(tally == w.proposals[id] && fair, || format!("{tally:?} {proposal:?}"))
+            })
+        })
+        .invariant("locked tokens are there", |w, chain| {
+            let total: u128 = chain.view(&w.gov, "total", ());
+            let power: u128 = w
+                .people
+                .iter()
+                .map(|who| chain.view::<History>(&w.gov, "history", (*who,)).now())
+                .sum();
+            let has = balance(chain, &w.token, w.gov.address());
+            expect(power == total && has >= total, || format!("{power} {total} {has}"))
+        })
+}
+
+#[test]
+fn governance() {
+    let wasm = [kempe_contracts::GOVERNANCE, kempe_contracts::TOKEN];
+    kempe_testing::run(&campaign(), n_calls() / 2, &wasm);
+}

@@ -1,0 +1,94 @@
+//! Options: what holders may ask for is locked, and what writers get is what is left.
+
+use kempe_abi::Address;
+use kempe_options::{OptionError, Options, Series, Sums};
+use kempe_sdk::testing::{Campaign, Instance, TestChain};
+use kempe_token::Token;
+
+use crate::common::{any_size, balance, endow, expect, one};
+use crate::{PEOPLE, n_calls};
+
+const ONE: u128 = 1_000_000_000_000_000_000;
+
+struct World {
+    options: Instance<Options>,
+    series: Series,
+    locked: Instance<Token>,
+    paid: Instance<Token>,
+    people: Vec<Address>,
+}
+
+fn setup(chain: &mut TestChain, put: bool, open_ms: u64) -> World {
+    let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
+    let tokens = [0, 1].map(|_| chain.deploy::<Token>(people[0], (people[0],)));
+    let series = Series {
+        underlying: tokens[0].address(),
+        quote: tokens[1].address(),
+        strike: ONE / 7 * 3,
+        expiry_ms: chain.time_ms() + open_ms,
+        put,
+    };
+    let options = chain.deploy::<Options>(people[0], (series,));
+    for token in &tokens {
+        endow(chain, token, &people, 1 << 70, options.address());
+    }
+    let [locked, paid] = if put { [tokens[1], tokens[0]] } else { tokens };
+    World { options, series, locked, paid, people }
+}
+
+fn written(w: &World, chain: &mut TestChain) -> u128 {
+    w.people.iter().map(|who| chain.view::<u128>(&w.options, "written", (*who,))).sum()
+}
+
+fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
+    let campaign = Campaign::new(move |chain| setup(chain, put, open_ms)).blocks(12, 2_000);
+    [("write", 6, 40), ("close", 2, 30), ("exercise", 3, 30)]
+        .into_iter()
+        .fold(campaign, |campaign, (method, weight, bits)| {
+            campaign.call(weight, method, move |w, rng, _| {
+                w.options.tx(one(&w.people, rng), method, (any_size(rng, bits),))
+            })
+        })
+        .call(3, "transfer", |w, rng, _| {
+            let args = (one(&w.people, rng), any_size(rng, 40));
+            w.options.tx(one(&w.people, rng), "transfer", args)
+        })
+        .attack(1, "settle", |w, rng, _| w.options.tx(one(&w.people, rng), "settle", ()))
+        .invariant("options are held by somebody", |w, chain| {
+            let sums: Sums = chain.view(&w.options, "sums", ());
+            let held: u128 =
+                w.people.iter().map(|who| chain.view::<u128>(&w.options, "balance", (*who,))).sum();
+            expect(held == sums.options && held <= sums.written, || format!("{held} {sums:?}"))
+        })
+        .invariant("what holders may ask for is locked", |w, chain| {
+            let sums: Sums = chain.view(&w.options, "sums", ());
+            let asked =
+                w.series.unlocked(sums.options).map_err(|e: OptionError| format!("{e:?}"))?;
+            expect(asked <= sums.locked, || format!("{asked} {sums:?}"))
+        })
+        .invariant("the contract has what is not settled", |w, chain| {
+            let sums: Sums = chain.view(&w.options, "sums", ());
+            let open = written(w, chain);
+            let has = [w.locked, w.paid].map(|token| balance(chain, &token, w.options.address()));
+            if open == sums.written {
+                return expect(has == [sums.locked, sums.paid], || format!("{has:?} {sums:?}"));
+            }
+            // Some writers are settled, rounded down: the others' parts are there.
+            let part = |sum: u128| kempe_math::mul_div_down(sum, open, sums.written).unwrap();
+            let parts = [part(sums.locked), part(sums.paid)];
+            expect(has[0] >= parts[0] && has[1] >= parts[1], || format!("{has:?} {parts:?}"))
+        })
+}
+
+#[test]
+fn calls_and_puts() {
+    let wasm = [kempe_contracts::OPTIONS, kempe_contracts::TOKEN];
+    for put in [false, true] {
+        // A block takes two seconds on average: half of the calls come before the expiry.
+        let n = n_calls() / 2;
+        let open_ms = n as u64 * 150;
+        let summary = kempe_testing::run(&campaign(put, open_ms), n, &wasm);
+        assert!(summary.widest_batch > 2, "{summary:?}");
+        assert!(summary.succeeded["settle"].0 > 2, "{summary:?}");
+    }
+}
