@@ -6,12 +6,25 @@
 //! makes blocks of them that run on the executor alone.
 
 mod memory;
+mod input;
+mod lab;
+mod pattern;
+mod planning;
+mod simulate;
 mod token_block;
 mod trace;
 mod transfers;
 mod workload;
 
 pub use memory::keep_freed_memory;
+pub use input::{Input, InputTx};
+pub use lab::{
+    BuildTime, Change, Comparison, LabReport, Machine, PlotError, REPORT_VERSION, Row, Rung, SHOWN,
+    compare, html, is_serializable, ladder, simulate_rows,
+};
+pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
+pub use planning::planning_ns;
+pub use simulate::{Overheads, Simulated, Span, simulate};
 pub use token_block::{BALANCE, TokenBlock, TokenError, TokenWorld, account_address, run_block};
 pub use trace::{LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx};
 pub use transfers::{AMOUNT_MAX, TransferSpec, Transfers, transfer_accesses, transfers};

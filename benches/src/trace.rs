@@ -148,36 +148,16 @@ impl Trace {
     /// [`TraceError`], for the first fault.
     pub fn read(mut source: impl BufRead, file: &Path) -> Result<Self, TraceError> {
         let mut trace = Self::default();
-        let mut line = Vec::new();
-        loop {
-            let expected = trace.txs.len();
-            let fail = |column, fault| fail(file, expected + 1, column, fault);
-            line.clear();
-            let mut limited = source.by_ref().take(LINE_BYTES_MAX as u64 + 1);
-            limited.read_until(b'\n', &mut line).map_err(|error| fail(0, error.into()))?;
-            if line.is_empty() {
-                break;
-            }
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            }
-            if line.len() > LINE_BYTES_MAX {
-                return Err(fail(LINE_BYTES_MAX + 1, TraceFault::LineTooLong));
-            }
-            if expected == TRACE_TXS_MAX {
-                return Err(fail(0, TraceFault::TooManyTxs));
-            }
-            let tx: TraceTx = serde_json::from_slice(&line)
-                .map_err(|error| fail(error.column(), TraceFault::Line(plain(&error))))?;
-            if tx.tx != expected as u64 {
-                return Err(fail(0, TraceFault::Position { found: tx.tx, expected }));
+        each_line(&mut source, file, |at, line| {
+            let tx: TraceTx = serde_json::from_slice(line)
+                .map_err(|error| (error.column(), TraceFault::Line(plain(&error))))?;
+            if tx.tx != at as u64 {
+                return Err((0, TraceFault::Position { found: tx.tx, expected: at }));
             }
             trace.txs.push(tx);
-        }
-        match trace.txs.is_empty() {
-            true => Err(fail(file, 0, 0, TraceFault::Empty)),
-            false => Ok(trace),
-        }
+            Ok(())
+        })?;
+        Ok(trace)
     }
 
     /// The accesses, for a scheduler: `writes` are [`AccessKind::Write`], and so is a key that is
@@ -199,6 +179,25 @@ impl Trace {
         accesses
     }
 
+    /// For each access of [`accesses`](Self::accesses), whether it writes a key whose value the
+    /// program never used.
+    #[must_use]
+    pub fn blind(&self, accesses: &Accesses) -> Vec<bool> {
+        let mut slots = Numbers::default();
+        let mut blind = Vec::with_capacity(accesses.n_accesses());
+        for (tx, row) in self.txs.iter().zip(accesses.rows()) {
+            // The same numbering as that of the accesses.
+            let keys = [&tx.reads, &tx.writes, &tx.adds];
+            keys.into_iter().flatten().for_each(|&key| _ = slots.of(key));
+            let mut unused: Vec<u32> = tx.blind.iter().filter_map(|key| slots.get(key)).collect();
+            unused.sort_unstable();
+            blind.extend(row.iter().map(|access| {
+                access.kind == AccessKind::Write && unused.binary_search(&access.slot).is_ok()
+            }));
+        }
+        blind
+    }
+
     /// The cost of each transaction: its nanoseconds, at least 1.
     #[must_use]
     pub fn costs(&self) -> Vec<u64> {
@@ -218,6 +217,39 @@ impl Trace {
     }
 }
 
+/// Calls `each` with every line and its position; refuses a file without lines, too many, or too
+/// long ones. What `each` refuses is a column and a fault.
+pub(crate) fn each_line(
+    source: &mut impl BufRead,
+    file: &Path,
+    mut each: impl FnMut(usize, &[u8]) -> Result<(), (usize, TraceFault)>,
+) -> Result<(), TraceError> {
+    let mut line = Vec::new();
+    for at in 0.. {
+        let fail = |column, fault| fail(file, at + 1, column, fault);
+        line.clear();
+        let mut limited = source.by_ref().take(LINE_BYTES_MAX as u64 + 1);
+        limited.read_until(b'\n', &mut line).map_err(|error| fail(0, error.into()))?;
+        if line.is_empty() && at == 0 {
+            break;
+        }
+        if line.is_empty() {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        if line.len() > LINE_BYTES_MAX {
+            return Err(fail(LINE_BYTES_MAX + 1, TraceFault::LineTooLong));
+        }
+        if at == TRACE_TXS_MAX {
+            return Err(fail(0, TraceFault::TooManyTxs));
+        }
+        each(at, &line).map_err(|(column, fault)| fail(column, fault))?;
+    }
+    Err(fail(file, 0, 0, TraceFault::Empty))
+}
+
 /// Numbers things from 0 in the order in which they are first seen.
 #[derive(Debug)]
 pub(crate) struct Numbers<K>(HashMap<K, u32>);
@@ -229,13 +261,21 @@ impl<K> Default for Numbers<K> {
 }
 
 impl<K: Eq + Hash> Numbers<K> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn of(&mut self, key: K) -> u32 {
         let next = u32::try_from(self.0.len()).expect("2^32 different keys do not fit into memory");
         *self.0.entry(key).or_insert(next)
     }
+
+    fn get(&self, key: &K) -> Option<u32> {
+        self.0.get(key).copied()
+    }
 }
 
-fn fail(file: &Path, line: usize, column: usize, fault: TraceFault) -> TraceError {
+pub(crate) fn fail(file: &Path, line: usize, column: usize, fault: TraceFault) -> TraceError {
     TraceError { file: file.to_owned(), line, column, fault }
 }
 
@@ -243,7 +283,7 @@ fn fail(file: &Path, line: usize, column: usize, fault: TraceFault) -> TraceErro
 const MESSAGE_CHARS_MAX: usize = 160;
 
 /// The parser's message without its "at line 1 column 7", which would contradict the true line.
-fn plain(error: &serde_json::Error) -> String {
+pub(crate) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let text = text.strip_suffix(&place).unwrap_or(&text);
@@ -263,5 +303,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
 }
 
+#[cfg(test)]
+pub(crate) use tests::recorded;
 #[cfg(test)]
 mod tests;

@@ -189,10 +189,14 @@ fn two_by(table: &[f64], rng: &mut Rng, n_accounts: usize) -> (usize, usize) {
     (first, second.unwrap_or((first + 1) % n_accounts))
 }
 
-/// The cumulated weights. `libm` computes the powers, because the system's may round differently.
 fn zipf_table(n_accounts: usize, exponent_percent: u32) -> Vec<f64> {
-    let exponent = f64::from(exponent_percent) / 100.0;
-    let ranks = (1..=u32::try_from(n_accounts).unwrap_or(u32::MAX)).map(f64::from);
+    zipf_sums(n_accounts as u64, f64::from(exponent_percent) / 100.0)
+}
+
+/// The cumulated weights of ranks 1 to `n`. `libm` computes the powers, because the system's may round
+/// differently.
+pub(crate) fn zipf_sums(n: u64, exponent: f64) -> Vec<f64> {
+    let ranks = (1..=u32::try_from(n).unwrap_or(u32::MAX)).map(f64::from);
     let weights = ranks.map(|rank| 1.0 / libm::pow(rank, exponent));
     let sums = weights.scan(0.0, |sum, weight| {
         *sum += weight;

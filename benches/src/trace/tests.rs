@@ -87,7 +87,7 @@ fn a_missing_file_is_named() {
 }
 
 /// The recorded blocks beside the workspace, if there are some.
-fn recorded() -> Vec<PathBuf> {
+pub(crate) fn recorded() -> Vec<PathBuf> {
     let traces = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces");
     let folders = std::fs::read_dir(traces).into_iter().flatten().flatten();
     let files = folders.flat_map(|folder| std::fs::read_dir(folder.path()).into_iter().flatten());

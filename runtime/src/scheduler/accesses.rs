@@ -128,6 +128,7 @@ pub struct Block<'a> {
     costs: &'a [u64],
     senders: &'a [u32],
     unlisted: &'a [bool],
+    blind: &'a [bool],
 }
 
 /// Why the parts do not make a [`Block`].
@@ -137,7 +138,7 @@ pub enum BlockError {
     /// A column has neither no entry nor one for each transaction.
     #[error("column={column} has n_entries={found} for n_txs={n_txs}")]
     Length {
-        /// The column: costs, senders or unlisted.
+        /// The column: costs, senders or unlisted; or blind, which has one for each access.
         column: &'static str,
         /// How many entries it has.
         found: usize,
@@ -190,7 +191,40 @@ impl<'a> Block<'a> {
         if let Some(tx) = senders.iter().position(|&sender| sender as usize >= n_txs) {
             return Err(BlockError::Sender { tx, sender: senders[tx], n_txs });
         }
-        Ok(Self { n_txs: count, accesses, costs, senders, unlisted })
+        Ok(Self { n_txs: count, accesses, costs, senders, unlisted, blind: &[] })
+    }
+
+    /// Says for each access, in the order of [`Accesses::rows`], whether it writes without reading.
+    /// Such a write needs no version before it; everything else takes it as a write like any other.
+    ///
+    /// # Errors
+    /// [`BlockError::Length`], if there is not one for each access.
+    pub fn with_blind(self, blind: &'a [bool]) -> Result<Self, BlockError> {
+        let n_accesses = self.accesses.n_accesses();
+        if blind.len() != n_accesses {
+            let (found, n_txs) = (blind.len(), n_accesses);
+            return Err(BlockError::Length { column: "blind", found, n_txs });
+        }
+        Ok(Self { blind, ..self })
+    }
+
+    /// Whether an access of a transaction, by its position in the row, writes without reading.
+    #[must_use]
+    pub fn is_blind(&self, tx: u32, at: usize) -> bool {
+        let first = || self.accesses.offsets[tx as usize] as usize;
+        !self.blind.is_empty() && self.blind.get(first() + at).copied().unwrap_or(false)
+    }
+
+    /// The same block with a cost for each transaction.
+    ///
+    /// # Errors
+    /// [`BlockError::Length`], if there is not one for each.
+    pub fn with_costs(self, costs: &'a [u64]) -> Result<Self, BlockError> {
+        let n_txs = self.n_txs();
+        if costs.len() != n_txs {
+            return Err(BlockError::Length { column: "costs", found: costs.len(), n_txs });
+        }
+        Ok(Self { costs, ..self })
     }
 
     /// The accesses.

@@ -2,7 +2,7 @@
 
 use kempe_abi::AccessKind::{Add, Read, Write};
 
-use super::{Block, ConflictGraph, Mode};
+use super::{Block, ConflictGraph, Form, Mode, Plan};
 
 /// Four lower bounds on the time that a block takes, in the unit of its costs.
 ///
@@ -87,4 +87,48 @@ pub fn lower_bound(block: &Block<'_>, n_workers: u64, mode: Mode) -> LowerBound 
         heaviest_key: keys.iter().map(key_time).max().unwrap_or(0).saturating_add(alone),
         biggest_tx,
     }
+}
+
+/// The lower bounds of what any plan with the freedom of this one could reach on as many workers.
+///
+/// - Batches and graphs: [`lower_bound`] in the mode given.
+/// - [`Form::Versions`] and [`Form::Optimistic`] with hints, which keep versions: only what is read
+///   after it was written bounds them, so the critical path is over that, and no key is heavier.
+/// - [`Form::Values`]: work and the biggest transaction. [`Form::Optimistic`] without hints too: a
+///   transaction may start before what it reads late is written.
+/// - [`Form::Rounds`], whose first round reads the state before the block: the key whose writers, each
+///   of which reads what the one before wrote, take longest.
+///
+/// O(accesses).
+#[must_use]
+pub fn lower_bound_of(plan: &Plan, block: &Block<'_>, n_workers: u64, mode: Mode) -> LowerBound {
+    let all = lower_bound(block, n_workers, mode);
+    let with_path = |path: u64| {
+        let tail = plan.tail().iter().map(|&tx| block.cost(tx)).fold(0, u64::saturating_add);
+        let critical_path = path.saturating_add(tail);
+        LowerBound { critical_path, heaviest_key: 0, ..all }
+    };
+    match plan.form() {
+        Form::Versions(dag) | Form::Optimistic { hints: Some(dag) } => {
+            with_path(dag.critical_path())
+        }
+        Form::Values | Form::Optimistic { hints: None } => with_path(0),
+        Form::Rounds { .. } => LowerBound { heaviest_key: heaviest_chain(plan, block), ..all },
+        _ => all,
+    }
+}
+
+/// The key whose writers that read it take longest: they run one by one in any order.
+fn heaviest_chain(plan: &Plan, block: &Block<'_>) -> u64 {
+    let mut keys = vec![0u64; block.accesses().n_slots()];
+    for &tx in plan.body() {
+        for (at, access) in block.accesses().of(tx).iter().enumerate() {
+            if access.kind == Write && !block.is_blind(tx, at) {
+                let key = &mut keys[access.slot as usize];
+                *key = key.saturating_add(block.cost(tx));
+            }
+        }
+    }
+    let tail = plan.tail().iter().map(|&tx| block.cost(tx)).fold(0, u64::saturating_add);
+    keys.into_iter().max().unwrap_or(0).saturating_add(tail)
 }

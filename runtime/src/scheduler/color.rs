@@ -2,7 +2,7 @@
 
 use super::color_sets::ColorSets;
 use super::schedule::TAIL;
-use super::{Block, Mode, Schedule, Scheduler};
+use super::{Block, Mode, Plan, Schedule, Scheduler};
 
 /// Gives each transaction, in index order, the lowest color that no transaction in conflict with it
 /// has and that is not below the color of its sender's transaction before. The default.
@@ -33,10 +33,8 @@ impl Scheduler for Color {
         Mode::Free
     }
 
-    fn schedule(&self, block: &Block<'_>) -> Schedule {
-        let mut coloring = Coloring::new(block);
-        block.txs().for_each(|tx| coloring.color(tx));
-        Schedule::from_colors(&coloring.colors)
+    fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
+        Plan::batches(first_fit(block, block.txs()))
     }
 }
 
@@ -49,27 +47,41 @@ impl Scheduler for HeaviestFirst {
         Mode::Free
     }
 
-    fn schedule(&self, block: &Block<'_>) -> Schedule {
-        let mut coloring = Coloring::new(block);
-        let (mut previous, mut last) = (vec![TAIL; block.n_txs()], vec![TAIL; block.n_txs()]);
-        for tx in block.txs() {
-            previous[tx as usize] = std::mem::replace(&mut last[block.sender(tx) as usize], tx);
-        }
+    fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
         let mut order: Vec<u32> = block.txs().collect();
         order.sort_unstable_by_key(|&tx| (std::cmp::Reverse(block.cost(tx)), tx));
-        let mut chain = Vec::new();
-        for mut tx in order {
-            // What the sender sent before must have its color first: it is the floor.
-            while tx != TAIL && coloring.colors[tx as usize] == NO_COLOR {
-                chain.push(tx);
-                tx = previous[tx as usize];
-            }
-            while let Some(tx) = chain.pop() {
-                coloring.color(tx);
-            }
-        }
-        Schedule::from_colors(&coloring.colors)
+        Plan::batches(first_fit_after_senders(block, order))
     }
+}
+
+/// First-fit colors in an order that has each sender's transactions in index order.
+pub(super) fn first_fit(block: &Block<'_>, order: impl Iterator<Item = u32>) -> Schedule {
+    let mut coloring = Coloring::new(block);
+    order.for_each(|tx| coloring.color(tx));
+    Schedule::from_colors(&coloring.colors)
+}
+
+/// First-fit colors in any order, but what a sender sent before has its color first: it is the floor.
+pub(super) fn first_fit_after_senders(
+    block: &Block<'_>,
+    order: impl IntoIterator<Item = u32>,
+) -> Schedule {
+    let mut coloring = Coloring::new(block);
+    let (mut previous, mut last) = (vec![TAIL; block.n_txs()], vec![TAIL; block.n_txs()]);
+    for tx in block.txs() {
+        previous[tx as usize] = std::mem::replace(&mut last[block.sender(tx) as usize], tx);
+    }
+    let mut chain = Vec::new();
+    for mut tx in order {
+        while tx != TAIL && coloring.colors[tx as usize] == NO_COLOR {
+            chain.push(tx);
+            tx = previous[tx as usize];
+        }
+        while let Some(tx) = chain.pop() {
+            coloring.color(tx);
+        }
+    }
+    Schedule::from_colors(&coloring.colors)
 }
 
 /// The color of a transaction that has none yet.

@@ -6,7 +6,7 @@ use petgraph::graph::{NodeIndex, UnGraph};
 
 use super::color_sets::ColorSets;
 use super::schedule::TAIL;
-use super::{Block, Color, Mode, Schedule, Scheduler};
+use super::{Block, Color, Mode, Plan, Schedule, Scheduler};
 
 /// Colors the transaction whose neighbors have the most colors first.
 ///
@@ -42,8 +42,11 @@ impl Scheduler for Dsatur {
         Mode::Free
     }
 
-    fn schedule(&self, block: &Block<'_>) -> Schedule {
-        self.try_schedule(block).unwrap_or_else(|TooManyEdges { .. }| Color.schedule(block))
+    fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
+        match self.try_schedule(block) {
+            Ok(schedule) => Plan::batches(schedule),
+            Err(TooManyEdges { .. }) => Color.plan(block, n_workers),
+        }
     }
 }
 
@@ -54,15 +57,7 @@ impl Dsatur {
     /// [`TooManyEdges`].
     pub fn try_schedule(self, block: &Block<'_>) -> Result<Schedule, TooManyEdges> {
         let tail = block.tail(Mode::Free);
-        let rows = slot_rows(block, &tail);
-        let n_edges = rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add);
-        if n_edges > DSATUR_EDGES_MAX {
-            return Err(TooManyEdges { n_edges });
-        }
-        let mut edges = Vec::new();
-        rows.iter().for_each(|row| row.push_edges(&mut edges));
-        edges.sort_unstable();
-        edges.dedup();
+        let edges = pairs(block, &tail)?;
         let mut graph = UnGraph::<(), (), u32>::with_capacity(block.n_txs(), edges.len());
         block.txs().for_each(|_| _ = graph.add_node(()));
         graph.extend_with_edges(edges);
@@ -75,6 +70,20 @@ impl Dsatur {
             .collect();
         Ok(Schedule::from_colors(&keep_senders_in_order(block, &tail, wanted)))
     }
+}
+
+/// Every conflicting pair once, the lower transaction first.
+pub(super) fn pairs(block: &Block<'_>, tail: &[bool]) -> Result<Vec<(u32, u32)>, TooManyEdges> {
+    let rows = slot_rows(block, tail);
+    let n_edges = rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add);
+    if n_edges > DSATUR_EDGES_MAX {
+        return Err(TooManyEdges { n_edges });
+    }
+    let mut edges = Vec::new();
+    rows.iter().for_each(|row| row.push_edges(&mut edges));
+    edges.sort_unstable();
+    edges.dedup();
+    Ok(edges)
 }
 
 /// The transactions that touch one slot, by kind, ascending.

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use kempe_abi::AccessKind;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::Block;
+use super::thin::{self, NONE, Sink};
 
 /// A node of a [`ConflictGraph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,24 +51,14 @@ pub struct CriticalPath {
     pub txs: Vec<u32>,
 }
 
-/// The transactions that touched a slot last, as a linked list in `Builder::members`.
-#[derive(Clone, Copy)]
-struct Group {
-    kind: AccessKind,
-    /// The last member; [`NONE`] in a slot that nobody touched.
-    last: u32,
-    len: u32,
-    /// What every member waits for: a transaction, or the join of the group before.
-    gate: u32,
-}
+impl Sink for DiGraph<Node, u32, u32> {
+    fn join(&mut self) -> u32 {
+        index(self.add_node(Node::Join))
+    }
 
-const NONE: u32 = u32::MAX;
-
-struct Builder {
-    graph: DiGraph<Node, u32, u32>,
-    groups: Vec<Group>,
-    /// For each access: its transaction, and the member of the group before it.
-    members: Vec<(u32, u32)>,
+    fn edge(&mut self, from: u32, to: u32, slot: u32) {
+        self.add_edge(from.into(), to.into(), slot);
+    }
 }
 
 impl ConflictGraph {
@@ -79,16 +69,9 @@ impl ConflictGraph {
         let accesses = block.accesses();
         let mut graph = DiGraph::with_capacity(block.n_txs(), accesses.n_accesses());
         block.txs().for_each(|tx| _ = graph.add_node(Node::Tx(tx)));
-        let untouched = Group { kind: AccessKind::Read, last: NONE, len: 0, gate: NONE };
-        let groups = vec![untouched; accesses.n_slots()];
-        let mut builder =
-            Builder { graph, groups, members: Vec::with_capacity(accesses.n_accesses()) };
-        for tx in block.txs().filter(|&tx| !block.is_unlisted(tx)) {
-            for access in accesses.of(tx) {
-                builder.touch(tx, access.slot, access.kind);
-            }
-        }
-        Self { graph: builder.graph, n_txs: block.txs().end }
+        let listed = block.txs().filter(|&tx| !block.is_unlisted(tx));
+        thin::conflicts(block, listed, &mut graph);
+        Self { graph, n_txs: block.txs().end }
     }
 
     /// The graph. An edge points from the transaction that comes first to the one that waits; its
@@ -202,41 +185,4 @@ impl ConflictGraph {
 
 fn index(node: NodeIndex<u32>) -> u32 {
     u32::try_from(node.index()).expect("the graph numbers its nodes in 32 bits")
-}
-
-impl Builder {
-    fn touch(&mut self, tx: u32, slot: u32, kind: AccessKind) {
-        let group = self.groups[slot as usize];
-        let joins_group = group.last != NONE && !group.kind.conflicts(kind);
-        let (before, len, gate) = if group.last == NONE {
-            (NONE, 1, NONE)
-        } else if joins_group {
-            (group.last, group.len + 1, group.gate)
-        } else if group.len == 1 {
-            (NONE, 1, self.members[group.last as usize].0)
-        } else if kind == AccessKind::Write {
-            // The next group conflicts with this writer, so nobody else will wait for the readers.
-            self.wait_for_all(group, tx, slot);
-            (NONE, 1, NONE)
-        } else {
-            let join = index(self.graph.add_node(Node::Join));
-            self.wait_for_all(group, join, slot);
-            (NONE, 1, join)
-        };
-        if gate != NONE {
-            self.graph.add_edge(gate.into(), tx.into(), slot);
-        }
-        let last = u32::try_from(self.members.len()).expect("a block has fewer than 2^32 accesses");
-        self.members.push((tx, before));
-        self.groups[slot as usize] = Group { kind, last, len, gate };
-    }
-
-    fn wait_for_all(&mut self, group: Group, node: u32, slot: u32) {
-        let mut at = group.last;
-        while at != NONE {
-            let (member, before) = self.members[at as usize];
-            self.graph.add_edge(member.into(), node.into(), slot);
-            at = before;
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! One transaction after the other: the schedule of the serial oracle.
 
 use super::schedule::TAIL;
-use super::{Block, Mode, Schedule, Scheduler};
+use super::{Block, Mode, Plan, Schedule, Scheduler};
 
 /// Each transaction a batch of its own, in index order. The reference for every other scheduler.
 #[derive(Clone, Copy, Debug)]
@@ -16,9 +16,10 @@ impl Scheduler for Sequential {
         Mode::Preserve
     }
 
-    fn schedule(&self, block: &Block<'_>) -> Schedule {
+    fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
         let tail = block.tail(Mode::Preserve);
         let color = |(tx, in_tail): (u32, bool)| if in_tail { TAIL } else { tx };
-        Schedule::from_colors(&block.txs().zip(tail).map(color).collect::<Vec<_>>())
+        let colors: Vec<u32> = block.txs().zip(tail).map(color).collect();
+        Plan::batches(Schedule::from_colors(&colors))
     }
 }

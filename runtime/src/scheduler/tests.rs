@@ -2,6 +2,7 @@
 
 mod brute;
 mod forms;
+mod plans;
 mod properties;
 mod tables;
 

@@ -80,19 +80,28 @@ pub enum ScheduleError {
 /// # Errors
 /// [`ScheduleError`], the first fault in that order.
 pub fn verify(schedule: &Schedule, block: &Block<'_>, mode: Mode) -> Result<(), ScheduleError> {
-    check_each_once(schedule, block)?;
+    check_each_once(schedule.order(), block)?;
     check_batches(schedule, block)?;
-    check_senders(schedule, block)?;
+    check_published(schedule.order(), block, mode)
+}
+
+/// The checks of a published order that names each transaction once.
+pub(super) fn check_published(
+    order: &[u32],
+    block: &Block<'_>,
+    mode: Mode,
+) -> Result<(), ScheduleError> {
+    check_senders(order, block)?;
     match mode {
         Mode::Free => Ok(()),
-        Mode::Preserve => check_order(schedule, block),
+        Mode::Preserve => check_order(order, block),
     }
 }
 
-fn check_each_once(schedule: &Schedule, block: &Block<'_>) -> Result<(), ScheduleError> {
+pub(super) fn check_each_once(order: &[u32], block: &Block<'_>) -> Result<(), ScheduleError> {
     let n_txs = block.n_txs();
     let mut is_scheduled = vec![false; n_txs];
-    for &tx in schedule.order() {
+    for &tx in order {
         match is_scheduled.get_mut(tx as usize) {
             None => return Err(ScheduleError::OutOfRange { tx, n_txs }),
             Some(true) => return Err(ScheduleError::Duplicate { tx }),
@@ -136,10 +145,10 @@ fn check_batches(schedule: &Schedule, block: &Block<'_>) -> Result<(), ScheduleE
     Ok(())
 }
 
-fn check_senders(schedule: &Schedule, block: &Block<'_>) -> Result<(), ScheduleError> {
+fn check_senders(order: &[u32], block: &Block<'_>) -> Result<(), ScheduleError> {
     // One more than the last transaction of each sender.
     let mut last = vec![0; block.n_txs()];
-    for &tx in schedule.order() {
+    for &tx in order {
         let sender = block.sender(tx);
         let last = &mut last[sender as usize];
         if *last > tx {
@@ -165,11 +174,11 @@ impl Highest {
     }
 }
 
-fn check_order(schedule: &Schedule, block: &Block<'_>) -> Result<(), ScheduleError> {
+fn check_order(order: &[u32], block: &Block<'_>) -> Result<(), ScheduleError> {
     let mut slots = vec![Highest::default(); block.accesses().n_slots()];
     // One more than the highest transaction so far, and than the highest unlisted one.
     let (mut highest, mut highest_unlisted) = (0, 0);
-    for &tx in schedule.order() {
+    for &tx in order {
         let before = if block.is_unlisted(tx) { highest } else { highest_unlisted };
         if before > tx {
             return Err(ScheduleError::Order { earlier: tx, later: before - 1, slot: None });

@@ -7,7 +7,7 @@ use super::brute;
 use super::{Add, Owned, Read, Write, kind};
 
 /// Blocks of up to 40 transactions on a few keys, so that everything conflicts often.
-fn blocks(with_unlisted: bool) -> impl Strategy<Value = Owned> {
+pub(super) fn blocks(with_unlisted: bool) -> impl Strategy<Value = Owned> {
     let row = prop::collection::vec((0..8u32, any::<u8>()), 0..4);
     let tx = (row, 0..50u64, any::<u32>(), 0..30u8);
     (prop::collection::vec(tx, 0..40), 1..40u32).prop_map(move |(txs, n_senders)| {

@@ -1,0 +1,194 @@
+//! A block for the lab, wherever it comes from: what each transaction touches, and what it costs.
+
+mod lines;
+
+use std::path::Path;
+
+use kempe_abi::AccessKind;
+use kempe_runtime::scheduler::{Access, Accesses, Block};
+
+use crate::trace::Numbers;
+use crate::{Trace, TraceError};
+
+/// A transaction of an [`Input`] in the making.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputTx {
+    /// What it touches: the key, how, and whether a write does not read.
+    pub accesses: Vec<(u64, AccessKind, bool)>,
+    /// What it costs, in nanoseconds; at least 1 is assumed.
+    pub cost: u64,
+    /// Who sent it; without one, nobody who sent another.
+    pub sender: Option<u64>,
+    /// Whether it traps halfway.
+    pub traps: bool,
+    /// How many of its accesses are declared and not touched.
+    pub n_untouched: usize,
+}
+
+/// A block of the lab.
+#[derive(Clone, Debug)]
+pub struct Input {
+    name: String,
+    accesses: Accesses,
+    blind: Vec<bool>,
+    costs: Vec<u64>,
+    senders: Vec<u32>,
+    traps: Vec<bool>,
+    keys: Vec<String>,
+    n_untouched: usize,
+}
+
+impl PartialEq for Input {
+    fn eq(&self, other: &Self) -> bool {
+        let columns = |input: &Self| {
+            (input.costs.clone(), input.senders.clone(), input.blind.clone(), input.keys.clone())
+        };
+        columns(self) == columns(other) && self.accesses.rows().eq(other.accesses.rows())
+    }
+}
+
+impl Input {
+    /// A block of these transactions. A key's name is its space and number, as the workloads make
+    /// them.
+    #[must_use]
+    pub fn new(name: String, txs: Vec<InputTx>) -> Self {
+        let key_name = |key: u64| format!("{}:{}", key >> 40, key & ((1 << 40) - 1));
+        Self::named(name, txs, key_name)
+    }
+
+    /// A recorded block. A key's name is its number.
+    #[must_use]
+    pub fn of_trace(name: String, trace: &Trace) -> Self {
+        let mut senders = Numbers::default();
+        let txs = trace.txs.iter().map(|tx| {
+            let read = tx.reads.iter().map(|&key| (key, AccessKind::Read, false));
+            // A blind write stands in `reads` too, because reading it costs gas.
+            let is_blind = |key: &u64| tx.blind.contains(key);
+            let read = read.filter(|(key, ..)| !is_blind(key));
+            let written = tx.writes.iter().map(|&key| (key, AccessKind::Write, is_blind(&key)));
+            let added = tx.adds.iter().map(|&key| (key, AccessKind::Add, false));
+            let sender = tx.from.as_ref();
+            let sender = sender.map(|from| u64::from(senders.of(from.to_ascii_lowercase())));
+            let accesses = read.chain(written).chain(added).collect();
+            InputTx { accesses, cost: tx.ns, sender, traps: !tx.ok, n_untouched: 0 }
+        });
+        let txs = txs.collect();
+        Self::named(name, txs, |key| format!("key {key}"))
+    }
+
+    fn named(name: String, txs: Vec<InputTx>, key_name: impl Fn(u64) -> String) -> Self {
+        let (mut slots, mut senders) = (Numbers::default(), Numbers::default());
+        let mut accesses = Accesses::with_capacity(txs.len(), 0);
+        let (mut blind, mut keys) = (Vec::new(), Vec::new());
+        let mut columns = (Vec::new(), Vec::new(), Vec::new());
+        let mut n_untouched = 0;
+        for (at, tx) in (0u32..).zip(txs) {
+            let mut row: Vec<(Access, bool)> = Vec::with_capacity(tx.accesses.len());
+            for &(key, kind, blind) in &tx.accesses {
+                let slot = slots.of(key);
+                if slot as usize == keys.len() {
+                    keys.push(key_name(key));
+                }
+                row.push((Access::new(slot, kind), blind && kind == AccessKind::Write));
+            }
+            accesses.push_tx(row.iter().map(|(access, _)| *access));
+            // A key that is named twice is blind only if it is so each time.
+            let is_blind = |slot: u32| {
+                row.iter().filter(|(access, _)| access.slot == slot).all(|(_, blind)| *blind)
+            };
+            blind.extend(accesses.of(at).iter().map(|access| is_blind(access.slot)));
+            columns.0.push(tx.cost.max(1));
+            columns.1.push(senders.of(match tx.sender {
+                Some(sender) => (Some(sender), 0),
+                None => (None, at),
+            }));
+            columns.2.push(tx.traps);
+            n_untouched += tx.n_untouched;
+        }
+        let (costs, senders, traps) = columns;
+        Self { name, accesses, blind, costs, senders, traps, keys, n_untouched }
+    }
+
+    /// Reads a file: a [recorded block](Trace), or lines of reads and writes.
+    ///
+    /// ```json
+    /// {"reads":["price"],"writes":["alice",7],"adds":[],"blind":[],"cost":1500,"from":"alice"}
+    /// ```
+    ///
+    /// Keys are texts or numbers; what reads and writes a key names it in `writes`. `blind` names keys
+    /// of `writes` that are not read. Everything may be left out but one of `reads`, `writes`, `adds`;
+    /// the cost is then 1,000 ns. Other fields are refused.
+    ///
+    /// # Errors
+    /// [`TraceError`], with the line.
+    pub fn open(path: &Path) -> Result<Self, TraceError> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if lines::is_recorded(path)? {
+            return Ok(Self::of_trace(name, &Trace::open(path)?));
+        }
+        let (txs, keys) = lines::read(path)?;
+        Ok(Self::named(name, txs, |key| {
+            let at = usize::try_from(key).ok();
+            at.and_then(|at| keys.get(at)).cloned().unwrap_or_default()
+        }))
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many transactions.
+    #[must_use]
+    pub fn n_txs(&self) -> usize {
+        self.costs.len()
+    }
+
+    /// The block as a scheduler sees it.
+    ///
+    /// # Panics
+    /// Never: the columns were made together.
+    #[must_use]
+    pub fn block(&self) -> Block<'_> {
+        let block = Block::new(&self.accesses, &self.costs, &self.senders, &[]);
+        let block = block.and_then(|block| block.with_blind(&self.blind));
+        block.expect("the columns were made together")
+    }
+
+    /// The accesses.
+    #[must_use]
+    pub fn accesses(&self) -> &Accesses {
+        &self.accesses
+    }
+
+    /// The cost of each transaction in nanoseconds.
+    #[must_use]
+    pub fn costs(&self) -> &[u64] {
+        &self.costs
+    }
+
+    /// The number of each transaction's sender.
+    #[must_use]
+    pub fn senders(&self) -> &[u32] {
+        &self.senders
+    }
+
+    /// Which transactions trap.
+    #[must_use]
+    pub fn traps(&self) -> &[bool] {
+        &self.traps
+    }
+
+    /// The name of a key.
+    #[must_use]
+    pub fn key_name(&self, slot: u32) -> &str {
+        self.keys.get(slot as usize).map_or("", String::as_str)
+    }
+
+    /// How many accesses are declared and not touched.
+    #[must_use]
+    pub fn n_untouched(&self) -> usize {
+        self.n_untouched
+    }
+}

@@ -1,0 +1,132 @@
+//! The scheduler lab: every scheduler on the same blocks, against a proven lower bound.
+
+mod check;
+mod compare;
+mod html;
+mod ladder;
+mod machine;
+mod plots;
+mod report;
+
+pub use check::is_serializable;
+pub use compare::{Change, Comparison, compare};
+pub use html::html;
+pub use ladder::{Rung, ladder};
+pub use machine::Machine;
+pub use plots::PlotError;
+pub use report::{BuildTime, LabReport, REPORT_VERSION, Row};
+
+use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
+
+use crate::{Input, Overheads, Simulated, planning_ns, simulate};
+
+/// The schedulers that plots show: one of each kind, as many as colors can be told apart.
+pub const SHOWN: [&str; 8] = [
+    "layers",
+    "color",
+    "graph",
+    "heaviest-first-graph",
+    "versions",
+    "block-stm",
+    "greedy",
+    "values",
+];
+
+/// The number of transactions from which on a plan's cost is not measured for every block again.
+const PLANNING_ROUNDS: u32 = 3;
+
+/// Plans a block with a scheduler, checks the plan, and simulates it on each number of workers.
+///
+/// # Errors
+/// A sentence that names scheduler, block and fault, if the plan is illegal: the transactions and the
+/// key are in it.
+pub fn simulate_rows(
+    scheduler: &dyn Scheduler,
+    input: &Input,
+    workers: &[usize],
+) -> Result<Vec<Row>, String> {
+    let block = input.block();
+    let name = scheduler.name();
+    let n_txs = input.n_txs().max(1);
+    let plan_ns = planning_ns(scheduler, &block, 8, PLANNING_ROUNDS);
+    let total = input.costs().iter().copied().fold(0, u64::saturating_add);
+    let rows = workers.iter().map(|&n_workers| {
+        let plan = scheduler.plan(&block, n_workers);
+        verify_plan(&plan, &block, scheduler.mode())
+            .map_err(|error| format!("{name} on {}: {error}", input.name()))?;
+        let run = simulate(&plan, &block, n_workers, Overheads::default());
+        let bound = lower_bound_of(&plan, &block, n_workers as u64, scheduler.mode()).max();
+        let latencies = run.latencies();
+        Ok(Row {
+            scheduler: name.to_owned(),
+            workload: input.name().to_owned(),
+            workers: n_workers,
+            simulated: true,
+            txs: input.n_txs(),
+            speedup: ratio(total, run.makespan),
+            bound_ratio: ratio(run.makespan, bound),
+            root_equal: is_serializable(&plan, &block, &run),
+            makespan_ns: run.makespan,
+            bound_ns: bound,
+            tx_per_s: ratio(n_txs as u64 * 1_000_000_000, run.makespan),
+            executions_per_tx: ratio(run.n_executions() as u64, n_txs as u64),
+            idle: ratio(
+                (run.makespan * n_workers as u64).saturating_sub(busy(&run)),
+                run.makespan * n_workers as u64,
+            ),
+            idle_at_barriers: ratio(run.idle_at_barriers, run.makespan * n_workers as u64),
+            latency_ns_p50: percentile(&latencies, 50),
+            latency_ns_p99: percentile(&latencies, 99),
+            overtakes_per_tx: ratio(overtakes(plan.order()), n_txs as u64),
+            plan_ns_per_tx: ratio(plan_ns, n_txs as u64),
+            plan_share: ratio(plan_ns, plan_ns + run.makespan),
+            spread: 0.0,
+        })
+    });
+    rows.collect()
+}
+
+/// How long each execution took, added up.
+fn busy(run: &Simulated) -> u64 {
+    run.spans.iter().map(|span| span.end - span.start).sum()
+}
+
+/// The least value that so many percent do not exceed.
+fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or(0)
+}
+
+/// How many pairs of transactions the published order has turned around: who was sent later comes
+/// first. Counted with a Fenwick tree, O(txs log txs).
+fn overtakes(order: &[u32]) -> u64 {
+    let mut tree = vec![0u64; order.len() + 1];
+    let mut turned = 0;
+    for (seen, &tx) in (0u64..).zip(order) {
+        let mut lower = 0;
+        let mut at = tx as usize;
+        while at > 0 {
+            lower += tree[at];
+            at &= at - 1;
+        }
+        turned += seen - lower;
+        let mut at = tx as usize + 1;
+        while at < tree.len() {
+            tree[at] += 1;
+            at += at & at.wrapping_neg();
+        }
+    }
+    turned
+}
+
+/// A quotient with four digits; 1 where nothing is divided by nothing.
+#[expect(clippy::cast_precision_loss, reason = "a ratio needs four digits")]
+pub(crate) fn ratio(a: u64, b: u64) -> f64 {
+    if b == 0 {
+        return if a == 0 { 1.0 } else { 0.0 };
+    }
+    (a as f64 / b as f64 * 10_000.0).round() / 10_000.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Lines over a linear or logarithmic axis.
+
+use plotters::coord::CoordTranslate;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+
+use super::{COLORS, PlotError, SIZE, font, svg};
+
+/// A line of a plot.
+pub(in crate::lab) struct Line {
+    pub(in crate::lab) name: String,
+    pub(in crate::lab) points: Vec<(f64, f64)>,
+    /// Bounds are dashed and without markers.
+    pub(in crate::lab) is_bound: bool,
+}
+
+/// What stands at the axes.
+pub(in crate::lab) struct Axes<'a> {
+    pub(in crate::lab) x: &'a str,
+    pub(in crate::lab) y: &'a str,
+    pub(in crate::lab) log_y: bool,
+}
+
+/// Draws lines over a logarithmic x axis, with a linear or logarithmic y axis.
+pub(in crate::lab) fn lines(lines: &[Line], axes: &Axes<'_>) -> Result<String, PlotError> {
+    let points = || lines.iter().flat_map(|line| &line.points);
+    let range = |of: fn(&(f64, f64)) -> f64| {
+        let low = points().map(of).fold(f64::INFINITY, f64::min);
+        let high = points().map(of).fold(f64::NEG_INFINITY, f64::max);
+        (low, high)
+    };
+    let ((x_low, x_high), (y_low, y_high)) = (range(|point| point.0), range(|point| point.1));
+    if !(x_low > 0.0 && x_high.is_finite() && y_high.is_finite()) {
+        return Err(PlotError::new("there are no points"));
+    }
+    let x = (x_low..x_high.max(x_low * 1.01)).log_scale();
+    if axes.log_y {
+        let low = y_low.max(1e-3);
+        draw(lines, axes, x, (low / 1.2..y_high.max(low * 1.1) * 1.2).log_scale())
+    } else {
+        let y: RangedCoordf64 = (0.0..y_high.max(1e-9) * 1.05).into();
+        draw(lines, axes, x, y)
+    }
+}
+
+fn draw<X, Y>(lines: &[Line], axes: &Axes<'_>, x: X, y: Y) -> Result<String, PlotError>
+where
+    X: AsRangedCoord<Value = f64>,
+    X::CoordDescType: ValueFormatter<f64>,
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    svg(SIZE, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(10)
+            .margin_right(170)
+            .x_label_area_size(42)
+            .y_label_area_size(62)
+            .build_cartesian_2d(x, y)
+            .map_err(PlotError::new)?;
+        chart
+            .configure_mesh()
+            .light_line_style(BLACK.mix(0.04))
+            .bold_line_style(BLACK.mix(0.12))
+            .x_desc(axes.x)
+            .y_desc(axes.y)
+            .label_style(font(13))
+            .axis_desc_style(font(14))
+            .x_label_formatter(&number)
+            .y_label_formatter(&number)
+            .draw()
+            .map_err(PlotError::new)?;
+        let mut places = Vec::new();
+        for (at, line) in lines.iter().enumerate() {
+            let color = COLORS[at % COLORS.len()];
+            let points = line.points.iter().copied();
+            if line.is_bound {
+                let dashed = DashedLineSeries::new(points, 6, 4, color.stroke_width(1));
+                chart.draw_series(dashed).map_err(PlotError::new)?;
+            } else {
+                let stroke = color.stroke_width(2);
+                chart.draw_series(LineSeries::new(points, stroke)).map_err(PlotError::new)?;
+                mark(&mut chart, at, &line.points, color)?;
+            }
+            if let Some(last) = line.points.last() {
+                places.push((chart.backend_coord(last), color, &line.name));
+            }
+        }
+        label_ends(root, places)
+    })
+}
+
+/// Writes each line's name beside its end, moved apart where they would overlap.
+fn label_ends(
+    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    mut places: Vec<((i32, i32), RGBColor, &String)>,
+) -> Result<(), PlotError> {
+    const LINE_PX: i32 = 15;
+    places.sort_by_key(|(place, ..)| place.1);
+    let bottom = i32::try_from(SIZE.1).unwrap_or(i32::MAX) - 50;
+    let n_places = i32::try_from(places.len()).unwrap_or(0);
+    let mut free = 5;
+    for (at, ((x, y), color, name)) in (0..).zip(places) {
+        // As near to the end as the ones above and below leave room.
+        let last = bottom - (n_places - at) * LINE_PX;
+        let place = (y - LINE_PX / 2).max(free).min(last.max(free));
+        free = place + LINE_PX;
+        let ends = vec![(x + 4, y), (x + 16, place + LINE_PX / 2)];
+        root.draw(&PathElement::new(ends, color.mix(0.6))).map_err(PlotError::new)?;
+        let style = font(13).color(&color);
+        root.draw(&Text::new(name.as_str(), (x + 20, place), style)).map_err(PlotError::new)?;
+    }
+    Ok(())
+}
+
+/// Marks the points of a line: with circles, squares, triangles, crosses or open circles.
+fn mark<'a, C>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, C>,
+    at: usize,
+    points: &[(f64, f64)],
+    color: RGBColor,
+) -> Result<(), PlotError>
+where
+    C: CoordTranslate<From = (f64, f64)>,
+{
+    let points = points.iter().copied();
+    let (full, open) = (color.filled(), color.stroke_width(2));
+    let drawn = match at % 5 {
+        0 => chart.draw_series(points.map(|place| Circle::new(place, 4, full))).map(drop),
+        1 => {
+            let square = |place| EmptyElement::at(place) + Rectangle::new([(-4, -4), (4, 4)], full);
+            chart.draw_series(points.map(square)).map(drop)
+        }
+        2 => chart.draw_series(points.map(|place| TriangleMarker::new(place, 5, full))).map(drop),
+        3 => chart.draw_series(points.map(|place| Cross::new(place, 4, open))).map(drop),
+        _ => chart.draw_series(points.map(|place| Circle::new(place, 4, open))).map(drop),
+    };
+    drawn.map_err(PlotError::new)
+}
+
+/// A number as short as it is exact enough for an axis.
+fn number(value: &f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 1e6 => format!("{}M", value / 1e6),
+        size if size >= 1e4 => format!("{}k", value / 1e3),
+        size if size >= 10.0 => format!("{value:.0}"),
+        _ => format!("{}", (value * 100.0).round() / 100.0),
+    }
+}

@@ -1,0 +1,130 @@
+//! What a bench found, for scripts and for people.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, Rung};
+
+/// The version of the form of [`LabReport`]: it grows when a field changes its meaning.
+pub const REPORT_VERSION: u32 = 1;
+
+/// A scheduler on a block with so many workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The scheduler.
+    pub scheduler: String,
+    /// The block.
+    pub workload: String,
+    /// The number of workers.
+    pub workers: usize,
+    /// Whether the run was simulated; otherwise it was measured.
+    pub simulated: bool,
+    /// How many transactions.
+    pub txs: usize,
+    /// The time that one worker needs without a scheduler, divided by the makespan.
+    pub speedup: f64,
+    /// The makespan divided by the lower bound for what the scheduler is free to do.
+    pub bound_ratio: f64,
+    /// Whether the result is that of the published order, one by one: the state root of a measured
+    /// run, what every key holds after a simulated one.
+    pub root_equal: bool,
+    /// From the first start to the last end.
+    pub makespan_ns: u64,
+    /// What no plan of that freedom can beat.
+    pub bound_ns: u64,
+    /// Transactions in a second.
+    pub tx_per_s: f64,
+    /// How often a transaction ran on average.
+    pub executions_per_tx: f64,
+    /// The share of the workers' time in which they did nothing.
+    pub idle: f64,
+    /// The share of the workers' time that they waited at barriers.
+    pub idle_at_barriers: f64,
+    /// When half of the transactions were done.
+    pub latency_ns_p50: u64,
+    /// When 99 of 100 transactions were done.
+    pub latency_ns_p99: u64,
+    /// How many transactions that were sent later come first in the published order, on average.
+    pub overtakes_per_tx: f64,
+    /// What planning cost, in nanoseconds of a processor for each transaction.
+    pub plan_ns_per_tx: f64,
+    /// Planning as a share of planning and running.
+    pub plan_share: f64,
+    /// Half the distance between the quartiles of the repeats, divided by the median; 0 where
+    /// simulated, because a simulation repeats exactly.
+    pub spread: f64,
+}
+
+/// What planning a block of so many transactions costs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildTime {
+    /// The scheduler.
+    pub scheduler: String,
+    /// The block.
+    pub workload: String,
+    /// How many transactions.
+    pub txs: usize,
+    /// Nanoseconds of a processor for each.
+    pub ns_per_tx: f64,
+}
+
+/// Everything that a bench found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LabReport {
+    /// [`REPORT_VERSION`].
+    pub version: u32,
+    /// Where it ran.
+    pub machine: Machine,
+    /// How it was found, in sentences.
+    pub method: Vec<String>,
+    /// How often each measurement was repeated.
+    pub repeats: u32,
+    /// Schedulers on blocks.
+    pub results: Vec<Row>,
+    /// What planning costs as blocks grow.
+    pub build_times: Vec<BuildTime>,
+    /// What each model of conflicts permits.
+    pub ladder: Vec<Rung>,
+}
+
+impl LabReport {
+    /// The mean of a figure over the workloads, for a scheduler on so many workers; `None` if there
+    /// are none.
+    #[must_use]
+    pub fn mean(
+        &self,
+        scheduler: &str,
+        workers: usize,
+        simulated: bool,
+        figure: impl Fn(&Row) -> f64,
+    ) -> Option<f64> {
+        let is_meant = |row: &&Row| {
+            row.scheduler == scheduler && row.workers == workers && row.simulated == simulated
+        };
+        let found: Vec<f64> = self.results.iter().filter(is_meant).map(figure).collect();
+        #[expect(clippy::cast_precision_loss, reason = "there are few workloads")]
+        let n = found.len() as f64;
+        (n > 0.0).then(|| found.iter().sum::<f64>() / n)
+    }
+
+    /// The schedulers, in the order in which they were run.
+    #[must_use]
+    pub fn schedulers(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in &self.results {
+            if !names.contains(&&*row.scheduler) {
+                names.push(&row.scheduler);
+            }
+        }
+        names
+    }
+
+    /// The numbers of workers, ascending.
+    #[must_use]
+    pub fn workers(&self, simulated: bool) -> Vec<usize> {
+        let rows = self.results.iter().filter(|row| row.simulated == simulated);
+        let mut workers: Vec<usize> = rows.map(|row| row.workers).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        workers
+    }
+}

@@ -1,0 +1,98 @@
+//! Rows, the check that must be able to fail, the comparison, and the page.
+
+use kempe_runtime::scheduler::{SCHEDULERS, by_name};
+
+use super::*;
+use crate::Pattern;
+
+fn input(text: &str) -> Input {
+    text.parse::<Pattern>().unwrap().generate()
+}
+
+fn report(texts: &[&str]) -> LabReport {
+    let inputs: Vec<Input> = texts.iter().map(|text| input(text)).collect();
+    let mut results = Vec::new();
+    for input in &inputs {
+        for scheduler in SCHEDULERS {
+            results.extend(simulate_rows(scheduler, input, &[1, 2, 8]).unwrap());
+        }
+    }
+    LabReport {
+        version: REPORT_VERSION,
+        machine: Machine::here(None),
+        method: vec!["a <test>".to_owned()],
+        repeats: 1,
+        results,
+        build_times: vec![
+            BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 10, ns_per_tx: 5.0 },
+            BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 99, ns_per_tx: 6.0 },
+        ],
+        ladder: inputs.iter().flat_map(ladder).collect(),
+    }
+}
+
+#[test]
+fn every_simulated_run_gives_the_result_of_its_order() {
+    let report = report(&["p2p:accounts=30,txs=300,heavy=5", "counters:txs=200", "oracle:txs=200"]);
+    for row in &report.results {
+        assert!(row.root_equal, "{row:?}");
+        assert!(row.bound_ratio >= 0.9999, "{row:?}");
+        assert!(row.speedup <= 1.0001 * f64::from(u32::try_from(row.workers).unwrap()), "{row:?}");
+    }
+    let json = serde_json::to_string(&report).unwrap();
+    let again: LabReport = serde_json::from_str(&json).unwrap();
+    assert_eq!(again.results, report.results);
+    let page = html(&report, Some(&input("p2p:accounts=30,txs=60"))).unwrap();
+    assert!(page.contains("a &lt;test&gt;") && page.matches("<svg").count() >= 9);
+    assert!(!page.contains("http://") || !page.contains("src="), "nothing from elsewhere");
+}
+
+#[test]
+fn a_run_that_reads_too_early_is_found() {
+    let input = input("chain:txs=20");
+    let block = input.block();
+    for name in ["graph", "color", "versions", "block-stm", "aria", "greedy"] {
+        let plan = by_name(name).unwrap().plan(&block, 2);
+        let mut run = simulate(&plan, &block, 2, Overheads::default());
+        assert!(is_serializable(&plan, &block, &run), "{name}");
+        // The last to end starts as if it had waited for nobody, and ends with the first.
+        let last = run.spans.iter().position(|span| span.counted && span.end == run.makespan);
+        let span = &mut run.spans[last.unwrap()];
+        (span.start, span.end) = (0, 1);
+        assert!(!is_serializable(&plan, &block, &run), "{name}");
+        run.spans.pop();
+        assert!(!is_serializable(&plan, &block, &run), "{name}: one is lost");
+    }
+}
+
+#[test]
+fn a_comparison_says_what_changed_beyond_the_noise() {
+    let before = report(&["p2p:accounts=30,txs=100"]);
+    assert_eq!(compare(&before, &before).changes, []);
+    let mut after = before.clone();
+    after.results[3].speedup *= 0.5;
+    after.results[4].root_equal = false;
+    after.results[5].simulated = false;
+    let comparison = compare(&before, &after);
+    let [change] = &comparison.changes[..] else { panic!("{comparison:?}") };
+    assert!((change.change + 0.5).abs() < 0.01, "{change:?}");
+    assert_eq!((comparison.broken.len(), comparison.n_gone, comparison.n_new), (1, 1, 1));
+}
+
+#[test]
+fn overtakes_are_counted() {
+    assert_eq!(overtakes(&[0, 1, 2]), 0);
+    assert_eq!(overtakes(&[2, 1, 0]), 3);
+    assert_eq!(overtakes(&[1, 0, 2]), 1);
+}
+
+#[test]
+fn each_rung_of_the_ladder_permits_more() {
+    for text in ["oracle:txs=500,writes=5", "counters:txs=500", "readers:txs=500", "p2p:txs=500"] {
+        let rungs = ladder(&input(text));
+        assert_eq!(rungs.len(), 5);
+        for pair in rungs.windows(2) {
+            assert!(pair[0].parallelism <= pair[1].parallelism, "{text}: {pair:?}");
+        }
+    }
+}

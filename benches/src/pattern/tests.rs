@@ -1,0 +1,65 @@
+//! Every shape, its seed, and texts that are no pattern.
+
+use kempe_runtime::scheduler::{SCHEDULERS, verify_plan};
+
+use super::*;
+
+#[test]
+fn the_seed_decides_and_nothing_else() {
+    for shape in SHAPES {
+        let pattern = |seed: u32| -> Pattern {
+            format!("{}:txs=300,seed={seed},over=2,trap=10,heavy=5", shape.name).parse().unwrap()
+        };
+        let input = pattern(1).generate();
+        assert_eq!(input, pattern(1).generate(), "{}", shape.name);
+        assert_eq!(input.n_txs(), 300);
+        let again: Pattern = pattern(1).to_string().parse().unwrap();
+        assert_eq!(again.to_string(), pattern(1).to_string());
+        for scheduler in SCHEDULERS {
+            let block = input.block();
+            let plan = scheduler.plan(&block, 4);
+            assert_eq!(verify_plan(&plan, &block, scheduler.mode()), Ok(()), "{}", shape.name);
+        }
+    }
+    let draws =
+        |seed: u32| format!("p2p:txs=300,seed={seed}").parse::<Pattern>().unwrap().generate();
+    assert!(!draws(1).accesses().rows().eq(draws(2).accesses().rows()));
+}
+
+#[test]
+fn parameters_do_what_they_say() {
+    let input = |text: &str| text.parse::<Pattern>().unwrap().generate();
+    let plain = input("independent:txs=100");
+    let over = input("independent:txs=100,over=3");
+    assert_eq!(plain.accesses().n_accesses() * 3, over.accesses().n_accesses());
+    assert_eq!((plain.n_untouched(), over.n_untouched()), (0, 400));
+    assert!(input("independent:txs=100,trap=100").costs().iter().all(|&cost| cost == 501));
+    assert_eq!(input("independent:txs=1,latency=50").costs(), [1100]);
+    assert_eq!(input("independent:txs=1,heavy=100").costs(), [20_000]);
+    let big = input("big:txs=1000,share=10");
+    let total: u64 = big.costs().iter().sum();
+    assert!((total / 11..total / 9).contains(&big.costs()[0]));
+    // The exponent shows: with 1.0 over 1000 keys account 0 is in about a quarter of the transfers.
+    let hot = input("p2p:accounts=1000,zipf=1,txs=4000");
+    let share = hot
+        .accesses()
+        .rows()
+        .filter(|row| row.iter().any(|access| hot.key_name(access.slot).ends_with(":0")));
+    let share = share.count();
+    assert!((900..1200).contains(&share), "{share}");
+}
+
+#[test]
+fn texts_that_are_no_pattern_are_refused() {
+    let check = |text: &str, expected: &str| {
+        let error = text.parse::<Pattern>().unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    };
+    check("", "there is no workload \"\"; there are p2p, ycsb,");
+    check("nothing:txs=1", "there is no workload \"nothing\"");
+    check("p2p:banana=1", "p2p has no parameter \"banana\"; it has accounts, zipf, txs, seed");
+    check("p2p:accounts=1", "accounts=\"1\" is not a number in 2..=16000000");
+    check("p2p:accounts", "accounts=\"\" is not a number");
+    check("p2p:zipf=NaN", "zipf=\"NaN\" is not a number in 0..=10");
+    check("p2p:txs=1e99", "txs=\"1e99\" is not a number in 1..=1000000");
+}

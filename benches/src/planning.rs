@@ -1,0 +1,50 @@
+//! What planning costs.
+
+use cpu_time::ThreadTime;
+use kempe_runtime::scheduler::{Block, Scheduler};
+
+/// The time that a scheduler takes for one plan, in nanoseconds of this thread's processor: the least
+/// of `n_rounds`, because whatever else the machine does only adds.
+#[must_use]
+pub fn planning_ns(
+    scheduler: &dyn Scheduler,
+    block: &Block<'_>,
+    n_workers: usize,
+    n_rounds: u32,
+) -> u64 {
+    let round = |_| {
+        let start = ThreadTime::now();
+        let plan = scheduler.plan(block, n_workers);
+        let time = start.elapsed();
+        drop(plan);
+        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    };
+    (0..n_rounds.max(1)).map(round).min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use kempe_runtime::scheduler::SCHEDULERS;
+
+    use super::*;
+    use crate::{Workload, transfer_accesses};
+
+    /// Prints the table; the time of a busy machine proves nothing.
+    #[test]
+    #[ignore = "measures"]
+    fn planning_costs() {
+        for name in ["uniform:1000000", "zipf:1000000:100", "uniform:100", "one-hot:1000000"] {
+            for n_txs in [20_000, 40_000] {
+                let specs = name.parse::<Workload>().unwrap().transfers(n_txs, 7).unwrap();
+                let accesses = transfer_accesses(&specs);
+                let block = Block::new(&accesses, &[], &[], &[]).unwrap();
+                print!("{name} {n_txs}:");
+                for scheduler in SCHEDULERS {
+                    let ns = planning_ns(scheduler, &block, 8, 3) / n_txs as u64;
+                    print!(" {}={ns}", scheduler.name());
+                }
+                println!();
+            }
+        }
+    }
+}

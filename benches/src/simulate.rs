@@ -1,0 +1,241 @@
+//! A simulator of plans: the same plans that the runtime runs, discrete events, any number of workers.
+//!
+//! It is exact for the model it states: a transaction takes its cost on any worker, whatever else
+//! runs. What a real machine adds is in [`Overheads`]; without them the result is what the plan
+//! permits.
+
+mod optimistic;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule};
+
+/// What running costs beside the transactions, in the unit of their costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overheads {
+    /// For each execution of a transaction.
+    pub dispatch: u64,
+    /// For each barrier between two batches, where more than one worker runs.
+    pub barrier: u64,
+    /// What each execution takes longer for every worker beside it, in thousandths: caches and
+    /// memory are shared.
+    pub inflation_permille: u64,
+}
+
+/// One execution of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The transaction.
+    pub tx: u32,
+    /// The worker, from 0.
+    pub worker: u32,
+    /// When it started.
+    pub start: u64,
+    /// When it ended.
+    pub end: u64,
+    /// Whether it counted; otherwise the transaction ran again.
+    pub counted: bool,
+}
+
+/// A simulated run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulated {
+    /// When the last transaction ended.
+    pub makespan: u64,
+    /// Every execution, in order of its start on each worker.
+    pub spans: Vec<Span>,
+    /// For how long workers waited at barriers while others still ran, added up over workers.
+    pub idle_at_barriers: u64,
+}
+
+impl Simulated {
+    /// How many executions there were; more than transactions if some ran again.
+    #[must_use]
+    pub fn n_executions(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// When each transaction's last execution ended, sorted.
+    #[must_use]
+    pub fn latencies(&self) -> Vec<u64> {
+        let counted = self.spans.iter().filter(|span| span.counted);
+        let mut ends: Vec<u64> = counted.map(|span| span.end).collect();
+        ends.sort_unstable();
+        ends
+    }
+}
+
+/// Runs a plan, which must have been verified, on as many simulated workers (at least one).
+///
+/// Inside a batch the most expensive transaction starts first (LPT); in a graph the one with the
+/// most expensive chain behind it. [`Form::Optimistic`] is simulated with validation that takes no
+/// time and with all reads at the start. O(executions log executions).
+#[must_use]
+pub fn simulate(
+    plan: &Plan,
+    block: &Block<'_>,
+    n_workers: usize,
+    overheads: Overheads,
+) -> Simulated {
+    let mut machine = Machine::new(block, n_workers.max(1), overheads);
+    match plan.form() {
+        Form::Batches(schedule) => machine.batches(schedule),
+        Form::Graph(dag) | Form::Versions(dag) => machine.graph(dag, plan.body()),
+        Form::Values => machine.batch(plan.body(), true),
+        Form::Optimistic { hints: Some(dag) } => machine.graph(dag, plan.body()),
+        Form::Optimistic { hints: None } => optimistic::run(&mut machine, plan.body()),
+        Form::Rounds { again, dag } => {
+            let counted = plan.body().len() - again.len();
+            machine.batch(plan.body(), true);
+            let first = machine.spans.len() - plan.body().len();
+            let mut is_again = vec![false; block.n_txs()];
+            plan.body()[counted..].iter().for_each(|&tx| is_again[tx as usize] = true);
+            let spans = &mut machine.spans[first..];
+            spans.iter_mut().for_each(|span| span.counted = !is_again[span.tx as usize]);
+            machine.graph(dag, again);
+        }
+        form => unreachable!("the simulator knows every form of plan: {form:?}"),
+    }
+    for &tx in plan.tail() {
+        let end = machine.now.saturating_add(machine.cost(tx));
+        machine.span(tx, 0, machine.now, end);
+        machine.now = end;
+    }
+    let Machine { now, spans, idle_at_barriers, .. } = machine;
+    Simulated { makespan: now, spans, idle_at_barriers }
+}
+
+/// Workers and a clock.
+struct Machine<'a> {
+    block: &'a Block<'a>,
+    n_workers: usize,
+    overheads: Overheads,
+    now: u64,
+    spans: Vec<Span>,
+    idle_at_barriers: u64,
+}
+
+impl<'a> Machine<'a> {
+    fn new(block: &'a Block<'a>, n_workers: usize, overheads: Overheads) -> Self {
+        Self { block, n_workers, overheads, now: 0, spans: Vec::new(), idle_at_barriers: 0 }
+    }
+
+    fn cost(&self, tx: u32) -> u64 {
+        let cost = self.block.cost(tx);
+        let beside = self.n_workers as u64 - 1;
+        let longer =
+            u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(beside)
+                / 1000;
+        let longer = u64::try_from(longer).unwrap_or(u64::MAX);
+        cost.saturating_add(longer).saturating_add(self.overheads.dispatch)
+    }
+
+    fn span(&mut self, tx: u32, worker: usize, start: u64, end: u64) {
+        let worker = u32::try_from(worker).unwrap_or(u32::MAX);
+        self.spans.push(Span { tx, worker, start, end, counted: true });
+    }
+
+    fn batches(&mut self, schedule: &Schedule) {
+        let last = schedule.n_batches().saturating_sub(1);
+        for (at, batch) in schedule.batches().enumerate() {
+            // A batch of one after the other needs no other worker, and so no barrier.
+            let is_last = at == last;
+            self.batch(batch, is_last || batch.len() == 1);
+        }
+    }
+
+    /// Independent transactions, the most expensive first, and a barrier after them.
+    fn batch(&mut self, txs: &[u32], is_free_of_barrier: bool) {
+        let mut order = txs.to_vec();
+        order.sort_by_key(|&tx| Reverse(self.block.cost(tx)));
+        let n_busy = self.n_workers.min(order.len());
+        let mut free: BinaryHeap<Reverse<(u64, usize)>> =
+            (0..n_busy).map(|worker| Reverse((self.now, worker))).collect();
+        let mut last = self.now;
+        let mut sum_of_ends = 0u64;
+        for tx in order {
+            let Some(Reverse((start, worker))) = free.pop() else { break };
+            let end = start.saturating_add(self.cost(tx));
+            self.span(tx, worker, start, end);
+            last = last.max(end);
+            free.push(Reverse((end, worker)));
+        }
+        for Reverse((end, _)) in free {
+            sum_of_ends = sum_of_ends.saturating_add(last - end);
+        }
+        let unused = (self.n_workers - n_busy) as u64;
+        let idle = sum_of_ends.saturating_add(unused.saturating_mul(last - self.now));
+        self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
+        let barrier =
+            if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
+        self.now = last.saturating_add(barrier);
+    }
+
+    /// The transactions of a graph, each as soon as it may; starts and ends at [`now`](Self::now).
+    fn graph(&mut self, dag: &Dag, txs: &[u32]) {
+        let mut waits = dag.indegrees().to_vec();
+        let mut is_here = vec![false; self.block.n_txs()];
+        txs.iter().for_each(|&tx| is_here[tx as usize] = true);
+        let ranks = dag.ranks();
+        let mut ready: BinaryHeap<(u64, Reverse<u32>)> = BinaryHeap::new();
+        let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
+        let mut joins: Vec<u32> = (dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX))
+            .filter(is_free)
+            .collect();
+        let free = txs.iter().copied().filter(is_free);
+        ready.extend(free.map(|tx| (ranks[tx as usize], Reverse(tx))));
+        let mut idle: Vec<usize> = (0..self.n_workers).rev().collect();
+        let mut running: BinaryHeap<Reverse<(u64, u32, usize)>> = BinaryHeap::new();
+        loop {
+            while let Some(node) = joins.pop() {
+                release(dag, node, &mut waits, &is_here, &mut ready, &mut joins);
+            }
+            while let Some(&worker) = idle.last()
+                && let Some((_, Reverse(tx))) = ready.pop()
+            {
+                idle.pop();
+                let end = self.now.saturating_add(self.cost(tx));
+                self.span(tx, worker, self.now, end);
+                running.push(Reverse((end, tx, worker)));
+            }
+            let Some(Reverse((end, tx, worker))) = running.pop() else { break };
+            self.now = end;
+            idle.push(worker);
+            release(dag, tx, &mut waits, &is_here, &mut ready, &mut joins);
+            // All that ends now, before anything starts: the choice is by rank, not by chance.
+            while let Some(&Reverse((other, tx, worker))) = running.peek()
+                && other == end
+            {
+                running.pop();
+                idle.push(worker);
+                release(dag, tx, &mut waits, &is_here, &mut ready, &mut joins);
+            }
+        }
+    }
+}
+
+/// Counts a node as done for those that wait for it.
+fn release(
+    dag: &Dag,
+    node: u32,
+    waits: &mut [u32],
+    is_here: &[bool],
+    ready: &mut BinaryHeap<(u64, Reverse<u32>)>,
+    joins: &mut Vec<u32>,
+) {
+    for &next in dag.successors(node) {
+        waits[next as usize] -= 1;
+        if waits[next as usize] > 0 {
+            continue;
+        }
+        if next >= dag.n_txs() {
+            joins.push(next);
+        } else if is_here[next as usize] {
+            ready.push((dag.ranks()[next as usize], Reverse(next)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! Block-STM without hints.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use kempe_abi::AccessKind::{self, Add, Read, Write};
+
+use super::{Machine, Span};
+
+/// What the multi-version memory holds of a transaction's writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    /// It ran, and will run again: its writes are estimates.
+    Estimate,
+    /// What this execution wrote, counted from 1.
+    Value(u32),
+}
+
+/// What a read saw: the last write before it and each addition since, mixed into one number.
+type Seen = u64;
+
+struct Memory<'a> {
+    machine: &'a Machine<'a>,
+    /// The transactions that write or add to each slot, ascending.
+    writers: Vec<Vec<(u32, AccessKind)>>,
+    /// The transactions that read each slot, ascending.
+    readers: Vec<Vec<u32>>,
+    written: Vec<Written>,
+    n_runs: Vec<u32>,
+    /// What the last execution of each transaction saw, by its reads.
+    seen: Vec<Vec<Seen>>,
+    is_done: Vec<bool>,
+}
+
+impl Memory<'_> {
+    fn reads(&self, tx: u32) -> impl Iterator<Item = u32> {
+        let block = self.machine.block;
+        let row = block.accesses().of(tx).iter().enumerate();
+        row.filter(move |(at, access)| match access.kind {
+            Read => true,
+            Write => !block.is_blind(tx, *at),
+            Add => false,
+        })
+        .map(|(_, access)| access.slot)
+    }
+
+    /// What a read of a slot sees now. `Err` names the transaction whose estimate it meets.
+    fn read(&self, tx: u32, slot: u32) -> Result<Seen, u32> {
+        let writers = &self.writers[slot as usize];
+        let below = writers.partition_point(|&(writer, _)| writer < tx);
+        let mut seen = 0u64;
+        for &(writer, kind) in writers[..below].iter().rev() {
+            match self.written[writer as usize] {
+                Written::Nothing => continue,
+                Written::Estimate => return Err(writer),
+                Written::Value(run) => seen = mixed(seen, writer, run),
+            }
+            if kind == Write {
+                break;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Makes the next read of a transaction that runs.
+    fn read_next(&mut self, tx: u32) -> Step {
+        let Some(slot) = self.reads(tx).nth(self.seen[tx as usize].len()) else {
+            return Step::End;
+        };
+        match self.read(tx, slot) {
+            Ok(seen) => {
+                self.seen[tx as usize].push(seen);
+                Step::Read
+            }
+            Err(writer) => Step::Meets(writer),
+        }
+    }
+
+    /// Ends an execution: whether it stands, and who does not any more because of it.
+    fn end(&mut self, tx: u32, undone: &mut Vec<u32>) -> bool {
+        self.n_runs[tx as usize] += 1;
+        let is_valid = self.is_valid(tx);
+        self.is_done[tx as usize] = is_valid;
+        let run = self.n_runs[tx as usize];
+        self.written[tx as usize] = if is_valid { Written::Value(run) } else { Written::Estimate };
+        self.undo_readers_of(tx, undone);
+        is_valid
+    }
+
+    fn is_valid(&self, tx: u32) -> bool {
+        let seen = &self.seen[tx as usize];
+        self.reads(tx).zip(seen).all(|(slot, &seen)| self.read(tx, slot) == Ok(seen))
+    }
+
+    /// Undoes transactions that are done and saw what is not so any more, and whoever saw theirs.
+    fn undo_readers_of(&mut self, tx: u32, undone: &mut Vec<u32>) {
+        let mut changed = vec![tx];
+        while let Some(tx) = changed.pop() {
+            let block = self.machine.block;
+            let slots = block.accesses().of(tx).iter().filter(|access| access.kind != Read);
+            for slot in slots.map(|access| access.slot as usize) {
+                let above = self.readers[slot].partition_point(|&reader| reader <= tx);
+                for at in above..self.readers[slot].len() {
+                    let reader = self.readers[slot][at];
+                    if self.is_done[reader as usize] && !self.is_valid(reader) {
+                        self.is_done[reader as usize] = false;
+                        self.written[reader as usize] = Written::Estimate;
+                        undone.push(reader);
+                        changed.push(reader);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Source: the finalizer of MurmurHash3, which maps different inputs to different outputs.
+fn mixed(seen: u64, writer: u32, run: u32) -> u64 {
+    let mut mix = seen.rotate_left(17) ^ (u64::from(writer) << 32 | u64::from(run));
+    mix = (mix ^ mix >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    mix = (mix ^ mix >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mix ^ mix >> 33
+}
+
+/// Runs transactions in the order of `txs`, which ascends: each worker takes the lowest that is not
+/// done, running or waiting.
+///
+/// Additions commute: an adder reads nothing, and a reader depends on all of them since the last
+/// write.
+pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
+    let block = machine.block;
+    let n_slots = block.accesses().n_slots();
+    let (mut writers, mut readers) = (vec![Vec::new(); n_slots], vec![Vec::new(); n_slots]);
+    for &tx in txs {
+        for (at, access) in block.accesses().of(tx).iter().enumerate() {
+            if access.kind != Read {
+                writers[access.slot as usize].push((tx, access.kind));
+            }
+            if access.kind == Read || access.kind == Write && !block.is_blind(tx, at) {
+                readers[access.slot as usize].push(tx);
+            }
+        }
+    }
+    let n_txs = block.n_txs();
+    let quiet = Machine::new(block, machine.n_workers, machine.overheads);
+    let mut memory = Memory {
+        machine: &quiet,
+        writers,
+        readers,
+        written: vec![Written::Nothing; n_txs],
+        n_runs: vec![0; n_txs],
+        seen: vec![Vec::new(); n_txs],
+        is_done: vec![false; n_txs],
+    };
+    let mut ready: BTreeSet<u32> = txs.iter().copied().collect();
+    let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); n_txs];
+    let mut idle: Vec<usize> = (0..machine.n_workers).rev().collect();
+    let mut running: BinaryHeap<Reverse<(u64, Run)>> = BinaryHeap::new();
+    loop {
+        while let Some(&worker) = idle.last()
+            && let Some(tx) = ready.pop_first()
+        {
+            idle.pop();
+            memory.seen[tx as usize].clear();
+            let end = machine.now.saturating_add(machine.cost(tx));
+            running.push(Reverse((machine.now, Run { tx, worker, span: machine.spans.len() })));
+            machine.span(tx, worker, machine.now, end);
+        }
+        let Some(Reverse((now, run))) = running.pop() else { break };
+        machine.now = now;
+        let Run { tx, worker, span } = run;
+        match memory.read_next(tx) {
+            Step::Read => {
+                let at = memory.seen[tx as usize].len() as u64;
+                let Span { start, end, .. } = machine.spans[span];
+                let n_reads = memory.reads(tx).count() as u64;
+                // Reads are spread evenly from the start on.
+                let next = if at == n_reads {
+                    end
+                } else {
+                    let passed = u128::from(end - start) * u128::from(at) / u128::from(n_reads);
+                    start + u64::try_from(passed).unwrap_or(end - start)
+                };
+                running.push(Reverse((next.max(now), run)));
+            }
+            Step::Meets(writer) => {
+                idle.push(worker);
+                machine.spans[span].end = now;
+                machine.spans[span].counted = false;
+                if now == machine.spans[span].start {
+                    // It found out before it did anything.
+                    machine.spans[span].tx = NOBODY;
+                }
+                waiting[writer as usize].push(tx);
+            }
+            Step::End if now < machine.spans[span].end => {
+                running.push(Reverse((machine.spans[span].end, run)));
+            }
+            Step::End => {
+                idle.push(worker);
+                let mut undone = Vec::new();
+                if memory.end(tx, &mut undone) {
+                    ready.extend(waiting[tx as usize].drain(..));
+                } else {
+                    machine.spans[span].counted = false;
+                    ready.insert(tx);
+                }
+                for tx in undone {
+                    let last = machine.spans.iter_mut().rev().find(|span| span.tx == tx);
+                    last.expect("it ran").counted = false;
+                    ready.insert(tx);
+                }
+            }
+        }
+    }
+    machine.spans.retain(|span| span.tx != NOBODY);
+}
+
+/// The transaction of an execution that does not count as one.
+const NOBODY: u32 = u32::MAX;
+
+/// An execution that goes on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Run {
+    tx: u32,
+    worker: usize,
+    span: usize,
+}
+
+/// What an execution does next.
+enum Step {
+    Read,
+    /// It met the estimate of this transaction.
+    Meets(u32),
+    End,
+}

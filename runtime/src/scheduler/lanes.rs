@@ -1,0 +1,161 @@
+//! Thread-aware locks: a model of workers with queues, for the schedulers that assign each
+//! transaction to a worker while others run.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use kempe_abi::AccessKind::{self, Add, Read, Write};
+
+use super::dag::Edges;
+use super::plan::{Form, plan_of};
+use super::thin::{self, Sink};
+use super::{Access, Block, Dag, Plan};
+
+/// How many workers a plan may be made for. A set of them is a word; ours to choose.
+const LANES_MAX: usize = 64;
+
+/// How many transactions end between two looks that find nothing; ours to choose.
+const ENDED_PER_PASS: usize = 2;
+
+/// Who holds a key: how many transactions of each lane, by kind.
+#[derive(Clone, Default)]
+struct Lock {
+    /// The lanes that hold it, by kind.
+    lanes: [u64; 3],
+    /// How many queued transactions of a lane hold it, by kind; empty until somebody does.
+    counts: Vec<[u32; 3]>,
+}
+
+/// Workers that run their queues in order, and the locks of what is queued.
+pub(super) struct Lanes<'a> {
+    block: &'a Block<'a>,
+    locks: Vec<Lock>,
+    queues: Vec<VecDeque<u32>>,
+    /// The cost of each queue.
+    loads: Vec<u64>,
+    /// What each lane may have queued: it keeps some for the others.
+    load_max: u64,
+    /// When the first of each queue ends.
+    running: BinaryHeap<Reverse<(u64, usize)>>,
+    time: u64,
+    /// The transactions of each lane so far, for the plan.
+    assigned: Vec<Vec<u32>>,
+    order: Vec<u32>,
+}
+
+impl<'a> Lanes<'a> {
+    /// Idle lanes. Each takes at most a quarter of its even share of the work ahead, as Solana's
+    /// schedulers do with a block's limit.
+    ///
+    /// Source: agave 3.0, `GreedySchedulerConfig::target_scheduled_cus` and `PrioGraphSchedulerConfig`.
+    pub(super) fn new(block: &'a Block<'a>, n_workers: usize) -> Self {
+        let n_lanes = n_workers.clamp(1, LANES_MAX);
+        let total = block.txs().map(|tx| block.cost(tx)).fold(0, u64::saturating_add);
+        let lock = Lock { lanes: [0; 3], counts: Vec::new() };
+        Self {
+            block,
+            locks: vec![lock; block.accesses().n_slots()],
+            queues: vec![VecDeque::new(); n_lanes],
+            loads: vec![0; n_lanes],
+            load_max: (total / 4 / n_lanes as u64).max(1),
+            running: BinaryHeap::new(),
+            time: 0,
+            assigned: vec![Vec::new(); n_lanes],
+            order: Vec::with_capacity(block.n_txs()),
+        }
+    }
+
+    /// Whether every lane has as much as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.loads.iter().all(|&load| load >= self.load_max)
+    }
+
+    /// Queues a transaction where its keys permit: on the lane with the least work that is not full.
+    /// False if there is none.
+    pub(super) fn assign(&mut self, tx: u32) -> bool {
+        let row = self.block.accesses().of(tx);
+        let permitted = row.iter().fold(u64::MAX, |lanes, access| lanes & self.permitted(access));
+        let lanes = (0..self.queues.len()).filter(|&lane| permitted >> lane & 1 == 1);
+        let lanes = lanes.filter(|&lane| self.loads[lane] < self.load_max);
+        let Some(lane) = lanes.min_by_key(|&lane| (self.loads[lane], lane)) else { return false };
+        for access in row {
+            let lock = &mut self.locks[access.slot as usize];
+            lock.counts.resize(self.queues.len(), [0; 3]);
+            lock.counts[lane][access.kind as usize] += 1;
+            lock.lanes[access.kind as usize] |= 1 << lane;
+        }
+        let cost = self.block.cost(tx);
+        self.loads[lane] = self.loads[lane].saturating_add(cost);
+        self.queues[lane].push_back(tx);
+        if self.queues[lane].len() == 1 {
+            self.running.push(Reverse((self.time.saturating_add(cost), lane)));
+        }
+        self.assigned[lane].push(tx);
+        self.order.push(tx);
+        true
+    }
+
+    /// The lanes on which nobody else holds the key in a kind that conflicts.
+    fn permitted(&self, access: &Access) -> u64 {
+        let Lock { lanes: [read, add, write], .. } = self.locks[access.slot as usize];
+        let others = write
+            | match access.kind {
+                Read => add,
+                Add => read,
+                Write => read | add,
+            };
+        match others.count_ones() {
+            0 => u64::MAX,
+            1 => others,
+            _ => 0,
+        }
+    }
+
+    /// Lets time pass until the next transaction ends. False if all lanes are idle.
+    fn advance(&mut self) -> bool {
+        let Some(Reverse((time, lane))) = self.running.pop() else { return false };
+        self.time = time;
+        let Some(tx) = self.queues[lane].pop_front() else { return true };
+        self.loads[lane] = self.loads[lane].saturating_sub(self.block.cost(tx));
+        for access in self.block.accesses().of(tx) {
+            let kind: AccessKind = access.kind;
+            let lock = &mut self.locks[access.slot as usize];
+            let count = &mut lock.counts[lane][kind as usize];
+            *count -= 1;
+            if *count == 0 {
+                lock.lanes[kind as usize] &= !(1 << lane);
+            }
+        }
+        if let Some(&next) = self.queues[lane].front() {
+            self.running.push(Reverse((time.saturating_add(self.block.cost(next)), lane)));
+        }
+        true
+    }
+
+    /// Lets time pass until it is worth looking at the waiting transactions again: a lane is idle and
+    /// the last look found something, or [`ENDED_PER_PASS`] transactions have ended.
+    pub(super) fn advance_to_pass(&mut self, has_assigned: bool) {
+        for _ in 0..ENDED_PER_PASS {
+            let has_idle = self.running.len() < self.queues.len();
+            if has_idle && has_assigned || !self.advance() {
+                break;
+            }
+        }
+    }
+
+    /// How many transactions were assigned.
+    pub(super) fn n_assigned(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The plan: each lane a chain, and the conflicts between lanes.
+    pub(super) fn into_plan(self, tail: &[u32]) -> Plan {
+        let mut edges = Edges::new(self.block);
+        thin::conflicts(self.block, self.order.iter().copied(), &mut edges);
+        for lane in &self.assigned {
+            lane.windows(2).for_each(|pair| edges.edge(pair[0], pair[1], 0));
+        }
+        let dag = Dag::of(self.block, &edges);
+        plan_of(self.order, tail, Form::Graph(dag))
+    }
+}

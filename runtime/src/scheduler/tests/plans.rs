@@ -1,0 +1,227 @@
+//! Every scheduler's plans against brute force, and the check of plans against wrong ones.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::super::*;
+use super::properties::blocks;
+use super::{Add, Owned, Read, Write, brute};
+
+/// Which transactions come before which in any run of a graph.
+fn closure(dag: &Dag) -> Vec<BTreeSet<u32>> {
+    let n_nodes = u32::try_from(dag.n_nodes()).unwrap();
+    let mut before = vec![BTreeSet::new(); dag.n_nodes()];
+    // As many rounds as there are nodes settle any graph without a cycle.
+    for _ in 0..n_nodes {
+        let settled = before.clone();
+        for node in 0..n_nodes {
+            for &next in dag.successors(node) {
+                let all = before[node as usize].clone();
+                before[next as usize].extend(all);
+                before[next as usize].insert(node);
+            }
+        }
+        if settled == before {
+            break;
+        }
+    }
+    before
+}
+
+/// Whether a later transaction needs what the earlier one wrote; brute force over both rows.
+fn reads_from(block: &Block<'_>, order: &[u32], first: usize, second: usize) -> bool {
+    let row = |at: usize| block.accesses().of(order[at]);
+    row(second).iter().any(|access| {
+        let touched = |at: usize| row(at).iter().find(|other| other.slot == access.slot);
+        let writes = touched(first).is_some_and(|other| other.kind != Read);
+        // A write between them hides the first.
+        let is_hidden =
+            (first + 1..second).any(|at| touched(at).is_some_and(|other| other.kind == Write));
+        access.kind != Add && writes && !is_hidden
+    })
+}
+
+fn is_ordered(plan: &Plan, block: &Block<'_>) -> bool {
+    let order = plan.body();
+    let pairs = || (0..order.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
+    match plan.form() {
+        Form::Graph(dag) => {
+            let before = closure(dag);
+            pairs().all(|(a, b)| {
+                brute::conflict(block, order[a], order[b]).is_none()
+                    || before[order[b] as usize].contains(&order[a])
+            })
+        }
+        Form::Versions(dag) => {
+            let before = closure(dag);
+            pairs().all(|(a, b)| {
+                !reads_from(block, order, a, b) || before[order[b] as usize].contains(&order[a])
+            })
+        }
+        Form::Rounds { again, dag } => {
+            let counted = &order[..order.len() - again.len()];
+            let before = closure(dag);
+            let pairs = |txs: &[u32]| -> Vec<(u32, u32)> {
+                let pairs = (0..txs.len()).flat_map(|b| (0..b).map(move |a| (a, b)));
+                pairs.map(|(a, b)| (txs[a], txs[b])).collect()
+            };
+            // All of the first round saw the state before the block: nobody may follow a writer of
+            // what it reads.
+            let reads = |tx: u32, slot: u32| {
+                let mut row = block.accesses().of(tx).iter();
+                row.any(|access| access.slot == slot && access.kind != Add)
+            };
+            pairs(counted).into_iter().all(|(a, b)| {
+                let mut row = block.accesses().of(a).iter().filter(|access| access.kind != Read);
+                row.all(|access| !reads(b, access.slot))
+            }) && pairs(again).into_iter().all(|(a, b)| {
+                brute::conflict(block, a, b).is_none() || before[b as usize].contains(&a)
+            })
+        }
+        _ => true,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_plan_is_legal_by_brute_force(owned in blocks(true), n_workers in 1..5usize) {
+        let block = owned.block();
+        for scheduler in SCHEDULERS {
+            let plan = scheduler.plan(&block, n_workers);
+            let mode = scheduler.mode();
+            prop_assert_eq!(verify_plan(&plan, &block, mode), Ok(()), "{}", scheduler.name());
+            prop_assert!(is_ordered(&plan, &block), "{}", scheduler.name());
+            // What it publishes fits, and keeps the plan's order where it matters.
+            let schedule = plan.schedule(&block);
+            prop_assert!(brute::fits(&schedule, &block, mode), "{}", scheduler.name());
+            let place = |order: &[u32], tx| order.iter().position(|&other| other == tx).unwrap();
+            for b in plan.body() {
+                for a in plan.body().iter().take_while(|&a| a != b) {
+                    if brute::conflict(&block, *a, *b).is_some() {
+                        let order = schedule.order();
+                        prop_assert!(place(order, *a) < place(order, *b), "{}", scheduler.name());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_edge_is_found(owned in blocks(false), which in any::<prop::sample::Index>()) {
+        let block = owned.block();
+        for scheduler in [&Graph as &dyn Scheduler, &Versions] {
+            let plan = scheduler.plan(&block, 2);
+            let (Form::Graph(dag) | Form::Versions(dag)) = plan.form() else { unreachable!() };
+            let mut edges: Vec<(u32, u32)> = (0..u32::try_from(dag.n_nodes()).unwrap())
+                .flat_map(|node| dag.successors(node).iter().map(move |&next| (node, next)))
+                .collect();
+            if edges.is_empty() {
+                continue;
+            }
+            edges.remove(which.index(edges.len()));
+            let n_joins = u32::try_from(dag.n_nodes()).unwrap() - dag.n_txs();
+            let thinner = Dag::new(&block, n_joins, &edges).unwrap();
+            let form = match plan.form() {
+                Form::Graph(_) => Form::Graph(thinner),
+                _ => Form::Versions(thinner),
+            };
+            let plan = Plan::new(plan.order().to_vec(), 0, form);
+            let verdict = verify_plan(&plan, &block, Mode::Preserve);
+            prop_assert_eq!(verdict.is_ok(), is_ordered(&plan, &block), "{:?}", verdict);
+        }
+    }
+}
+
+fn check(text: &str, order: &[u32], edges: &[(u32, u32)], expected: &str) {
+    let owned = Owned::parse(text);
+    let block = owned.block();
+    let dag = Dag::new(&block, 1, edges).unwrap();
+    let plan = Plan::new(order.to_vec(), 0, Form::Graph(dag));
+    let found = match verify_plan(&plan, &block, Mode::Free) {
+        Ok(()) => "fits".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(found, expected, "{text}");
+}
+
+#[test]
+fn illegal_graphs_are_refused_with_the_pair_and_the_key() {
+    let block = "t0: w a; t1: w a, w b; t2: w b";
+    check(block, &[0, 1, 2], &[(0, 1), (1, 2)], "fits");
+    check(block, &[0, 1, 2], &[(0, 3), (3, 1), (1, 2)], "fits");
+    let missing = "tx=2 does not wait for tx=1, and they conflict on slot=1";
+    check(block, &[0, 1, 2], &[(0, 1), (0, 2)], missing);
+    let backward = "tx=0 waits for tx=1, which the published order puts after it";
+    check(block, &[0, 1, 2], &[(1, 0), (1, 2)], backward);
+    check(block, &[0, 1, 2], &[(1, 3), (3, 0), (1, 2)], backward);
+    check(block, &[0, 1], &[(0, 1)], "tx=2 is not scheduled");
+    check(block, &[0, 1, 1], &[(0, 1)], "tx=1 is scheduled twice");
+    let senders = "tx=0 of sender=7 comes after its tx=1";
+    let block = "t0@7: w a; t1@7: w b; t2: ; t3: ; t4: ; t5: ; t6: ; t7: ";
+    check(block, &[1, 0, 2, 3, 4, 5, 6, 7], &[], senders);
+    let owned = Owned::parse("t0: w a; t1: w a");
+    let cycle = Dag::new(&owned.block(), 0, &[(0, 1), (1, 0)]);
+    assert_eq!(cycle, Err(DagError::Cycle { node: 0 }));
+    let out = Dag::new(&owned.block(), 0, &[(0, 2)]);
+    assert_eq!(out, Err(DagError::OutOfRange { from: 0, to: 2, n_nodes: 2 }));
+    let other =
+        Plan::new(vec![0, 1], 0, Versions.plan(&Owned::parse("t0: ").block(), 1).form().clone());
+    let error = verify_plan(&other, &owned.block(), Mode::Preserve);
+    assert_eq!(error, Err(PlanError::OtherBlock { found: 1, expected: 2 }));
+}
+
+#[test]
+fn versions_wait_only_for_what_is_read() {
+    let path = |text: &str, scheduler: &dyn Scheduler| {
+        let owned = Owned::parse(text);
+        match scheduler.plan(&owned.block(), 2).form() {
+            Form::Graph(dag) | Form::Versions(dag) => dag.critical_path(),
+            _ => unreachable!(),
+        }
+    };
+    // Readers of the old price do not hold up its writer.
+    let oracle = "t0: r a; t1: r a; t2: w a; t3: r a";
+    assert_eq!((path(oracle, &Graph), path(oracle, &Versions)), (3, 2));
+    // A chain of read-modify-writes gains nothing.
+    let chain = "t0: w a; t1: w a; t2: w a";
+    assert_eq!((path(chain, &Graph), path(chain, &Versions)), (3, 3));
+    // Additions never wait; who reads waits for all of them.
+    let sums = "t0$5: w a; t1$1: a a; t2$9: a a; t3: r a; t4: a a; t5: r a";
+    assert_eq!((path(sums, &Graph), path(sums, &Versions)), (17, 10));
+    // A blind write waits for nobody.
+    let owned = Owned::parse("t0: w a; t1: w a; t2: r a");
+    let blind = [false, true, false];
+    let block = owned.block().with_blind(&blind).unwrap();
+    let Form::Versions(dag) = Versions.plan(&block, 2).form().clone() else { unreachable!() };
+    assert_eq!((dag.critical_path(), dag.n_edges()), (2, 1));
+    assert!(owned.block().with_blind(&blind[1..]).is_err());
+}
+
+#[test]
+fn no_planner_is_quadratic_on_crafted_blocks() {
+    // 4,000 transactions that alternate, share one key, or share two in a chain: with every pair
+    // these would be 8 million edges. Each must end at once and be legal.
+    let rows: [fn(u32) -> Vec<Access>; 4] = [
+        |_| vec![Access::new(0, Write)],
+        |tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Write })],
+        |tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Add })],
+        |tx| vec![Access::new(tx, Write), Access::new(tx + 1, Write)],
+    ];
+    for row in rows {
+        let mut owned = Owned::default();
+        (0..4_000).for_each(|tx| owned.accesses.push_tx(row(tx)));
+        let block = owned.block();
+        for scheduler in SCHEDULERS {
+            let plan = scheduler.plan(&block, 8);
+            assert_eq!(
+                verify_plan(&plan, &block, scheduler.mode()),
+                Ok(()),
+                "{}",
+                scheduler.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Whether a plan fits a block.
+
+use super::thin::{self, Sink};
+use super::verify::{check_each_once, check_published};
+use super::{Block, Dag, Form, Mode, Plan, ScheduleError, verify};
+
+/// Why a plan does not fit a block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Its batches or its published order do not fit.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// Its batches are not in the order that it publishes.
+    #[error("the batches are not in the published order")]
+    OtherOrder,
+    /// A transaction whose access list is not known is not in the tail.
+    #[error("tx={tx} has no access list and is not in the tail")]
+    Unlisted {
+        /// The transaction.
+        tx: u32,
+    },
+    /// Its graph is one of another block.
+    #[error("the graph has n_txs={found}, the block n_txs={expected}")]
+    OtherBlock {
+        /// How many transactions the graph has.
+        found: u32,
+        /// How many the block has.
+        expected: u32,
+    },
+    /// A transaction waits for one that the published order puts after it.
+    #[error("tx={waiting} waits for tx={before}, which the published order puts after it")]
+    Backward {
+        /// The one that is waited for.
+        before: u32,
+        /// The one that waits.
+        waiting: u32,
+    },
+    /// Nothing keeps two transactions in the published order, which they need on a key.
+    #[error("tx={second} does not wait for tx={first}, and they conflict on slot={slot}")]
+    Unordered {
+        /// The one that the published order puts first.
+        first: u32,
+        /// The other.
+        second: u32,
+        /// A key that they need the order for.
+        slot: u32,
+    },
+    /// The transactions that run again are not the end of the published order.
+    #[error("the transactions that run again are not the last of the published order")]
+    Again,
+}
+
+/// Checks that a plan fits a block: its published order names each transaction once and keeps senders
+/// in order, and in [`Mode::Preserve`] every conflict; what it runs at the same time does not need an
+/// order. The plan may come from anyone.
+///
+/// O(accesses + edges), and where a conflict is kept in order only through other transactions, as
+/// much again for every 64 of the transactions that come first in such pairs.
+///
+/// # Errors
+/// [`PlanError`]: the first fault in that order, with the pair and the key.
+pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), PlanError> {
+    if let Form::Batches(schedule) = plan.form() {
+        verify(schedule, block, mode)?;
+        let same = schedule.order() == plan.order() && schedule.tail().len() == plan.tail().len();
+        return if same { Ok(()) } else { Err(PlanError::OtherOrder) };
+    }
+    check_each_once(plan.order(), block)?;
+    if let Some(&tx) = plan.body().iter().find(|&&tx| block.is_unlisted(tx)) {
+        return Err(PlanError::Unlisted { tx });
+    }
+    check_published(plan.order(), block, mode)?;
+    match plan.form() {
+        Form::Graph(dag) => {
+            let mut pairs = Pairs::new(block);
+            thin::conflicts(block, plan.body().iter().copied(), &mut pairs);
+            check_dag(dag, plan.body(), block, &pairs)
+        }
+        Form::Versions(dag) => {
+            let mut pairs = Pairs::new(block);
+            thin::reads_after_writes(block, plan.body().iter().copied(), &mut pairs);
+            check_dag(dag, plan.body(), block, &pairs)
+        }
+        Form::Rounds { again, dag } => {
+            if !plan.body().ends_with(again) {
+                return Err(PlanError::Again);
+            }
+            let mut pairs = Pairs::new(block);
+            thin::conflicts(block, again.iter().copied(), &mut pairs);
+            check_dag(dag, again, block, &pairs)
+        }
+        // Hints only advise, and values are checked when they are used.
+        _ => Ok(()),
+    }
+}
+
+/// The pairs that must be kept in order; a join's members are resolved.
+struct Pairs {
+    n_txs: u32,
+    /// What leads into each join.
+    joined: Vec<Vec<u32>>,
+    pairs: Vec<(u32, u32, u32)>,
+}
+
+impl Pairs {
+    fn new(block: &Block<'_>) -> Self {
+        Self { n_txs: block.txs().end, joined: Vec::new(), pairs: Vec::new() }
+    }
+}
+
+impl Sink for Pairs {
+    fn join(&mut self) -> u32 {
+        self.joined.push(Vec::new());
+        self.n_txs + u32::try_from(self.joined.len()).expect("fewer joins than accesses") - 1
+    }
+
+    fn edge(&mut self, from: u32, to: u32, slot: u32) {
+        match to.checked_sub(self.n_txs) {
+            Some(join) => self.joined[join as usize].push(from),
+            None => self.pairs.push((from, to, slot)),
+        }
+    }
+}
+
+impl Pairs {
+    /// Each transaction that must come before another, with that other and the key.
+    fn resolved(&self) -> Vec<(u32, u32, u32)> {
+        let mut resolved = Vec::new();
+        for &(from, to, slot) in &self.pairs {
+            let mut nodes = vec![from];
+            while let Some(node) = nodes.pop() {
+                match node.checked_sub(self.n_txs) {
+                    Some(join) => nodes.extend_from_slice(&self.joined[join as usize]),
+                    None => resolved.push((node, to, slot)),
+                }
+            }
+        }
+        resolved
+    }
+}
+
+fn check_dag(dag: &Dag, order: &[u32], block: &Block<'_>, pairs: &Pairs) -> Result<(), PlanError> {
+    let (found, expected) = (dag.n_txs(), block.txs().end);
+    if found != expected {
+        return Err(PlanError::OtherBlock { found, expected });
+    }
+    let places = places(dag, order)?;
+    let mut indirect = direct(dag, pairs);
+    // Sources by place, 64 at a time: a bit of a node says that the source reaches it.
+    indirect.sort_unstable_by_key(|&(first, ..)| (places[first as usize], first));
+    let mut rest = &indirect[..];
+    while let Some(&(first, ..)) = rest.first() {
+        let mut sources = vec![first];
+        let end = rest.iter().position(|&(source, ..)| {
+            if sources.last() != Some(&source) {
+                sources.push(source);
+            }
+            sources.len() > 64
+        });
+        sources.truncate(64);
+        let (now, later) = rest.split_at(end.unwrap_or(rest.len()));
+        let reached = reach(dag, &sources);
+        let mut bit = 0;
+        for &(first, second, slot) in now {
+            while sources[bit] != first {
+                bit += 1;
+            }
+            if reached[second as usize] >> bit & 1 == 0 {
+                return Err(PlanError::Unordered { first, second, slot });
+            }
+        }
+        rest = later;
+    }
+    Ok(())
+}
+
+/// The pairs that no edge keeps in order, and no join between two edges.
+fn direct(dag: &Dag, pairs: &Pairs) -> Vec<(u32, u32, u32)> {
+    let resolved = pairs.resolved();
+    let leads = |from: u32, to: u32| dag.successors(from).contains(&to);
+    let through = |from: u32, to: u32| {
+        let joins = dag.successors(from).iter().filter(|&&node| node >= dag.n_txs());
+        joins.copied().any(|join| dag.successors(join).binary_search(&to).is_ok())
+    };
+    let kept = |&(first, second, _): &(u32, u32, u32)| {
+        // A long row is left to the search, so that a crafted one stays linear.
+        let is_short = dag.successors(first).len() <= 32;
+        is_short && (leads(first, second) || through(first, second))
+    };
+    resolved.into_iter().filter(|pair| !kept(pair)).collect()
+}
+
+/// Where each transaction stands in the published order; every edge must lead forward, and nobody
+/// may wait for a transaction that is not run here.
+fn places(dag: &Dag, order: &[u32]) -> Result<Vec<u32>, PlanError> {
+    const NOWHERE: u32 = u32::MAX;
+    let mut places = vec![NOWHERE; dag.n_nodes()];
+    (0..).zip(order).for_each(|(place, &tx)| places[tx as usize] = place);
+    // The last transaction that leads to a node, through joins: it must stand before it.
+    let mut latest: Vec<Option<u32>> = vec![None; dag.n_nodes()];
+    for node in topological(dag) {
+        let is_tx = node < dag.n_txs();
+        let last = latest[node as usize];
+        if let (true, Some(before)) = (is_tx, last)
+            && (places[before as usize] == NOWHERE
+                || places[before as usize] >= places[node as usize])
+        {
+            return Err(PlanError::Backward { before, waiting: node });
+        }
+        let leads = if is_tx { Some(node) } else { last };
+        for &next in dag.successors(node) {
+            let latest = &mut latest[next as usize];
+            *latest = match (*latest, leads) {
+                (Some(a), Some(b)) if places[a as usize] >= places[b as usize] => Some(a),
+                (a, b) => b.or(a),
+            };
+        }
+    }
+    Ok(places)
+}
+
+fn topological(dag: &Dag) -> Vec<u32> {
+    let mut left = dag.indegrees().to_vec();
+    let mut order: Vec<u32> = (0..).zip(&left).filter(|(_, n)| **n == 0).map(|(n, _)| n).collect();
+    let mut at = 0;
+    while let Some(&node) = order.get(at) {
+        at += 1;
+        for &next in dag.successors(node) {
+            left[next as usize] -= 1;
+            if left[next as usize] == 0 {
+                order.push(next);
+            }
+        }
+    }
+    order
+}
+
+/// For each node, which of at most 64 sources reach it.
+fn reach(dag: &Dag, sources: &[u32]) -> Vec<u64> {
+    let mut reached = vec![0u64; dag.n_nodes()];
+    for (bit, &source) in sources.iter().enumerate() {
+        reached[source as usize] |= 1 << bit;
+    }
+    for node in topological(dag) {
+        let bits = reached[node as usize];
+        if bits != 0 {
+            for &next in dag.successors(node) {
+                reached[next as usize] |= bits;
+            }
+        }
+    }
+    reached
+}
