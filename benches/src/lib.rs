@@ -8,6 +8,7 @@
 mod memory;
 mod input;
 mod lab;
+mod measured;
 mod pattern;
 mod planning;
 mod simulate;
@@ -22,6 +23,7 @@ pub use lab::{
     BuildTime, Change, Comparison, LabReport, Machine, PlotError, REPORT_VERSION, Row, Rung, SHOWN,
     compare, html, is_serializable, ladder, simulate_rows,
 };
+pub use measured::{is_run_as_planned, measure_rows};
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;
 pub use simulate::{Overheads, Simulated, Span, simulate};

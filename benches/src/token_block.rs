@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kempe_abi::{Address, Hash, MethodId, Outcome};
 use kempe_runtime::engine::{BlockEnv, Engine, EngineError};
 use kempe_runtime::executor::{BlockOutput, Change, Executor, ExecutorError, Plan, Tx};
-use kempe_runtime::scheduler::{Color, Mode, ScheduleError, Scheduler};
+use kempe_runtime::scheduler::{Color, Mode, PlanError, ScheduleError, Scheduler};
 use kempe_runtime::state::{StateChange, StateRead, StateTable, StoreError};
 use kempe_runtime::types::{Action, Bytes, Prices, StateKey, Transaction, contract_address};
 
@@ -33,6 +33,9 @@ pub enum TokenError {
     /// The schedule is wrong: a bug of the scheduler.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The plan is wrong: a bug of the scheduler.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The store did not take the changes.
     #[error(transparent)]
     Store(#[from] StoreError),

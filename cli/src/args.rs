@@ -73,6 +73,8 @@ pub enum Color {
 pub enum Command {
     /// Run generated blocks of token transfers on a chain of their own
     Demo(commands::demo::Args),
+    /// Compare schedulers on generated and recorded blocks
+    Bench(commands::bench::Args),
     /// Make a new contract
     New(commands::new::Args),
     /// Compile contracts to wasm
@@ -107,8 +109,6 @@ pub enum Command {
     Replay(commands::replay::Args),
     /// Make, list and remove the keys of accounts
     Keys(commands::keys::Args),
-    /// Measure this machine
-    Bench(commands::bench::Args),
     /// Check the toolchain, the keys and the chain
     Doctor(commands::doctor::Args),
     /// Print a completion script for a shell

@@ -20,7 +20,7 @@ use kempe_abi::{Address, Hash};
 
 use crate::engine::{Contract, Engine, EngineError};
 use crate::executor::{Executor, ExecutorError};
-use crate::scheduler::{BlockError, Color, ScheduleError, Scheduler};
+use crate::scheduler::{BlockError, Color, PlanError, ScheduleError, Scheduler};
 use crate::state::{ChainStore, StateRead, StateTable, StateTree, StoreError, TxLocation};
 use crate::types::{
     Block, BlockRecord, Bytes, Genesis, GenesisError, Header, KeyCache, StateKey, TransactionError,
@@ -120,6 +120,9 @@ pub enum ChainError {
     /// A block from outside publishes a schedule that is not legal.
     #[error("the schedule is not legal: {0}")]
     IllegalSchedule(#[from] ScheduleError),
+    /// A scheduler's plan is illegal: a bug of the scheduler.
+    #[error("illegal plan: {0}")]
+    IllegalPlan(#[from] PlanError),
     /// A block from outside does not fit.
     #[error("the header's {field} does not fit: found={found} expected={expected}")]
     Header {

@@ -11,19 +11,21 @@ mod intern;
 pub mod oracle;
 mod slots;
 mod tail;
+mod unbarred;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 use kempe_abi::derive::DeriveError;
-use kempe_abi::{Address, Hash, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use crate::access::Lists;
 use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
+use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transaction};
 
@@ -195,7 +197,16 @@ impl Executor {
         }
         let this = &*self;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            this.threads.install(|| BlockRun::new(this, txs, plan, state, env)?.run())
+            this.threads.install(|| {
+                let new = || BlockRun::new(this, txs, plan, state, env);
+                if let Some((order, dag)) = plan.graph() {
+                    let run = new()?;
+                    if run.run_unbarred(order, dag)? {
+                        return tail::finish(run);
+                    }
+                }
+                new()?.run()
+            })
         }));
         let result = result.unwrap_or_else(|panic| {
             // The workers may be in the middle of something; new ones replace them.
@@ -314,13 +325,18 @@ impl<'a> BlockRun<'a> {
                 footprints.push(worker.footprint());
             }
         }
-        for (&tx_index, footprint) in chunk.iter().zip(footprints.take()) {
+        self.put_footprints(chunk, footprints);
+        Ok(pending)
+    }
+
+    /// Writes the footprints of transactions that this thread ran into their receipts.
+    fn put_footprints(&self, txs: &[u32], mut footprints: Footprints) {
+        for (&tx_index, footprint) in txs.iter().zip(footprints.take()) {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
             // SAFETY: a verified plan names each transaction once.
             let receipt = unsafe { self.receipts.get_mut(tx_index) };
             receipt.footprint = Hash(footprint);
         }
-        Ok(pending)
     }
 
     /// Asks for what the next transactions need, in steps, since one thing says where the next is.
@@ -350,7 +366,11 @@ impl<'a> BlockRun<'a> {
         let interned = self.plan.interned();
         let accesses = interned.accesses().of(tx_index);
         worker.load(interned.shared_lists(), tx_index, |at, _| {
-            let slot = accesses[at].slot;
+            let Access { slot, kind } = accesses[at];
+            if kind == AccessKind::Add {
+                // It sees nothing of the counter, which others may be adding to.
+                return Ok((slot, None));
+            }
             #[expect(unsafe_code, reason = "see `Disjoint`")]
             // SAFETY: the slot is in the list of a transaction of the current batch.
             let value = unsafe { self.slots.read(slot) };

@@ -109,7 +109,7 @@ impl Page {
         if drawn.iter().all(|line| line.points.is_empty()) {
             return Ok(());
         }
-        let axes = Axes { x: "workers (simulated)", y: "speedup, mean over blocks", log_y: false };
+        let axes = Axes { x: "workers (simulated)", y: "speedup, mean over blocks", log_y: true };
         let svg = plots::lines(&drawn, &axes)?;
         self.figure(
             "Speedup against workers",

@@ -33,7 +33,41 @@ struct Memory<'a> {
     is_done: Vec<bool>,
 }
 
-impl Memory<'_> {
+impl<'a> Memory<'a> {
+    fn new(machine: &'a Machine<'a>, txs: &[u32]) -> Self {
+        let block = machine.block;
+        let n_slots = block.accesses().n_slots();
+        let (mut writers, mut readers) = (vec![Vec::new(); n_slots], vec![Vec::new(); n_slots]);
+        for &tx in txs {
+            for (at, access) in block.accesses().of(tx).iter().enumerate() {
+                if access.kind != Read {
+                    writers[access.slot as usize].push((tx, access.kind));
+                }
+                if access.kind == Read || access.kind == Write && !block.is_blind(tx, at) {
+                    readers[access.slot as usize].push(tx);
+                }
+            }
+        }
+        let n_txs = block.n_txs();
+        Self {
+            machine,
+            writers,
+            readers,
+            written: vec![Written::Nothing; n_txs],
+            n_runs: vec![0; n_txs],
+            seen: vec![Vec::new(); n_txs],
+            is_done: vec![false; n_txs],
+        }
+    }
+
+    /// When an execution makes its next read, or ends: reads are spread evenly from the start on.
+    fn next_step(&self, tx: u32, span: Span) -> u64 {
+        let (made, all) = (self.seen[tx as usize].len(), self.reads(tx).count());
+        let time = span.end - span.start;
+        let passed = u128::from(time) * made as u128 / all.max(1) as u128;
+        span.start + u64::try_from(passed).unwrap_or(time)
+    }
+
     fn reads(&self, tx: u32) -> impl Iterator<Item = u32> {
         let block = self.machine.block;
         let row = block.accesses().of(tx).iter().enumerate();
@@ -129,32 +163,10 @@ fn mixed(seen: u64, writer: u32, run: u32) -> u64 {
 /// Additions commute: an adder reads nothing, and a reader depends on all of them since the last
 /// write.
 pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
-    let block = machine.block;
-    let n_slots = block.accesses().n_slots();
-    let (mut writers, mut readers) = (vec![Vec::new(); n_slots], vec![Vec::new(); n_slots]);
-    for &tx in txs {
-        for (at, access) in block.accesses().of(tx).iter().enumerate() {
-            if access.kind != Read {
-                writers[access.slot as usize].push((tx, access.kind));
-            }
-            if access.kind == Read || access.kind == Write && !block.is_blind(tx, at) {
-                readers[access.slot as usize].push(tx);
-            }
-        }
-    }
-    let n_txs = block.n_txs();
-    let quiet = Machine::new(block, machine.n_workers, machine.overheads);
-    let mut memory = Memory {
-        machine: &quiet,
-        writers,
-        readers,
-        written: vec![Written::Nothing; n_txs],
-        n_runs: vec![0; n_txs],
-        seen: vec![Vec::new(); n_txs],
-        is_done: vec![false; n_txs],
-    };
+    let quiet = Machine::new(machine.block, machine.n_workers, machine.overheads);
+    let mut memory = Memory::new(&quiet, txs);
     let mut ready: BTreeSet<u32> = txs.iter().copied().collect();
-    let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); n_txs];
+    let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); machine.block.n_txs()];
     let mut idle: Vec<usize> = (0..machine.n_workers).rev().collect();
     let mut running: BinaryHeap<Reverse<(u64, Run)>> = BinaryHeap::new();
     loop {
@@ -172,25 +184,16 @@ pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
         let Run { tx, worker, span } = run;
         match memory.read_next(tx) {
             Step::Read => {
-                let at = memory.seen[tx as usize].len() as u64;
-                let Span { start, end, .. } = machine.spans[span];
-                let n_reads = memory.reads(tx).count() as u64;
-                // Reads are spread evenly from the start on.
-                let next = if at == n_reads {
-                    end
-                } else {
-                    let passed = u128::from(end - start) * u128::from(at) / u128::from(n_reads);
-                    start + u64::try_from(passed).unwrap_or(end - start)
-                };
-                running.push(Reverse((next.max(now), run)));
+                let next = memory.next_step(tx, machine.spans[span]).max(now);
+                running.push(Reverse((next, run)));
             }
             Step::Meets(writer) => {
                 idle.push(worker);
-                machine.spans[span].end = now;
-                machine.spans[span].counted = false;
-                if now == machine.spans[span].start {
+                let span = &mut machine.spans[span];
+                (span.end, span.counted) = (now, false);
+                if now == span.start {
                     // It found out before it did anything.
-                    machine.spans[span].tx = NOBODY;
+                    span.tx = NOBODY;
                 }
                 waiting[writer as usize].push(tx);
             }

@@ -1,32 +1,115 @@
-//! `kempe bench`: measurements, one file each.
+//! `kempe bench`: every scheduler on the same blocks, against a lower bound.
 
+mod compare;
 mod pipeline;
+mod run;
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
 
 use crate::args::HELP;
 use crate::output::{Failure, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  kempe bench pipeline              from bytes to durable blocks, in under a minute";
+  kempe bench                       generated blocks, under a minute
+  kempe bench full                  more of them, and longer ones
+  kempe bench --workload p2p:accounts=100,zipf=0.9 --workers 2,4,8
+  kempe bench --trace block.jsonl --html report.html
+  kempe bench --traces blocks/ --out before.json
+  kempe bench compare before.json after.json
+  kempe bench pipeline              from bytes to durable blocks, in under a minute
+  kempe bench workloads             what --workload understands
+
+A plan is checked before it counts: an illegal one ends the bench and names the pair and the key. Runs
+are simulated, with the costs that the block gives, and say so; what planning costs is measured.";
 
 /// The arguments of `kempe bench`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, help_template = HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    verb: Option<Verb>,
+
+    #[command(flatten)]
+    run: RunArgs,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Verb {
+    /// Say what changed between two benches, beyond the noise
+    #[command(help_template = HELP)]
+    Compare {
+        /// The file that --out wrote before
+        before: PathBuf,
+        /// The file that --out wrote after
+        after: PathBuf,
+    },
     /// The whole path of a transaction: bytes, signature, execution, root, disk
     Pipeline(pipeline::Args),
+    /// List the workloads and their parameters
+    #[command(help_template = HELP)]
+    Workloads,
+}
+
+/// What to bench.
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Which blocks, where none are named
+    #[arg(default_value = "quick")]
+    preset: Preset,
+
+    /// A generated block, as NAME or NAME:PARAMETER=VALUE,...; may be repeated
+    #[arg(long, value_name = "PATTERN")]
+    workload: Vec<String>,
+
+    /// A recorded block, or lines of reads and writes; may be repeated
+    #[arg(long, value_name = "FILE")]
+    trace: Vec<PathBuf>,
+
+    /// A directory of them: all files in it whose names end in .jsonl
+    #[arg(long, value_name = "DIR")]
+    traces: Option<PathBuf>,
+
+    /// Which schedulers [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(value_parser = super::schedule::scheduler_names())]
+    schedulers: Vec<String>,
+
+    /// The numbers of simulated workers
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8,16,64")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Vec<u16>,
+
+    /// Write the report as one page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Write every row as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Write everything as JSON, for `kempe bench compare`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Which blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Preset {
+    /// A dozen kinds of 2,000 transactions
+    Quick,
+    /// Every kind, of 10,000 transactions, and contention from 10 to 1,000,000 accounts
+    Full,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    match &args.what {
-        What::Pipeline(args) => pipeline::run(args, output),
+    match &args.verb {
+        Some(Verb::Compare { before, after }) => compare::run(before, after, output),
+        Some(Verb::Workloads) => run::workloads(output),
+        Some(Verb::Pipeline(args)) => pipeline::run(args, output),
+        None => run::run(&args.run, output),
     }
 }

@@ -106,8 +106,7 @@ impl Chain {
         let lists = self.executor.derive(&txs, &state)?;
         let interned = self.executor.intern(lists, &txs);
         let scheduler = self.options.scheduler;
-        let schedule = scheduler.schedule(&interned.block());
-        let plan = Plan::new(interned, schedule, scheduler.mode())?;
+        let plan = Plan::by(interned, scheduler, self.executor.n_threads())?;
         drop(txs);
         Ok(Prepared { transactions: kept, hashes, rejected, plan, env })
     }
@@ -121,7 +120,7 @@ impl Chain {
         let txs = prepared.txs();
         let lists = self.executor.derive(&txs, &self.state()?)?;
         let interned = self.executor.intern(lists, &txs);
-        let plan = Plan::new(interned, prepared.plan.schedule().clone(), Mode::Free)?;
+        let plan = prepared.plan.again(interned)?;
         self.execute_plan(prepared, &plan)
     }
 

@@ -9,7 +9,10 @@ use rayon::prelude::*;
 use super::Tx;
 use crate::access::{CHUNK_TXS, Chunk, Entry, ListedKey, Lists};
 use crate::prefetch::prefetch;
-use crate::scheduler::{Access, Accesses, Block, Mode, Schedule, ScheduleError, verify};
+use crate::scheduler::{
+    self, Access, Accesses, Block, Dag, Form, Mode, PlanError, Schedule, ScheduleError, Scheduler,
+    verify, verify_plan,
+};
 use crate::types::KeyHash;
 
 /// The parts into which keys are divided to be numbered in parallel. A constant, so that the
@@ -145,6 +148,8 @@ impl Interned {
 pub struct Plan {
     interned: Interned,
     schedule: Schedule,
+    /// The plan of a scheduler that needs no barriers.
+    unbarred: Option<scheduler::Plan>,
 }
 
 impl Plan {
@@ -154,7 +159,54 @@ impl Plan {
     /// [`ScheduleError`], if the schedule does not fit the block.
     pub fn new(interned: Interned, schedule: Schedule, mode: Mode) -> Result<Self, ScheduleError> {
         verify(&schedule, &interned.block(), mode)?;
-        Ok(Self { interned, schedule })
+        Ok(Self { interned, schedule, unbarred: None })
+    }
+
+    /// Plans a block and verifies the plan. A [`Form::Graph`] runs without barriers; every other form
+    /// runs by the batches that the plan publishes.
+    ///
+    /// # Errors
+    /// [`PlanError`], if the plan does not fit the block.
+    pub fn by(
+        interned: Interned,
+        scheduler: &dyn Scheduler,
+        n_workers: usize,
+    ) -> Result<Self, PlanError> {
+        let plan = scheduler.plan(&interned.block(), n_workers);
+        Self::of(interned, plan, scheduler.mode())
+    }
+
+    /// The same plan for the same block, whose keys were numbered again.
+    ///
+    /// # Errors
+    /// [`PlanError`], if it is another block.
+    pub fn again(&self, interned: Interned) -> Result<Self, PlanError> {
+        match &self.unbarred {
+            Some(plan) => Self::of(interned, plan.clone(), Mode::Free),
+            None => Ok(Self::new(interned, self.schedule.clone(), Mode::Free)?),
+        }
+    }
+
+    fn of(interned: Interned, plan: scheduler::Plan, mode: Mode) -> Result<Self, PlanError> {
+        let block = interned.block();
+        verify_plan(&plan, &block, mode)?;
+        let is_graph = matches!(plan.form(), Form::Graph(_));
+        let schedule = plan.schedule(&block);
+        if !is_graph {
+            verify(&schedule, &block, mode)?;
+        }
+        // A dynamic transaction may leave its list and take its sender's later ones to the tail.
+        let is_unbarred = is_graph && !interned.lists().has_dynamic();
+        Ok(Self { unbarred: is_unbarred.then_some(plan), interned, schedule })
+    }
+
+    /// The transactions in an order that a graph permits, and the graph; if there is one.
+    pub(super) fn graph(&self) -> Option<(&[u32], &Dag)> {
+        let plan = self.unbarred.as_ref()?;
+        match plan.form() {
+            Form::Graph(dag) => Some((plan.body(), dag)),
+            _ => None,
+        }
     }
 
     /// The lists and their numbering.

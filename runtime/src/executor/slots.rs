@@ -84,6 +84,28 @@ impl Slots {
         Ok(())
     }
 
+    /// [`try_apply`](Self::try_apply) while other transactions run.
+    ///
+    /// # Safety
+    /// While this runs no other thread uses a slot of the effects.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn try_apply_beside(
+        &self,
+        effects: &[Effect],
+    ) -> Result<(), kempe_abi::TrapKind> {
+        for effect in effects.iter().filter(|effect| effect.added != 0) {
+            // SAFETY: as the caller promises.
+            effect.value(unsafe { self.0.get(effect.slot) }.value.as_deref())?;
+        }
+        for effect in effects {
+            // SAFETY: as the caller promises.
+            let slot = unsafe { self.0.get_mut(effect.slot) };
+            let value = effect.value(slot.value.as_deref())?;
+            *slot = Slot { value, changed: true };
+        }
+        Ok(())
+    }
+
     /// Applies effects; an addition that does not fit is left out.
     pub(super) fn apply(&mut self, effects: &[Effect]) {
         for effect in effects {

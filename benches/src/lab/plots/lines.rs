@@ -34,7 +34,9 @@ pub(in crate::lab) fn lines(lines: &[Line], axes: &Axes<'_>) -> Result<String, P
     if !(x_low > 0.0 && x_high.is_finite() && y_high.is_finite()) {
         return Err(PlotError::new("there are no points"));
     }
-    let x = (x_low..x_high.max(x_low * 1.01)).log_scale();
+    // Workers come in powers of two, sizes in powers of ten.
+    let base = if x_high <= 256.0 { 2.0 } else { 10.0 };
+    let x = (x_low..x_high.max(x_low * 1.01)).log_scale().base(base);
     if axes.log_y {
         let low = y_low.max(1e-3);
         draw(lines, axes, x, (low / 1.2..y_high.max(low * 1.1) * 1.2).log_scale())

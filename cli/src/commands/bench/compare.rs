@@ -1,0 +1,62 @@
+//! `kempe bench compare`: what changed between two benches.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use kempe_bench::{Comparison, LabReport, REPORT_VERSION, compare};
+
+use crate::output::{Exit, Failure, Output};
+
+/// How many changes are shown as text.
+const SHOWN_MAX: usize = 30;
+
+pub(super) fn run(before: &Path, after: &Path, output: &Output) -> Result<(), Failure> {
+    let comparison = compare(&read(before)?, &read(after)?);
+    output.result(text(&comparison), &comparison)?;
+    match comparison.broken.first() {
+        None => Ok(()),
+        Some(first) => {
+            let message = format!("a result that was right before is wrong now: {first}");
+            Err(Failure::new(Exit::Failed, message))
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<LabReport, Failure> {
+    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let report: LabReport = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is not what `kempe bench --out` writes", path.display()))?;
+    if report.version != REPORT_VERSION {
+        let found = report.version;
+        let message = format!("{} has version={found}, not {REPORT_VERSION}", path.display());
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    Ok(report)
+}
+
+fn text(comparison: &Comparison) -> String {
+    let Comparison { n_compared, n_gone, n_new, changes, broken } = comparison;
+    let mut lines = vec![format!(
+        "{n_compared} figures compared, {} changed beyond the noise; {n_gone} are gone, {n_new} are new",
+        changes.len()
+    )];
+    for change in changes.iter().take(SHOWN_MAX) {
+        let how = if change.simulated { "simulated" } else { "measured" };
+        lines.push(format!(
+            "{:+7.1} %  {:22} {:>3} workers  {:.2} -> {:.2}  ({how}, noise {:.1} %)  {}",
+            change.change * 100.0,
+            change.scheduler,
+            change.workers,
+            change.before,
+            change.after,
+            change.noise * 100.0,
+            change.workload
+        ));
+    }
+    if let Some(more) = changes.len().checked_sub(SHOWN_MAX).filter(|&more| more > 0) {
+        lines.push(format!("... and {more} more: --json shows all"));
+    }
+    lines.extend(broken.iter().map(|what| format!("WRONG NOW: {what}")));
+    lines.join("\n")
+}

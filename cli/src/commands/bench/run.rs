@@ -1,0 +1,367 @@
+//! Running the bench and printing what it found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, Table, presets};
+use kempe_bench::{
+    BuildTime, COMMON, Input, LabReport, Machine, Parameter, Pattern, REPORT_VERSION, Row, SHAPES,
+    html, ladder, measure_rows, planning_ns, simulate_rows,
+};
+use kempe_runtime::scheduler::{SCHEDULERS, Scheduler, by_name};
+use serde::Serialize;
+
+use super::{Preset, RunArgs};
+use crate::output::{Exit, Failure, Output};
+use crate::progress;
+
+/// The blocks of `quick`, beside contention.
+const QUICK: [&str; 10] = [
+    "ycsb:zipf=0.9",
+    "smallbank",
+    "tpcc",
+    "gigagas:hot=30",
+    "amm",
+    "orderbook",
+    "oracle",
+    "nft",
+    "chain",
+    "big:heavy=1",
+];
+
+/// The numbers of accounts over which contention is drawn.
+const ACCOUNTS: [u32; 6] = [10, 100, 1000, 10_000, 100_000, 1_000_000];
+
+/// The sizes for which planning is measured.
+const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
+
+/// The transfers that are measured: without conflicts, with few, with many, all on one account.
+const MEASURED: [&str; 4] = ["pairs", "uniform:100000", "zipf:1000:100", "one-hot:1000"];
+
+/// How often each measured run is repeated; the median counts.
+const ROUNDS: u32 = 7;
+
+/// The schedulers for which planning is measured on large blocks.
+const PLANNERS: [&str; 8] = [
+    "layers",
+    "color",
+    "graph",
+    "versions",
+    "heaviest-first-graph",
+    "dsatur",
+    "prio-graph",
+    "stages",
+];
+
+pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
+    let inputs = inputs(args)?;
+    let schedulers: Vec<&dyn Scheduler> = match &args.schedulers[..] {
+        [] => SCHEDULERS.to_vec(),
+        names => names.iter().filter_map(|name| by_name(name)).map(|found| found as _).collect(),
+    };
+    let mut workers: Vec<usize> = args.workers.iter().map(|&n| n.into()).collect();
+    workers.sort_unstable();
+    workers.dedup();
+    let bar = progress::bar((inputs.len() * schedulers.len()) as u64, "blocks x schedulers");
+    let mut results = Vec::new();
+    for input in &inputs {
+        for scheduler in &schedulers {
+            let rows = simulate_rows(*scheduler, input, &workers);
+            results.extend(rows.map_err(|error| Failure::new(Exit::Failed, error))?);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    if args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none() {
+        results.extend(measured(&schedulers, args.preset)?);
+    }
+    let report = LabReport {
+        version: REPORT_VERSION,
+        machine: Machine::here(commit()),
+        method: method(&inputs),
+        repeats: ROUNDS,
+        results,
+        build_times: build_times(&schedulers)?,
+        ladder: inputs.iter().flat_map(ladder).collect(),
+    };
+    write(args, &report, &inputs)?;
+    check(&report)?;
+    Ok(output.result(text(&report, &workers), &report)?)
+}
+
+/// Transfers that really run, on two threads.
+fn measured(schedulers: &[&dyn Scheduler], preset: Preset) -> Result<Vec<Row>, Failure> {
+    let n_txs = if preset == Preset::Quick { 4000 } else { 20_000 };
+    let bar = progress::bar(MEASURED.len() as u64, "measuring");
+    let mut rows = Vec::new();
+    for text in MEASURED {
+        rows.extend(measure_rows(schedulers, text.parse()?, n_txs, 2, ROUNDS as usize)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(rows)
+}
+
+/// A run whose result is not that of its order is a bug, and no figure of it is worth anything.
+fn check(report: &LabReport) -> Result<(), Failure> {
+    match report.results.iter().find(|row| !row.root_equal) {
+        None => Ok(()),
+        Some(row) => {
+            let (scheduler, workload) = (&row.scheduler, &row.workload);
+            let message = format!("{scheduler} on {workload} gives another result than its order");
+            Err(Failure::new(Exit::Failed, message).with_help("this is a bug of the scheduler"))
+        }
+    }
+}
+
+fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
+    let mut files = args.trace.clone();
+    if let Some(dir) = &args.traces {
+        files.extend(jsonl_files(dir)?);
+    }
+    let mut inputs = Vec::new();
+    for file in &files {
+        inputs.push(Input::open(file)?);
+    }
+    for text in &args.workload {
+        inputs.push(text.parse::<Pattern>()?.generate());
+    }
+    if inputs.is_empty() {
+        for text in preset(args.preset) {
+            inputs.push(text.parse::<Pattern>()?.generate());
+        }
+    }
+    Ok(inputs)
+}
+
+fn preset(preset: Preset) -> Vec<String> {
+    let n_txs = if preset == Preset::Quick { 2000 } else { 10_000 };
+    let sized = |text: &str| match text.contains(':') {
+        true => format!("{text},txs={n_txs}"),
+        false => format!("{text}:txs={n_txs}"),
+    };
+    let contention = ACCOUNTS.iter().map(|n| sized(&format!("p2p:accounts={n}")));
+    let others: Vec<String> = match preset {
+        Preset::Quick => QUICK.map(sized).into(),
+        Preset::Full => SHAPES.iter().map(|shape| sized(shape.name)).collect(),
+    };
+    contention.chain(others).collect()
+}
+
+/// The files of a directory in order of their names. Files without transactions are recorded
+/// blocks too, and are passed over.
+fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("reading {}", dir.display()))?.path();
+        let is_empty = || fs::metadata(&path).is_ok_and(|found| found.len() == 0);
+        if path.extension().is_some_and(|extension| extension == "jsonl") && !is_empty() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        let message = format!("{} has no file whose name ends in .jsonl", dir.display());
+        return Err(Failure::new(Exit::Failed, message));
+    }
+    Ok(files)
+}
+
+/// What planning costs as blocks grow, at low and at high contention.
+fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure> {
+    let mut found = Vec::new();
+    let planners: Vec<&&dyn Scheduler> =
+        schedulers.iter().filter(|scheduler| PLANNERS.contains(&scheduler.name())).collect();
+    let bar = progress::bar((2 * SIZES.len() * planners.len()) as u64, "planning");
+    for accounts in ["p2p:accounts=1000000", "p2p:accounts=100"] {
+        for n_txs in SIZES {
+            let input = format!("{accounts},txs={n_txs}").parse::<Pattern>()?.generate();
+            for scheduler in &planners {
+                let total = planning_ns(**scheduler, &input.block(), 8, 3);
+                #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
+                let ns_per_tx = total as f64 / f64::from(n_txs);
+                found.push(BuildTime {
+                    scheduler: scheduler.name().to_owned(),
+                    workload: accounts.to_owned(),
+                    txs: input.n_txs(),
+                    ns_per_tx: (ns_per_tx * 100.0).round() / 100.0,
+                });
+                bar.inc(1);
+            }
+        }
+    }
+    bar.finish_and_clear();
+    Ok(found)
+}
+
+fn method(inputs: &[Input]) -> Vec<String> {
+    let txs: usize = inputs.iter().map(Input::n_txs).sum();
+    vec![
+        format!("{} blocks with {txs} transactions.", inputs.len()),
+        "Speedups are simulated: discrete events over the plan that the runtime would get, with the \
+         costs of the recorded block or of the generator, and without overheads."
+            .to_owned(),
+        "Speedup is the sum of all costs divided by the makespan. The lower bound is the greatest of \
+         work divided by workers, critical path, heaviest key and biggest transaction, for what the \
+         scheduler is free to do."
+            .to_owned(),
+        "Every plan is verified, and every simulated run is replayed on symbols: reads at the start, \
+         writes at the end, compared with the published order one by one."
+            .to_owned(),
+        format!(
+            "Measured runs execute token transfers in wasm on two threads, in {ROUNDS} rounds beside one \
+             thread that runs them in the given order; the median counts, only executing is timed, and \
+             receipts and state must equal those of the serial oracle."
+        ),
+        "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
+    ]
+}
+
+/// The commit of the working directory.
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    let output =
+        git.args(["rev-parse", "--short=12", "HEAD"]).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
+}
+
+fn write(args: &RunArgs, report: &LabReport, inputs: &[Input]) -> Result<(), Failure> {
+    if let Some(path) = &args.out {
+        let text = serde_json::to_string_pretty(report).context("writing JSON")?;
+        fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(path) = &args.csv {
+        let mut writer =
+            csv::Writer::from_path(path).with_context(|| format!("writing {}", path.display()))?;
+        for row in &report.results {
+            writer.serialize(row).context("writing CSV")?;
+        }
+        writer.flush().with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(path) = &args.html {
+        // A block that is small enough to see single transactions.
+        let gantt_of = inputs.iter().min_by_key(|input| input.n_txs().abs_diff(200));
+        let page = html(report, gantt_of)?;
+        fs::write(path, page).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn text(report: &LabReport, workers: &[usize]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let mut head = vec!["scheduler".to_owned()];
+    head.extend(workers.iter().map(|n| format!("P={n}")));
+    head.extend(["/ bound", "runs/tx", "p99/seq", "plan ns/tx"].map(str::to_owned));
+    table.set_header(head);
+    let last = workers.last().copied().unwrap_or(1);
+    let wide = workers.iter().copied().find(|&n| n >= 8).unwrap_or(last);
+    for name in report.schedulers() {
+        let mean = |n: usize, figure: &dyn Fn(&Row) -> f64| {
+            report.mean(name, n, true, figure).unwrap_or(0.0)
+        };
+        let mut cells = vec![name.to_owned()];
+        cells.extend(workers.iter().map(|&n| format!("{:.2}", mean(n, &|row| row.speedup))));
+        #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
+        let p99 =
+            |row: &Row| row.latency_ns_p99 as f64 / (row.speedup * row.makespan_ns as f64).max(1.0);
+        cells.extend([
+            format!("{:.2}", mean(wide, &|row| row.bound_ratio)),
+            format!("{:.2}", mean(wide, &|row| row.executions_per_tx)),
+            format!("{:.2}", mean(wide, &p99)),
+            format!("{:.0}", mean(wide, &|row| row.plan_ns_per_tx)),
+        ]);
+        table.add_row(cells);
+    }
+    for at in 1..workers.len() + 5 {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let n_blocks = report.ladder.len() / 5;
+    let lines = table.to_string();
+    let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
+    format!(
+        "Mean speedup over {n_blocks} blocks, simulated; the last four columns at {wide} workers.\n{}\n\
+         {}Every plan is legal, and every run gave the result of its published order.",
+        lines.join("\n"),
+        measured_text(report)
+    )
+}
+
+/// The measured speedups, a column for each block.
+fn measured_text(report: &LabReport) -> String {
+    let rows: Vec<&Row> = report.results.iter().filter(|row| !row.simulated).collect();
+    let mut workloads: Vec<&str> = rows.iter().map(|row| &*row.workload).collect();
+    workloads.dedup();
+    if workloads.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(std::iter::once("measured, P=2").chain(workloads.iter().copied()));
+    for name in report.schedulers() {
+        let of = |workload: &str| {
+            let mut found = rows.iter();
+            found.find(|row| row.scheduler == name && row.workload == workload)
+        };
+        let cells: Vec<String> = workloads
+            .iter()
+            .filter_map(|workload| of(workload).map(|row| format!("{:.2}", row.speedup)))
+            .collect();
+        if !cells.is_empty() {
+            table.add_row(std::iter::once(name.to_owned()).chain(cells));
+        }
+    }
+    let lines = table.to_string();
+    lines.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    about: &'static str,
+    parameters: Vec<ListedParameter>,
+}
+
+#[derive(Serialize)]
+struct ListedParameter {
+    name: &'static str,
+    default: f64,
+    min: f64,
+    max: f64,
+}
+
+fn listed(parameters: &[Parameter]) -> Vec<ListedParameter> {
+    let listed =
+        |&Parameter { name, default, min, max }| ListedParameter { name, default, min, max };
+    parameters.iter().map(listed).collect()
+}
+
+pub(super) fn workloads(output: &Output) -> Result<(), Failure> {
+    let mut all: Vec<Listed> = SHAPES
+        .iter()
+        .map(|shape| Listed {
+            name: shape.name,
+            about: shape.about,
+            parameters: listed(shape.parameters),
+        })
+        .collect();
+    all.push(Listed {
+        name: "(all)",
+        about: "what every workload has",
+        parameters: listed(&COMMON),
+    });
+    let lines = all.iter().map(|shape| {
+        let parameters = shape.parameters.iter();
+        let parameters: Vec<String> =
+            parameters.map(|p| format!("{}={}", p.name, p.default)).collect();
+        format!("{:12} {}\n{:12}   {}", shape.name, shape.about, "", parameters.join(" "))
+    });
+    let text = lines.map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n");
+    Ok(output.result(text, &all)?)
+}

@@ -1,0 +1,277 @@
+//! Runs a block without barriers: each transaction starts when those that it waits for have ended.
+//!
+//! A worker that ends a transaction goes on with the most urgent one that it set free, so that a
+//! chain stays on one core; the others it keeps in its own deque, from which idle workers steal.
+//! Transactions that wait for nobody are handed out a few at a time, so that what they need can be
+//! fetched ahead.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+
+use super::{BlockRun, Pending};
+use crate::engine::Worker;
+use crate::scheduler::Dag;
+use crate::state::StoreError;
+use crate::types::Footprints;
+
+/// How many transactions that wait for nobody a worker takes at once: enough to fetch ahead.
+const ROOTS_PER_TAKE: usize = 32;
+/// How many footprints a worker collects before it hashes them together.
+const FOOTPRINTS_PER_HASH: usize = 64;
+/// A block is run by one worker if so many percent of its transactions follow each other: there is
+/// nothing to gain, and handing a chain from core to core costs.
+const CHAIN_PERCENT: u64 = 90;
+
+/// A block on its way through a graph.
+struct Unbarred<'a> {
+    run: &'a BlockRun<'a>,
+    dag: &'a Dag,
+    /// For each node, how many it still waits for.
+    waits: Vec<AtomicU32>,
+    /// The transactions that wait for nobody, those with somebody behind them first.
+    roots: Vec<u32>,
+    next_root: AtomicUsize,
+    n_left: AtomicUsize,
+    /// Held while additions are applied.
+    additions: Mutex<()>,
+    /// For each slot, whether something was added and whether something was taken away.
+    signs: Vec<AtomicU8>,
+    /// The order of additions matters, or a worker failed: nobody goes on.
+    is_stopped: AtomicBool,
+    error: Mutex<Option<StoreError>>,
+}
+
+/// Stops the others if its worker panics: they would wait for ever.
+struct StopOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl BlockRun<'_> {
+    /// Runs the transactions of a graph, which was verified, on all threads. Returns false if the
+    /// block must run by its batches instead, on values that were loaded again: where an addition
+    /// does not fit, or additions go both ways, the order of those that commute could show.
+    pub(super) fn run_unbarred(&self, order: &[u32], dag: &Dag) -> Result<bool, StoreError> {
+        let longest = dag.ranks().iter().max().copied().unwrap_or(0);
+        let is_chain = longest.saturating_mul(100) >= (order.len() as u64) * CHAIN_PERCENT;
+        let graph = Unbarred::new(self, order, dag);
+        if is_chain || self.executor.n_threads() == 1 {
+            graph.run_in_order(order)?;
+        } else {
+            graph.run_on_all_threads();
+        }
+        let Unbarred { is_stopped, error, .. } = graph;
+        match error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(!is_stopped.into_inner()),
+        }
+    }
+}
+
+impl<'a> Unbarred<'a> {
+    fn new(run: &'a BlockRun<'a>, order: &[u32], dag: &'a Dag) -> Self {
+        let waits = dag.indegrees().iter().map(|&n| AtomicU32::new(n)).collect();
+        let free = order.iter().copied().filter(|&tx| dag.indegrees()[tx as usize] == 0);
+        let (mut roots, alone): (Vec<u32>, Vec<u32>) =
+            free.partition(|&tx| !dag.successors(tx).is_empty());
+        roots.sort_by_key(|&tx| std::cmp::Reverse(dag.ranks()[tx as usize]));
+        roots.extend(alone);
+        let n_slots = run.plan.interned().accesses().n_slots();
+        Self {
+            run,
+            dag,
+            waits,
+            roots,
+            next_root: AtomicUsize::new(0),
+            n_left: AtomicUsize::new(order.len()),
+            additions: Mutex::new(()),
+            signs: (0..n_slots).map(|_| AtomicU8::new(0)).collect(),
+            is_stopped: AtomicBool::new(false),
+            error: Mutex::new(None),
+        }
+    }
+
+    fn run_in_order(&self, order: &[u32]) -> Result<(), StoreError> {
+        let mut worker = self.run.executor.worker();
+        let mut done = Done::default();
+        for (at, &tx) in order.iter().enumerate() {
+            self.run.fetch_ahead(&order[at..]);
+            self.run_one(&mut worker, tx, &mut done)?;
+            if self.is_stopped.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        done.flush(self.run);
+        Ok(())
+    }
+
+    fn run_on_all_threads(&self) {
+        let n_threads = self.run.executor.n_threads();
+        let deques: Vec<Mutex<Option<Deque<u32>>>> =
+            (0..n_threads).map(|_| Mutex::new(Some(Deque::new_lifo()))).collect();
+        let stealers: Vec<Stealer<u32>> =
+            deques.iter().filter_map(|deque| Some(lock(deque).as_ref()?.stealer())).collect();
+        rayon::broadcast(|context| {
+            let _guard = StopOnPanic(&self.is_stopped);
+            let Some(deque) = lock(&deques[context.index()]).take() else { return };
+            if let Err(error) = self.work(&deque, &stealers) {
+                *lock(&self.error) = Some(error);
+                self.is_stopped.store(true, Ordering::Release);
+            }
+        });
+    }
+
+    /// One worker, until nothing is left.
+    fn work(&self, deque: &Deque<u32>, stealers: &[Stealer<u32>]) -> Result<(), StoreError> {
+        let mut worker = self.run.executor.worker();
+        let mut done = Done::default();
+        let mut n_idle = 0u32;
+        while self.n_left.load(Ordering::Acquire) > 0 && !self.is_stopped.load(Ordering::Acquire) {
+            let first = self.next_root.fetch_add(ROOTS_PER_TAKE, Ordering::Relaxed);
+            let taken = self.roots.get(first..).unwrap_or_default();
+            let taken = &taken[..taken.len().min(ROOTS_PER_TAKE)];
+            for (at, &root) in taken.iter().enumerate() {
+                self.run.fetch_ahead(&taken[at..]);
+                self.run_chain(&mut worker, root, deque, &mut done)?;
+            }
+            let mut stolen = deque.pop().or_else(|| steal(stealers));
+            n_idle = if taken.is_empty() && stolen.is_none() { n_idle + 1 } else { 0 };
+            while let Some(tx) = stolen {
+                self.run_chain(&mut worker, tx, deque, &mut done)?;
+                stolen = deque.pop();
+            }
+            if n_idle > 0 {
+                // Others run what comes before; the system may need the core for them.
+                if n_idle > 64 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            }
+        }
+        done.flush(self.run);
+        Ok(())
+    }
+
+    /// Runs a transaction, and after it again and again the most urgent one that it set free.
+    fn run_chain(
+        &self,
+        worker: &mut Worker,
+        tx: u32,
+        deque: &Deque<u32>,
+        done: &mut Done,
+    ) -> Result<(), StoreError> {
+        let mut next = Some(tx);
+        while let Some(tx) = next {
+            if self.is_stopped.load(Ordering::Relaxed) {
+                break;
+            }
+            self.run_one(worker, tx, done)?;
+            next = self.release(tx, deque);
+            self.n_left.fetch_sub(1, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn run_one(&self, worker: &mut Worker, tx: u32, done: &mut Done) -> Result<(), StoreError> {
+        let pending = self.run.run_one(worker, tx, false)?;
+        done.txs.push(tx);
+        done.footprints.push(worker.footprint());
+        if done.txs.len() == FOOTPRINTS_PER_HASH {
+            done.flush(self.run);
+        }
+        if let Some(pending) = pending
+            && !self.settle(&pending)
+        {
+            self.is_stopped.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Applies the effects of a transaction that added something. False if the order could show.
+    fn settle(&self, pending: &Pending) -> bool {
+        let _held = lock(&self.additions);
+        for effect in pending.effects.iter().filter(|effect| effect.added != 0) {
+            let sign = if effect.added > 0 { 1 } else { 2 };
+            let before = self.signs[effect.slot as usize].fetch_or(sign, Ordering::Relaxed);
+            if before | sign == 3 {
+                return false;
+            }
+        }
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: whoever runs now and lists a slot that is added to only adds to it too, which does
+        // not read it, and applies its addition with the lock held; the other slots of these effects
+        // are in no list of a transaction that runs now.
+        let applied = unsafe { self.run.slots.try_apply_beside(&pending.effects) };
+        applied.is_ok()
+    }
+
+    /// Counts a transaction as ended for those that wait for it; returns the most urgent one that is
+    /// free now. The others go into the deque.
+    fn release(&self, tx: u32, deque: &Deque<u32>) -> Option<u32> {
+        let mut first: Option<u32> = None;
+        let mut joins = vec![];
+        let mut node = tx;
+        loop {
+            for &next in self.dag.successors(node) {
+                // What this transaction wrote is seen by whoever brings the count to zero, and the
+                // other way round: a release and an acquire for each edge.
+                if self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) > 1 {
+                    continue;
+                }
+                if next >= self.dag.n_txs() {
+                    joins.push(next);
+                    continue;
+                }
+                let rank = |tx: u32| self.dag.ranks()[tx as usize];
+                match first {
+                    Some(other) if rank(other) >= rank(next) => deque.push(next),
+                    Some(other) => {
+                        deque.push(other);
+                        first = Some(next);
+                    }
+                    None => first = Some(next),
+                }
+            }
+            match joins.pop() {
+                Some(join) => node = join,
+                None => return first,
+            }
+        }
+    }
+}
+
+/// What a worker has done and not yet written down.
+#[derive(Default)]
+struct Done {
+    txs: Vec<u32>,
+    footprints: Footprints,
+}
+
+impl Done {
+    fn flush(&mut self, run: &BlockRun<'_>) {
+        run.put_footprints(&self.txs, std::mem::take(&mut self.footprints));
+        self.txs.clear();
+    }
+}
+
+fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
+    for stealer in stealers {
+        loop {
+            match stealer.steal() {
+                Steal::Success(tx) => return Some(tx),
+                Steal::Empty => break,
+                Steal::Retry => {}
+            }
+        }
+    }
+    None
+}
+
+/// A panic of another worker is told by itself.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
