@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod contention;
 mod html;
 mod ladder;
 mod machine;
@@ -10,6 +11,7 @@ mod report;
 
 pub use check::is_serializable;
 pub use compare::{Change, Comparison, compare};
+pub use contention::{Contention, HotKey, best_change, contention};
 pub use html::html;
 pub use ladder::{Rung, ladder};
 pub use machine::Machine;

@@ -5,10 +5,10 @@
 //! transfers that a chain can run. A [`Workload`] makes transfers from a seed, and a [`TokenWorld`]
 //! makes blocks of them that run on the executor alone.
 
-mod memory;
 mod input;
 mod lab;
 mod measured;
+mod memory;
 mod pattern;
 mod planning;
 mod simulate;
@@ -17,13 +17,14 @@ mod trace;
 mod transfers;
 mod workload;
 
-pub use memory::keep_freed_memory;
 pub use input::{Input, InputTx};
 pub use lab::{
-    BuildTime, Change, Comparison, LabReport, Machine, PlotError, REPORT_VERSION, Row, Rung, SHOWN,
-    compare, html, is_serializable, ladder, simulate_rows,
+    BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine, PlotError,
+    REPORT_VERSION, Row, Rung, SHOWN, best_change, compare, contention, html, is_serializable,
+    ladder, simulate_rows,
 };
 pub use measured::{is_run_as_planned, measure_rows};
+pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;
 pub use simulate::{Overheads, Simulated, Span, simulate};

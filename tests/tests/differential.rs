@@ -287,6 +287,10 @@ proptest! {
     ) {
         check(&blocks, gas)?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases().div_ceil(4), ..ProptestConfig::default() })]
 
     /// Without transactions that could leave their lists, so that graphs run without barriers.
     #[test]

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use kempe_bench::{Trace, transfer_accesses, transfers};
+use kempe_bench::{
+    HotKey, Input as Recorded, Overheads, Trace, best_change, contention, simulate,
+    transfer_accesses, transfers,
+};
 use kempe_runtime::scheduler::{
-    Accesses, Block, ConflictGraph, SCHEDULERS, Schedule, Scheduler, by_name, dot, lower_bound,
-    svg, verify,
+    Accesses, Block, ConflictGraph, Plan, SCHEDULERS, Scheduler, by_name, dot, lower_bound_of, svg,
+    verify_plan,
 };
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
 use crate::calls::Calls;
 use crate::describe::Describer;
-use crate::output::{Failure, Output};
+use crate::output::{Exit, Failure, Output};
 use crate::session::{ChainArgs, Session, now_ms};
 
 const EXAMPLES: &str = "\
@@ -26,11 +29,20 @@ Examples:
   kempe schedule block.jsonl        a recorded block with its own keys
   kempe schedule block.jsonl --transfers --scheduler layers
   kempe schedule calls.jsonl --format svg > schedule.svg
+  kempe schedule block.jsonl --format flame > hot-keys.svg
 
-The steps are transactions of equal cost; a batch of n transactions takes n / workers steps.";
+The steps are transactions of equal cost; a batch of n transactions takes n / workers steps. For a
+scheduler without barriers they are simulated, and the batches are those that it publishes.";
 
 /// The numbers of workers for which steps are counted.
 const WORKERS: [u64; 4] = [2, 4, 8, 16];
+
+/// The workers on which changes of keys are judged.
+const HOT_WORKERS: usize = 8;
+/// How many hot keys are named.
+const HOT_KEYS_MAX: usize = 5;
+/// How many keys a flame graph has at most.
+const FLAME_KEYS_MAX: usize = 50;
 
 /// The arguments of `kempe schedule`.
 #[derive(Debug, clap::Args)]
@@ -66,6 +78,8 @@ pub enum Format {
     Dot,
     /// A picture: a column for each batch
     Svg,
+    /// A flame graph of the keys: contract, field, key, as wide as their transactions exclude each other
+    Flame,
 }
 
 pub(super) fn scheduler_names() -> clap::builder::PossibleValuesParser {
@@ -94,6 +108,16 @@ struct Report {
     workers: BTreeMap<u64, Workers>,
     schedule: Vec<Vec<u32>>,
     tail_txs: Vec<u32>,
+    hottest: Vec<Hot>,
+    best_change: Option<String>,
+}
+
+/// A hot key by its name.
+#[derive(Serialize)]
+struct Hot {
+    key: String,
+    #[serde(flatten)]
+    found: HotKey,
 }
 
 #[derive(Serialize)]
@@ -112,28 +136,62 @@ struct Workers {
 
 pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Failure> {
     let input = if is_trace(&args.file)? {
-        trace(&args.file, args.transfers)?
+        if args.transfers { as_transfers(&args.file)? } else { recorded(&args.file)? }
     } else {
         calls(args, global)?
     };
     let block = Block::new(&input.accesses, &[], &input.senders, &input.tail)?;
     let scheduler = by_name(&args.scheduler).expect("clap accepts only the schedulers' names");
-    let schedule = scheduler.schedule(&block);
-    verify(&schedule, &block, scheduler.mode())?;
+    let plan = scheduler.plan(&block, HOT_WORKERS);
+    verify_plan(&plan, &block, scheduler.mode())?;
     let graph = ConflictGraph::new(&block);
     let name = |slot: u32| input.keys.get(&slot).cloned().unwrap_or_else(|| format!("key {slot}"));
     match args.format {
         Format::Dot => Ok(output.raw(dot(&graph, name).as_bytes())?),
-        Format::Svg => Ok(output.raw(svg(&graph, &schedule)?.as_bytes())?),
+        Format::Svg => Ok(output.raw(svg(&graph, &plan.schedule(&block))?.as_bytes())?),
+        Format::Flame => Ok(output.raw(&flame(&block, name)?)?),
         Format::Text => {
-            let report = report(&block, scheduler, &graph, &schedule);
+            let report = report(&block, scheduler, &graph, &plan, &name);
             Ok(output.result(text(&report), &report)?)
         }
         Format::Json => {
-            let report = report(&block, scheduler, &graph, &schedule);
+            let report = report(&block, scheduler, &graph, &plan, &name);
             Ok(output.json(&report)?)
         }
     }
+}
+
+/// A flame graph of the keys that make transactions wait.
+fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Failure> {
+    let found = contention(block, HOT_WORKERS, FLAME_KEYS_MAX);
+    let lines = found.keys.iter().map(|key| {
+        let name = name(key.slot);
+        // `token.balances[alice]` is three frames.
+        let (contract, rest) = name.split_once('.').unwrap_or(("", &name));
+        let (field, entry) = rest.split_once('[').unwrap_or((rest, ""));
+        let frames =
+            [contract, field, entry.trim_end_matches(']')].map(|frame| frame.replace(';', ","));
+        let frames: Vec<&str> =
+            frames.iter().map(String::as_str).filter(|frame| !frame.is_empty()).collect();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small share"
+        )]
+        let width = (key.serial_share * 10_000.0) as u64;
+        format!("{} {width}", frames.join(";"))
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return Err(Failure::new(Exit::Failed, "nobody waits for a key: there is nothing to draw"));
+    }
+    let mut options = inferno::flamegraph::Options::default();
+    options.title = "Keys that make transactions wait".to_owned();
+    options.count_name = "hundredths of a percent of all work".to_owned();
+    let mut svg = Vec::new();
+    let lines = lines.iter().map(String::as_str);
+    inferno::flamegraph::from_lines(&mut options, lines, &mut svg).context("drawing the keys")?;
+    Ok(svg)
 }
 
 /// A recorded block names what each transaction read; calls do not.
@@ -148,22 +206,27 @@ fn is_trace(path: &Path) -> Result<bool, Failure> {
     Ok(head.windows(7).any(|window| window == b"\"reads\""))
 }
 
-fn trace(path: &Path, as_transfers: bool) -> Result<Input, Failure> {
-    let trace = Trace::open(path)?;
-    if as_transfers {
-        let found = transfers(&trace);
-        let accesses = transfer_accesses(&found.specs);
-        // Numbered by first occurrence as a sender, as the scheduler wants them.
-        let mut numbers = BTreeMap::new();
-        let mut senders = Vec::with_capacity(found.specs.len());
-        for spec in &found.specs {
-            let next = u32::try_from(numbers.len())?;
-            senders.push(*numbers.entry(spec.from).or_insert(next));
-        }
-        return Ok(Input { accesses, senders, tail: Vec::new(), keys: BTreeMap::new() });
+/// A recorded block as transfers of a token.
+fn as_transfers(path: &Path) -> Result<Input, Failure> {
+    let found = transfers(&Trace::open(path)?);
+    let accesses = transfer_accesses(&found.specs);
+    // Numbered by first occurrence as a sender, as the scheduler wants them.
+    let mut numbers = BTreeMap::new();
+    let mut senders = Vec::with_capacity(found.specs.len());
+    for spec in &found.specs {
+        let next = u32::try_from(numbers.len())?;
+        senders.push(*numbers.entry(spec.from).or_insert(next));
     }
-    let (accesses, senders) = (trace.accesses(), trace.senders());
     Ok(Input { accesses, senders, tail: Vec::new(), keys: BTreeMap::new() })
+}
+
+/// A recorded block with its own keys, or lines of reads and writes.
+fn recorded(path: &Path) -> Result<Input, Failure> {
+    let found = Recorded::open(path)?;
+    let n_slots = u32::try_from(found.accesses().n_slots())?;
+    let keys = (0..n_slots).map(|slot| (slot, found.key_name(slot).to_owned())).collect();
+    let (accesses, senders) = (found.accesses().clone(), found.senders().to_vec());
+    Ok(Input { accesses, senders, tail: Vec::new(), keys })
 }
 
 fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
@@ -188,16 +251,23 @@ fn report(
     block: &Block<'_>,
     scheduler: &'static dyn Scheduler,
     graph: &ConflictGraph,
-    schedule: &Schedule,
+    plan: &Plan,
+    name: &dyn Fn(u32) -> String,
 ) -> Report {
+    let schedule = plan.schedule(block);
     let widths: Vec<usize> = schedule.batches().map(<[u32]>::len).collect();
     let n_txs = block.n_txs();
+    let hot = contention(block, HOT_WORKERS, HOT_KEYS_MAX);
+    let best_change = best_change(&hot, name);
+    let hottest = hot.keys.into_iter().map(|found| Hot { key: name(found.slot), found }).collect();
     let workers = WORKERS.map(|n_workers| {
-        let in_batches: u64 = widths.iter().map(|&n| (n as u64).div_ceil(n_workers)).sum();
-        let steps = in_batches + schedule.tail().len() as u64;
+        let plan = scheduler.plan(block, usize::try_from(n_workers).unwrap_or(1));
+        let run =
+            simulate(&plan, block, usize::try_from(n_workers).unwrap_or(1), Overheads::default());
+        let steps = run.makespan;
         #[expect(clippy::cast_precision_loss, reason = "a block has fewer than 2^52 transactions")]
         let speedup = n_txs as f64 / steps.max(1) as f64;
-        let lower_bound = lower_bound(block, n_workers, scheduler.mode()).max();
+        let lower_bound = lower_bound_of(&plan, block, n_workers, scheduler.mode()).max();
         (n_workers, Workers { steps, lower_bound, speedup: (speedup * 100.0).round() / 100.0 })
     });
     Report {
@@ -212,6 +282,8 @@ fn report(
         workers: workers.into(),
         schedule: schedule.batches().map(<[u32]>::to_vec).collect(),
         tail_txs: schedule.tail().to_vec(),
+        hottest,
+        best_change,
     }
 }
 
@@ -247,6 +319,17 @@ fn text(report: &Report) -> String {
     for Width { from, to, batches } in &report.widths {
         let bar = "#".repeat((batches * 40).div_ceil(most));
         row(&format!("  {from}-{to}"), format!("{batches:>7}  {bar}"));
+    }
+    for Hot { key, found } in &report.hottest {
+        let HotKey { writers, readers, adders, serial_share, .. } = found;
+        let value = format!(
+            "{writers} write, {readers} read, {adders} add: {:.1} % of all work",
+            serial_share * 100.0
+        );
+        lines.push(format!("hot key        {key}  {value}"));
+    }
+    if let Some(change) = &report.best_change {
+        lines.push(format!("best change    {change}"));
     }
     lines.join("\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
