@@ -166,11 +166,12 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
     let found = contention(block, HOT_WORKERS, FLAME_KEYS_MAX);
     let lines = found.keys.iter().map(|key| {
         let name = name(key.slot);
-        // `token.balances[alice]` is three frames.
-        let (contract, rest) = name.split_once('.').unwrap_or(("", &name));
+        // `token.balances[alice]` is three frames, `key 7` two. A space would start the count.
+        let (contract, rest) =
+            name.split_once('.').or_else(|| name.split_once(' ')).unwrap_or(("", &name));
         let (field, entry) = rest.split_once('[').unwrap_or((rest, ""));
-        let frames =
-            [contract, field, entry.trim_end_matches(']')].map(|frame| frame.replace(';', ","));
+        let frames = [contract, field, entry.trim_end_matches(']')]
+            .map(|frame| frame.replace(';', ",").replace(' ', "_"));
         let frames: Vec<&str> =
             frames.iter().map(String::as_str).filter(|frame| !frame.is_empty()).collect();
         #[expect(
