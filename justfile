@@ -28,9 +28,9 @@ doc:
 # Compile the shipped contracts to target/kempe/*.wasm and show their sizes.
 contracts:
     cargo run --release -p kempe -- build \
-        contracts/counter contracts/escrow contracts/futures contracts/governance \
+        contracts/asset contracts/counter contracts/escrow contracts/fare contracts/futures contracts/governance \
         contracts/lending contracts/multisig contracts/nft contracts/options contracts/oracle \
-        contracts/orderbook contracts/pool contracts/staking contracts/token contracts/vesting
+        contracts/orderbook contracts/pool contracts/router contracts/staking contracts/token contracts/vesting
 
 # The benches, and the comparison with other engines; `just bench scheduler` runs those with the
 # word in their name, `just bench compare` the figures to quote.

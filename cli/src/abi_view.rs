@@ -131,6 +131,11 @@ impl View<'_> {
             });
             lines.extend(joined(kind.word(), cells));
         }
+        let starts = clauses.iter().filter_map(|clause| match clause {
+            Clause::Start { field, key } => Some(self.cell(*field, key)),
+            _ => None,
+        });
+        lines.extend(joined("start", starts));
         let calls = clauses.iter().filter_map(|clause| match clause {
             Clause::Call { callee, method, args } => {
                 let args = self.exprs(args);
@@ -146,7 +151,7 @@ impl View<'_> {
                     lines.push(format!("each({}, {inner})", self.expr(list, None)));
                 }
                 Clause::Dynamic => lines.push("dynamic".into()),
-                Clause::Touch { .. } | Clause::Call { .. } => {}
+                Clause::Touch { .. } | Clause::Start { .. } | Clause::Call { .. } => {}
             }
         }
         lines

@@ -8,8 +8,10 @@ use kempe_build::{BuildRequest, build_contract};
 
 /// The directories beside this crate that hold contracts.
 const CONTRACTS: &[&str] = &[
+    "asset",
     "counter",
     "escrow",
+    "fare",
     "futures",
     "governance",
     "lending",
@@ -19,6 +21,7 @@ const CONTRACTS: &[&str] = &[
     "oracle",
     "orderbook",
     "pool",
+    "router",
     "staking",
     "token",
     "vesting",

@@ -22,6 +22,12 @@ pub trait FieldTag: 'static {
     /// `out` is valid for writes of `out_cap` bytes.
     #[expect(unsafe_code, reason = "the host writes to the pointer")]
     unsafe fn get(key: &[u8], out: *mut u8, out_cap: usize) -> i32;
+    /// As `get`, of the value before the block.
+    ///
+    /// # Safety
+    /// `out` is valid for writes of `out_cap` bytes.
+    #[expect(unsafe_code, reason = "the host writes to the pointer")]
+    unsafe fn start(key: &[u8], out: *mut u8, out_cap: usize) -> i32;
     /// Replaces the value.
     fn put(key: &[u8], value: &[u8]);
     /// Removes the value.

@@ -68,3 +68,12 @@ pub trait Oracle {
     /// price. `None` if it gives none.
     fn price(&self, asset: Address) -> Option<Price>;
 }
+
+/// An exchange of two tokens, which it calls `a` and `b`, as a step of a longer path.
+#[interface]
+pub trait Exchange {
+    /// Sells what the exchange was sent since it last counted, of `a` or else of `b`, and sends what
+    /// comes out, at least `min_out`, to `to`; returns how much. Whoever sends must call this in the
+    /// same transaction: what was sent is anybody's to sell.
+    fn swap_received(&mut self, a_in: bool, min_out: u128, to: Address) -> u128;
+}

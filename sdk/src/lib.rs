@@ -108,3 +108,20 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The contracts in the guide compile, and do what it says.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../docs/src/access.md")]
+    struct Access;
+    #[doc = include_str!("../../docs/src/calls.md")]
+    struct Calls;
+    #[doc = include_str!("../../docs/src/cookbook.md")]
+    struct Cookbook;
+    #[doc = include_str!("../../docs/src/first-contract.md")]
+    struct FirstContract;
+    #[doc = include_str!("../../docs/src/security.md")]
+    struct Security;
+    #[doc = include_str!("../../docs/src/testing.md")]
+    struct Testing;
+}

@@ -35,7 +35,7 @@ macro_rules! log {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __field {
-    ($name:ident, $index:literal, $get:literal, $put:literal, $remove:literal, $add:literal) => {
+    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal) => {
         pub struct $name;
 
         #[cfg(target_arch = "wasm32")]
@@ -44,6 +44,8 @@ macro_rules! __field {
             unsafe extern "C" {
                 #[link_name = $get]
                 fn get(key: *const u8, key_len: usize, out: *mut u8, out_cap: usize) -> i32;
+                #[link_name = $start]
+                fn start(key: *const u8, key_len: usize, out: *mut u8, out_cap: usize) -> i32;
                 #[link_name = $put]
                 safe fn put(key: *const u8, key_len: usize, value: *const u8, value_len: usize);
                 #[link_name = $remove]
@@ -57,6 +59,12 @@ macro_rules! __field {
                 unsafe fn get(key: &[u8], out: *mut u8, out_cap: usize) -> i32 {
                     // SAFETY: the caller says that `out` has `out_cap` bytes.
                     unsafe { get(key.as_ptr(), key.len(), out, out_cap) }
+                }
+
+                #[inline(always)]
+                unsafe fn start(key: &[u8], out: *mut u8, out_cap: usize) -> i32 {
+                    // SAFETY: the caller says that `out` has `out_cap` bytes.
+                    unsafe { start(key.as_ptr(), key.len(), out, out_cap) }
                 }
 
                 #[inline(always)]

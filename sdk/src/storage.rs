@@ -37,6 +37,15 @@ fn load<F: FieldTag, T: AbiType>(key: &[u8]) -> Option<T> {
     })
 }
 
+/// The value that was in a cell before the block.
+#[inline(always)]
+fn load_start<F: FieldTag, T: AbiType>(key: &[u8]) -> Option<T> {
+    host::with_start::<F, Of<T>, _>(key, |bytes| match codec::decode::<Of<T>, T>(bytes) {
+        Some(value) => value,
+        None => panic!("a stored value has another type"),
+    })
+}
+
 #[inline(always)]
 fn store<F: FieldTag, T: AbiType>(key: &[u8], value: &T) {
     codec::encoded::<Of<T>, _, _>(value, |value| host::put::<F>(key, value));

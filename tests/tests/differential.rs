@@ -110,7 +110,7 @@ impl What {
                 match *method {
                     "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
                     "remove" | "show" | "soil_and_panic" => call(this, method, a),
-                    "copy" | "add" | "sub" | "follow" => call(this, method, &(*a, *b)),
+                    "copy" | "recall" | "add" | "sub" | "follow" => call(this, method, &(*a, *b)),
                     "juggle" => call(this, method, &(other, *a)),
                     "spread" => call(this, method, &(vec![*a, *b], 5u64)),
                     "forgive" => call(this, method, &(other, *a, u64::from(*b))),
@@ -136,6 +136,7 @@ const CHAOS_METHODS: &[&str] = &[
     "show",
     "soil_and_panic",
     "copy",
+    "recall",
     "add",
     "sub",
     "follow",

@@ -67,6 +67,7 @@ pub(super) struct RowView {
     method: String,
     field: String,
     declared: Option<&'static str>,
+    declared_start: bool,
     reached: Vec<&'static str>,
 }
 
@@ -127,6 +128,7 @@ pub(super) fn rows(table: &AccessTable) -> Vec<RowView> {
         method: row.method.clone(),
         field: row.field.clone(),
         declared: row.declared.map(kempe_abi::AccessKind::word),
+        declared_start: row.declared_start,
         reached: row.reached.clone(),
     };
     table.rows.iter().map(view).collect()
@@ -141,14 +143,10 @@ fn text(access: &AccessTable) -> String {
     for row in &access.rows {
         let method = if row.method == last { "" } else { &*row.method };
         last = &row.method;
-        let declared = match (row.declared, &*row.field) {
-            (Some(kind), _) => kind.word(),
-            (None, "*") => "dynamic",
-            (None, _) => "-",
-        };
+        let declared = row.declared_words();
         let reached = if row.reached.is_empty() { "-".into() } else { row.reached.join(", ") };
         let field = crate::abi_view::printable(&row.field);
-        table.add_row([crate::abi_view::printable(method), field, declared.into(), reached]);
+        table.add_row([crate::abi_view::printable(method), field, declared, reached]);
     }
     table.trim_fmt()
 }

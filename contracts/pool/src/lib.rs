@@ -7,13 +7,15 @@
 //! Invariants:
 //! - the pool's token balances are at least its reserves;
 //! - `reserve_a * reserve_b` never falls by a swap;
-//! - `shares` add up to `total_shares`.
+//! - `shares` add up to `total_shares`;
+//! - the time-weighted price of a block counts what the reserves were until then, so a swap does not
+//!   move the price of its own block.
 //!
 //! Source of the formulas: Uniswap v2 core whitepaper (Adams, Zinsmeister, Robinson, 2020).
 #![no_std]
 
 use ethnum::U256;
-use kempe_sdk::interfaces::FungibleClient;
+use kempe_sdk::interfaces::{self, FungibleClient};
 use kempe_sdk::prelude::*;
 
 #[cfg(test)]
@@ -51,6 +53,54 @@ pub struct Reserves {
     pub b: u128,
     /// The sum of all shares, the locked ones included.
     pub total_shares: u128,
+    /// What the reserves were worth over time, until they last changed.
+    pub observed: Observation,
+}
+
+/// The sums, over time, of the price of each token in the other: in units of 2^-64, times milliseconds.
+///
+/// The sums wrap around at 2^128; that does not matter between two observations over which the
+/// price times the milliseconds stays below 2^64.
+///
+/// Source: Uniswap v2 core whitepaper, section 2.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Observation {
+    /// Until when, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Of the first token in the second.
+    pub a_in_b: u128,
+    /// Of the second token in the first.
+    pub b_in_a: u128,
+}
+
+impl Observation {
+    /// The average prices since an earlier observation, in units of 2^-64: of the first token in the
+    /// second, and of the second in the first. `None` if no time has passed.
+    #[must_use]
+    pub fn average_since(&self, earlier: &Self) -> Option<(u128, u128)> {
+        let ms = u128::from(self.time_ms.checked_sub(earlier.time_ms).filter(|ms| *ms > 0)?);
+        let average = |now: u128, then: u128| now.wrapping_sub(then) / ms;
+        Some((average(self.a_in_b, earlier.a_in_b), average(self.b_in_a, earlier.b_in_a)))
+    }
+}
+
+impl Reserves {
+    /// The same reserves, observed until now.
+    fn until(mut self, now_ms: u64) -> Self {
+        let seen = &mut self.observed;
+        let ms = u128::from(now_ms.saturating_sub(seen.time_ms));
+        if self.a > 0 && self.b > 0 && seen.time_ms > 0 {
+            seen.a_in_b = seen.a_in_b.wrapping_add(ratio(self.b, self.a).wrapping_mul(ms));
+            seen.b_in_a = seen.b_in_a.wrapping_add(ratio(self.a, self.b).wrapping_mul(ms));
+        }
+        seen.time_ms = now_ms;
+        self
+    }
+}
+
+/// `a / b` in units of 2^-64; the largest number if it is larger.
+fn ratio(a: u128, b: u128) -> u128 {
+    u128::try_from((U256::from(a) << 64) / U256::from(b)).unwrap_or(u128::MAX)
 }
 
 /// Why the pool refuses.
@@ -70,6 +120,8 @@ pub enum PoolError {
     InsufficientShares = 205,
     /// A result does not fit in 128 bits.
     TooLarge = 206,
+    /// The pool does not pay itself.
+    BadReceiver = 207,
 }
 
 /// One token was exchanged for the other.
@@ -111,7 +163,7 @@ pub struct Removed {
     pub shares: u128,
 }
 
-#[contract]
+#[contract(implements(interfaces::Exchange))]
 impl Pool {
     /// Sets up an empty pool.
     ///
@@ -163,13 +215,14 @@ impl Pool {
     ) -> Result<u128, PoolError> {
         ensure!(time_ms() <= deadline_ms, PoolError::Expired);
         ensure!(max_a > 0 && max_b > 0, PoolError::ZeroAmount);
-        let pool = self.reserves.get().unwrap_or_default();
+        let pool = self.counted();
         let (a, b, shares, locked) = quote_liquidity(&pool, max_a, max_b)?;
         ensure!(shares > 0 && shares >= min_shares, PoolError::Slippage);
         self.reserves.put(Reserves {
             a: sum(pool.a, a)?,
             b: sum(pool.b, b)?,
             total_shares: sum(sum(pool.total_shares, shares)?, locked)?,
+            ..pool
         });
         let owned = self.shares.get(caller());
         self.shares.put(caller(), sum(owned, shares)?);
@@ -208,7 +261,7 @@ impl Pool {
         ensure!(shares > 0, PoolError::ZeroAmount);
         let owned = self.shares.get(caller());
         ensure!(shares <= owned, PoolError::InsufficientShares);
-        let pool = self.reserves.get().unwrap_or_default();
+        let pool = self.counted();
         let a = mul_div(shares, pool.a, pool.total_shares)?;
         let b = mul_div(shares, pool.b, pool.total_shares)?;
         ensure!(a >= min_a && b >= min_b, PoolError::Slippage);
@@ -217,6 +270,7 @@ impl Pool {
             a: pool.a - a,
             b: pool.b - b,
             total_shares: pool.total_shares - shares,
+            ..pool
         });
         FungibleClient::new(self.token_a.get()).transfer(caller(), a);
         FungibleClient::new(self.token_b.get()).transfer(caller(), b);
@@ -248,7 +302,7 @@ impl Pool {
         min_out: u128,
         deadline_ms: u64,
     ) -> Result<u128, PoolError> {
-        let pool = self.reserves.get().unwrap_or_default();
+        let pool = self.counted();
         let fee = self.fee_basis_points.get();
         let out = quote_swap(pool.a, pool.b, fee, amount_in, min_out, deadline_ms)?;
         self.reserves.put(Reserves { a: sum(pool.a, amount_in)?, b: pool.b - out, ..pool });
@@ -281,7 +335,7 @@ impl Pool {
         min_out: u128,
         deadline_ms: u64,
     ) -> Result<u128, PoolError> {
-        let pool = self.reserves.get().unwrap_or_default();
+        let pool = self.counted();
         let fee = self.fee_basis_points.get();
         let out = quote_swap(pool.b, pool.a, fee, amount_in, min_out, deadline_ms)?;
         self.reserves.put(Reserves { a: pool.a - out, b: sum(pool.b, amount_in)?, ..pool });
@@ -289,6 +343,67 @@ impl Pool {
         FungibleClient::new(self.token_a.get()).transfer(caller(), out);
         emit(Swapped { by: caller(), a_in: false, amount_in, amount_out: out });
         Ok(out)
+    }
+
+    /// Sells what the pool was sent and not counted, and sends the proceeds on: a step of a path whose
+    /// steps pay each other, so that nobody in between holds anything. See `router`.
+    ///
+    /// Which of the two tokens comes in is known when it runs, so both are declared: of the pool's own
+    /// balances, and of the receiver's.
+    ///
+    /// # Arguments
+    /// - `a_in`: whether the first token came in.
+    /// - `min_out`: the least to send on.
+    /// - `to`: who receives; not this pool.
+    ///
+    /// # Errors
+    /// - [`PoolError::ZeroAmount`]: nothing was sent.
+    /// - [`PoolError::BadReceiver`], [`PoolError::NoLiquidity`], [`PoolError::Slippage`],
+    ///   [`PoolError::TooLarge`], and whatever the tokens refuse with.
+    ///
+    /// # Events
+    /// [`Swapped`].
+    #[access(
+        write(reserves),
+        calls(token_a.balance(this)),
+        calls(token_b.balance(this)),
+        calls(token_a.transfer(to, _)),
+        calls(token_b.transfer(to, _))
+    )]
+    pub fn swap_received(
+        &mut self,
+        a_in: bool,
+        min_out: u128,
+        to: Address,
+    ) -> Result<u128, PoolError> {
+        ensure!(to != this(), PoolError::BadReceiver);
+        let pool = self.counted();
+        let fee = self.fee_basis_points.get();
+        let (token_in, token_out, reserve_in, reserve_out) = if a_in {
+            (self.token_a.get(), self.token_b.get(), pool.a, pool.b)
+        } else {
+            (self.token_b.get(), self.token_a.get(), pool.b, pool.a)
+        };
+        let has = FungibleClient::new(token_in).balance(this());
+        let amount_in = has.saturating_sub(reserve_in);
+        let out = quote_swap(reserve_in, reserve_out, fee, amount_in, min_out, u64::MAX)?;
+        let (a, b) = if a_in { (has, pool.b - out) } else { (pool.a - out, has) };
+        self.reserves.put(Reserves { a, b, ..pool });
+        FungibleClient::new(token_out).transfer(to, out);
+        emit(Swapped { by: to, a_in, amount_in, amount_out: out });
+        Ok(out)
+    }
+
+    /// What the reserves were worth over time, until now: the difference between two of these, by the
+    /// time between them, is an average price that a single block cannot move.
+    #[access(read(reserves))]
+    pub fn observe(&self) -> Observation {
+        self.counted().observed
+    }
+
+    /// The two tokens.
+    pub fn tokens(&self) -> (Address, Address) {
+        (self.token_a.get(), self.token_b.get())
     }
 
     /// How much of each token the pool has, and the shares it has issued.
@@ -301,6 +416,11 @@ impl Pool {
     #[access(read(shares[of]))]
     pub fn shares(&self, of: Address) -> u128 {
         self.shares.get(of)
+    }
+
+    /// The reserves, observed until now.
+    fn counted(&self) -> Reserves {
+        self.reserves.get().unwrap_or_default().until(time_ms())
     }
 }
 

@@ -6,7 +6,7 @@ use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 use kempe_token::Token;
 
-use super::{Pool, PoolError, Reserves, isqrt, mul_div_up};
+use super::{Observation, Pool, PoolError, Reserves, isqrt, mul_div_up};
 use ethnum::U256;
 
 const FOREVER: u64 = u64::MAX;
@@ -169,4 +169,55 @@ fn roots_and_rounding() {
     assert_eq!(isqrt(U256::from(u128::MAX) * U256::from(u128::MAX)), u128::MAX);
     assert_eq!(mul_div_up(7, 3, 2), Ok(11));
     assert_eq!(mul_div_up(8, 3, 2), Ok(12));
+}
+
+#[test]
+fn what_was_sent_is_sold_and_sent_on() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    let nothing = (true, 0u128, s.bob);
+    s.chain.send(s.bob, &s.pool, "swap_received", nothing).assert_revert(PoolError::ZeroAmount);
+    let own = (true, 0u128, s.pool.address());
+    s.chain.send(s.bob, &s.pool, "swap_received", own).assert_revert(PoolError::BadReceiver);
+    s.chain.send(s.bob, &s.a, "transfer", (s.pool.address(), 10_000u128)).assert_ok();
+    let too_much = (true, 40_000u128, s.bob);
+    s.chain.send(s.bob, &s.pool, "swap_received", too_much).assert_revert(PoolError::Slippage);
+    // The same as `sell_a`.
+    let receipt = s.chain.send(s.bob, &s.pool, "swap_received", (true, 39_486u128, s.alice));
+    assert_eq!(receipt.assert_ok().value::<u128>(), 39_486);
+    let pool = s.reserves();
+    assert_eq!((pool.a, pool.b), (1_010_000, 3_960_514));
+    // The other way round, and nothing can be sold twice.
+    s.chain.send(s.bob, &s.b, "transfer", (s.pool.address(), 10_000u128)).assert_ok();
+    let back = (false, 1u128, s.bob);
+    s.chain.send(s.bob, &s.pool, "swap_received", back).assert_ok();
+    s.chain.send(s.bob, &s.pool, "swap_received", back).assert_revert(PoolError::ZeroAmount);
+    let tokens = s.chain.view::<(Address, Address)>(&s.pool, "tokens", ());
+    assert_eq!(tokens, (s.a.address(), s.b.address()));
+}
+
+#[test]
+fn the_average_price_counts_time_and_not_the_last_swap() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    let one = 1u128 << 64;
+    let before: Observation = s.chain.view(&s.pool, "observe", ());
+    s.chain.advance_ms(9_000);
+    s.chain.send(s.bob, &s.pool, "sell_a", (1_000_000u128, 0u128, FOREVER)).assert_ok();
+    let after: Observation = s.chain.view(&s.pool, "observe", ());
+    // Ten seconds at 4, one at 1.0...: the swap counts from its own block on.
+    assert_eq!(after.time_ms - before.time_ms, 10_000);
+    let (a_in_b, b_in_a) = after.average_since(&before).unwrap();
+    let low = a_in_b * 100 / one;
+    assert!((360..=380).contains(&low), "{low}");
+    assert!((one / 4..one / 2).contains(&b_in_a), "{b_in_a}");
+    assert_eq!(before.average_since(&after), None);
+    assert_eq!(after.average_since(&after), None);
+}
+
+#[test]
+fn sums_of_prices_may_wrap_around() {
+    let earlier = Observation { time_ms: 10, a_in_b: u128::MAX - 5, b_in_a: 0 };
+    let later = Observation { time_ms: 20, a_in_b: 94, b_in_a: 50 };
+    assert_eq!(later.average_since(&earlier), Some((10, 5)));
 }

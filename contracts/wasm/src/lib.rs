@@ -50,10 +50,21 @@ pub const TOKEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/token.wasm"))
 /// Vesting: grants of tokens that vest over time.
 pub const VESTING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vesting.wasm"));
 
+/// The fare collection: riders, operators and what they owe each other.
+pub const FARE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fare.wasm"));
+
+/// The router: a swap along a path of pools.
+pub const ROUTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/router.wasm"));
+
+/// The asset: a regulated token.
+pub const ASSET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/asset.wasm"));
+
 /// Every contract with its name, in order of name.
 pub const ALL: &[(&str, &[u8])] = &[
+    ("asset", ASSET),
     ("counter", COUNTER),
     ("escrow", ESCROW),
+    ("fare", FARE),
     ("futures", FUTURES),
     ("governance", GOVERNANCE),
     ("lending", LENDING),
@@ -63,6 +74,7 @@ pub const ALL: &[(&str, &[u8])] = &[
     ("oracle", ORACLE),
     ("orderbook", ORDERBOOK),
     ("pool", POOL),
+    ("router", ROUTER),
     ("staking", STAKING),
     ("token", TOKEN),
     ("vesting", VESTING),

@@ -90,6 +90,8 @@ pub struct FieldReach {
     pub field: u8,
     /// Whether it can read.
     pub reads: bool,
+    /// Whether it can read what was there before the block.
+    pub starts: bool,
     /// Whether it can put or remove.
     pub writes: bool,
     /// Whether it can add.

@@ -27,6 +27,10 @@ impl StateRead for BlockView {
             None => self.base.get(key),
         }
     }
+
+    fn at_start(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        self.base.at_start(key)
+    }
 }
 
 impl BlockView {

@@ -22,6 +22,15 @@ pub trait StateRead: Send + Sync {
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
 
+    /// The value that a cell had before the block that runs: that of a view with changes of the block
+    /// is not its own.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn at_start(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        self.get(key)
+    }
+
     /// Says which cells are read next, so that a state in memory can fetch them all at once
     /// instead of waiting for each.
     fn prepare(&self, _keys: &[KeyHash]) {}

@@ -319,7 +319,7 @@ impl Abi {
 
     fn check_clauses(&self, clauses: &[Clause]) -> Result<(), &'static str> {
         clauses.iter().try_for_each(|clause| match clause {
-            Clause::Touch { field, key, .. } => {
+            Clause::Touch { field, key, .. } | Clause::Start { field, key } => {
                 let field = self.fields.get(usize::from(*field)).ok_or("no such field")?;
                 if field.cell == CellKind::Immutable {
                     return Err("an immutable needs no declaration");

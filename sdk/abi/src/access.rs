@@ -17,6 +17,9 @@ use crate::types::{invalid, read_list};
 /// | `Add` | conflict | commute | conflict |
 /// | `Write` | conflict | conflict | conflict |
 ///
+/// What is read as it was before the block, [`Clause::Start`], commutes with all of these and is in no
+/// access list.
+///
 /// ```
 /// # use kempe_abi::AccessKind::{Add, Read, Write};
 /// assert!(!Read.conflicts(Read) && !Add.conflicts(Add) && Read.conflicts(Add));
@@ -102,6 +105,19 @@ pub enum Clause {
     },
     /// The method also touches keys that no template can name: the transaction carries them.
     Dynamic,
+    /// Reads the value that a cell of this contract had before the block.
+    ///
+    /// No transaction of a block changes it, so it commutes with everything, writes of the same cell
+    /// included, and is in no access list: the list orders transactions, and here there is nothing to
+    /// order. In the table of [`AccessKind`] it would be a row of "commute" throughout. Proof: what a
+    /// transaction gets from it is a function of the state before the block and of the key, and what it
+    /// leaves behind is nothing; so exchanging it with any neighbor changes neither's result.
+    Start {
+        /// The field, by its position in the contract's struct.
+        field: u8,
+        /// The keys, in order; none for a field that is not a map.
+        key: Vec<Expr>,
+    },
 }
 
 /// A hole of an access template, or a constant. Decoding refuses expressions nested deeper than
@@ -161,6 +177,10 @@ impl Clause {
                 clauses: read_list(reader, |reader| Self::read(reader, depth))?,
             },
             3 => Self::Dynamic,
+            4 => Self::Start {
+                field: u8::deserialize_reader(reader)?,
+                key: Vec::deserialize_reader(reader)?,
+            },
             _ => return Err(invalid("an unknown clause")),
         })
     }

@@ -127,6 +127,7 @@ pub enum ClauseDef {
     Call { callee: ExprDef, method: &'static str, args: &'static [ExprDef] },
     Each { list: ExprDef, clauses: &'static [Self] },
     Dynamic,
+    Start { field: u8, key: &'static [ExprDef] },
 }
 
 /// Becomes an [`Expr`](crate::Expr).

@@ -179,6 +179,8 @@ impl Walk<'_> {
                     self.sink.touch(*kind, frame.contract, *field, &key);
                 }
                 Clause::Dynamic => self.sink.dynamic(frame.contract),
+                // What no transaction of the block changes orders nothing.
+                Clause::Start { .. } => {}
                 Clause::Call { callee, method, args } => {
                     self.splice(frame, callee, method, args, element)?;
                 }

@@ -10,6 +10,7 @@
 //! | import | type | does |
 //! | --- | --- | --- |
 //! | `get:F` | `(key, key_len, out, out_cap) -> i32` | copies at most `out_cap` bytes of the value; returns its length, or -1 if there is none |
+//! | `start:F` | `(key, key_len, out, out_cap) -> i32` | as `get:F`, of the value before the block |
 //! | `put:F` | `(key, key_len, value, value_len)` | replaces the value; for an immutable only in `init` |
 //! | `remove:F` | `(key, key_len)` | removes the value |
 //! | `add:F` | `(key, key_len, low: i64, high: i64)` | adds a signed 128-bit number to a counter; its bounds are checked when the transaction ends |

@@ -211,6 +211,11 @@ impl<const N: usize> Writer<N> {
                     self.clauses(clauses);
                 }
                 ClauseDef::Dynamic => self.u8(3),
+                ClauseDef::Start { field, key } => {
+                    self.u8(4);
+                    self.u8(*field);
+                    self.exprs(key);
+                }
             }
             i += 1;
         }

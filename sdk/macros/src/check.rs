@@ -82,7 +82,8 @@ fn check(
         return TokenStream::new();
     }
     if method.role == Role::View {
-        for clause in declared.iter().filter(|clause| clause.kind != Touch::Read) {
+        let reads = |kind| matches!(kind, Touch::Read | Touch::Start);
+        for clause in declared.iter().filter(|clause| !reads(clause.kind)) {
             errors.push(text::error(
                 clause.span,
                 &format!("`{}` takes `&self`, so it only reads", method.name),
@@ -133,9 +134,9 @@ fn check_use(
                 "an immutable is set in `init`; make it an `Item` if it changes",
             ));
         }
-        Touch::Read | Touch::Add | Touch::Write => {}
+        Touch::Read | Touch::Start | Touch::Add | Touch::Write => {}
     }
-    if method.role == Role::View && used.touch != Touch::Read {
+    if method.role == Role::View && !matches!(used.touch, Touch::Read | Touch::Start) {
         return Err(text::error(
             used.span,
             &format!(
@@ -145,12 +146,24 @@ fn check_use(
             "take `&mut self`",
         ));
     }
-    let mut of_field = declared.iter().filter(|clause| clause.field == used.field).peekable();
+    let start = used.touch == Touch::Start;
+    let mut of_field = declared
+        .iter()
+        .filter(|clause| clause.field == used.field && (clause.kind == Touch::Start) == start)
+        .peekable();
     if method.is_dynamic() || of_field.clone().any(|clause| clause.kind.permits(used.touch)) {
         return Ok(());
     }
     let (word, cell) = (used.touch.word(), field.cell_text());
     Err(match of_field.peek() {
+        None if used.touch == Touch::Start => text::error(
+            used.span,
+            &format!(
+                "`{name}` reads `{}` as it was before the block{through}, which its #[access] does not declare",
+                field.name
+            ),
+            &format!("add `start({cell})`"),
+        ),
         None => text::error(
             used.span,
             &format!(
@@ -184,7 +197,11 @@ fn idle(
     reached: &[Reached<'_>],
 ) -> Option<TokenStream> {
     let field = &fields[clause.field];
-    let mut uses = reached.iter().filter(|r| r.used.field == clause.field).peekable();
+    let start = clause.kind == Touch::Start;
+    let mut uses = reached
+        .iter()
+        .filter(|r| r.used.field == clause.field && (r.used.touch == Touch::Start) == start)
+        .peekable();
     let (kind, cell) = (clause.kind.word(), field.cell_text());
     let note = match uses.peek().map(|reached| reached.used.touch) {
         None => format!(

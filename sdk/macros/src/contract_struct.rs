@@ -56,7 +56,7 @@ pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
 /// field's number.
 fn tag_item(index: usize, name: &Ident) -> TokenStream {
     let import = |word: &str| format!("{word}:{index}");
-    let (get, put, remove, add) = (import("get"), import("put"), import("remove"), import("add"));
+    let [get, start, put, remove, add] = ["get", "start", "put", "remove", "add"].map(import);
     let index = u8::try_from(index).expect("there are at most 256 fields");
-    quote! { ::kempe_sdk::__field!(#name, #index, #get, #put, #remove, #add); }
+    quote! { ::kempe_sdk::__field!(#name, #index, #get, #start, #put, #remove, #add); }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Touch {
     Read,
     Add,
     Write,
+    /// Reads the value before the block, which conflicts with nothing.
+    Start,
     /// Reads an immutable, which conflicts with nothing.
     Constant,
     /// Sets an immutable.
@@ -35,12 +37,13 @@ impl Touch {
             Self::Read | Self::Constant => "read",
             Self::Add => "add",
             Self::Write | Self::Set => "write",
+            Self::Start => "start",
         }
     }
 
     /// Whether a declaration of this kind permits `done`.
     pub(crate) fn permits(self, done: Self) -> bool {
-        self == Self::Write || self == done
+        self == done || (self == Self::Write && done != Self::Start)
     }
 }
 
@@ -48,6 +51,7 @@ impl Cell {
     /// How a method of the storage type touches the field; `None` if it has no such method.
     pub(crate) fn touch(self, method: &str) -> Option<Touch> {
         Some(match (self, method) {
+            (Self::Item | Self::Map | Self::Counter | Self::CounterMap, "at_start") => Touch::Start,
             (Self::Item, "get" | "exists") => Touch::Read,
             (Self::Item, "put" | "remove" | "update" | "take") => Touch::Write,
             (Self::Map, "get" | "try_get" | "contains") => Touch::Read,
@@ -64,9 +68,11 @@ impl Cell {
     /// The methods, for a help line.
     pub(crate) fn methods(self) -> &'static str {
         match self {
-            Self::Item => "`get`, `exists`, `put`, `update`, `take`, `remove`",
-            Self::Map => "`get`, `try_get`, `contains`, `put`, `update`, `take`, `remove`",
-            Self::Counter | Self::CounterMap => "`get`, `add`, `sub`, `put`",
+            Self::Item => "`get`, `exists`, `at_start`, `put`, `update`, `take`, `remove`",
+            Self::Map => {
+                "`get`, `try_get`, `contains`, `at_start`, `put`, `update`, `take`, `remove`"
+            }
+            Self::Counter | Self::CounterMap => "`get`, `at_start`, `add`, `sub`, `put`",
             Self::Immutable => "`get`, `set`",
         }
     }

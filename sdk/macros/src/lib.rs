@@ -45,7 +45,7 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 /// Declares what a method touches. Only has a meaning inside a `#[contract] impl`.
 ///
 /// ```text
-/// clause := read(cell, ...) | write(cell, ...) | add(cell, ...)
+/// clause := read(cell, ...) | write(cell, ...) | add(cell, ...) | start(cell, ...)
 ///         | calls(callee.method(expr, ...), ...)
 ///         | each(list, clause, ...)
 ///         | dynamic
@@ -54,6 +54,7 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 ///         | 1u64 | true | "text" | b"bytes" | hash(expr, ...) | (expr, ...) | _
 /// ```
 ///
+/// `start` reads what the cell held before the block, with `at_start`, and conflicts with nothing.
 /// A callee is a parameter, an immutable or another expression of type `Address`. `element` is the
 /// current element of the innermost `each`. `_` is an argument that is not known before the call
 /// runs; the callee's template must not need it. `dynamic` says that the method also touches keys

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Lit;
 
 use crate::access::{Clause, Expr};
-use crate::field::{Cell, Field};
+use crate::field::{Cell, Field, Touch};
 use crate::method::Method;
 use crate::text::{self, Errors};
 
@@ -64,12 +64,17 @@ impl Resolver<'_> {
         let def = match clause {
             Clause::Touch { kind, field, key } => {
                 let index = self.cell(field, key)?;
-                let kind = format_ident!("{}", capitalized(kind.word()));
                 let parts = self.exprs(key)?;
                 self.check_key(index, &parts, field)?;
                 let index = byte(index);
                 let defs = parts.iter().map(|part| &part.def);
-                quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, field: #index, key: &[#(#defs),*] } }
+                let key = quote! { field: #index, key: &[#(#defs),*] };
+                if *kind == Touch::Start {
+                    quote! { Start { #key } }
+                } else {
+                    let kind = format_ident!("{}", capitalized(kind.word()));
+                    quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, #key } }
+                }
             }
             Clause::Call { callee, method, args } => {
                 let span = callee.span();

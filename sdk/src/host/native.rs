@@ -15,6 +15,13 @@ pub(crate) fn with_value<F: FieldTag, B: Bound, T>(
     session::with(|session| session.get(F::INDEX, key)).map(|value| read(&value))
 }
 
+pub(crate) fn with_start<F: FieldTag, B: Bound, T>(
+    key: &[u8],
+    read: impl Fn(&[u8]) -> T,
+) -> Option<T> {
+    session::with(|session| session.at_start(F::INDEX, key)).as_deref().map(read)
+}
+
 pub(crate) fn exists<F: FieldTag>(key: &[u8]) -> bool {
     session::with(|session| session.get(F::INDEX, key)).is_some()
 }

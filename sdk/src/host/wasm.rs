@@ -98,6 +98,17 @@ pub(crate) fn with_value<F: super::FieldTag, B: Bound, T>(
     with_copied::<B, _>(|out, cap| unsafe { F::get(key, out, cap) }, read)
 }
 
+/// The value that was in a field's cell before the block.
+#[inline(always)]
+#[expect(unsafe_code, reason = "the host fills the buffer")]
+pub(crate) fn with_start<F: super::FieldTag, B: Bound, T>(
+    key: &[u8],
+    read: impl Fn(&[u8]) -> T,
+) -> Option<T> {
+    // SAFETY: `with_copied` passes a buffer of `cap` bytes.
+    with_copied::<B, _>(|out, cap| unsafe { F::start(key, out, cap) }, read)
+}
+
 /// Whether there is a value in a field's cell.
 #[inline(always)]
 #[expect(unsafe_code, reason = "a host function")]

@@ -3,7 +3,7 @@ use core::marker::PhantomData;
 
 use kempe_abi::AbiType;
 
-use super::{Handle, load, store};
+use super::{Handle, load, load_start, store};
 use crate::host::{self, FieldTag, Untagged};
 
 /// An unsigned integer that transactions add to without conflicting.
@@ -24,6 +24,13 @@ impl<T: CounterValue, F: FieldTag> Counter<T, F> {
     #[inline]
     pub fn get(&self) -> T {
         load::<F, T>(&[]).unwrap_or_default()
+    }
+
+    /// The count before the block. Conflicts with nothing, also not with
+    /// those that change it in this block: what they do is seen in the next.
+    #[inline]
+    pub fn at_start(&self) -> T {
+        load_start::<F, T>(&[]).unwrap_or_default()
     }
 
     /// Adds. Adding commutes with adding, so two transactions that add do not conflict.

@@ -3,7 +3,7 @@ use core::marker::PhantomData;
 
 use kempe_abi::AbiType;
 
-use super::{Handle, load, store};
+use super::{Handle, load, load_start, store};
 use crate::host::{self, FieldTag, Untagged};
 
 /// One value, or none.
@@ -24,6 +24,13 @@ impl<T: AbiType, F: FieldTag> Item<T, F> {
     #[inline]
     pub fn get(&self) -> Option<T> {
         load::<F, T>(&[])
+    }
+
+    /// The value that was there before the block. Conflicts with nothing, also not with
+    /// those that change it in this block: what they do is seen in the next.
+    #[inline]
+    pub fn at_start(&self) -> Option<T> {
+        load_start::<F, T>(&[])
     }
 
     /// Whether there is a value. A read.

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use kempe_abi::AbiType;
 
 use super::counter::{Counter, CounterValue};
-use super::{AsKey, Handle, load, store, with_key};
+use super::{AsKey, Handle, load, load_start, store, with_key};
 use crate::host::{self, FieldTag, Untagged};
 
 /// A cell for each key: a value, or with [`Counter`] as `V` a counter.
@@ -39,6 +39,13 @@ impl<K: AbiType, V: AbiType, F: FieldTag> Map<K, V, F> {
     #[inline]
     pub fn try_get(&self, key: impl AsKey<K>) -> Option<V> {
         with_key(&key, load::<F, V>)
+    }
+
+    /// The value that was there before the block. Conflicts with nothing, also not with
+    /// those that change it in this block: what they do is seen in the next.
+    #[inline]
+    pub fn at_start(&self, key: impl AsKey<K>) -> Option<V> {
+        with_key(&key, load_start::<F, V>)
     }
 
     /// Whether there is a value. A read.
@@ -87,6 +94,13 @@ impl<K: AbiType, T: CounterValue, F: FieldTag> Map<K, Counter<T>, F> {
     #[inline]
     pub fn get(&self, key: impl AsKey<K>) -> T {
         with_key(&key, load::<F, T>).unwrap_or_default()
+    }
+
+    /// The count before the block. Conflicts with nothing, also not with
+    /// those that change it in this block: what they do is seen in the next.
+    #[inline]
+    pub fn at_start(&self, key: impl AsKey<K>) -> T {
+        with_key(&key, load_start::<F, T>).unwrap_or_default()
     }
 
     /// Adds. Adding commutes with adding; see [`Counter::add`].

@@ -39,8 +39,7 @@ impl Default for Native {
 
 impl Native {
     fn end_block(&mut self) {
-        self.world.height += 1;
-        self.world.time_ms += BLOCK_MS;
+        self.world.end_block(BLOCK_MS);
     }
 
     /// The list of a transaction, with what a dynamic method would touch now.

@@ -110,10 +110,7 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
         receipt.events = session.overlay.events;
         if commit {
             for (key, value) in session.overlay.writes {
-                match value {
-                    Some(value) => session.world.cells.insert(key, value),
-                    None => session.world.cells.remove(&key),
-                };
+                session.world.change(key, value);
             }
         }
     }
@@ -299,6 +296,14 @@ impl Session {
             return Ok(Some(count_bytes(self.counted(&key, max)?, max)));
         }
         Ok(self.base(&key).map(<[u8]>::to_vec))
+    }
+
+    /// The value before the block. That the method declares it is for the compiler to check.
+    pub(crate) fn at_start(&self, field: u8, key: &[u8]) -> Result<Option<Vec<u8>>, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        Ok(self.world.at_start(&(self.frame().contract, field, key.to_vec())))
     }
 
     pub(crate) fn put(

@@ -21,6 +21,8 @@ pub(crate) struct Deployed {
 pub(crate) struct World {
     pub(crate) contracts: BTreeMap<Address, Deployed>,
     pub(crate) cells: BTreeMap<Key, Vec<u8>>,
+    /// What the cells that this block changed held before it.
+    pub(crate) before: BTreeMap<Key, Option<Vec<u8>>>,
     pub(crate) height: u64,
     pub(crate) time_ms: u64,
 }
@@ -32,6 +34,26 @@ impl World {
         let abi = Abi::decode(&record).map_err(|_| TrapKind::ModuleRefused)?;
         self.contracts.insert(address, Deployed { abi, code });
         Ok(())
+    }
+
+    pub(crate) fn change(&mut self, key: Key, value: Option<Vec<u8>>) {
+        let had = match value {
+            Some(value) => self.cells.insert(key.clone(), value),
+            None => self.cells.remove(&key),
+        };
+        self.before.entry(key).or_insert(had);
+    }
+
+    /// The value before the block.
+    pub(crate) fn at_start(&self, key: &Key) -> Option<Vec<u8>> {
+        self.before.get(key).cloned().unwrap_or_else(|| self.cells.get(key).cloned())
+    }
+
+    /// Ends the block: the next one begins with the cells as they are.
+    pub(crate) fn end_block(&mut self, block_ms: u64) {
+        self.before.clear();
+        self.height += 1;
+        self.time_ms += block_ms;
     }
 
     /// The largest value of the counter, or `None` if the field is no counter.

@@ -81,6 +81,15 @@ impl Chaos {
         value
     }
 
+    /// Copies what was there before the block, whatever the block has done to it.
+    #[access(start(cells[from], sums[from]), write(cells[to]))]
+    pub fn recall(&mut self, from: u8, to: u8) -> u64 {
+        let value = self.cells.at_start(from).unwrap_or_default();
+        let value = value.wrapping_add(u64::from(self.sums.at_start(from)));
+        self.cells.put(to, value);
+        value
+    }
+
     /// Writes several cells.
     #[access(each(slots, write(cells[element])))]
     pub fn spread(&mut self, slots: Vec<u8>, value: u64) {

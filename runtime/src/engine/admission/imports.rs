@@ -11,6 +11,7 @@ use super::scan::Module;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Host {
     Get(u8),
+    Start(u8),
     Put(u8),
     Remove(u8),
     Add(u8),
@@ -25,6 +26,7 @@ type OfField = fn(u8) -> Host;
 
 const STORAGE: &[(&str, OfField, &[ValType], &[ValType])] = &[
     ("get", Host::Get, &[ValType::I32; 4], &[ValType::I32]),
+    ("start", Host::Start, &[ValType::I32; 4], &[ValType::I32]),
     ("put", Host::Put, &[ValType::I32; 4], &[]),
     ("remove", Host::Remove, &[ValType::I32; 2], &[]),
     ("add", Host::Add, &[ValType::I32, ValType::I32, ValType::I64, ValType::I64], &[]),
@@ -104,7 +106,7 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
     let host = make(number);
     let fits = match (host, field.cell) {
         (Host::Add(_), cell) => cell == CellKind::Counter,
-        (Host::Remove(_), cell) => cell != CellKind::Immutable,
+        (Host::Remove(_) | Host::Start(_), cell) => cell != CellKind::Immutable,
         _ => true,
     };
     if !fits {

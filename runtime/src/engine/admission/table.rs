@@ -24,8 +24,28 @@ pub struct AccessRow {
     pub field: String,
     /// What the template declares of the field, if anything.
     pub declared: Option<AccessKind>,
-    /// What the code reaches of the field: `read`, `write`, `add`.
+    /// Whether the template declares that the value before the block is read.
+    pub declared_start: bool,
+    /// What the code reaches of the field: `read`, `start`, `write`, `add`.
     pub reached: Vec<&'static str>,
+}
+
+impl AccessRow {
+    /// What the template declares of the field, in words: `-` for nothing.
+    #[must_use]
+    pub fn declared_words(&self) -> String {
+        let words: Vec<&str> = self
+            .declared
+            .map(AccessKind::word)
+            .into_iter()
+            .chain(self.declared_start.then_some("start"))
+            .collect();
+        match (&*words, &*self.field) {
+            ([], "*") => "dynamic".into(),
+            ([], _) => "-".into(),
+            (words, _) => words.join(", "),
+        }
+    }
 }
 
 impl Admitted {
@@ -35,26 +55,27 @@ impl Admitted {
         let mut rows = Vec::new();
         for (method, admitted) in self.abi.methods.iter().zip(&self.methods) {
             let before = rows.len();
-            let mut declared = vec![None; self.abi.fields.len()];
+            let mut declared = vec![(None, false); self.abi.fields.len()];
             let dynamic = collect(&method.access, &mut declared);
-            let row = |field: String, declared, reached| AccessRow {
+            let row = |field: String, (declared, declared_start), reached| AccessRow {
                 method: method.name.clone(),
                 field,
                 declared,
+                declared_start,
                 reached,
             };
             for ((number, field), declared) in (0_u8..=u8::MAX).zip(&self.abi.fields).zip(declared)
             {
                 let reached = words(admitted, number);
-                if declared.is_some() || !reached.is_empty() {
+                if declared != (None, false) || !reached.is_empty() {
                     rows.push(row(field.name.clone(), declared, reached));
                 }
             }
             if dynamic {
-                rows.push(row("*".into(), None, Vec::new()));
+                rows.push(row("*".into(), (None, false), Vec::new()));
             }
             if rows.len() == before {
-                rows.push(row(String::new(), None, Vec::new()));
+                rows.push(row(String::new(), (None, false), Vec::new()));
             }
         }
         AccessTable { rows }
@@ -62,16 +83,17 @@ impl Admitted {
 }
 
 /// Joins what is declared of each field; whether there is a clause `dynamic`.
-fn collect(clauses: &[Clause], declared: &mut [Option<AccessKind>]) -> bool {
+fn collect(clauses: &[Clause], declared: &mut [(Option<AccessKind>, bool)]) -> bool {
     let mut dynamic = false;
     for clause in clauses {
         match clause {
             Clause::Touch { kind, field, .. } => {
-                let cell = &mut declared[usize::from(*field)];
+                let (cell, _) = &mut declared[usize::from(*field)];
                 *cell = Some(cell.map_or(*kind, |before: AccessKind| before.join(*kind)));
             }
             Clause::Each { clauses, .. } => dynamic |= collect(clauses, declared),
             Clause::Dynamic => dynamic = true,
+            Clause::Start { field, .. } => declared[usize::from(*field)].1 = true,
             Clause::Call { .. } => {}
         }
     }
@@ -79,12 +101,12 @@ fn collect(clauses: &[Clause], declared: &mut [Option<AccessKind>]) -> bool {
 }
 
 fn words(method: &AdmittedMethod, number: u8) -> Vec<&'static str> {
-    let Some(&FieldReach { reads, writes, adds, .. }) =
+    let Some(&FieldReach { reads, starts, writes, adds, .. }) =
         method.reach.iter().find(|reach| reach.field == number)
     else {
         return Vec::new();
     };
-    let words = [("read", reads), ("write", writes), ("add", adds)];
+    let words = [("read", reads), ("start", starts), ("write", writes), ("add", adds)];
     words.into_iter().filter(|(_, yes)| *yes).map(|(word, _)| word).collect()
 }
 
@@ -99,11 +121,7 @@ impl fmt::Display for AccessTable {
         for row in &self.rows {
             let name = if row.method == last { "" } else { &row.method };
             last = &row.method;
-            let declared = match (row.declared, &*row.field) {
-                (Some(kind), _) => kind.word(),
-                (None, "*") => "dynamic",
-                (None, _) => "-",
-            };
+            let declared = row.declared_words();
             let reached = if row.reached.is_empty() { "-".into() } else { row.reached.join(", ") };
             writeln!(f, "{name:method$}  {:field$}  {declared:8}  {reached}", row.field)?;
         }

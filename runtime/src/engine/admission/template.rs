@@ -11,6 +11,7 @@ use super::{AdmittedMethod, FieldReach};
 #[derive(Default)]
 struct Declared {
     touches: Vec<(u8, AccessKind)>,
+    starts: Vec<u8>,
     calls: bool,
     dynamic: bool,
 }
@@ -23,6 +24,7 @@ impl Declared {
                 Clause::Call { .. } => self.calls = true,
                 Clause::Each { clauses, .. } => self.add(clauses),
                 Clause::Dynamic => self.dynamic = true,
+                Clause::Start { field, .. } => self.starts.push(*field),
             }
         }
     }
@@ -62,6 +64,7 @@ fn permitted(
     let (field, done, clause) = match host {
         Host::Get(field) => (field, AccessKind::Read, "read"),
         Host::Put(field) | Host::Remove(field) => (field, AccessKind::Write, "write"),
+        Host::Start(field) => return start_permitted(abi, method, declared, field, path),
         Host::Add(field) => (field, AccessKind::Add, "add"),
         Host::Emit if view => {
             return Err(Refusal::ViewWrites {
@@ -109,6 +112,28 @@ fn permitted(
     Ok(())
 }
 
+/// Whether the method may read what the field held before the block. Which key is not checked, also
+/// when it runs: there is nothing that a wrong one could disturb.
+fn start_permitted(
+    abi: &Abi,
+    method: &Method,
+    declared: &Declared,
+    field: u8,
+    path: &dyn Fn() -> super::refusal::Path,
+) -> Result<(), Refusal> {
+    if method.kind == MethodKind::Init || declared.dynamic || declared.starts.contains(&field) {
+        return Ok(());
+    }
+    let name = Name::new(&abi.fields[usize::from(field)].name);
+    Err(Refusal::Undeclared {
+        method: Name::new(&method.name),
+        import: format!("`start` of `{name}`"),
+        field: name,
+        clause: "start",
+        path: path(),
+    })
+}
+
 fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
     let mut out = AdmittedMethod { name: method.name.clone(), ..AdmittedMethod::default() };
     // One entry for each field, in order.
@@ -121,6 +146,7 @@ fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
     for &host in reached {
         match host {
             Host::Get(field) => entry(field, |reach| reach.reads = true),
+            Host::Start(field) => entry(field, |reach| reach.starts = true),
             Host::Put(field) | Host::Remove(field) => entry(field, |reach| reach.writes = true),
             Host::Add(field) => entry(field, |reach| reach.adds = true),
             Host::Emit => out.emits = true,
@@ -148,6 +174,7 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
             }
             all(key, each)
         }
+        Clause::Start { key, .. } => all(key, each),
         Clause::Call { callee, args, .. } => {
             expr(abi, method, callee, each)?;
             all(args, each)

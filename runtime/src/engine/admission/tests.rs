@@ -270,6 +270,8 @@ fn templates_cover_what_the_code_reaches() {
     const OTHER: &[ClauseDef] = &[touch(Write, 1)];
     const EACH: &[ClauseDef] = &[ClauseDef::Each { list: ExprDef::Caller, clauses: WRITE }];
     const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
+    const KEY: &[ExprDef] = &[ExprDef::Caller];
+    const START: &[ClauseDef] = &[ClauseDef::Start { field: 0, key: KEY }];
     for (kind, access, name, expected) in [
         (Call, READ, "get:0", "admitted"),
         (Call, WRITE, "get:0", "admitted"),
@@ -295,6 +297,13 @@ fn templates_cover_what_the_code_reaches() {
         (View, DYNAMIC, "remove:0", "view-writes"),
         (View, ADD, "add:1", "view-writes"),
         (View, &[], "emit", "view-writes"),
+        (Call, START, "start:0", "admitted"),
+        (View, START, "start:0", "admitted"),
+        (Call, DYNAMIC, "start:0", "admitted"),
+        (Call, WRITE, "start:0", "undeclared"),
+        (Call, START, "start:1", "undeclared"),
+        (Call, START, "get:0", "undeclared"),
+        (Call, START, "start:2", "import-cell"),
         (Call, &[], "emit", "admitted"),
         (Call, &[CALLS], "call", "admitted"),
         (Call, DYNAMIC, "call", "admitted"),

@@ -17,28 +17,7 @@ pub(super) fn link(
 ) -> Define {
     let immutable = abi.is_cell(field, CellKind::Immutable);
     match operation {
-        "get" if immutable => {
-            linker.func_wrap(
-                MODULE,
-                name,
-                move |mut caller: Caller<'_, Host>, _: u32, _: u32, out: u32, cap: u32| {
-                    with(&mut caller, |session, memory| {
-                        get_immutable(session, memory, field, out, cap)
-                    })
-                },
-            )?;
-        }
-        "get" => {
-            linker.func_wrap(
-                MODULE,
-                name,
-                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, out: u32, cap: u32| {
-                    with(&mut caller, |session, memory| {
-                        get(session, memory, field, (key, key_len), (out, cap))
-                    })
-                },
-            )?;
-        }
+        "get" | "start" => link_read(linker, name, operation, field, immutable)?,
         "put" => {
             linker.func_wrap(
                 MODULE,
@@ -78,6 +57,57 @@ pub(super) fn link(
                 move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, low: u64, high: u64| {
                     with(&mut caller, |session, memory| {
                         add(session, memory, field, (key, key_len), (low, high))
+                    })
+                },
+            )?;
+        }
+        _ => return unknown(name),
+    }
+    Ok(())
+}
+
+/// What reads: the value as it is, or as it was before the block.
+fn link_read(
+    linker: &mut Linker<Host>,
+    name: &str,
+    operation: &str,
+    field: u8,
+    immutable: bool,
+) -> Define {
+    match operation {
+        "get" if immutable => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, _: u32, _: u32, out: u32, cap: u32| {
+                    with(&mut caller, |session, memory| {
+                        get_immutable(session, memory, field, out, cap)
+                    })
+                },
+            )?;
+        }
+        "get" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, out: u32, cap: u32| {
+                    with(&mut caller, |session, memory| {
+                        get(session, memory, field, (key, key_len), (out, cap))
+                    })
+                },
+            )?;
+        }
+        "start" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, out: u32, cap: u32| {
+                    with(&mut caller, |session, memory| {
+                        let key = read_key(session, memory, (key, key_len))?;
+                        match session.at_start(field, key)? {
+                            None => Ok(-1),
+                            Some(value) => copy_out(session, memory, &value, out, cap),
+                        }
                     })
                 },
             )?;

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod asset;
 mod common;
 mod escrow;
+mod fare;
 mod futures;
 mod governance;
 mod lending;
@@ -15,6 +17,7 @@ mod nft;
 mod options;
 mod oracle;
 mod orderbook;
+mod pool;
 mod staking;
 mod token;
 mod vesting;

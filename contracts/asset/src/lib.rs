@@ -1,0 +1,352 @@
+//! A regulated token: only admitted holders, holding limits, freezes, locks, forced transfers with a
+//! reason, a pause, and an audit trail that anyone can export and check.
+//!
+//! Invariants:
+//! - the sum of all balances is `supply`;
+//! - nobody who is not admitted receives, and nobody has more than the limit by receiving;
+//! - nothing moves to or from a frozen account, and no locked unit moves, but by force, with a reason;
+//! - an account's trail is the hash chain over all lines about it.
+//!
+//! What conflicts: transfers that share an account. All that decides about a transfer is in the two
+//! accounts that it touches anyway, the audit trail too: there is no list of holders, no counter of lines,
+//! and no register that all transfers read. The pause is read as it was before the block, so it waits for
+//! no transfer and no transfer for it; it begins with the next block. Supply is only added to.
+#![no_std]
+
+use kempe_sdk::interfaces;
+use kempe_sdk::prelude::*;
+
+mod storage;
+#[cfg(test)]
+mod test;
+
+pub use storage::{
+    ALL_ROLES, Approval, AssetError, COURT, Deed, Holder, ISSUER, Line, OFFICER, PAUSER, Recorded,
+};
+
+/// A regulated token.
+#[contract]
+#[derive(Debug)]
+pub struct Asset {
+    /// Who gives roles.
+    owner: Item<Address>,
+    /// The roles of each account, a set of bits; absent is none.
+    roles: Map<Address, u8>,
+    /// Whether holders can move anything; absent is not.
+    paused: Item<bool>,
+    /// The sum of all balances.
+    supply: Counter<u128>,
+    /// The accounts.
+    holders: Map<Address, Holder>,
+    /// What a spender, the second key, may move of a holder's, the first; absent is zero.
+    allowances: Map<Address, Map<Address, u128>>,
+}
+
+#[contract(implements(interfaces::Fungible))]
+impl Asset {
+    /// Sets up an asset that nobody has.
+    ///
+    /// # Arguments
+    /// - `owner`: who gives roles; has all of them at first.
+    pub fn init(&mut self, owner: Address) {
+        self.owner.put(owner);
+        self.roles.put(owner, ALL_ROLES);
+    }
+
+    /// Moves `amount` from the caller to `to`.
+    ///
+    /// # Errors
+    /// - [`AssetError::Paused`], [`AssetError::SenderFrozen`], [`AssetError::InsufficientBalance`].
+    /// - [`AssetError::NotAdmitted`], [`AssetError::ReceiverFrozen`], [`AssetError::OverLimit`].
+    ///
+    /// # Events
+    /// [`Recorded`], for each account.
+    #[access(start(paused), write(holders[caller], holders[to]))]
+    pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), AssetError> {
+        self.ensure_running()?;
+        self.move_units(caller(), to, amount)
+    }
+
+    /// Moves `amount` from `from` to `to`, out of what `from` allowed the caller.
+    ///
+    /// # Errors
+    /// - [`AssetError::InsufficientAllowance`], and those of [`Asset::transfer`].
+    ///
+    /// # Events
+    /// [`Recorded`], for each account.
+    #[access(
+        start(paused),
+        write(allowances[from][caller], holders[from], holders[to])
+    )]
+    pub fn transfer_from(
+        &mut self,
+        from: Address,
+        to: Address,
+        amount: u128,
+    ) -> Result<(), AssetError> {
+        self.ensure_running()?;
+        let allowed = self.allowances.get((from, caller()));
+        let left = allowed.checked_sub(amount).ok_or(AssetError::InsufficientAllowance)?;
+        self.allowances.put((from, caller()), left);
+        self.move_units(from, to, amount)
+    }
+
+    /// Allows `spender` to move up to `amount` of the caller's. Replaces what was allowed before.
+    ///
+    /// # Events
+    /// [`Approval`].
+    #[access(write(allowances[caller][spender]))]
+    pub fn approve(&mut self, spender: Address, amount: u128) {
+        let owner = caller();
+        self.allowances.put((owner, spender), amount);
+        emit(Approval { owner, spender, amount });
+    }
+
+    /// Moves units against their holder's will, or out of a frozen account or a lost one. Neither the
+    /// pause nor freezes nor locks stop it; the receiver must be admitted.
+    ///
+    /// # Arguments
+    /// - `reason`: the hash of the document that orders it.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`], [`AssetError::InsufficientBalance`],
+    ///   [`AssetError::NotAdmitted`], [`AssetError::OverLimit`].
+    ///
+    /// # Events
+    /// [`Recorded`], for each account.
+    #[access(read(roles[caller]), write(holders[from], holders[to]))]
+    pub fn force_transfer(
+        &mut self,
+        from: Address,
+        to: Address,
+        amount: u128,
+        reason: Hash,
+    ) -> Result<(), AssetError> {
+        self.ensure_role(COURT)?;
+        ensure!(reason != Hash::ZERO, AssetError::NoReason);
+        let mut sender = self.holders.get(from);
+        let left = sender.balance.checked_sub(amount).ok_or(AssetError::InsufficientBalance)?;
+        sender.balance = left;
+        sender.locked = sender.locked.min(left);
+        self.record(from, sender, Deed::ForcedOut, amount, to, reason);
+        self.receive(to, amount, Deed::ForcedIn, from, reason)
+    }
+
+    /// Issues units to an admitted holder.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`], [`AssetError::AmountTooLarge`], [`AssetError::NotAdmitted`],
+    ///   [`AssetError::ReceiverFrozen`], [`AssetError::OverLimit`].
+    ///
+    /// A supply of 2^128 or more stops the transaction.
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(roles[caller]), add(supply), write(holders[to]))]
+    pub fn issue(&mut self, to: Address, amount: u128) -> Result<(), AssetError> {
+        self.ensure_role(ISSUER)?;
+        ensure!(amount <= u128::MAX >> 1, AssetError::AmountTooLarge);
+        ensure!(!self.holders.get(to).frozen, AssetError::ReceiverFrozen);
+        self.supply.add(amount);
+        self.receive(to, amount, Deed::Issued, to, Hash::ZERO)
+    }
+
+    /// Redeems units of a holder's that are not locked: they are gone.
+    ///
+    /// # Arguments
+    /// - `reason`: the hash of the document that says what the holder got for them.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`], [`AssetError::AmountTooLarge`],
+    ///   [`AssetError::InsufficientBalance`], [`AssetError::SenderFrozen`].
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(roles[caller]), add(supply), write(holders[from]))]
+    pub fn redeem(&mut self, from: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
+        self.ensure_role(ISSUER)?;
+        ensure!(reason != Hash::ZERO, AssetError::NoReason);
+        ensure!(amount <= u128::MAX >> 1, AssetError::AmountTooLarge);
+        self.send(from, amount, Deed::Redeemed, from, reason)?;
+        self.supply.sub(amount);
+        Ok(())
+    }
+
+    /// Admits a holder, up to a limit; a limit of zero shuts it out, and leaves it what it has.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`].
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(roles[caller]), write(holders[holder]))]
+    pub fn admit(&mut self, holder: Address, limit: u128) -> Result<(), AssetError> {
+        self.ensure_role(OFFICER)?;
+        let account = Holder { limit, admitted: limit > 0, ..self.holders.get(holder) };
+        self.record(holder, account, Deed::Admitted, limit, holder, Hash::ZERO);
+        Ok(())
+    }
+
+    /// Freezes an account or unfreezes it.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`].
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(roles[caller]), write(holders[holder]))]
+    pub fn freeze(
+        &mut self,
+        holder: Address,
+        frozen: bool,
+        reason: Hash,
+    ) -> Result<(), AssetError> {
+        self.ensure_role(OFFICER)?;
+        ensure!(reason != Hash::ZERO, AssetError::NoReason);
+        let account = Holder { frozen, ..self.holders.get(holder) };
+        self.record(holder, account, Deed::Frozen, u128::from(frozen), holder, reason);
+        Ok(())
+    }
+
+    /// Sets how much of what a holder has may not be moved.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`].
+    /// - [`AssetError::InsufficientBalance`]: the holder has less.
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(roles[caller]), write(holders[holder]))]
+    pub fn lock(&mut self, holder: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
+        self.ensure_role(OFFICER)?;
+        ensure!(reason != Hash::ZERO, AssetError::NoReason);
+        let account = self.holders.get(holder);
+        ensure!(amount <= account.balance, AssetError::InsufficientBalance);
+        let account = Holder { locked: amount, ..account };
+        self.record(holder, account, Deed::Locked, amount, holder, reason);
+        Ok(())
+    }
+
+    /// Stops all that holders do, from the next block on, or lets it go on.
+    ///
+    /// # Errors
+    /// - [`AssetError::MissingRole`].
+    #[access(read(roles[caller]), write(paused))]
+    pub fn set_paused(&mut self, paused: bool) -> Result<(), AssetError> {
+        self.ensure_role(PAUSER)?;
+        self.paused.put(paused);
+        Ok(())
+    }
+
+    /// Gives roles to an account, or takes them.
+    ///
+    /// # Arguments
+    /// - `roles`: all that it has from now on: a sum of [`ISSUER`], [`OFFICER`], [`COURT`], [`PAUSER`].
+    ///
+    /// # Errors
+    /// - [`AssetError::NotOwner`], [`AssetError::UnknownRole`].
+    #[access(read(owner), write(roles[to]))]
+    pub fn set_roles(&mut self, to: Address, roles: u8) -> Result<(), AssetError> {
+        ensure!(self.owner.get() == Some(caller()), AssetError::NotOwner);
+        ensure!(roles & !ALL_ROLES == 0, AssetError::UnknownRole);
+        self.roles.put(to, roles);
+        Ok(())
+    }
+
+    /// A holder's account.
+    #[access(read(holders[of]))]
+    pub fn holder(&self, of: Address) -> Holder {
+        self.holders.get(of)
+    }
+
+    /// What `of` has.
+    #[access(read(holders[of]))]
+    pub fn balance(&self, of: Address) -> u128 {
+        self.holders.get(of).balance
+    }
+
+    /// What `spender` may still move of `owner`'s.
+    #[access(read(allowances[owner][spender]))]
+    pub fn allowance(&self, owner: Address, spender: Address) -> u128 {
+        self.allowances.get((owner, spender))
+    }
+
+    /// The sum of all balances.
+    #[access(read(supply))]
+    pub fn total_supply(&self) -> u128 {
+        self.supply.get()
+    }
+
+    /// The roles of an account: a set of bits.
+    #[access(read(roles[of]))]
+    pub fn roles(&self, of: Address) -> u8 {
+        self.roles.get(of)
+    }
+
+    fn ensure_running(&self) -> Result<(), AssetError> {
+        ensure!(self.paused.at_start() != Some(true), AssetError::Paused);
+        Ok(())
+    }
+
+    fn ensure_role(&self, role: u8) -> Result<(), AssetError> {
+        ensure!(self.roles.get(caller()) & role != 0, AssetError::MissingRole);
+        Ok(())
+    }
+
+    fn move_units(&mut self, from: Address, to: Address, amount: u128) -> Result<(), AssetError> {
+        self.send(from, amount, Deed::Sent, to, Hash::ZERO)?;
+        ensure!(!self.holders.get(to).frozen, AssetError::ReceiverFrozen);
+        self.receive(to, amount, Deed::Received, from, Hash::ZERO)
+    }
+
+    fn send(
+        &mut self,
+        from: Address,
+        amount: u128,
+        deed: Deed,
+        other: Address,
+        reason: Hash,
+    ) -> Result<(), AssetError> {
+        let mut account = self.holders.get(from);
+        ensure!(!account.frozen, AssetError::SenderFrozen);
+        let free = account.balance - account.locked;
+        ensure!(amount <= free, AssetError::InsufficientBalance);
+        account.balance -= amount;
+        self.record(from, account, deed, amount, other, reason);
+        Ok(())
+    }
+
+    fn receive(
+        &mut self,
+        to: Address,
+        amount: u128,
+        deed: Deed,
+        other: Address,
+        reason: Hash,
+    ) -> Result<(), AssetError> {
+        let mut account = self.holders.get(to);
+        ensure!(account.admitted, AssetError::NotAdmitted);
+        let balance = account.balance.checked_add(amount).ok_or(AssetError::OverLimit)?;
+        ensure!(balance <= account.limit, AssetError::OverLimit);
+        account.balance = balance;
+        self.record(to, account, deed, amount, other, reason);
+        Ok(())
+    }
+
+    /// Writes an account with one more line in its trail.
+    fn record(
+        &mut self,
+        holder: Address,
+        mut account: Holder,
+        deed: Deed,
+        amount: u128,
+        other: Address,
+        reason: Hash,
+    ) {
+        let (before, by, time_ms) = (account.trail, caller(), time_ms());
+        let line = Line { before, holder, deed, amount, other, by, reason, time_ms };
+        account.trail = hash(&line);
+        self.holders.put(holder, account);
+        emit(Recorded { line, trail: account.trail });
+    }
+}

@@ -1,0 +1,231 @@
+//! Urban transit: riders tap in and out, pay capped daily fares, transfer between operators, and the
+//! operators settle.
+//!
+//! Invariants:
+//! - what the contract has of the token is the sum of the riders' balances and of what operators have
+//!   earned and not settled;
+//! - a rider has begun at most one ride; a balance is never negative: who taps in can pay for the longest
+//!   ride;
+//! - on one day a rider pays at most the largest `daily_cap` of those whom the rider rode with.
+//!
+//! What conflicts: taps of one rider, and nothing else. A tap writes the rider's one cell; what the
+//! operator earns is a counter that is added to. The tariff is read as it was before the block, so that
+//! even a change of it waits for no tap, and no tap for it: it is charged from the next block on. Only an
+//! operator that settles reads its counter, and waits for its own taps of the block.
+#![no_std]
+
+use kempe_sdk::interfaces::FungibleClient;
+use kempe_sdk::prelude::*;
+
+mod storage;
+#[cfg(test)]
+mod test;
+
+pub use storage::{
+    Ended, FareError, PaidIn, PaidOut, Ride, Rider, Rode, Settled, Tariff, TariffSet,
+};
+
+/// A day, in milliseconds. Days are those of UTC.
+pub const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long after a ride another operator's base fare is waived: one hour.
+pub const TRANSFER_MS: u64 = 60 * 60 * 1_000;
+
+/// How many zone boundaries the longest ride crosses; riding without tapping out costs as much.
+pub const ZONES_MAX: u16 = 8;
+
+/// The largest part of a tariff: no sum of them overflows.
+pub const TARIFF_MAX: u128 = 1 << 96;
+
+/// The fare collection of a region.
+#[contract]
+#[derive(Debug)]
+pub struct Fare {
+    /// The token that is paid with.
+    token: Immutable<Address>,
+    /// Who says what operators charge.
+    authority: Immutable<Address>,
+    /// What each operator charges.
+    tariffs: Map<Address, Tariff>,
+    /// The riders' accounts.
+    riders: Map<Address, Rider>,
+    /// What each operator has earned and not settled.
+    earned: Map<Address, Counter<u128>>,
+}
+
+#[contract]
+impl Fare {
+    /// Sets up a region without operators.
+    ///
+    /// # Arguments
+    /// - `token`: what is paid with.
+    /// - `authority`: who says what operators charge.
+    pub fn init(&mut self, token: Address, authority: Address) {
+        self.token.set(token);
+        self.authority.set(authority);
+    }
+
+    /// Sets what an operator charges, from the next block on.
+    ///
+    /// # Errors
+    /// - [`FareError::NotAuthority`], [`FareError::BadTariff`].
+    ///
+    /// # Events
+    /// [`TariffSet`].
+    #[access(write(tariffs[operator]))]
+    pub fn set_tariff(&mut self, operator: Address, tariff: Tariff) -> Result<(), FareError> {
+        ensure!(caller() == self.authority.get(), FareError::NotAuthority);
+        let Tariff { base, per_zone, daily_cap } = tariff;
+        let fits = base <= TARIFF_MAX && per_zone <= TARIFF_MAX && daily_cap <= TARIFF_MAX;
+        ensure!(fits, FareError::BadTariff);
+        self.tariffs.put(operator, tariff);
+        emit(TariffSet { operator, tariff });
+        Ok(())
+    }
+
+    /// Pays in, out of the caller's allowance.
+    ///
+    /// # Errors
+    /// - [`FareError::BadAmount`], and whatever the token refuses with.
+    ///
+    /// # Events
+    /// [`PaidIn`].
+    #[access(write(riders[caller]), calls(token.transfer_from(caller, this, amount)))]
+    pub fn pay_in(&mut self, amount: u128) -> Result<(), FareError> {
+        ensure!(amount > 0, FareError::BadAmount);
+        let rider = caller();
+        let mut account = self.riders.get(rider);
+        account.balance = account.balance.checked_add(amount).ok_or(FareError::BadAmount)?;
+        self.riders.put(rider, account);
+        FungibleClient::new(self.token.get()).transfer_from(rider, this(), amount);
+        emit(PaidIn { rider, amount });
+        Ok(())
+    }
+
+    /// Takes back what is left, but not during a ride.
+    ///
+    /// # Errors
+    /// - [`FareError::AlreadyRiding`], [`FareError::BadAmount`], [`FareError::InsufficientBalance`].
+    ///
+    /// # Events
+    /// [`PaidOut`].
+    #[access(write(riders[caller]), calls(token.transfer(caller, amount)))]
+    pub fn pay_out(&mut self, amount: u128) -> Result<(), FareError> {
+        ensure!(amount > 0, FareError::BadAmount);
+        let rider = caller();
+        let mut account = self.riders.get(rider);
+        ensure!(account.riding.is_none(), FareError::AlreadyRiding);
+        let left = account.balance.checked_sub(amount).ok_or(FareError::InsufficientBalance)?;
+        account.balance = left;
+        self.riders.put(rider, account);
+        FungibleClient::new(self.token.get()).transfer(rider, amount);
+        emit(PaidOut { rider, amount });
+        Ok(())
+    }
+
+    /// Begins a ride. The balance must cover the longest one.
+    ///
+    /// # Arguments
+    /// - `operator`: with whom.
+    /// - `zone`: where the ride begins.
+    ///
+    /// # Errors
+    /// - [`FareError::NoSuchOperator`], [`FareError::AlreadyRiding`],
+    ///   [`FareError::InsufficientBalance`].
+    #[access(start(tariffs[operator]), write(riders[caller]))]
+    pub fn tap_in(&mut self, operator: Address, zone: u16) -> Result<(), FareError> {
+        let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
+        let mut account = self.riders.get(caller());
+        ensure!(account.riding.is_none(), FareError::AlreadyRiding);
+        let longest = tariff.base + tariff.per_zone * u128::from(ZONES_MAX);
+        ensure!(account.balance >= longest, FareError::InsufficientBalance);
+        account.riding = Some(Ride { operator, zone, since_ms: time_ms() });
+        self.riders.put(caller(), account);
+        Ok(())
+    }
+
+    /// Ends the ride and pays for it: the base fare unless it is a transfer, and each zone boundary
+    /// crossed, but no more than is left of the day's cap and of the balance. Returns the fare.
+    ///
+    /// A ride counts for the day on which it ends.
+    ///
+    /// # Arguments
+    /// - `operator`: with whom the ride was begun.
+    /// - `zone`: where it ends; beyond [`ZONES_MAX`] boundaries it costs as much as the longest.
+    ///
+    /// # Errors
+    /// - [`FareError::NotRiding`], [`FareError::NoSuchOperator`].
+    ///
+    /// # Events
+    /// [`Rode`].
+    #[access(start(tariffs[operator]), write(riders[caller]), add(earned[operator]))]
+    pub fn tap_out(&mut self, operator: Address, zone: u16) -> Result<u128, FareError> {
+        let rider = caller();
+        let mut account = self.riders.get(rider);
+        let ride = account.riding.ok_or(FareError::NotRiding)?;
+        ensure!(ride.operator == operator, FareError::NotRiding);
+        let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
+        let now_ms = time_ms();
+        if account.day != now_ms / DAY_MS {
+            (account.day, account.spent) = (now_ms / DAY_MS, 0);
+        }
+        let fare = fare(&account, &ride, &tariff, zone);
+        account.balance -= fare;
+        account.spent += fare;
+        account.riding = None;
+        account.last = Some(Ended { operator, at_ms: now_ms });
+        self.riders.put(rider, account);
+        self.earned.add(operator, fare);
+        emit(Rode { rider, operator, from_zone: ride.zone, to_zone: zone, fare });
+        Ok(fare)
+    }
+
+    /// Pays the calling operator what it has earned. Sees its counter, so it waits for its taps.
+    ///
+    /// # Errors
+    /// - [`FareError::NothingOwed`].
+    ///
+    /// # Events
+    /// [`Settled`].
+    #[access(write(earned[caller]), calls(token.transfer(caller, _)))]
+    pub fn settle(&mut self) -> Result<u128, FareError> {
+        let operator = caller();
+        let amount = self.earned.get(operator);
+        ensure!(amount > 0, FareError::NothingOwed);
+        self.earned.put(operator, 0);
+        FungibleClient::new(self.token.get()).transfer(operator, amount);
+        emit(Settled { operator, amount });
+        Ok(amount)
+    }
+
+    /// What an operator charges: from the next block on, if it changed in this one.
+    #[access(read(tariffs[operator]))]
+    pub fn tariff(&self, operator: Address) -> Option<Tariff> {
+        self.tariffs.try_get(operator)
+    }
+
+    /// A rider's account.
+    #[access(read(riders[of]))]
+    pub fn rider(&self, of: Address) -> Rider {
+        self.riders.get(of)
+    }
+
+    /// What an operator has earned and not settled.
+    #[access(read(earned[operator]))]
+    pub fn earned(&self, operator: Address) -> u128 {
+        self.earned.get(operator)
+    }
+}
+
+/// What a ride costs that ends now in `zone`.
+fn fare(account: &Rider, ride: &Ride, tariff: &Tariff, zone: u16) -> u128 {
+    let is_transfer = account.last.is_some_and(|last| {
+        last.operator != ride.operator && ride.since_ms - last.at_ms <= TRANSFER_MS
+    });
+    let base = if is_transfer { 0 } else { tariff.base };
+    let crossed = ride.zone.abs_diff(zone).min(ZONES_MAX);
+    let full = base + tariff.per_zone * u128::from(crossed);
+    let left = tariff.daily_cap.saturating_sub(account.spent);
+    // The balance covered the longest ride by the tariff of then; it may have risen since.
+    full.min(left).min(account.balance)
+}

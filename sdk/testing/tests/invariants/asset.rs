@@ -1,0 +1,102 @@
+//! The asset: supply is the sum of the balances, no limit is passed by receiving, no locked unit
+//! moves, and every trail is whole.
+
+use std::collections::BTreeMap;
+
+use kempe_abi::{Address, Hash};
+use kempe_asset::{Asset, Deed, Holder, Recorded};
+use kempe_sdk::testing::{Campaign, Instance, Rng};
+
+use crate::{PEOPLE, n_calls};
+
+const REASON: Hash = Hash([9; 32]);
+
+struct World {
+    asset: Instance<Asset>,
+    people: Vec<Address>,
+    /// Each account's trail and balance by the lines.
+    books: BTreeMap<Address, (Hash, u128)>,
+    broken: Option<Recorded>,
+}
+
+fn one(w: &World, rng: &mut Rng) -> Address {
+    w.people[rng.usize(0..w.people.len())]
+}
+
+impl World {
+    fn enter(&mut self, record: Recorded) {
+        let (trail, balance) = self.books.entry(record.line.holder).or_default();
+        if record.line.before != *trail || kempe_sdk::hash(&record.line) != record.trail {
+            self.broken = Some(record.clone());
+        }
+        *trail = record.trail;
+        let amount = record.line.amount;
+        match record.line.deed {
+            Deed::Issued | Deed::Received | Deed::ForcedIn => *balance += amount,
+            Deed::Redeemed | Deed::Sent | Deed::ForcedOut => *balance -= amount,
+            Deed::Admitted | Deed::Frozen | Deed::Locked => {}
+        }
+    }
+}
+
+fn campaign() -> Campaign<World> {
+    Campaign::new(|chain| {
+        let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
+        let asset = chain.deploy::<Asset>(people[0], (people[0],));
+        World { asset, people, books: BTreeMap::new(), broken: None }
+    })
+    .call(2, "admit", |w, rng, _| {
+        let limit = if rng.u8(0..6) == 0 { 0 } else { rng.u128(0..3_000) };
+        w.asset.tx(w.people[0], "admit", (one(w, rng), limit))
+    })
+    .call(2, "issue", |w, rng, _| w.asset.tx(w.people[0], "issue", (one(w, rng), rng.u128(0..500))))
+    .call(8, "transfer", |w, rng, _| {
+        w.asset.tx(one(w, rng), "transfer", (one(w, rng), rng.u128(0..200)))
+    })
+    .call(2, "approve", |w, rng, _| {
+        w.asset.tx(one(w, rng), "approve", (one(w, rng), rng.u128(0..500)))
+    })
+    .call(3, "transfer_from", |w, rng, _| {
+        w.asset.tx(one(w, rng), "transfer_from", (one(w, rng), one(w, rng), rng.u128(0..200)))
+    })
+    .call(1, "redeem", |w, rng, _| {
+        w.asset.tx(w.people[0], "redeem", (one(w, rng), rng.u128(0..200), REASON))
+    })
+    .call(1, "freeze", |w, rng, _| {
+        w.asset.tx(w.people[0], "freeze", (one(w, rng), rng.u8(0..4) == 0, REASON))
+    })
+    .call(1, "lock", |w, rng, _| {
+        w.asset.tx(w.people[0], "lock", (one(w, rng), rng.u128(0..300), REASON))
+    })
+    .call(1, "force_transfer", |w, rng, _| {
+        let args = (one(w, rng), one(w, rng), rng.u128(0..300), REASON);
+        w.asset.tx(w.people[0], "force_transfer", args)
+    })
+    .call(1, "set_paused", |w, rng, _| w.asset.tx(w.people[0], "set_paused", (rng.u8(0..5) == 0,)))
+    .observe(|w, _, receipt| receipt.events::<Recorded>().into_iter().for_each(|r| w.enter(r)))
+    .invariant("accounts are what their trails say", |w, chain| {
+        if let Some(record) = &w.broken {
+            return Err(format!("a line does not fit: {record:?}"));
+        }
+        let mut sum = 0;
+        for who in &w.people {
+            let holder: Holder = chain.view(&w.asset, "holder", (*who,));
+            let (trail, balance) = w.books.get(who).copied().unwrap_or_default();
+            if (holder.trail, holder.balance) != (trail, balance) {
+                return Err(format!("{holder:?}, but by the lines {trail} and {balance}"));
+            }
+            if holder.locked > holder.balance {
+                return Err(format!("more is locked than is there: {holder:?}"));
+            }
+            sum += balance;
+        }
+        let supply: u128 = chain.view(&w.asset, "total_supply", ());
+        if supply == sum { Ok(()) } else { Err(format!("supply={supply} sum={sum}")) }
+    })
+}
+
+#[test]
+fn asset() {
+    let summary = kempe_testing::run(&campaign(), n_calls(), &[kempe_contracts::ASSET]);
+    assert!(summary.widest_batch > 2, "{summary:?}");
+}
