@@ -69,6 +69,7 @@ pub enum Color {
 }
 
 /// The verbs.
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run generated blocks of token transfers on a chain of their own

@@ -1,6 +1,11 @@
 //! A campaign finds a planted bug, and shows the shortest sequence of calls that has it.
 
-#![allow(missing_docs, unreachable_pub, reason = "contracts are public, a test is not")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::missing_errors_doc,
+    reason = "contracts are public, a test is not"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
