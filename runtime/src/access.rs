@@ -35,6 +35,9 @@ pub enum AccessError {
     /// More entries than [`LIST_ENTRIES_MAX`].
     #[error("the access list has more than n_entries_max={LIST_ENTRIES_MAX} entries")]
     TooLarge,
+    /// The fuel limit does not pay for the entries.
+    #[error("the fuel limit does not pay for the entries of the access list")]
+    Unaffordable,
 }
 
 /// The prefixes of the chain's own fields.
@@ -93,7 +96,13 @@ fn derive_row(
     for entry in &tx.access {
         row.declared(entry.kind, &entry.key);
     }
-    if row.overflow { Err(AccessError::TooLarge) } else { Ok(()) }
+    if row.overflow {
+        return Err(AccessError::TooLarge);
+    }
+    // What cannot be paid is not numbered, scheduled and loaded either.
+    let left = tx.fuel_limit.saturating_sub(tx.base_fuel(prices));
+    let price = (row.len() as u64).saturating_mul(prices.list_entry);
+    if price > left { Err(AccessError::Unaffordable) } else { Ok(()) }
 }
 
 /// The list of a transaction that is looked at and refused: what paying for that touches.

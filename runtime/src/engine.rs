@@ -15,7 +15,7 @@ mod session;
 
 pub use admission::{Admitted, Refusal, admit};
 pub(crate) use cell::Cell;
-pub use compile::{Code, ENGINE_VERSION, Engine, EngineError};
+pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};
 pub(crate) use run::{Mode, Run, Worker};
 pub(crate) use session::counter_add;

@@ -3,6 +3,9 @@
 //! This library is what the tests share: a chain with contracts on it, and accounts that sign.
 #![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+pub mod hostile;
+pub mod properties;
+
 use std::collections::BTreeMap;
 
 use borsh::BorshSerialize;

@@ -165,6 +165,11 @@ impl<'a> RowBuilder<'a> {
         self.insert(kind, &key.contract, key.field, &key.key, Hashing::Known(key.hash()));
     }
 
+    /// The number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.builder.chunk.entries.len() - self.start
+    }
+
     /// Ends the row.
     pub(super) fn end(self) {
         let end = to_u32(self.builder.chunk.entries.len());

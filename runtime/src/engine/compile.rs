@@ -33,7 +33,14 @@ pub enum EngineError {
     /// The host refused the configuration.
     #[error("the engine cannot be configured on this machine: {0}")]
     Configure(String),
+    /// The thread that compiles could not be started.
+    #[error("the thread that compiles cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
 }
+
+/// The stack of the thread that compiles. Cranelift walks what nests with recursion in places; a
+/// contract's own call stack must not be what it runs on.
+const COMPILE_STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Compiled code, by the hash of its wasm.
 #[derive(Debug)]
@@ -95,9 +102,25 @@ impl Engine {
         if let Some(code) = self.loaded(&hash) {
             return Ok(code);
         }
-        let code = Arc::new(self.compile(hash, wasm)?);
+        let code = Arc::new(self.compile_apart(hash, wasm)?);
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(codes.entry(hash).or_insert(code).clone())
+    }
+
+    /// Compiles on a thread of its own, while this one sleeps.
+    ///
+    /// The caller may be a worker in the middle of a transaction, deep in a call stack. The compiler
+    /// splits its work with rayon, and a thread of a rayon pool that waits for such work takes other
+    /// work of its pool meanwhile: it would start a second transaction on top of the first one. So the
+    /// wait must not be rayon's.
+    fn compile_apart(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("kempe-compile".into())
+                .stack_size(COMPILE_STACK_BYTES)
+                .spawn_scoped(scope, || self.compile(hash, wasm))?;
+            thread.join().unwrap_or_else(|_| Err(EngineError::Compile("it panicked".into())))
+        })
     }
 
     fn compile(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
@@ -116,6 +139,8 @@ impl Engine {
     }
 }
 
+/// How contracts are compiled and run: for tools that compare engines.
+///
 /// Everything that could make two machines differ is switched off by name; admission refuses the
 /// same features before, with a better message. Threads, reference types, garbage collection,
 /// exceptions and components are not compiled in at all.
@@ -123,7 +148,8 @@ impl Engine {
 /// Memories are allocated without reservation, guard pages or copy-on-write: instantiating and
 /// resetting then makes no kernel call, and kernel calls that change page tables stop two threads
 /// of one process from scaling.
-fn config() -> Config {
+#[must_use]
+pub fn config() -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)

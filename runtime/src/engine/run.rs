@@ -161,6 +161,9 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
     if paying {
         let refused = if let Mode::Refuse(kind) = mode { Err(kind) } else { Ok(()) };
         if let Err(kind) = charge_base(&mut session, tx).and(refused) {
+            if kind == TrapKind::OutOfFuel {
+                session.fuel = 0;
+            }
             outcome = Outcome::Trap(kind);
         }
     }
@@ -268,7 +271,17 @@ fn pay(
 fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> {
     let prices = session.prices;
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
-    session.charge(tx.base_fuel(&prices).saturating_add(entries))
+    // What is added to is not read, and its value depends on what else is added in the batch.
+    let read = session.cells.iter().filter(|cell| cell.kind != AccessKind::Add);
+    let bytes: u64 = read.map(|cell| paid_bytes(cell.value.as_deref())).sum();
+    let values = bytes.saturating_mul(prices.copy_byte);
+    session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))
+}
+
+/// The bytes of a listed value that are paid for one by one: the price of an entry covers short values.
+pub(super) fn paid_bytes(value: Option<&[u8]>) -> u64 {
+    const FREE_BYTES: usize = 1024;
+    value.filter(|value| value.len() > FREE_BYTES).map_or(0, |value| value.len() as u64)
 }
 
 type Ended = Result<Vec<u8>, Outcome>;

@@ -15,6 +15,7 @@ use super::cell::{Cell, Delta};
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
+use super::run::paid_bytes;
 use crate::access::{Entry, LINEAR_MAX, Lists, place};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
@@ -369,6 +370,10 @@ impl Session {
                 return Err(TrapKind::NotPermitted);
             }
         };
+        if want != AccessKind::Add {
+            let bytes = paid_bytes(value.as_deref());
+            self.charge(bytes.saturating_mul(self.prices.copy_byte))?;
+        }
         let entry = Entry {
             hash,
             contract: 0,

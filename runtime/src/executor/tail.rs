@@ -208,6 +208,7 @@ fn refusal(error: &AccessError) -> TrapKind {
             _ => TrapKind::Underivable,
         },
         AccessError::TooLarge => TrapKind::ListTooLarge,
+        AccessError::Unaffordable => TrapKind::OutOfFuel,
         AccessError::Deployment => TrapKind::NotPermitted,
     }
 }

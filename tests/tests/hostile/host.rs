@@ -1,0 +1,188 @@
+//! Every host function with every edge of its pointers and lengths, against a model of ten lines.
+
+use kempe_abi::{Outcome, TrapKind};
+use kempe_tests::hostile::{ALL, Args, DYNAMIC, Everywhere, contract};
+
+/// The bytes of memory.
+const M: u32 = 65536;
+
+/// Enough for every length that fits, and for none of 2^31.
+const FUEL: u64 = 5_000_000;
+
+const EDGES: [u32; 8] = [0, 1, M - 1, M, M + 1, 0x7fff_ffff, 1 << 31, u32::MAX];
+
+/// A host function: its name, its parameters (`i` or `l` for 32 or 64 bits) and its results.
+type Function = (&'static str, &'static str, usize);
+
+const FUNCTIONS: [Function; 20] = [
+    ("input", "i", 0),
+    ("output", "ii", 0),
+    ("caller", "i", 0),
+    ("this", "i", 0),
+    ("height", "", 1),
+    ("time_ms", "", 1),
+    ("emit", "iii", 0),
+    ("log", "ii", 0),
+    ("panic", "ii", 0),
+    ("get:0", "iiii", 1),
+    ("get:2", "iiii", 1),
+    ("put:3", "iiii", 0),
+    ("remove:3", "ii", 0),
+    ("add:1", "iill", 0),
+    ("blake3", "iii", 0),
+    ("sha256", "iii", 0),
+    ("keccak256", "iii", 0),
+    ("ed25519_verify", "iiii", 1),
+    ("call_output", "ii", 1),
+    ("call", "iiiii", 1),
+];
+
+fn method(name: &str) -> &'static str {
+    name.replace(':', "_").leak()
+}
+
+/// A contract with a method for each function, which passes its arguments on; and `set`, which gives
+/// field 0 a value of 100 bytes.
+fn passer() -> Vec<u8> {
+    let mut imports =
+        String::from(r#"(import "kempe" "put:0" (func $put0 (param i32 i32 i32 i32)))"#);
+    let mut bodies = String::from(
+        r#"(func (export "call.set") (param i32) (result i32)
+            (call $put0 (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 100)) i32.const 0)"#,
+    );
+    let mut methods = vec![("set", ALL)];
+    for (name, params, results) in FUNCTIONS {
+        let types: String =
+            params.chars().map(|c| if c == 'i' { "i32 " } else { "i64 " }).collect();
+        let result = match (name, results) {
+            (_, 0) => "",
+            ("height" | "time_ms", _) => "(result i64)",
+            _ => "(result i32)",
+        };
+        imports += &format!(
+            r#"(import "kempe" "{name}" (func $f_{} (param {types}) {result}))"#,
+            method(name)
+        );
+        let loads: String = params
+            .chars()
+            .enumerate()
+            .map(|(at, c)| {
+                let load = if c == 'i' { "i32.load" } else { "i64.load32_u" };
+                format!("({load} (i32.const {})) ", 4 * at)
+            })
+            .collect();
+        let drop = if results > 0 { "drop" } else { "" };
+        bodies += &format!(
+            r#"(func (export "call.{name}") (param i32) (result i32)
+                (call $f_input (i32.const 0)) {loads} call $f_{name} {drop} i32.const 0)"#,
+            name = method(name)
+        );
+        methods.push((method(name), if name == "call" { DYNAMIC } else { ALL }));
+    }
+    contract(&methods, &format!("{imports} {bodies}"))
+}
+
+fn inside(ptr: u32, len: u32) -> Result<(), TrapKind> {
+    let end = u64::from(ptr) + u64::from(len);
+    if end <= u64::from(M) { Ok(()) } else { Err(TrapKind::MemoryOutOfBounds) }
+}
+
+fn pays(bytes: u32, price: u64) -> Result<(), TrapKind> {
+    if u64::from(bytes) * price < FUEL { Ok(()) } else { Err(TrapKind::OutOfFuel) }
+}
+
+fn at_most(len: u32, max: u32) -> Result<(), TrapKind> {
+    if len <= max { Ok(()) } else { Err(TrapKind::TooLarge) }
+}
+
+fn data(ptr: u32, len: u32) -> Result<(), TrapKind> {
+    at_most(len, 65536).and_then(|()| pays(len, 10)).and_then(|()| inside(ptr, len))
+}
+
+fn key(ptr: u32, len: u32) -> Result<(), TrapKind> {
+    pays(len, 1).and_then(|()| inside(ptr, len))
+}
+
+/// Only the key without bytes is in the list.
+fn listed(len: u32) -> Result<(), TrapKind> {
+    at_most(len, 256)?;
+    if len == 0 { Ok(()) } else { Err(TrapKind::UndeclaredAccess) }
+}
+
+/// What must come out.
+fn model(name: &str, [a, b, c, d, e]: Args) -> Result<(), TrapKind> {
+    match name {
+        "input" => inside(a, 20),
+        "output" | "log" => data(a, b),
+        "panic" => data(a, b).and(Err(TrapKind::Panic)),
+        "emit" => data(b, c),
+        "caller" | "this" => inside(a, 32),
+        "get:0" => key(a, b).and_then(|()| listed(b)).and_then(|()| inside(c, d.min(100))),
+        "put:3" => {
+            let value = || pays(d, 10).and_then(|()| inside(c, d));
+            key(a, b).and_then(|()| value()).and_then(|()| listed(b))
+        }
+        "remove:3" => key(a, b).and_then(|()| listed(b)),
+        "add:1" => {
+            let fits = if d == 0 { Ok(()) } else { Err(TrapKind::CounterOutOfBounds) };
+            key(a, b).and_then(|()| listed(b)).and(fits)
+        }
+        "blake3" | "sha256" | "keccak256" => {
+            pays(b / 64 + 1, 600).and_then(|()| inside(a, b)).and_then(|()| inside(c, 32))
+        }
+        "ed25519_verify" => pays(c / 64 + 1, 600)
+            .and_then(|()| inside(a, 32))
+            .and_then(|()| inside(b, c))
+            .and_then(|()| inside(d, 64)),
+        "call_output" => inside(a, 0),
+        "call" => {
+            at_most(d, 65536)?;
+            pays(d, 1).and_then(|()| inside(a, 32)).and_then(|()| inside(c, d))?;
+            if e == 0 { Err(TrapKind::NoSuchContract) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every pair of neighboring parameters takes every pair of edges, while the others are harmless.
+fn cases() -> Vec<(&'static str, Args)> {
+    let mut cases = Vec::new();
+    for (name, params, _) in FUNCTIONS {
+        let n = params.len();
+        if n < 2 {
+            cases.extend(EDGES.map(|edge| (name, [edge, 0, 0, 0, 0])));
+        }
+        for first in 0..n.saturating_sub(1) {
+            for x in EDGES {
+                for y in EDGES {
+                    let mut args = [0; 5];
+                    (args[first], args[first + 1]) = (x, y);
+                    cases.push((name, args));
+                }
+            }
+        }
+    }
+    cases
+}
+
+#[test]
+fn every_pointer_and_every_length() {
+    let mut chain = Everywhere::new(16);
+    let passer = chain.deploy(&passer());
+    let set = kempe_tests::call(passer, "set", &[0u32; 5]);
+    assert_eq!(chain.world.send(0, set).outcome, Outcome::Ok);
+    let mut n_ok = 0;
+    for cases in cases().chunks(160) {
+        let txs = cases.iter().enumerate().map(|(at, (name, args))| {
+            (at % 16, vec![kempe_tests::call(passer, method(name), args)], FUEL, Vec::new())
+        });
+        let txs = chain.world.sign_with(txs);
+        let output = chain.block(txs);
+        for ((name, args), receipt) in cases.iter().zip(&output.receipts) {
+            let expected = model(name, *args).map_or_else(Outcome::Trap, |()| Outcome::Ok);
+            assert_eq!(receipt.outcome, expected, "{name} {args:x?}");
+            n_ok += u32::from(receipt.outcome == Outcome::Ok);
+        }
+    }
+    assert!(n_ok > 300, "{n_ok} succeed: the others fail for a reason");
+}

@@ -1,0 +1,7 @@
+//! Contracts that do what a contract should not: each with the exact outcome, on one, two and three threads
+//! and in the oracle.
+
+mod calls;
+mod host;
+mod lists;
+mod run;

@@ -1,0 +1,96 @@
+//! The properties of the fuzz targets on bytes from proptest: random ones, and true ones with changes.
+
+use borsh::to_vec;
+use kempe_runtime::types::Action;
+use kempe_tests::{World, properties};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Changes of bytes.
+type Edits = Vec<(prop::sample::Index, u8)>;
+
+fn edits() -> impl Strategy<Value = Edits> {
+    vec((any::<prop::sample::Index>(), 1..=u8::MAX), 0..6)
+}
+
+fn edited(mut bytes: Vec<u8>, edits: Edits, cut: Option<prop::sample::Index>) -> Vec<u8> {
+    for (at, change) in edits {
+        let at = at.index(bytes.len());
+        bytes[at] ^= change;
+    }
+    if let Some(cut) = cut {
+        bytes.truncate(cut.index(bytes.len() + 1));
+    }
+    bytes
+}
+
+fn a_transaction() -> Vec<u8> {
+    let world = World::new(2);
+    let to = world.accounts[0].address;
+    let actions = vec![Action::Transfer { to, amount: 1 }, kempe_tests::call(to, "go", &7_u64)];
+    to_vec(&world.sign(vec![(1, actions)])[0]).expect("encoding to memory cannot fail")
+}
+
+/// The ABI's section of a shipped contract.
+fn a_section(wasm: &[u8]) -> Vec<u8> {
+    let at = wasm.windows(9).position(|bytes| bytes == b"kempe.abi").expect("it has one");
+    wasm[at + 9..].to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn transactions(edits in edits(), cut in any::<Option<prop::sample::Index>>()) {
+        properties::transaction(&edited(a_transaction(), edits, cut));
+    }
+
+    #[test]
+    fn sections(edits in edits(), n_args in any::<u8>(), args in vec(any::<u8>(), 256)) {
+        let mut bytes = vec![n_args];
+        bytes.extend(&args[..n_args.into()]);
+        bytes.extend(edited(a_section(kempe_contracts::POOL), edits, None));
+        properties::abi(&bytes);
+    }
+
+    #[test]
+    fn modules(edits in edits(), cut in proptest::option::weighted(0.2, any::<prop::sample::Index>())) {
+        properties::module(&edited(kempe_contracts::COUNTER.to_vec(), edits, cut));
+    }
+
+    #[test]
+    fn schedules(rows in vec(vec(any::<(u8, u8)>(), 0..6), 0..24), order in vec(any::<u8>(), 0..64)) {
+        let mut bytes = to_vec(&rows).unwrap();
+        bytes.extend(order);
+        properties::schedule(&bytes);
+    }
+
+    #[test]
+    fn schedules_of_the_right_form(rows in vec(vec(any::<(u8, u8)>(), 0..6), 1..24), ends in vec(any::<prop::sample::Index>(), 0..4)) {
+        let n = u32::try_from(rows.len()).unwrap();
+        let mut ends: Vec<u32> = ends.iter().map(|end| u32::try_from(end.index(rows.len() + 1)).unwrap()).collect();
+        ends.sort_unstable();
+        let mut bytes = to_vec(&rows).unwrap();
+        bytes.extend(to_vec(&((0..n).collect::<Vec<_>>(), ends)).unwrap());
+        properties::schedule(&bytes);
+    }
+
+    #[test]
+    fn blocks(how in 0..128_u8, edits in vec(any::<(u16, u8)>(), 1..4)) {
+        let mut bytes = vec![how];
+        for (at, change) in edits {
+            bytes.extend(at.to_le_bytes());
+            bytes.push(change);
+        }
+        properties::block(&bytes);
+    }
+
+    #[test]
+    fn anything(bytes in vec(any::<u8>(), 0..400)) {
+        properties::transaction(&bytes);
+        properties::abi(&bytes);
+        properties::module(&bytes);
+        properties::schedule(&bytes);
+        properties::block(&bytes);
+    }
+}
