@@ -212,8 +212,8 @@ impl Page {
         let mut values = Vec::new();
         for name in report.schedulers() {
             for (figure, of) in [
-                ("p50", (|row| float(row.latency_ns_p50)) as fn(&Row) -> f64),
-                ("p99", |row| float(row.latency_ns_p99)),
+                ("p50", (|row| float(row.latency_ns_p50.unwrap_or(0))) as fn(&Row) -> f64),
+                ("p99", |row| float(row.latency_ns_p99.unwrap_or(0))),
             ] {
                 // As a share of the time that one worker needs, so that blocks can be averaged.
                 let share = |row: &Row| of(row) / (row.speedup * float(row.makespan_ns)).max(1.0);
@@ -302,13 +302,16 @@ impl Page {
                 }
                 let n = workers.last().copied().unwrap_or(1);
                 let runs = report.mean(name, n, simulated, |row| row.executions_per_tx);
-                let plan = report.mean(name, n, simulated, |row| row.plan_ns_per_tx);
+                let plan = report.mean(name, n, true, |row| row.plan_ns_per_tx.unwrap_or(0.0));
+                let plan = plan
+                    .filter(|_| simulated)
+                    .map_or_else(String::new, |plan| format!("{plan:.0}"));
                 let mut own = report.results.iter();
                 let is_own = |row: &&Row| row.scheduler == name && row.simulated == simulated;
                 let equal = own.by_ref().filter(is_own).all(|row| row.root_equal);
                 let equal = if equal { "equal" } else { "DIFFERENT" };
-                let (runs, plan) = (runs.unwrap_or(0.0), plan.unwrap_or(0.0));
-                _ = write!(row, "<td>{runs:.2}<td>{plan:.0}<td>{equal}");
+                let runs = runs.unwrap_or(0.0);
+                _ = write!(row, "<td>{runs:.2}<td>{plan}<td>{equal}");
                 self.put(row);
             }
             self.put("</table>");

@@ -35,20 +35,21 @@ pub struct Row {
     pub tx_per_s: f64,
     /// How often a transaction ran on average.
     pub executions_per_tx: f64,
-    /// The share of the workers' time in which they did nothing.
-    pub idle: f64,
+    /// The share of the workers' time in which they did nothing. This and the next six are found by the
+    /// simulator, and none where the run was measured.
+    pub idle: Option<f64>,
     /// The share of the workers' time that they waited at barriers.
-    pub idle_at_barriers: f64,
+    pub idle_at_barriers: Option<f64>,
     /// When half of the transactions were done.
-    pub latency_ns_p50: u64,
+    pub latency_ns_p50: Option<u64>,
     /// When 99 of 100 transactions were done.
-    pub latency_ns_p99: u64,
+    pub latency_ns_p99: Option<u64>,
     /// How many transactions that were sent later come first in the published order, on average.
-    pub overtakes_per_tx: f64,
+    pub overtakes_per_tx: Option<f64>,
     /// What planning cost, in nanoseconds of a processor for each transaction.
-    pub plan_ns_per_tx: f64,
+    pub plan_ns_per_tx: Option<f64>,
     /// Planning as a share of planning and running.
-    pub plan_share: f64,
+    pub plan_share: Option<f64>,
     /// Half the distance between the quartiles of the repeats, divided by the median; 0 where
     /// simulated, because a simulation repeats exactly.
     pub spread: f64,

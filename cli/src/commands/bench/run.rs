@@ -267,13 +267,14 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
         let mut cells = vec![name.to_owned()];
         cells.extend(workers.iter().map(|&n| format!("{:.2}", mean(n, &|row| row.speedup))));
         #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
-        let p99 =
-            |row: &Row| row.latency_ns_p99 as f64 / (row.speedup * row.makespan_ns as f64).max(1.0);
+        let p99 = |row: &Row| {
+            row.latency_ns_p99.unwrap_or(0) as f64 / (row.speedup * row.makespan_ns as f64).max(1.0)
+        };
         cells.extend([
             format!("{:.2}", mean(wide, &|row| row.bound_ratio)),
             format!("{:.2}", mean(wide, &|row| row.executions_per_tx)),
             format!("{:.2}", mean(wide, &p99)),
-            format!("{:.0}", mean(wide, &|row| row.plan_ns_per_tx)),
+            format!("{:.0}", mean(wide, &|row| row.plan_ns_per_tx.unwrap_or(0.0))),
         ]);
         table.add_row(cells);
     }
