@@ -37,7 +37,6 @@ mod error;
 mod hash;
 mod levels;
 mod log;
-mod prefetch;
 mod proof;
 mod row;
 mod run;

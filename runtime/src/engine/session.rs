@@ -24,7 +24,8 @@ use crate::types::{
 };
 
 /// The stack that a thread needs to run transactions: each contract on the call stack takes its
-/// wasm stack and the host's frames around it, for which 64 KiB are estimated, not measured.
+/// wasm stack and the host's frames around it, for which 64 KiB are allowed. A test measures what the
+/// deepest hostile calls use, and that more than 512 KiB are left.
 pub const CALL_STACK_BYTES: usize = CALL_DEPTH_MAX * (WASM_STACK_BYTES + 64 * 1024) + 1024 * 1024;
 
 /// The most bytes of events, and of log lines, of one transaction. Ours to choose.

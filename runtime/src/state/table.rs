@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use super::changes::{Changes, StateChange};
 use super::error::StoreError;
 use super::levels::{BucketRows, Levels};
-use super::prefetch::prefetch;
 use super::row::{Row, guess, is_long, is_removed, key, search, short_bytes};
 use super::tree::{BUCKETS, bucket_of, first_key};
+use crate::prefetch::prefetch;
 use crate::types::{Bytes, KeyHash, KeyMap};
 
 /// Something that cells can be read from: the state, a block's view of it, a witness.
