@@ -15,7 +15,7 @@ pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, 
 pub(crate) use key::{KeyBlock, key_block};
 pub use receipt::{EventRecord, Failure, Receipt, Undeclared, footprint_entry, footprint_hash};
 pub(crate) use receipt::{Footprints, RECEIPT_KEY};
-pub use signatures::{BATCH_SIGNATURES, KeyCache, verify_signatures};
+pub use signatures::{KeyCache, signatures_together, verify_signatures};
 pub use transaction::{
     ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX,
     Transaction, TransactionError, address_of, contract_address,

@@ -13,8 +13,8 @@ use crate::executor::{BlockOutput, Change, Plan, Tx, oracle};
 use crate::scheduler::Mode;
 use crate::state::TreeUpdate;
 use crate::types::{
-    BATCH_SIGNATURES, Block, BlockRecord, Header, KeyCache, Receipt, SignedTransaction,
-    TransactionError, merkle_root, schedule_hash, verify_signatures,
+    Block, BlockRecord, Header, KeyCache, Receipt, SignedTransaction, TransactionError,
+    merkle_root, schedule_hash, signatures_together, verify_signatures,
 };
 
 /// A block that was built or applied.
@@ -402,10 +402,11 @@ pub(super) fn check_all(
     results: &mut [Result<(), TransactionError>],
     keys: &Arc<KeyCache>,
 ) {
+    let together = signatures_together(transactions.len(), rayon::current_num_threads());
     let chunks = transactions
-        .par_chunks(BATCH_SIGNATURES)
-        .zip(hashes.par_chunks(BATCH_SIGNATURES))
-        .zip(results.par_chunks_mut(BATCH_SIGNATURES));
+        .par_chunks(together)
+        .zip(hashes.par_chunks(together))
+        .zip(results.par_chunks_mut(together));
     chunks.for_each(|((transactions, hashes), results)| {
         let wanted: Vec<usize> = (0..results.len()).filter(|&at| results[at].is_ok()).collect();
         let signed: Vec<&SignedTransaction> = wanted.iter().map(|&at| &transactions[at]).collect();

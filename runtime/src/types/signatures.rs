@@ -13,9 +13,19 @@ use sha2::{Digest, Sha512};
 
 use super::transaction::{SignedTransaction, TransactionError, is_small_order};
 
-/// The signatures that are checked together: more cost less each, fewer are spread over threads
-/// better and are checked one by one sooner when one is bad.
-pub const BATCH_SIGNATURES: usize = 256;
+/// The most signatures that are checked together. 1,024 take a tenth less time each than 256: the multiplication shares
+/// more of its sums.
+const MOST_TOGETHER: usize = 1024;
+
+/// The fewest, while there are that many: fewer cost more each.
+const FEWEST_TOGETHER: usize = 256;
+
+/// How many of `n_signatures` to check together on `n_threads`: at least two parts for each thread if the parts do not get
+/// small, so that the threads end at about the same time. No result depends on it.
+#[must_use]
+pub fn signatures_together(n_signatures: usize, n_threads: usize) -> usize {
+    n_signatures.div_ceil(2 * n_threads.max(1)).clamp(FEWEST_TOGETHER, MOST_TOGETHER)
+}
 
 /// The keys that a cache remembers at least, in each of two generations; a key takes about 200 bytes.
 const GENERATION_KEYS: usize = 1 << 20;

@@ -17,8 +17,8 @@ use crate::scheduler::Scheduler;
 use crate::state::{StateRead, StateStore, StateTable};
 use crate::types::messages::Messages;
 use crate::types::{
-    BATCH_SIGNATURES, Genesis, Header, KeyCache, SIGNATURE_BYTES, SignedTransaction, TX_KEY,
-    TransactionError, merkle_root, verify_signatures,
+    Genesis, Header, KeyCache, SIGNATURE_BYTES, SignedTransaction, TX_KEY, TransactionError,
+    merkle_root, signatures_together, verify_signatures,
 };
 
 /// The stage's own: see the [module](super).
@@ -175,10 +175,11 @@ pub(in crate::chain) struct Checked {
 impl Checks {
     /// Decodes, hashes and checks transactions, on the threads of the current rayon pool.
     pub(in crate::chain) fn check(&self, txs: &EncodedTxs) -> Checked {
-        let firsts: Vec<usize> = (0..txs.len()).step_by(BATCH_SIGNATURES).collect();
+        let together = signatures_together(txs.len(), rayon::current_num_threads());
+        let firsts: Vec<usize> = (0..txs.len()).step_by(together).collect();
         let parts: Vec<Checked> = firsts
             .into_par_iter()
-            .map(|first| self.check_some(txs, first..(first + BATCH_SIGNATURES).min(txs.len())))
+            .map(|first| self.check_some(txs, first..(first + together).min(txs.len())))
             .collect();
         let mut all = Checked::default();
         all.transactions.reserve(txs.len());
