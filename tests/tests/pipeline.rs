@@ -221,7 +221,7 @@ fn a_block_of_nothing_valid_is_none_and_too_many_are_refused() {
 /// One bad signature among many is left out, and the others are a block.
 #[test]
 fn one_bad_signature_in_many() {
-    const N_TXS: usize = 2_000;
+    const N_TXS: usize = 20_000;
     let mut senders = Senders::new();
     let to = Address([8; 32]);
     let mut block: Vec<Vec<u8>> = (0..N_TXS)
