@@ -7,7 +7,9 @@ use kempe_abi::{Address, Outcome};
 use kempe_runtime::chain::{
     Acknowledged, Chain, ChainError, EncodedTxs, Pipeline, PipelineOptions, Signatures, replay,
 };
-use kempe_runtime::scheduler::Color;
+use kempe_runtime::scheduler::{
+    Block, Color, Form, Mode, Plan, PlanError, ScheduleError, Scheduler,
+};
 use kempe_runtime::state::{Disk, FaultKind, Faults};
 use kempe_runtime::types::{
     Action, Genesis, SignedTransaction, Transaction, TransactionError, contract_address,
@@ -236,6 +238,51 @@ fn one_bad_signature_in_many() {
     assert_eq!(acknowledged[0].receipts.len(), N_TXS - 1);
     let rejected = &acknowledged[0].rejected;
     assert!(matches!(rejected[..], [(at, TransactionError::BadSignature(_))] if at == N_TXS - 7));
+}
+
+/// A scheduler that publishes an order which is none.
+#[derive(Debug)]
+struct Broken {
+    last: u32,
+}
+
+impl Scheduler for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Free
+    }
+
+    fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
+        let mut order: Vec<u32> = block.txs().collect();
+        *order.last_mut().expect("the block is not empty") = self.last;
+        Plan::new(order, 0, Form::Values)
+    }
+}
+
+/// What a scheduler of anyone's publishes is checked before it is used.
+#[test]
+fn an_illegal_plan_is_refused() {
+    let mut senders = Senders::new();
+    let to = Address([8; 32]);
+    let block: Vec<Vec<u8>> =
+        (0..3).map(|at| encode(&senders.sign(at, Action::Transfer { to, amount: 1 }))).collect();
+    let (twice, unknown): (&Broken, &Broken) = (&Broken { last: 0 }, &Broken { last: 3 });
+    for (scheduler, expected) in [
+        (twice, ScheduleError::Duplicate { tx: 0 }),
+        (unknown, ScheduleError::OutOfRange { tx: 3, n_txs: 3 }),
+    ] {
+        let chain = Chain::in_memory(start(), options(2, scheduler)).expect("it starts");
+        let (chain, acknowledged) =
+            pipelined(chain, std::slice::from_ref(&block), Signatures::Check);
+        let ChainError::IllegalPlan(error) = chain.expect_err("the plan is none") else {
+            panic!("another error")
+        };
+        assert_eq!(error, PlanError::Schedule(expected));
+        assert!(acknowledged.is_empty());
+    }
 }
 
 /// Runs the pipeline on a disk that fails after so many operations; `None` if it did not fail.

@@ -176,6 +176,20 @@ impl Plan {
         Self::of(interned, plan, scheduler.mode())
     }
 
+    /// Plans a block and verifies the plan; it runs by the batches that the plan publishes, whatever its form.
+    ///
+    /// # Errors
+    /// [`PlanError`], if the plan does not fit the block.
+    pub fn batches(interned: Interned, scheduler: &dyn Scheduler) -> Result<Self, PlanError> {
+        let (plan, mode) = (scheduler.plan(&interned.block(), 1), scheduler.mode());
+        if !matches!(plan.form(), Form::Batches(_)) {
+            // Batches are made from the order of any other form, which must be one.
+            verify_plan(&plan, &interned.block(), mode)?;
+        }
+        let schedule = plan.into_schedule(&interned.block());
+        Ok(Self::new(interned, schedule, mode)?)
+    }
+
     /// The same plan for the same block, whose keys were numbered again.
     ///
     /// # Errors

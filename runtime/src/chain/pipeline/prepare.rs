@@ -77,8 +77,7 @@ pub(super) fn make_plan(
     let txs = with_hashes(transactions, hashes);
     let lists = executor.derive(&txs, state)?;
     let interned = executor.intern(lists, &txs);
-    let schedule = scheduler.schedule(&interned.block());
-    Ok(Plan::new(interned, schedule, scheduler.mode())?)
+    Ok(Plan::batches(interned, scheduler)?)
 }
 
 impl Prepare {
