@@ -14,9 +14,8 @@ mod run;
 mod session;
 
 pub use admission::{Admitted, Refusal, admit};
-pub(crate) use cell::Cell;
+pub(crate) use cell::{Cell, counter_add};
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};
 pub(crate) use run::{Mode, Run, Worker};
-pub(crate) use session::counter_add;
 pub use session::{BlockEnv, CALL_STACK_BYTES};

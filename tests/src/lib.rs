@@ -3,10 +3,8 @@
 //! This library is what the tests share: a chain with contracts on it, and accounts that sign.
 #![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
-pub mod hostile;
-pub mod properties;
-
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use borsh::BorshSerialize;
 use ed25519_zebra::SigningKey;
@@ -17,6 +15,17 @@ use kempe_runtime::types::{
     Action, DeclaredAccess, Genesis, GenesisAccount, Receipt, SignedTransaction, Transaction,
     address_of, contract_address,
 };
+
+/// The size of a test: a number in the environment, for the long form, or the short form's.
+///
+/// # Panics
+/// If there is something else in the environment, so that nobody takes a short run for a long one.
+#[must_use]
+pub fn number<N: FromStr>(name: &str, short: N) -> N {
+    let Some(text) = std::env::var_os(name) else { return short };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.unwrap_or_else(|| panic!("{name}={text:?} is not a number in range"))
+}
 
 /// The contract that does everything a contract should not.
 pub const CHAOS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chaos.wasm"));

@@ -11,16 +11,12 @@ use kempe_abi::Hash;
 use kempe_runtime::chain::{Chain, ChainError, exists, replay};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::Action;
-use kempe_tests::{World, call, deploy, genesis, options};
+use kempe_tests::{World, call, deploy, genesis, number, options};
 
 const N_ACCOUNTS: u8 = 4;
 
 /// Where the child finds its directory.
 const DIRECTORY: &str = "KEMPE_CRASH_DIRECTORY";
-
-fn number(name: &str, default: usize) -> usize {
-    env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn open(directory: &Path) -> World {
     let chain = Chain::open(directory, options(2, &Color)).expect("a killed chain opens");
@@ -108,7 +104,7 @@ fn what_was_acknowledged_survives_kill_9() {
     let parent = tempfile::tempdir().expect("a directory");
     let mut rng = fastrand::Rng::with_seed(7);
     let (mut n_blocks, mut n_empty) = (0, 0);
-    let points = number("KEMPE_CRASHES", 24);
+    let points: usize = number("KEMPE_CRASHES", 24);
     // A new chain now and then, so that creation is interrupted too, and replays stay short.
     for chain in 0..points.div_ceil(24) {
         let directory = parent.path().join(format!("chain-{chain}"));
@@ -196,7 +192,7 @@ fn a_flipped_bit_is_harmless_or_named() {
     let mut paths = Vec::new();
     files(directory.path(), &mut paths);
     let mut rng = fastrand::Rng::with_seed(11);
-    let flips = number("KEMPE_FLIPS", 240);
+    let flips: usize = number("KEMPE_FLIPS", 240);
     let (mut harmless, mut named) = (0, 0);
     for at in 0..flips {
         // Each file in turn, whatever its size.

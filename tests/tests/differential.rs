@@ -6,7 +6,7 @@ use kempe_abi::{AccessKind, Address};
 use kempe_runtime::chain::{Chain, ChainError};
 use kempe_runtime::scheduler::{Color, SCHEDULERS};
 use kempe_runtime::types::{Action, DeclaredAccess, StateKey};
-use kempe_tests::{CHAOS, World, call, deploy, genesis, options};
+use kempe_tests::{CHAOS, World, call, deploy, genesis, number, options};
 use proptest::prelude::*;
 
 const N_ACCOUNTS: u8 = 6;
@@ -275,7 +275,7 @@ fn check(blocks: &[Vec<Spec>], gas: u64) -> Result<(), TestCaseError> {
 
 /// The number of cases: `KEMPE_CASES`, or enough for CI.
 fn cases() -> u32 {
-    std::env::var("KEMPE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48)
+    number("KEMPE_CASES", 48)
 }
 
 proptest! {

@@ -212,11 +212,13 @@ impl Page {
         let mut values = Vec::new();
         for name in report.schedulers() {
             for (figure, of) in [
-                ("p50", (|row| float(row.latency_ns_p50.unwrap_or(0))) as fn(&Row) -> f64),
-                ("p99", |row| float(row.latency_ns_p99.unwrap_or(0))),
+                ("p50", (|row| row.latency_ns_p50) as fn(&Row) -> Option<u64>),
+                ("p99", |row| row.latency_ns_p99),
             ] {
                 // As a share of the time that one worker needs, so that blocks can be averaged.
-                let share = |row: &Row| of(row) / (row.speedup * float(row.makespan_ns)).max(1.0);
+                let share = |row: &Row| {
+                    Some(float(of(row)?) / (row.speedup * float(row.makespan_ns)).max(1.0))
+                };
                 if let Some(mean) = report.mean(name, n_workers, true, share) {
                     values.push((format!("{name} {figure}"), mean));
                 }
@@ -302,10 +304,8 @@ impl Page {
                 }
                 let n = workers.last().copied().unwrap_or(1);
                 let runs = report.mean(name, n, simulated, |row| row.executions_per_tx);
-                let plan = report.mean(name, n, true, |row| row.plan_ns_per_tx.unwrap_or(0.0));
-                let plan = plan
-                    .filter(|_| simulated)
-                    .map_or_else(String::new, |plan| format!("{plan:.0}"));
+                let plan = report.mean(name, n, simulated, |row| row.plan_ns_per_tx);
+                let plan = plan.map_or_else(String::new, |plan| format!("{plan:.0}"));
                 let mut own = report.results.iter();
                 let is_own = |row: &&Row| row.scheduler == name && row.simulated == simulated;
                 let equal = own.by_ref().filter(is_own).all(|row| row.root_equal);

@@ -91,17 +91,18 @@ impl LabReport {
     /// The mean of a figure over the workloads, for a scheduler on so many workers; `None` if there
     /// are none.
     #[must_use]
-    pub fn mean(
+    pub fn mean<F: Into<Option<f64>>>(
         &self,
         scheduler: &str,
         workers: usize,
         simulated: bool,
-        figure: impl Fn(&Row) -> f64,
+        figure: impl Fn(&Row) -> F,
     ) -> Option<f64> {
         let is_meant = |row: &&Row| {
             row.scheduler == scheduler && row.workers == workers && row.simulated == simulated
         };
-        let found: Vec<f64> = self.results.iter().filter(is_meant).map(figure).collect();
+        let found: Vec<f64> =
+            self.results.iter().filter(is_meant).filter_map(|row| figure(row).into()).collect();
         #[expect(clippy::cast_precision_loss, reason = "there are few workloads")]
         let n = found.len() as f64;
         (n > 0.0).then(|| found.iter().sum::<f64>() / n)

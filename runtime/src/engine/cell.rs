@@ -1,7 +1,8 @@
 //! The cells that a transaction works on: the entries of its list, with their values.
 
-use kempe_abi::AccessKind;
+use kempe_abi::{AccessKind, CellKind, TrapKind, Type};
 
+use super::contracts::Contract;
 use crate::access::Entry;
 use crate::types::{Bytes, KeyHash};
 
@@ -99,4 +100,35 @@ impl Touched {
         let kinds = [AccessKind::Read, AccessKind::Add, AccessKind::Write];
         kinds.into_iter().filter(|&kind| self.0 & 1 << kind as u8 != 0).reduce(AccessKind::join)
     }
+}
+
+/// The bytes of a counter field's value.
+pub(crate) fn counter_width(contract: &Contract, field: u8) -> usize {
+    match contract.abi().fields.get(usize::from(field)).map(|field| (&field.cell, &field.value)) {
+        Some((CellKind::Counter, Type::U8)) => 1,
+        Some((CellKind::Counter, Type::U16)) => 2,
+        Some((CellKind::Counter, Type::U32)) => 4,
+        Some((CellKind::Counter, Type::U64)) => 8,
+        _ => 16,
+    }
+}
+
+/// Adds to a counter of `width` bytes; an absent one is zero.
+///
+/// # Errors
+/// [`TrapKind::CounterOutOfBounds`] when the sum is negative or does not fit.
+pub(crate) fn counter_add(
+    value: Option<&[u8]>,
+    width: usize,
+    delta: i128,
+) -> Result<Bytes, TrapKind> {
+    let mut bytes = [0; 16];
+    if let Some(value) = value {
+        bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?.copy_from_slice(value);
+    }
+    let sum = u128::from_le_bytes(bytes)
+        .checked_add_signed(delta)
+        .filter(|sum| width == 16 || sum >> (8 * width) == 0)
+        .ok_or(TrapKind::CounterOutOfBounds)?;
+    Ok(Bytes::from_slice(&sum.to_le_bytes()[..width]))
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use kempe_abi::host::INIT;
 use kempe_abi::{AccessKind, Address, MethodId, MethodKind, Outcome, TrapKind};
 
+use super::cell::counter_add;
 use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::contracts::Contract;
-use super::session::{BlockEnv, Session, counter_add};
+use super::session::{BlockEnv, Session};
 use crate::access::Lists;
 use crate::state::{StateRead, StoreError};
 use crate::types::{
@@ -273,15 +274,9 @@ fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> 
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
     // What is added to is not read, and its value depends on what else is added in the batch.
     let read = session.cells.iter().filter(|cell| cell.kind != AccessKind::Add);
-    let bytes: u64 = read.map(|cell| paid_bytes(cell.value.as_deref())).sum();
-    let values = bytes.saturating_mul(prices.copy_byte);
+    let values = read.map(|cell| prices.listed_value(cell.value.as_deref()));
+    let values = values.fold(0, u64::saturating_add);
     session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))
-}
-
-/// The bytes of a listed value that are paid for one by one: the price of an entry covers short values.
-pub(super) fn paid_bytes(value: Option<&[u8]>) -> u64 {
-    const FREE_BYTES: usize = 1024;
-    value.filter(|value| value.len() > FREE_BYTES).map_or(0, |value| value.len() as u64)
 }
 
 type Ended = Result<Vec<u8>, Outcome>;

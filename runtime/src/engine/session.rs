@@ -4,23 +4,25 @@
 //! that runs, moves into the callee's store on a call between contracts, and back. So host
 //! functions reach it without a lock and without `unsafe`.
 
+mod cells;
+mod journal;
+
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use kempe_abi::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use kempe_abi::{AccessKind, Address, CellKind, Outcome, TrapKind, Type};
+use kempe_abi::host::CALL_DEPTH_MAX;
+use kempe_abi::{AccessKind, Address, Outcome, TrapKind};
 use wasmtime::Memory;
 
-use super::cell::{Cell, Delta};
+use super::cell::Cell;
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
-use super::run::paid_bytes;
-use crate::access::{Entry, LINEAR_MAX, Lists, place};
+use crate::access::{Lists, place};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
-    Bytes, EventRecord, KeyHash, KeyMap, LIST_ENTRIES_MAX, Prices, SYSTEM, StateKey, Undeclared,
-    footprint_entry, system_field,
+    Bytes, EventRecord, KeyHash, KeyMap, Prices, StateKey, Undeclared, footprint_entry,
+    system_field,
 };
 
 /// The stack that a thread needs to run transactions: each contract on the call stack takes its
@@ -72,7 +74,7 @@ pub(crate) struct Session {
     pub(crate) frames: Vec<Frame>,
     /// A buffer that held arguments, for the next ones.
     spare: Vec<u8>,
-    journal: Vec<Undo>,
+    journal: Vec<journal::Undo>,
     /// The number of the innermost call on the stack that would catch a failure; 0 if there is none.
     catching: u32,
     /// The number of the last such call.
@@ -111,24 +113,6 @@ pub(crate) struct Frame {
     pub(crate) output: Vec<u8>,
     /// The immutables set so far, when this is an `init`.
     pub(crate) init: Option<Vec<(u8, Vec<u8>)>>,
-}
-
-struct Undo {
-    cell: usize,
-    kind: AccessKind,
-    value: Option<Bytes>,
-    added: Delta,
-    width: u8,
-    dirty: bool,
-}
-
-/// A point to which the writes of a caught call are undone.
-pub(crate) struct Mark {
-    journal: usize,
-    /// The mark that was innermost before.
-    outer: u32,
-    events: usize,
-    event_bytes: usize,
 }
 
 impl Session {
@@ -266,190 +250,6 @@ impl Session {
         }
     }
 
-    /// The running contract's cell, with permission for `want`.
-    pub(crate) fn own_cell(
-        &mut self,
-        field: u8,
-        key: &[u8],
-        want: AccessKind,
-    ) -> Result<usize, TrapKind> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(TrapKind::TooLarge);
-        }
-        let address = self.frame().address;
-        let found = self.find(&address, field, key);
-        self.permit(found, want, || StateKey::new(address, field, key))
-    }
-
-    /// The value that a cell of the running contract had before the block. In no list; it costs what
-    /// an entry of a list costs, because it reads the state as one does.
-    pub(crate) fn at_start(&mut self, field: u8, key: &[u8]) -> Result<Option<Bytes>, TrapKind> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(TrapKind::TooLarge);
-        }
-        self.charge(self.prices.list_entry)?;
-        let hash = self.hash(&self.frame().address, field, key);
-        self.state.at_start(&hash).map_err(|error| {
-            self.fault = Some(error);
-            TrapKind::NotPermitted
-        })
-    }
-
-    /// One of the chain's own cells, with permission for `want`.
-    pub(crate) fn system_cell(
-        &mut self,
-        field: u8,
-        key: &[u8; 32],
-        want: AccessKind,
-    ) -> Result<usize, TrapKind> {
-        let found = self.find(&SYSTEM, field, key);
-        self.permit(found, want, || StateKey::system(field, key))
-    }
-
-    fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
-        if self.cells.len() <= LINEAR_MAX {
-            return self.cells.iter().position(|cell| {
-                cell.field == field && usize::from(cell.key_len) == key.len() && {
-                    let (its_contract, its_key) = self.name(cell);
-                    its_key == key && its_contract == contract
-                }
-            });
-        }
-        for (at, cell) in (0u32..).zip(&self.cells).skip(self.index.len()) {
-            self.index.insert(cell.hash, at);
-        }
-        let hash = self.hash(contract, field, key);
-        self.index.get(&hash).map(|&at| at as usize)
-    }
-
-    fn hash(&self, contract: &Address, field: u8, key: &[u8]) -> KeyHash {
-        match self.by_address.get(contract) {
-            Some(&at) => KeyHash::of(&self.contracts[at].prefix(field), key),
-            None => StateKey::new(*contract, field, key).hash(),
-        }
-    }
-
-    fn permit(
-        &mut self,
-        found: Option<usize>,
-        want: AccessKind,
-        key: impl FnOnce() -> StateKey,
-    ) -> Result<usize, TrapKind> {
-        let at = match found {
-            Some(at) => at,
-            None if self.recording => self.record(key(), want)?,
-            None => {
-                self.undeclared = Some(Undeclared { key: key(), wanted: want, declared: None });
-                return Err(TrapKind::UndeclaredAccess);
-            }
-        };
-        let kind = self.cells[at].kind;
-        if !kind.permits(want) {
-            if !self.recording {
-                let key = self.state_key(&self.cells[at]);
-                self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(kind) });
-                return Err(TrapKind::UndeclaredAccess);
-            }
-            self.widen(at)?;
-        }
-        self.cells[at].touched.insert(want);
-        Ok(at)
-    }
-
-    /// Adds a cell that no list declares, with its value from the state.
-    fn record(&mut self, key: StateKey, want: AccessKind) -> Result<usize, TrapKind> {
-        if self.cells.len() >= LIST_ENTRIES_MAX {
-            return Err(TrapKind::ListTooLarge);
-        }
-        // An entry found while running costs what a declared one costs.
-        self.charge(self.prices.list_entry)?;
-        let hash = key.hash();
-        let value = match self.state.get(&hash) {
-            Ok(value) => value,
-            Err(error) => {
-                self.fault = Some(error);
-                return Err(TrapKind::NotPermitted);
-            }
-        };
-        if want != AccessKind::Add {
-            let bytes = paid_bytes(value.as_deref());
-            self.charge(bytes.saturating_mul(self.prices.copy_byte))?;
-        }
-        let entry = Entry {
-            hash,
-            contract: 0,
-            key: u32::try_from(self.recorded.len()).expect("LIST_ENTRIES_MAX bounds the cells"),
-            key_len: u16::try_from(key.key.len()).expect("KEY_BYTES_MAX bounds the key"),
-            field: key.field,
-            kind: if want == AccessKind::Add { want } else { AccessKind::Write },
-        };
-        self.cells.push(Cell { recorded: true, ..Cell::listed(&entry, u32::MAX, value) });
-        self.recorded.push(key);
-        Ok(self.cells.len() - 1)
-    }
-
-    /// Turns a recorded cell into one that may be written, folding in what was added.
-    fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
-        self.journal(at);
-        let added = self.cells[at].added.get();
-        if added != 0 {
-            let cell = &mut self.cells[at];
-            let width = usize::from(cell.width);
-            cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
-            cell.added = Delta::default();
-            cell.dirty = true;
-        }
-        self.cells[at].kind = AccessKind::Write;
-        Ok(())
-    }
-
-    /// Keeps a cell as it is before its first change since the innermost mark. So the journal has at
-    /// most one entry for each cell and catching call, and both are paid for.
-    fn journal(&mut self, at: usize) {
-        let cell = &mut self.cells[at];
-        if self.catching == cell.journaled {
-            return;
-        }
-        cell.journaled = self.catching;
-        if self.catching > 0 {
-            self.journal.push(Undo {
-                cell: at,
-                kind: cell.kind,
-                value: cell.value.as_deref().map(Bytes::from_slice),
-                added: cell.added,
-                width: cell.width,
-                dirty: cell.dirty,
-            });
-        }
-    }
-
-    /// Replaces or removes a cell's value.
-    pub(crate) fn write(&mut self, at: usize, value: Option<&[u8]>) -> Result<(), TrapKind> {
-        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
-            return Err(TrapKind::TooLarge);
-        }
-        self.journal(at);
-        let cell = &mut self.cells[at];
-        cell.value = value.map(Bytes::from_slice);
-        cell.dirty = true;
-        Ok(())
-    }
-
-    /// Adds to a counter of `width` bytes. Under `Add` the bounds are checked when the transaction ends.
-    pub(crate) fn add(&mut self, at: usize, width: usize, delta: i128) -> Result<(), TrapKind> {
-        self.journal(at);
-        let cell = &mut self.cells[at];
-        cell.width = u8::try_from(width).unwrap_or(16);
-        if cell.kind == AccessKind::Add {
-            let added = cell.added.get().checked_add(delta);
-            cell.added = added.ok_or(TrapKind::CounterOutOfBounds)?.into();
-        } else {
-            cell.value = Some(counter_add(cell.value.as_deref(), width, delta)?);
-            cell.dirty = true;
-        }
-        Ok(())
-    }
-
     /// The running contract's field, if its cells are of this kind.
     pub(crate) fn own_contract(&self) -> &Arc<Contract> {
         &self.contracts[self.frame().contract]
@@ -535,77 +335,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn mark(&mut self) -> Mark {
-        let outer = self.catching;
-        self.n_marks += 1;
-        self.catching = self.n_marks;
-        Mark {
-            journal: self.journal.len(),
-            outer,
-            events: self.events.len(),
-            event_bytes: self.event_bytes,
-        }
-    }
-
-    /// Ends a catching call that succeeded.
-    pub(crate) fn release(&mut self, mark: &Mark) {
-        self.catching = mark.outer;
-        if self.catching == 0 {
-            self.journal.clear();
-        }
-    }
-
-    /// Undoes what happened since the mark.
-    pub(crate) fn undo(&mut self, mark: &Mark) {
-        for undo in self.journal.drain(mark.journal..).rev() {
-            let cell = &mut self.cells[undo.cell];
-            cell.kind = undo.kind;
-            cell.value = undo.value;
-            cell.added = undo.added;
-            cell.width = undo.width;
-            cell.dirty = undo.dirty;
-        }
-        self.catching = mark.outer;
-        self.events.truncate(mark.events);
-        self.event_bytes = mark.event_bytes;
-        self.stop = None;
-        self.failed_in = None;
-    }
-
     /// The entries of the [footprint](crate::types::Receipt::footprint).
     pub(crate) fn footprint(&self) -> impl Iterator<Item = [u8; 32]> {
         let touched = self.cells.iter().filter(|cell| cell.touched.bits() != 0);
         touched.map(|cell| footprint_entry(&cell.hash, cell.touched.bits()))
     }
-}
-
-/// The bytes of a counter field's value.
-pub(crate) fn counter_width(contract: &Contract, field: u8) -> usize {
-    match contract.abi().fields.get(usize::from(field)).map(|field| (&field.cell, &field.value)) {
-        Some((CellKind::Counter, Type::U8)) => 1,
-        Some((CellKind::Counter, Type::U16)) => 2,
-        Some((CellKind::Counter, Type::U32)) => 4,
-        Some((CellKind::Counter, Type::U64)) => 8,
-        _ => 16,
-    }
-}
-
-/// Adds to a counter of `width` bytes; an absent one is zero.
-///
-/// # Errors
-/// [`TrapKind::CounterOutOfBounds`] when the sum is negative or does not fit.
-pub(crate) fn counter_add(
-    value: Option<&[u8]>,
-    width: usize,
-    delta: i128,
-) -> Result<Bytes, TrapKind> {
-    let mut bytes = [0; 16];
-    if let Some(value) = value {
-        bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?.copy_from_slice(value);
-    }
-    let sum = u128::from_le_bytes(bytes)
-        .checked_add_signed(delta)
-        .filter(|sum| width == 16 || sum >> (8 * width) == 0)
-        .ok_or(TrapKind::CounterOutOfBounds)?;
-    Ok(Bytes::from_slice(&sum.to_le_bytes()[..width]))
 }

@@ -66,6 +66,9 @@ impl Default for Limits {
     }
 }
 
+/// The longest value whose copy the price of a list's entry covers. Ours to choose.
+const LISTED_VALUE_FREE_BYTES: usize = 1024;
+
 /// What things cost: the price of gas, and the fuel of everything that is not an instruction.
 ///
 /// An instruction of wasm costs one fuel, about 0.3 ns.
@@ -130,6 +133,18 @@ impl Prices {
     pub const fn fee(&self, fuel: u64) -> u128 {
         let per_gas = if self.fuel_per_gas == 0 { 1 } else { self.fuel_per_gas };
         fuel.div_ceil(per_gas) as u128 * self.gas as u128
+    }
+
+    /// The fuel for a value that a list names, beside the price of its entry: nothing up to
+    /// 1 KiB, [`copy_byte`](Self::copy_byte) for each of its bytes if it is longer.
+    #[must_use]
+    pub const fn listed_value(&self, value: Option<&[u8]>) -> u64 {
+        match value {
+            Some(value) if value.len() > LISTED_VALUE_FREE_BYTES => {
+                (value.len() as u64).saturating_mul(self.copy_byte)
+            }
+            _ => 0,
+        }
     }
 }
 

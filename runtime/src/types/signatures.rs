@@ -13,15 +13,16 @@ use sha2::{Digest, Sha512};
 
 use super::transaction::{SignedTransaction, TransactionError, is_small_order};
 
-/// The most signatures that are checked together. 1,024 take a tenth less time each than 256: the multiplication shares
-/// more of its sums.
+/// The most signatures that are checked together. Measured (AVX-512, 100,000 senders): each of 1,024
+/// takes a tenth less time than each of 256, because the multiplication shares more of its sums.
 const MOST_TOGETHER: usize = 1024;
 
 /// The fewest, while there are that many: fewer cost more each.
 const FEWEST_TOGETHER: usize = 256;
 
-/// How many of `n_signatures` to check together on `n_threads`: at least two parts for each thread if the parts do not get
-/// small, so that the threads end at about the same time. No result depends on it.
+/// How many of `n_signatures` to check together on `n_threads`: at least two parts for each thread, as
+/// long as the parts do not get small, so that the threads end at about the same time. No result
+/// depends on it.
 #[must_use]
 pub fn signatures_together(n_signatures: usize, n_threads: usize) -> usize {
     n_signatures.div_ceil(2 * n_threads.max(1)).clamp(FEWEST_TOGETHER, MOST_TOGETHER)

@@ -315,7 +315,8 @@ fn with_barriers(batches: &[Vec<u64>], n_workers: u64) -> u64 {
 
 #[test]
 fn a_block_of_decentralized_finance() {
-    let n_txs = std::env::var("KEMPE_DEFI_TXS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+    let n_txs = std::env::var("KEMPE_DEFI_TXS")
+        .map_or(1_000, |n| n.parse().expect("KEMPE_DEFI_TXS is a number"));
     let mut rng = Rng::with_seed(7);
     let mut w = world(n_txs + 1);
     let traffic = traffic(&mut w, n_txs, &mut rng);

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::everywhere::{DYNAMIC, Everywhere, go, one};
 use kempe_abi::{Address, MethodId, Outcome, TrapKind};
 use kempe_runtime::engine::{BlockEnv, CALL_STACK_BYTES, Engine};
 use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Mode, Schedule};
 use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{Bytes, KeyHash, contract_address};
-use kempe_tests::hostile::{DYNAMIC, Everywhere, go, one};
 
 const FUEL: u64 = 20_000_000;
 

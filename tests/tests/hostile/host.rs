@@ -1,7 +1,7 @@
 //! Every host function with every edge of its pointers and lengths, against a model of ten lines.
 
+use crate::everywhere::{ALL, Args, DYNAMIC, Everywhere, contract};
 use kempe_abi::{Outcome, TrapKind};
-use kempe_tests::hostile::{ALL, Args, DYNAMIC, Everywhere, contract};
 
 /// The bytes of memory.
 const M: u32 = 65536;

@@ -1,9 +1,9 @@
 //! Access lists that lie, that are too long, or that cost more than they say.
 
+use crate::everywhere::{DYNAMIC, Everywhere, READS, contract, go, one};
 use kempe_abi::{AccessKind, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
 use kempe_runtime::types::{DeclaredAccess, LIST_ENTRIES_MAX, StateKey, TransactionError};
-use kempe_tests::hostile::{DYNAMIC, Everywhere, READS, contract, go, one};
 
 const FUEL: u64 = 5_000_000;
 
@@ -26,7 +26,7 @@ fn a_key_outside_the_list_stops_the_transaction() {
         let zeros = zeros.replacen("(i32.const 0)(i32.const 0)", "(i32.const 0)(i32.const 1)", 1);
         let import = format!(r#"(import "kempe" "{name}" (func $f (param {params}) {result}))"#);
         let body = format!("{zeros} call $f {drop} i32.const 0");
-        let contract = chain.deploy(&one(kempe_tests::hostile::ALL, &import, &body));
+        let contract = chain.deploy(&one(crate::everywhere::ALL, &import, &body));
         let receipt = chain.attack(FUEL, &go(contract, ARGS));
         assert_eq!(receipt.outcome, Outcome::Trap(TrapKind::UndeclaredAccess), "{name}");
         assert!(receipt.fuel < 200_000, "{name}: exact, {}", receipt.fuel);
@@ -98,7 +98,7 @@ fn a_listed_value_is_paid_by_its_bytes() {
         (func (export "call.fill") (param i32) (result i32)
             (call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536)) i32.const 0)
         (func (export "call.go") (param i32) (result i32) i32.const 0)"#;
-    let methods = [("fill", kempe_tests::hostile::ALL), ("go", READS)];
+    let methods = [("fill", crate::everywhere::ALL), ("go", READS)];
     let contract = chain.deploy(&contract(&methods, text));
     let empty = chain.attack(FUEL, &go(contract, ARGS));
     let fill = kempe_tests::call(contract, "fill", &ARGS);

@@ -2,6 +2,7 @@
 //! and in the oracle.
 
 mod calls;
+mod everywhere;
 mod host;
 mod lists;
 mod run;

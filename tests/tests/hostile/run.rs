@@ -1,8 +1,8 @@
 //! Contracts that trap, loop, recurse and leave things behind: the exact outcome and fuel, on one, two
 //! and three threads and in the oracle.
 
+use crate::everywhere::{ADDS, ALL, Everywhere, READS, contract, go, one};
 use kempe_abi::{Outcome, TrapKind};
-use kempe_tests::hostile::{ADDS, ALL, Everywhere, READS, contract, go, one};
 
 const FUEL: u64 = 1_000_000;
 

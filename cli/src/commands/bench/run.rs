@@ -74,14 +74,16 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    if args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none() {
+    let is_measured = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
+    if is_measured {
         results.extend(measured(&schedulers, args.preset)?);
     }
     let report = LabReport {
         version: REPORT_VERSION,
         machine: Machine::here(commit()),
-        method: method(&inputs),
-        repeats: ROUNDS,
+        method: method(&inputs, is_measured),
+        // A simulation repeats exactly.
+        repeats: if is_measured { ROUNDS } else { 1 },
         results,
         build_times: build_times(&schedulers)?,
         ladder: inputs.iter().flat_map(ladder).collect(),
@@ -197,9 +199,10 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
     Ok(found)
 }
 
-fn method(inputs: &[Input]) -> Vec<String> {
+/// How the figures were found; of measured runs only where there are some.
+fn method(inputs: &[Input], is_measured: bool) -> Vec<String> {
     let txs: usize = inputs.iter().map(Input::n_txs).sum();
-    vec![
+    let mut method = vec![
         format!("{} blocks with {txs} transactions.", inputs.len()),
         "Speedups are simulated: discrete events over the plan that the runtime would get, with the \
          costs of the recorded block or of the generator, and without overheads."
@@ -211,20 +214,24 @@ fn method(inputs: &[Input]) -> Vec<String> {
         "Every plan is verified, and every simulated run is replayed on symbols: reads at the start, \
          writes at the end, compared with the published order one by one."
             .to_owned(),
-        format!(
+        "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
+    ];
+    if is_measured {
+        method.push(format!(
             "Measured runs execute token transfers in wasm on two threads, in {ROUNDS} rounds beside one \
              thread that runs them in the given order; the median counts, only executing is timed, and \
              receipts and state must equal those of the serial oracle."
-        ),
-        "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
-    ]
+        ));
+    }
+    method
 }
 
-/// The commit of the working directory.
+/// The commit of the sources of this program, if they are still where it was built; marked when they were changed since.
 fn commit() -> Option<String> {
     let mut git = Command::new("git");
-    let output =
-        git.args(["rev-parse", "--short=12", "HEAD"]).stderr(Stdio::null()).output().ok()?;
+    git.args(["-C", env!("CARGO_MANIFEST_DIR")]);
+    git.args(["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]);
+    let output = git.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
 }
@@ -261,20 +268,20 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     let last = workers.last().copied().unwrap_or(1);
     let wide = workers.iter().copied().find(|&n| n >= 8).unwrap_or(last);
     for name in report.schedulers() {
-        let mean = |n: usize, figure: &dyn Fn(&Row) -> f64| {
+        let mean = |n: usize, figure: &dyn Fn(&Row) -> Option<f64>| {
             report.mean(name, n, true, figure).unwrap_or(0.0)
         };
         let mut cells = vec![name.to_owned()];
-        cells.extend(workers.iter().map(|&n| format!("{:.2}", mean(n, &|row| row.speedup))));
+        cells.extend(workers.iter().map(|&n| format!("{:.2}", mean(n, &|row| Some(row.speedup)))));
         #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
         let p99 = |row: &Row| {
-            row.latency_ns_p99.unwrap_or(0) as f64 / (row.speedup * row.makespan_ns as f64).max(1.0)
+            Some(row.latency_ns_p99? as f64 / (row.speedup * row.makespan_ns as f64).max(1.0))
         };
         cells.extend([
-            format!("{:.2}", mean(wide, &|row| row.bound_ratio)),
-            format!("{:.2}", mean(wide, &|row| row.executions_per_tx)),
+            format!("{:.2}", mean(wide, &|row| Some(row.bound_ratio))),
+            format!("{:.2}", mean(wide, &|row| Some(row.executions_per_tx))),
             format!("{:.2}", mean(wide, &p99)),
-            format!("{:.0}", mean(wide, &|row| row.plan_ns_per_tx.unwrap_or(0.0))),
+            format!("{:.0}", mean(wide, &|row| row.plan_ns_per_tx)),
         ]);
         table.add_row(cells);
     }

@@ -5,7 +5,7 @@ use kempe_abi::{Abi, AccessKind, CellKind, TrapKind};
 use wasmtime::{Caller, Linker};
 
 use super::{Define, Host, Session, charge_bytes, copy_out, slice, unknown, with};
-use crate::engine::session::counter_width;
+use crate::engine::cell::counter_width;
 use crate::types::Bytes;
 
 pub(super) fn link(

@@ -24,7 +24,7 @@ mod vesting;
 
 /// How many calls a campaign makes.
 fn n_calls() -> usize {
-    std::env::var("KEMPE_CALLS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000)
+    std::env::var("KEMPE_CALLS").map_or(10_000, |n| n.parse().expect("KEMPE_CALLS is a number"))
 }
 
 /// The names of the accounts.

@@ -12,14 +12,14 @@ use kempe_runtime::scheduler::{
 };
 use kempe_runtime::types::{self, Action, SignedTransaction};
 
-use crate::{World, call, genesis, options};
+use kempe_tests::{World, call, genesis, options};
 
 /// A transaction decodes to one value and encodes to the same bytes; checking it never panics.
-pub fn transaction(bytes: &[u8]) {
+pub(crate) fn transaction(bytes: &[u8]) {
     let Ok(signed) = SignedTransaction::decode(bytes) else { return };
     assert_eq!(to_vec(&signed).expect("it encodes"), bytes, "one encoding only");
     let hash = signed.transaction.hash();
-    let _ = signed.transaction.check_form(crate::CHAIN_ID, 1_000_000_000);
+    let _ = signed.transaction.check_form(kempe_tests::CHAIN_ID, 1_000_000_000);
     if let Ok(verified) = signed.verify() {
         assert_eq!(verified, hash);
     }
@@ -57,7 +57,7 @@ impl Sink for Count {
 
 /// A section is refused or becomes an ABI whose templates can be asked about any call: every contract
 /// that they call is this one again. The bytes behind the length in the first one are arguments.
-pub fn abi(bytes: &[u8]) {
+pub(crate) fn abi(bytes: &[u8]) {
     let Some((&n_args, bytes)) = bytes.split_first() else { return };
     let (args, section) = bytes.split_at(bytes.len().min(n_args.into()));
     let Ok(abi) = Abi::decode(section) else { return };
@@ -73,7 +73,7 @@ pub fn abi(bytes: &[u8]) {
 }
 
 /// A module is refused with a text that can be printed, or it compiles.
-pub fn module(bytes: &[u8]) {
+pub(crate) fn module(bytes: &[u8]) {
     match admit(bytes) {
         Err(refusal) => {
             let text = refusal.to_string();
@@ -87,7 +87,7 @@ pub fn module(bytes: &[u8]) {
 }
 
 /// A schedule is decoded or refused, verified or refused; what schedulers make is verified.
-pub fn schedule(bytes: &[u8]) {
+pub(crate) fn schedule(bytes: &[u8]) {
     let mut reader = bytes;
     let Ok(rows) = Vec::<Vec<(u8, u8)>>::deserialize(&mut reader) else { return };
     let mut accesses = Accesses::default();
@@ -148,7 +148,7 @@ thread_local! {
 /// and the chain stays as it was.
 ///
 /// The first byte says which: below 128 the rest is pairs of a position (two bytes) and a change.
-pub fn block(bytes: &[u8]) {
+pub(crate) fn block(bytes: &[u8]) {
     let Some((&how, bytes)) = bytes.split_first() else { return };
     STAGE.with_borrow_mut(|stage| {
         let mut encoded = stage.block.clone();

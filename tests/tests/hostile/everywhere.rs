@@ -1,15 +1,13 @@
 //! Contracts in the text format, and what becomes of calls to them, everywhere at once.
 
 use borsh::BorshSerialize;
-use kempe_abi::def::{
-    CellDef, ClauseDef, ContractDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
-};
+use kempe_abi::def::{CellDef, ClauseDef, ContractDef, FieldDef, MethodDef, MethodKindDef};
 use kempe_abi::{AbiType, AccessKind, Address, section};
 use kempe_runtime::executor::BlockOutput;
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 
-use crate::{World, options};
+use kempe_tests::{World, options};
 
 /// The fields that every contract here has: a value, a counter, an immutable, and another value.
 const FIELDS: &[FieldDef] = &[
@@ -28,29 +26,28 @@ const fn touch(kind: AccessKind, field: u8) -> ClauseDef {
 }
 
 /// A template of every field, each touched as much as can be.
-pub const ALL: &[ClauseDef] =
+pub(crate) const ALL: &[ClauseDef] =
     &[touch(AccessKind::Write, 0), touch(AccessKind::Add, 1), touch(AccessKind::Write, 3)];
 
 /// A template that only reads, so that many transactions share a batch.
-pub const READS: &[ClauseDef] = &[touch(AccessKind::Read, 0)];
+pub(crate) const READS: &[ClauseDef] = &[touch(AccessKind::Read, 0)];
 
 /// A template that adds.
-pub const ADDS: &[ClauseDef] = &[touch(AccessKind::Add, 1)];
+pub(crate) const ADDS: &[ClauseDef] = &[touch(AccessKind::Add, 1)];
 
 /// A template that knows nothing before.
-pub const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
+pub(crate) const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
 
 /// The parameters of every method: five numbers.
 const PARAMS: &[(&str, &kempe_abi::TypeDef)] =
     &[("a", u32::TYPE), ("b", u32::TYPE), ("c", u32::TYPE), ("d", u32::TYPE), ("e", u32::TYPE)];
 
 /// What a method is given.
-pub type Args = [u32; 5];
+pub(crate) type Args = [u32; 5];
 
 /// A contract of this text, with methods of these names and templates. Each takes [`Args`], and is
 /// exported as `call.<name>` with one page of memory beside it, unless the text has a memory.
-#[must_use]
-pub fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &str) -> Vec<u8> {
+pub(crate) fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &str) -> Vec<u8> {
     let kind = MethodKindDef::Call;
     let methods: Vec<MethodDef> = methods
         .iter()
@@ -75,43 +72,37 @@ pub fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &str) ->
 }
 
 /// A contract with one method `go` of this template and body; `before` are imports and the like.
-#[must_use]
-pub fn one(access: &'static [ClauseDef], before: &str, body: &str) -> Vec<u8> {
+pub(crate) fn one(access: &'static [ClauseDef], before: &str, body: &str) -> Vec<u8> {
     let go = format!(r#"(func (export "call.go") (param i32) (result i32) {body})"#);
     contract(&[("go", access)], &format!("{before} {go}"))
 }
 
-/// The key of a callee in a template: whoever calls.
-pub const CALLER: ExprDef = ExprDef::Caller;
-
 /// A call of `go`.
-#[must_use]
-pub fn go(contract: Address, args: Args) -> Action {
-    crate::call(contract, "go", &args)
+pub(crate) fn go(contract: Address, args: Args) -> Action {
+    kempe_tests::call(contract, "go", &args)
 }
 
 /// A chain on which every block is run by one, two and three threads and by the oracle, which must agree
 /// in every byte.
 #[derive(Debug)]
-pub struct Everywhere {
+pub(crate) struct Everywhere {
     /// The chain.
-    pub world: World,
+    pub(crate) world: World,
 }
 
 impl Everywhere {
     /// A chain with this many accounts.
-    #[must_use]
-    pub fn new(n: u8) -> Self {
+    pub(crate) fn new(n: u8) -> Self {
         Self { world: World::new(n) }
     }
 
     /// Deploys a contract without arguments.
-    pub fn deploy(&mut self, wasm: &[u8]) -> Address {
+    pub(crate) fn deploy(&mut self, wasm: &[u8]) -> Address {
         self.deploy_with(wasm, &())
     }
 
     /// Deploys a contract.
-    pub fn deploy_with(&mut self, wasm: &[u8], args: &impl BorshSerialize) -> Address {
+    pub(crate) fn deploy_with(&mut self, wasm: &[u8], args: &impl BorshSerialize) -> Address {
         self.world.deploy(0, wasm, args)
     }
 
@@ -119,7 +110,7 @@ impl Everywhere {
     ///
     /// # Panics
     /// If two ways differ, or a transaction is not accepted.
-    pub fn block(&mut self, txs: Vec<SignedTransaction>) -> BlockOutput {
+    pub(crate) fn block(&mut self, txs: Vec<SignedTransaction>) -> BlockOutput {
         let chain = &mut self.world.chain;
         let prepared = chain.prepare(txs, 0).expect("it is prepared");
         assert!(prepared.rejected.is_empty(), "{:?}", prepared.rejected);
@@ -136,12 +127,12 @@ impl Everywhere {
 
     /// Runs an action with this fuel limit from every account in one block, which fills a batch where
     /// the action permits it; gives the receipts.
-    pub fn flood(&mut self, fuel: u64, action: &Action) -> Vec<Receipt> {
+    pub(crate) fn flood(&mut self, fuel: u64, action: &Action) -> Vec<Receipt> {
         self.flood_with(fuel, action, &[])
     }
 
     /// The same, with an explicit list.
-    pub fn flood_with(
+    pub(crate) fn flood_with(
         &mut self,
         fuel: u64,
         action: &Action,
@@ -157,7 +148,7 @@ impl Everywhere {
     ///
     /// # Panics
     /// If two differ.
-    pub fn attack(&mut self, fuel: u64, action: &Action) -> Receipt {
+    pub(crate) fn attack(&mut self, fuel: u64, action: &Action) -> Receipt {
         let mut receipts = self.flood(fuel, action);
         for receipt in &receipts {
             assert_eq!(receipt.outcome, receipts[0].outcome);

@@ -1,8 +1,10 @@
-//! The properties of the fuzz targets on bytes from proptest: random ones, and true ones with changes.
+//! What must hold for any bytes, with bytes from proptest: random ones, and true ones with changes.
+
+mod hold;
 
 use borsh::to_vec;
 use kempe_runtime::types::Action;
-use kempe_tests::{World, properties};
+use kempe_tests::World;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -42,7 +44,7 @@ proptest! {
 
     #[test]
     fn transactions(edits in edits(), cut in any::<Option<prop::sample::Index>>()) {
-        properties::transaction(&edited(a_transaction(), edits, cut));
+        hold::transaction(&edited(a_transaction(), edits, cut));
     }
 
     #[test]
@@ -50,19 +52,19 @@ proptest! {
         let mut bytes = vec![n_args];
         bytes.extend(&args[..n_args.into()]);
         bytes.extend(edited(a_section(kempe_contracts::POOL), edits, None));
-        properties::abi(&bytes);
+        hold::abi(&bytes);
     }
 
     #[test]
     fn modules(edits in edits(), cut in proptest::option::weighted(0.2, any::<prop::sample::Index>())) {
-        properties::module(&edited(kempe_contracts::COUNTER.to_vec(), edits, cut));
+        hold::module(&edited(kempe_contracts::COUNTER.to_vec(), edits, cut));
     }
 
     #[test]
     fn schedules(rows in vec(vec(any::<(u8, u8)>(), 0..6), 0..24), order in vec(any::<u8>(), 0..64)) {
         let mut bytes = to_vec(&rows).unwrap();
         bytes.extend(order);
-        properties::schedule(&bytes);
+        hold::schedule(&bytes);
     }
 
     #[test]
@@ -72,7 +74,7 @@ proptest! {
         ends.sort_unstable();
         let mut bytes = to_vec(&rows).unwrap();
         bytes.extend(to_vec(&((0..n).collect::<Vec<_>>(), ends)).unwrap());
-        properties::schedule(&bytes);
+        hold::schedule(&bytes);
     }
 
     #[test]
@@ -82,15 +84,15 @@ proptest! {
             bytes.extend(at.to_le_bytes());
             bytes.push(change);
         }
-        properties::block(&bytes);
+        hold::block(&bytes);
     }
 
     #[test]
     fn anything(bytes in vec(any::<u8>(), 0..400)) {
-        properties::transaction(&bytes);
-        properties::abi(&bytes);
-        properties::module(&bytes);
-        properties::schedule(&bytes);
-        properties::block(&bytes);
+        hold::transaction(&bytes);
+        hold::abi(&bytes);
+        hold::module(&bytes);
+        hold::schedule(&bytes);
+        hold::block(&bytes);
     }
 }

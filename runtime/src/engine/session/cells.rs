@@ -1,0 +1,174 @@
+//! The cells of a transaction: finding one, permission for it, and its changes.
+
+use kempe_abi::host::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use kempe_abi::{AccessKind, Address, TrapKind};
+
+use super::Session;
+use crate::access::{Entry, LINEAR_MAX};
+use crate::engine::cell::{Cell, Delta, counter_add};
+use crate::types::{Bytes, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, Undeclared};
+
+impl Session {
+    /// The running contract's cell, with permission for `want`.
+    pub(crate) fn own_cell(
+        &mut self,
+        field: u8,
+        key: &[u8],
+        want: AccessKind,
+    ) -> Result<usize, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let address = self.frame().address;
+        let found = self.find(&address, field, key);
+        self.permit(found, want, || StateKey::new(address, field, key))
+    }
+
+    /// The value that a cell of the running contract had before the block. In no list; it costs what
+    /// an entry of a list costs, because it reads the state as one does.
+    pub(crate) fn at_start(&mut self, field: u8, key: &[u8]) -> Result<Option<Bytes>, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        self.charge(self.prices.list_entry)?;
+        let hash = self.hash(&self.frame().address, field, key);
+        self.state.at_start(&hash).map_err(|error| {
+            self.fault = Some(error);
+            TrapKind::NotPermitted
+        })
+    }
+
+    /// One of the chain's own cells, with permission for `want`.
+    pub(crate) fn system_cell(
+        &mut self,
+        field: u8,
+        key: &[u8; 32],
+        want: AccessKind,
+    ) -> Result<usize, TrapKind> {
+        let found = self.find(&SYSTEM, field, key);
+        self.permit(found, want, || StateKey::system(field, key))
+    }
+
+    fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
+        if self.cells.len() <= LINEAR_MAX {
+            return self.cells.iter().position(|cell| {
+                cell.field == field && usize::from(cell.key_len) == key.len() && {
+                    let (its_contract, its_key) = self.name(cell);
+                    its_key == key && its_contract == contract
+                }
+            });
+        }
+        for (at, cell) in (0u32..).zip(&self.cells).skip(self.index.len()) {
+            self.index.insert(cell.hash, at);
+        }
+        let hash = self.hash(contract, field, key);
+        self.index.get(&hash).map(|&at| at as usize)
+    }
+
+    fn hash(&self, contract: &Address, field: u8, key: &[u8]) -> KeyHash {
+        match self.by_address.get(contract) {
+            Some(&at) => KeyHash::of(&self.contracts[at].prefix(field), key),
+            None => StateKey::new(*contract, field, key).hash(),
+        }
+    }
+
+    fn permit(
+        &mut self,
+        found: Option<usize>,
+        want: AccessKind,
+        key: impl FnOnce() -> StateKey,
+    ) -> Result<usize, TrapKind> {
+        let at = match found {
+            Some(at) => at,
+            None if self.recording => self.record(key(), want)?,
+            None => {
+                self.undeclared = Some(Undeclared { key: key(), wanted: want, declared: None });
+                return Err(TrapKind::UndeclaredAccess);
+            }
+        };
+        let kind = self.cells[at].kind;
+        if !kind.permits(want) {
+            if !self.recording {
+                let key = self.state_key(&self.cells[at]);
+                self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(kind) });
+                return Err(TrapKind::UndeclaredAccess);
+            }
+            self.widen(at)?;
+        }
+        self.cells[at].touched.insert(want);
+        Ok(at)
+    }
+
+    /// Adds a cell that no list declares, with its value from the state.
+    fn record(&mut self, key: StateKey, want: AccessKind) -> Result<usize, TrapKind> {
+        if self.cells.len() >= LIST_ENTRIES_MAX {
+            return Err(TrapKind::ListTooLarge);
+        }
+        // An entry found while running costs what a declared one costs.
+        self.charge(self.prices.list_entry)?;
+        let hash = key.hash();
+        let value = match self.state.get(&hash) {
+            Ok(value) => value,
+            Err(error) => {
+                self.fault = Some(error);
+                return Err(TrapKind::NotPermitted);
+            }
+        };
+        if want != AccessKind::Add {
+            self.charge(self.prices.listed_value(value.as_deref()))?;
+        }
+        let entry = Entry {
+            hash,
+            contract: 0,
+            key: u32::try_from(self.recorded.len()).expect("LIST_ENTRIES_MAX bounds the cells"),
+            key_len: u16::try_from(key.key.len()).expect("KEY_BYTES_MAX bounds the key"),
+            field: key.field,
+            kind: if want == AccessKind::Add { want } else { AccessKind::Write },
+        };
+        self.cells.push(Cell { recorded: true, ..Cell::listed(&entry, u32::MAX, value) });
+        self.recorded.push(key);
+        Ok(self.cells.len() - 1)
+    }
+
+    /// Turns a recorded cell into one that may be written, folding in what was added.
+    fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
+        self.journal(at);
+        let added = self.cells[at].added.get();
+        if added != 0 {
+            let cell = &mut self.cells[at];
+            let width = usize::from(cell.width);
+            cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
+            cell.added = Delta::default();
+            cell.dirty = true;
+        }
+        self.cells[at].kind = AccessKind::Write;
+        Ok(())
+    }
+
+    /// Replaces or removes a cell's value.
+    pub(crate) fn write(&mut self, at: usize, value: Option<&[u8]>) -> Result<(), TrapKind> {
+        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+            return Err(TrapKind::TooLarge);
+        }
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.value = value.map(Bytes::from_slice);
+        cell.dirty = true;
+        Ok(())
+    }
+
+    /// Adds to a counter of `width` bytes. Under `Add` the bounds are checked when the transaction ends.
+    pub(crate) fn add(&mut self, at: usize, width: usize, delta: i128) -> Result<(), TrapKind> {
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.width = u8::try_from(width).unwrap_or(16);
+        if cell.kind == AccessKind::Add {
+            let added = cell.added.get().checked_add(delta);
+            cell.added = added.ok_or(TrapKind::CounterOutOfBounds)?.into();
+        } else {
+            cell.value = Some(counter_add(cell.value.as_deref(), width, delta)?);
+            cell.dirty = true;
+        }
+        Ok(())
+    }
+}
