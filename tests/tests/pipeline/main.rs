@@ -1,4 +1,7 @@
-//! Blocks in a pipeline against the same blocks one by one, under bad input, and when the disk fails.
+//! Blocks in a pipeline against the same blocks one by one, under bad input, and when the disk fails or
+//! the process is killed.
+
+mod kill;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -119,11 +122,12 @@ fn pipelined(
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&acknowledged);
     let pipeline_options = PipelineOptions { signatures, ..PipelineOptions::default() };
+    let next_height = chain.head().height + 1;
     let mut pipeline = Pipeline::start(chain, pipeline_options, move |block| {
         into.lock().expect("nobody panics").push(block);
     })
     .expect("it starts");
-    for (time_ms, block) in (1..).zip(blocks) {
+    for (time_ms, block) in (next_height..).zip(blocks) {
         if pipeline.submit(block.iter().collect::<EncodedTxs>(), time_ms).is_err() {
             break;
         }
