@@ -2,21 +2,26 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, process};
 
 use kempe_build::{BuildRequest, build_contract};
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[expect(clippy::print_stderr, reason = "the way a build script tells why it fails")]
+fn main() {
+    if let Err(error) = build() {
+        // Not as the result of `main`: that would show the compiler's messages on one line.
+        eprintln!("{error}");
+        process::exit(1);
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     for source in ["chaos", "../sdk", "../Cargo.toml", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
-    let mut request = BuildRequest::new(root.join("chaos"));
-    // The directory in which the shipped contracts are compiled too.
-    let is_target = |dir: &&Path| dir.join("CACHEDIR.TAG").is_file();
-    let target = out_dir.ancestors().find(is_target).unwrap_or(&out_dir).join("kempe");
-    request.target_dir = Some(target);
+    let request = BuildRequest::in_script(root.join("chaos"), &out_dir);
     fs::write(out_dir.join("chaos.wasm"), build_contract(&request)?.wasm)?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use kempe_bench::{TokenBlock, TokenWorld, Workload, run_block};
+use kempe_bench::{TokenWorld, UnsignedBlock, Workload, run_block};
 use kempe_runtime::engine::BlockEnv;
 use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Color, Mode, Scheduler, verify};
@@ -40,7 +40,7 @@ fn executor(criterion: &mut Criterion) {
     }
 }
 
-fn block(world: &TokenWorld, workload: Workload) -> TokenBlock {
+fn block(world: &TokenWorld, workload: Workload) -> UnsignedBlock {
     world.block(&workload.transfers(N_TXS, 7).expect("the workloads here are in range"))
 }
 
@@ -52,8 +52,8 @@ fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, Wal
 
 /// The stages one by one, on one thread.
 fn stages(criterion: &mut Criterion, world: &TokenWorld, txs: &[Tx<'_>], n_accounts: usize) {
-    let state: Arc<dyn StateRead> = world.state();
-    let mut executor: Executor = world.executor(1).expect("a thread starts");
+    let state: Arc<dyn StateRead> = world.base.state();
+    let mut executor: Executor = world.base.executor(1).expect("a thread starts");
     let id = || BenchmarkId::from_parameter(format!("accounts={n_accounts}"));
     let derive = |executor: &Executor| executor.derive(txs, &state).expect("memory is readable");
     group(criterion, "executor::derive")
@@ -84,8 +84,8 @@ fn whole(
     n_threads: usize,
     parameter: &str,
 ) {
-    let state = world.state();
-    let mut executor = world.executor(n_threads).expect("threads start");
+    let state = world.base.state();
+    let mut executor = world.base.executor(n_threads).expect("threads start");
     group(criterion, "executor::block").bench_function(
         BenchmarkId::from_parameter(parameter),
         |bencher| {

@@ -21,7 +21,7 @@ pub struct InputTx {
     pub sender: Option<u64>,
     /// Whether it traps halfway.
     pub traps: bool,
-    /// How many of its accesses are declared and not touched.
+    /// How many of its accesses, the last ones, are declared and not touched.
     pub n_untouched: usize,
 }
 
@@ -31,11 +31,12 @@ pub struct Input {
     name: String,
     accesses: Accesses,
     blind: Vec<bool>,
+    /// By transaction: how many of its accesses it touches, the first ones.
+    n_touched: Vec<usize>,
     costs: Vec<u64>,
     senders: Vec<u32>,
     traps: Vec<bool>,
     keys: Vec<String>,
-    n_untouched: usize,
 }
 
 impl PartialEq for Input {
@@ -79,11 +80,11 @@ impl Input {
     fn named(name: String, txs: Vec<InputTx>, key_name: impl Fn(u64) -> String) -> Self {
         let (mut slots, mut senders) = (Numbers::default(), Numbers::default());
         let mut accesses = Accesses::with_capacity(txs.len(), 0);
-        let (mut blind, mut keys) = (Vec::new(), Vec::new());
+        let (mut blind, mut touched, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         let mut columns = (Vec::new(), Vec::new(), Vec::new());
-        let mut n_untouched = 0;
         for (at, tx) in (0u32..).zip(txs) {
             let mut row: Vec<(Access, bool)> = Vec::with_capacity(tx.accesses.len());
+            let n_touched = tx.accesses.len().saturating_sub(tx.n_untouched);
             for &(key, kind, blind) in &tx.accesses {
                 let slot = slots.of(key);
                 if slot as usize == keys.len() {
@@ -97,16 +98,17 @@ impl Input {
                 row.iter().filter(|(access, _)| access.slot == slot).all(|(_, blind)| *blind)
             };
             blind.extend(accesses.of(at).iter().map(|access| is_blind(access.slot)));
+            let is_touched = |slot| row[..n_touched].iter().any(|(access, _)| access.slot == slot);
+            touched.push(accesses.of(at).iter().filter(|access| is_touched(access.slot)).count());
             columns.0.push(tx.cost.max(1));
             columns.1.push(senders.of(match tx.sender {
                 Some(sender) => (Some(sender), 0),
                 None => (None, at),
             }));
             columns.2.push(tx.traps);
-            n_untouched += tx.n_untouched;
         }
         let (costs, senders, traps) = columns;
-        Self { name, accesses, blind, costs, senders, traps, keys, n_untouched }
+        Self { name, accesses, blind, n_touched: touched, costs, senders, traps, keys }
     }
 
     /// Reads a file: a [recorded block](Trace), or lines of reads and writes.
@@ -189,6 +191,15 @@ impl Input {
     /// How many accesses are declared and not touched.
     #[must_use]
     pub fn n_untouched(&self) -> usize {
-        self.n_untouched
+        self.accesses.n_accesses() - self.n_touched.iter().sum::<usize>()
+    }
+
+    /// How many of a transaction's accesses it touches: the first ones. The others it only declares.
+    ///
+    /// # Panics
+    /// If there is no such transaction.
+    #[must_use]
+    pub fn n_touched(&self, tx: u32) -> usize {
+        self.n_touched[tx as usize]
     }
 }

@@ -7,6 +7,7 @@ mod html;
 mod ladder;
 mod machine;
 mod plots;
+mod prediction;
 mod report;
 
 pub use check::is_serializable;
@@ -16,6 +17,7 @@ pub use html::html;
 pub use ladder::{Rung, ladder};
 pub use machine::Machine;
 pub use plots::PlotError;
+pub use prediction::Prediction;
 pub use report::{BuildTime, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
@@ -82,6 +84,7 @@ pub fn simulate_rows(
             overtakes_per_tx: Some(ratio(overtakes(plan.order()), n_txs as u64)),
             plan_ns_per_tx: Some(ratio(plan_ns, n_txs as u64)),
             plan_share: Some(ratio(plan_ns, plan_ns + run.makespan)),
+            predicted_ns: None,
             spread: 0.0,
         })
     });

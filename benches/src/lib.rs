@@ -12,23 +12,25 @@ mod memory;
 mod pattern;
 mod planning;
 mod simulate;
-mod token_block;
 mod trace;
 mod transfers;
 mod workload;
+mod world;
 
 pub use input::{Input, InputTx};
 pub use lab::{
-    BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine, PlotError,
+    BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine, PlotError, Prediction,
     REPORT_VERSION, Row, Rung, SHOWN, best_change, compare, contention, html, is_serializable,
     ladder, simulate_rows,
 };
-pub use measured::{is_run_as_planned, measure_rows};
+pub use measured::{Measure, is_run_as_planned, measure_input, measure_transfers};
 pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;
 pub use simulate::{Overheads, Simulated, Span, simulate};
-pub use token_block::{BALANCE, TokenBlock, TokenError, TokenWorld, account_address, run_block};
 pub use trace::{LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx};
 pub use transfers::{AMOUNT_MAX, TransferSpec, Transfers, transfer_accesses, transfers};
 pub use workload::{ACCOUNTS_MAX, Workload, WorkloadError};
+pub use world::{
+    BALANCE, ReplayWorld, TokenWorld, UnsignedBlock, World, WorldError, account_address, run_block,
+};

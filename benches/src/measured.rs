@@ -1,16 +1,21 @@
-//! Real runs: token transfers in wasm, by the plans of the schedulers, against the serial oracle.
+//! Real runs in wasm, by the plans of the schedulers, against the serial oracle; and what the simulator
+//! predicts for them from runs on one thread.
 
 use std::time::Instant;
 
-use kempe_runtime::engine::BlockEnv;
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
-use kempe_runtime::scheduler::{Form, Scheduler, Sequential, lower_bound_of};
+use kempe_runtime::scheduler::{Form, Graph, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
 
 use crate::lab::ratio;
-use crate::{Row, TokenBlock, TokenError, TokenWorld, Workload};
+use crate::world::ENV;
+use crate::{
+    Input, Overheads, ReplayWorld, Row, TokenWorld, UnsignedBlock, Workload, World, WorldError,
+    simulate,
+};
 
-const ENV: BlockEnv = BlockEnv { height: 1, time_ms: 1 };
+/// A block that takes longer on one thread is not run as often as asked.
+const LONG_NS: u64 = 250_000_000;
 
 /// Whether the executor runs a scheduler's plans as they are: batches and graphs. The others it would
 /// run by the batches that they publish, which would measure something else.
@@ -23,122 +28,182 @@ pub fn is_run_as_planned(scheduler: &dyn Scheduler) -> bool {
     })
 }
 
-/// Executes a block of transfers by each scheduler's plan on so many threads, in rounds in which each
-/// follows another, beside one thread that runs them in the given order; the median counts.
+/// How blocks are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// On how many threads.
+    pub n_threads: usize,
+    /// How often each plan runs, after it has warmed up; the median counts. A block that takes longer than a
+    /// quarter of a second on one thread runs only once.
+    pub n_rounds: usize,
+}
+
+/// Executes a block of token transfers by each scheduler's plan, in rounds in which each follows another,
+/// beside one thread that runs them in the given order.
 ///
 /// Only executing is timed: lists, numbers and plans are made before. Schedulers whose plans the
-/// executor does not run as they are are left out.
+/// executor does not run as they are are left out. A row's prediction is the simulator's, from what the
+/// run on one thread took.
 ///
 /// # Errors
-/// [`TokenError`].
-pub fn measure_rows(
+/// [`WorldError`].
+pub fn measure_transfers(
     schedulers: &[&dyn Scheduler],
     workload: Workload,
     n_txs: usize,
-    n_threads: usize,
-    n_rounds: usize,
-) -> Result<Vec<Row>, TokenError> {
+    how: Measure,
+) -> Result<Vec<Row>, WorldError> {
     let world = TokenWorld::new(workload.n_accounts(n_txs))?;
-    let specs =
-        workload.transfers(n_txs, 7).map_err(|error| TokenError::Token(error.to_string()))?;
-    let block = world.block(&specs);
-    let mut alone = world.executor(1)?;
-    let mut executor = world.executor(n_threads)?;
-    let mut runs = Vec::new();
-    for &scheduler in schedulers.iter().filter(|scheduler| is_run_as_planned(**scheduler)) {
-        runs.push(Measured::new(scheduler, &world, &block, &executor)?);
+    let block = world.block(&workload.transfers(n_txs, 7)?);
+    let name = format!("token {workload}");
+    let mut bench = Bench::new(name, &world.base, &block, how)?;
+    // All transfers do the same.
+    let costs = vec![bench.base(how.n_rounds)? / (n_txs as u64).max(1); n_txs];
+    bench.rows(schedulers, &costs)
+}
+
+/// Executes a block of the lab as wasm, as [`measure_transfers`] does with transfers.
+///
+/// What each transaction costs is found on one thread: with and without burning time. What is burned is
+/// its recorded cost by one factor for the block, the rest goes with the number of keys.
+///
+/// # Errors
+/// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
+pub fn measure_input(
+    schedulers: &[&dyn Scheduler],
+    input: &Input,
+    how: Measure,
+) -> Result<Vec<Row>, WorldError> {
+    let world = ReplayWorld::new()?;
+    let idle_block = world.idle_block(input)?;
+    let idle_ns = Bench::new(String::new(), &world.base, &idle_block, how)?.base(how.n_rounds)?;
+    let block = world.block(input)?;
+    let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, how)?;
+    let all_ns = bench.base(how.n_rounds)?;
+    world.check(input, &bench.output)?;
+    let burned: u64 = input.costs().iter().copied().fold(0, u64::saturating_add);
+    let per_tx = |tx: u32| KEYS_OF_A_TX + input.accesses().of(tx).len() as u64;
+    let n_txs = u32::try_from(input.n_txs()).unwrap_or(u32::MAX);
+    let all_keys: u64 = (0..n_txs).map(per_tx).sum();
+    let costs = (0..n_txs).zip(input.costs()).map(|(tx, &burns)| {
+        let burned = share(all_ns.saturating_sub(idle_ns), burns, burned);
+        burned.saturating_add(share(idle_ns, per_tx(tx), all_keys)).max(1)
+    });
+    bench.rows(schedulers, &costs.collect::<Vec<_>>())
+}
+
+/// A transaction without keys costs about as much as so many keys.
+const KEYS_OF_A_TX: u64 = 4;
+
+/// The part of a whole that falls to `part` of `all`.
+fn share(whole: u64, part: u64, all: u64) -> u64 {
+    let share = u128::from(whole) * u128::from(part) / u128::from(all.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+/// A block, and how it runs on one thread.
+struct Bench<'a> {
+    name: String,
+    world: &'a World,
+    block: &'a UnsignedBlock,
+    how: Measure,
+    alone: Executor,
+    /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
+    /// is faster where a graph has to run again. The faster counts.
+    plans: [Plan; 2],
+    /// What came out.
+    output: BlockOutput,
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        name: String,
+        world: &'a World,
+        block: &'a UnsignedBlock,
+        how: Measure,
+    ) -> Result<Self, WorldError> {
+        let mut alone = world.executor(1)?;
+        let plans = [
+            plan(&Graph, &alone, world, block, &[])?,
+            plan(&Sequential, &alone, world, block, &[])?,
+        ];
+        let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
+        Ok(Self { name, world, block, how, alone, plans, output })
     }
-    let sequential = Measured::new(&Sequential, &world, &block, &alone)?;
-    let mut base_ns = Vec::new();
-    // The first round warms up.
-    for round in 0..=n_rounds {
-        let base = sequential.time(&mut alone, &world, &block)?;
-        if round > 0 {
-            base_ns.push(base);
-        }
-        for run in &mut runs {
-            let time = run.time(&mut executor, &world, &block)?;
+
+    /// The time of the block on one thread, in the given order.
+    fn base(&mut self, n_rounds: usize) -> Result<u64, WorldError> {
+        let mut times = Base::default();
+        // The first round warms up.
+        for round in 0..=n_rounds {
+            let time = self.time_alone()?;
             if round > 0 {
-                run.times_ns.push(time);
+                times.push(time);
             }
         }
-    }
-    let base = median(&mut base_ns);
-    let name = format!("token {workload}");
-    runs.into_iter()
-        .map(|run| run.row(&name, base, n_threads, &mut executor, &world, &block))
-        .collect()
-}
-
-struct Measured<'a> {
-    scheduler: &'a dyn Scheduler,
-    plan: Plan,
-    times_ns: Vec<u64>,
-}
-
-impl<'a> Measured<'a> {
-    fn new(
-        scheduler: &'a dyn Scheduler,
-        world: &TokenWorld,
-        block: &TokenBlock,
-        executor: &Executor,
-    ) -> Result<Self, TokenError> {
-        let (txs, state) = (block.txs(), world.state());
-        let lists = executor.derive(&txs, &state)?;
-        let interned = executor.intern(lists, &txs);
-        let plan = Plan::by(interned, scheduler, executor.n_threads())?;
-        Ok(Self { scheduler, plan, times_ns: Vec::new() })
+        Ok(times.best())
     }
 
-    fn run(
-        &self,
-        executor: &mut Executor,
-        world: &TokenWorld,
-        block: &TokenBlock,
-    ) -> Result<BlockOutput, TokenError> {
-        Ok(executor.execute(&block.txs(), &self.plan, &world.state(), ENV)?)
+    fn time_alone(&mut self) -> Result<[u64; 2], WorldError> {
+        let mut time = |plan| time(&mut self.alone, plan, self.world, self.block);
+        let [graph, batches] = &self.plans;
+        Ok([time(graph)?, time(batches)?])
     }
 
-    fn time(
-        &self,
-        executor: &mut Executor,
-        world: &TokenWorld,
-        block: &TokenBlock,
-    ) -> Result<u64, TokenError> {
-        let (txs, state) = (block.txs(), world.state());
-        let start = Instant::now();
-        let output = executor.execute(&txs, &self.plan, &state, ENV)?;
-        let time = start.elapsed();
-        drop(output);
-        Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    fn rows(
+        &mut self,
+        schedulers: &[&dyn Scheduler],
+        costs: &[u64],
+    ) -> Result<Vec<Row>, WorldError> {
+        let n_threads = self.how.n_threads;
+        let mut executor = self.world.executor(n_threads)?;
+        let mut runs = Vec::new();
+        for &scheduler in schedulers.iter().filter(|scheduler| is_run_as_planned(**scheduler)) {
+            let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
+            runs.push(Run { scheduler, plan, times_ns: Vec::new() });
+        }
+        let total: u64 = costs.iter().sum();
+        let n_rounds = if total > LONG_NS { 1 } else { self.how.n_rounds };
+        let mut base_ns = Base::default();
+        // The first round warms up.
+        for round in 0..=n_rounds {
+            let base = self.time_alone()?;
+            if round > 0 {
+                base_ns.push(base);
+            }
+            for run in &mut runs {
+                let time = time(&mut executor, &run.plan, self.world, self.block)?;
+                if round > 0 {
+                    run.times_ns.push(time);
+                }
+            }
+        }
+        let base = base_ns.best();
+        runs.into_iter().map(|run| self.row(run, base, &mut executor)).collect()
     }
 
     fn row(
-        mut self,
-        workload: &str,
+        &self,
+        mut run: Run<'_>,
         base_ns: u64,
-        n_threads: usize,
         executor: &mut Executor,
-        world: &TokenWorld,
-        block: &TokenBlock,
-    ) -> Result<Row, TokenError> {
-        let txs = block.txs();
-        let output = self.run(executor, world, block)?;
-        let engine = std::sync::Arc::clone(executor.engine());
-        let (schedule, state) = (self.plan.schedule(), world.state());
+    ) -> Result<Row, WorldError> {
+        let (txs, state) = (self.block.txs(), self.world.state());
+        let output = executor.execute(&txs, &run.plan, &state, ENV)?;
+        let (engine, schedule) = (self.world.engine(), run.plan.schedule());
         let expected = executor
-            .install(|| oracle::execute(&engine, Prices::default(), &txs, schedule, &state, ENV))?;
-        let makespan_ns = median(&mut self.times_ns);
-        let spread = spread(&self.times_ns);
-        let planned = self.scheduler.plan(&self.plan.interned().block(), n_threads);
-        // Transfers cost the same, so the bound in transactions is one in time.
-        let block = self.plan.interned().block();
-        let steps = lower_bound_of(&planned, &block, n_threads as u64, self.scheduler.mode()).max();
+            .install(|| oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV))?;
+        let makespan_ns = median(&mut run.times_ns);
+        let n_threads = self.how.n_threads;
+        let block = run.plan.interned().block();
+        let planned = run.scheduler.plan(&block, n_threads);
+        let mode = run.scheduler.mode();
+        let bound_ns = lower_bound_of(&planned, &block, n_threads as u64, mode).max();
+        let predicted = simulate(&planned, &block, n_threads, Overheads::default());
         let n_txs = txs.len() as u64;
-        let bound_ns = base_ns.saturating_mul(steps) / n_txs.max(1);
         Ok(Row {
-            scheduler: self.scheduler.name().to_owned(),
-            workload: workload.to_owned(),
+            scheduler: run.scheduler.name().to_owned(),
+            workload: self.name.clone(),
             workers: n_threads,
             simulated: false,
             txs: txs.len(),
@@ -156,9 +221,59 @@ impl<'a> Measured<'a> {
             overtakes_per_tx: None,
             plan_ns_per_tx: None,
             plan_share: None,
-            spread,
+            predicted_ns: Some(predicted.makespan),
+            spread: spread(&run.times_ns),
         })
     }
+}
+
+/// How long a block took on one thread, by its two plans.
+#[derive(Default)]
+struct Base([Vec<u64>; 2]);
+
+impl Base {
+    fn push(&mut self, times: [u64; 2]) {
+        self.0.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
+    }
+
+    /// The faster plan's median.
+    fn best(&mut self) -> u64 {
+        self.0.iter_mut().map(|times| median(times)).min().unwrap_or(0)
+    }
+}
+
+/// A plan and how long it took.
+struct Run<'a> {
+    scheduler: &'a dyn Scheduler,
+    plan: Plan,
+    times_ns: Vec<u64>,
+}
+
+fn plan(
+    scheduler: &dyn Scheduler,
+    executor: &Executor,
+    world: &World,
+    block: &UnsignedBlock,
+    costs: &[u64],
+) -> Result<Plan, WorldError> {
+    let txs = block.txs();
+    let lists = executor.derive(&txs, &world.state())?;
+    let interned = executor.intern(lists, &txs).with_costs(costs.to_vec());
+    Ok(Plan::by(interned, scheduler, executor.n_threads())?)
+}
+
+fn time(
+    executor: &mut Executor,
+    plan: &Plan,
+    world: &World,
+    block: &UnsignedBlock,
+) -> Result<u64, WorldError> {
+    let (txs, state) = (block.txs(), world.state());
+    let start = Instant::now();
+    let output = executor.execute(&txs, plan, &state, ENV)?;
+    let time = start.elapsed();
+    drop(output);
+    Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn median(times: &mut [u64]) -> u64 {
@@ -174,19 +289,45 @@ fn spread(sorted: &[u64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use kempe_abi::AccessKind;
     use kempe_runtime::scheduler::SCHEDULERS;
 
     use super::*;
+    use crate::{InputTx, Pattern};
+
+    const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
+
+    fn check(rows: Vec<Row>) {
+        assert_eq!(rows.len(), 15, "those with batches or a graph");
+        for row in rows {
+            assert!(row.root_equal && !row.simulated && row.predicted_ns > Some(0), "{row:?}");
+        }
+    }
 
     #[test]
     fn every_plan_that_runs_gives_what_the_oracle_gives() {
         for workload in ["uniform:200", "one-hot:50", "zipf:100:120", "pairs"] {
             let workload: Workload = workload.parse().unwrap();
-            let rows = measure_rows(&SCHEDULERS, workload, 300, 3, 1).unwrap();
-            assert_eq!(rows.len(), 15, "those with batches or a graph");
-            for row in rows {
-                assert!(row.root_equal && !row.simulated, "{row:?}");
-            }
+            check(measure_transfers(&SCHEDULERS, workload, 300, HOW).unwrap());
         }
+    }
+
+    #[test]
+    fn blocks_of_the_lab_run_as_wasm() {
+        for pattern in ["amm:txs=120", "p2p:accounts=9,txs=90,trap=30,over=3", "oracle:txs=100"] {
+            let input = pattern.parse::<Pattern>().unwrap().generate();
+            check(measure_input(&SCHEDULERS, &input, HOW).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_named() {
+        let accesses = (0..1025).map(|key| (key, AccessKind::Read, false)).collect();
+        let txs = vec![InputTx::default(), InputTx { accesses, ..InputTx::default() }];
+        let error = measure_input(&SCHEDULERS, &Input::new("long".to_owned(), txs), HOW);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "transaction 1 of long touches 1025 keys, and a list names at most 1024"
+        );
     }
 }

@@ -61,17 +61,8 @@ fn build() -> Result<(), Box<dyn Error>> {
     for name in CONTRACTS {
         let dir = contracts.join(name);
         println!("cargo::rerun-if-changed={}", dir.display());
-        let mut request = BuildRequest::new(dir);
-        request.target_dir = Some(target_dir(&out_dir));
-        let built = build_contract(&request)?;
+        let built = build_contract(&BuildRequest::in_script(dir, &out_dir))?;
         fs::write(out_dir.join(format!("{name}.wasm")), &built.wasm)?;
     }
     Ok(())
-}
-
-/// A directory in the target directory that outlives changes of this crate, so that dependencies
-/// are compiled once; and is not the one that the outer cargo has locked.
-fn target_dir(out_dir: &Path) -> PathBuf {
-    let is_target = |dir: &&Path| dir.join("CACHEDIR.TAG").is_file();
-    out_dir.ancestors().find(is_target).unwrap_or(out_dir).join("kempe")
 }

@@ -49,14 +49,14 @@ fn memory_stays_flat_over_many_blocks() {
         return;
     }
     let mut world = TokenWorld::new(N_ACCOUNTS).unwrap();
-    let mut executor = world.executor(2).unwrap();
+    let mut executor = world.base.executor(2).unwrap();
     let workload = Workload::Hot { n_accounts: N_ACCOUNTS, n_hot: 10, hot_percent: 5 };
     let mut kept: Vec<Receipt> = Vec::new();
     let mut run = |n_blocks: u64, keep: bool| -> Vec<u64> {
         let run = |seed| {
             let block = world.block(&workload.transfers(n_txs, seed).unwrap());
-            let output = run_block(&mut executor, &block.txs(), &world.state()).unwrap();
-            world.settle(output.changes).unwrap();
+            let output = run_block(&mut executor, &block.txs(), &world.base.state()).unwrap();
+            world.base.settle(output.changes);
             if keep {
                 kept.extend(output.receipts);
             }

@@ -71,9 +71,10 @@ fn compare(name: &str) {
     let n_accounts = workload.n_accounts(N_TXS);
 
     let world = TokenWorld::new(n_accounts).expect("the token is deployed");
-    let (block, state) = (world.block(&specs), world.state());
+    let (block, state) = (world.block(&specs), world.base.state());
     let txs = block.txs();
-    let mut executors = [1, 2].map(|n_threads| world.executor(n_threads).expect("threads start"));
+    let mut executors =
+        [1, 2].map(|n_threads| world.base.executor(n_threads).expect("threads start"));
     let mut revm = Erc20World::new(n_accounts);
     let revm_txs = revm.txs(&specs);
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::plots::{self, Line, PlotError, lines::Axes};
-use super::{LabReport, Row, SHOWN};
+use super::{LabReport, Prediction, Row, SHOWN};
 use crate::{Input, Overheads, simulate};
 use kempe_runtime::scheduler::by_name;
 
@@ -31,6 +31,7 @@ pub fn html(report: &LabReport, gantt_of: Option<&Input>) -> Result<String, Plot
         page.gantts(input)?;
     }
     page.build_times(report)?;
+    page.measured(report);
     page.table(report);
     page.0.push_str("</body></html>\n");
     Ok(page.0)
@@ -73,6 +74,38 @@ impl Page {
             self.put(format!("<li>{}</li>", escaped(sentence)));
         }
         self.put("</ul>");
+    }
+
+    /// Real runs, and what the simulator said of them.
+    fn measured(&mut self, report: &LabReport) {
+        let predictions = Prediction::all(report);
+        if predictions.is_empty() {
+            return;
+        }
+        self.put("<h2>Real runs, and the simulator's error</h2><p>Measured runs in wasm beside what the \
+            simulator predicts for the same plan from times on one thread. The error is signed: \
+            negative is predicted too fast.</p><table><tr><th>scheduler</th><th>runs</th>\
+            <th>mean speedup</th><th>median error</th><th>p95 of |error|</th><th>worst</th><th>on</th></tr>");
+        for found in predictions {
+            let name = found.scheduler.as_deref();
+            let rows = report.results.iter().filter(|row| !row.simulated);
+            let speedups: Vec<f64> = rows
+                .filter(|row| name.is_none_or(|name| row.scheduler == name))
+                .map(|row| row.speedup)
+                .collect();
+            let mean = speedups.iter().sum::<f64>() / float(speedups.len() as u64).max(1.0);
+            self.put(format!(
+                "<tr><td>{}</td><td>{}</td><td>{mean:.2}</td><td>{:+.1} %</td><td>{:.1} %</td>\
+                 <td>{:+.1} %</td><td>{}</td></tr>",
+                escaped(name.unwrap_or("all")),
+                found.runs,
+                found.median * 100.0,
+                found.p95 * 100.0,
+                found.worst * 100.0,
+                escaped(&found.worst_workload)
+            ));
+        }
+        self.put("</table>");
     }
 
     fn figure(&mut self, title: &str, svg: &str, caption: &str) {

@@ -50,6 +50,10 @@ pub struct Row {
     pub plan_ns_per_tx: Option<f64>,
     /// Planning as a share of planning and running.
     pub plan_share: Option<f64>,
+    /// The makespan that the simulator predicts for a measured run, from what the transactions took on one
+    /// thread; none where the row is simulated itself.
+    #[serde(default)]
+    pub predicted_ns: Option<u64>,
     /// Half the distance between the quartiles of the repeats, divided by the median; 0 where
     /// simulated, because a simulation repeats exactly.
     pub spread: f64,

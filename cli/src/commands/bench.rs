@@ -23,7 +23,8 @@ Examples:
   kempe bench workloads             what --workload understands
 
 A plan is checked before it counts: an illegal one ends the bench and names the pair and the key. Runs
-are simulated, with the costs that the block gives, and say so; what planning costs is measured.";
+on --workers are simulated, with the costs that the block gives, and say so. Runs on --threads are
+real: transactions in wasm that touch the same keys and burn the same time.";
 
 /// The arguments of `kempe bench`.
 #[derive(Debug, clap::Args)]
@@ -82,6 +83,11 @@ struct RunArgs {
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,2,4,8,16,64")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Vec<u16>,
+
+    /// On how many threads the blocks really run, as wasm; 0: they are only simulated
+    #[arg(long, value_name = "N", default_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
+    threads: u8,
 
     /// Write the report as one page
     #[arg(long, value_name = "FILE")]

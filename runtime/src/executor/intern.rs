@@ -26,6 +26,8 @@ pub struct Interned {
     accesses: Accesses,
     senders: Vec<u32>,
     tail: Vec<bool>,
+    /// By transaction; empty if all cost the same.
+    costs: Vec<u64>,
     slots: Vec<KeyHash>,
     /// For each slot, an entry that names its key.
     names: Vec<Place>,
@@ -61,7 +63,8 @@ impl Interned {
             names.extend_from_slice(&shard.names);
         }
         let accesses = accesses(&lists, &tail, &parts, &numbers, &bases, n_slots);
-        Self { lists: Arc::new(lists), accesses, senders, tail, slots, names }
+        let costs = Vec::new();
+        Self { lists: Arc::new(lists), accesses, senders, tail, costs, slots, names }
     }
 
     /// The access lists.
@@ -133,12 +136,21 @@ impl Interned {
         (chunk, &chunk.entries()[entry as usize])
     }
 
-    /// The block as the scheduler sees it. Costs are equal: a transaction's fuel limit says little
-    /// about its time.
+    /// Tells the scheduler what each transaction costs, in any unit; without, and of those behind the
+    /// end of `costs`, all cost 1. No result depends on it but the choice of a schedule.
+    #[must_use]
+    pub fn with_costs(mut self, mut costs: Vec<u64>) -> Self {
+        costs.resize(self.senders.len(), 1);
+        self.costs = costs;
+        self
+    }
+
+    /// The block as the scheduler sees it. Costs are equal where nobody has [told](Self::with_costs)
+    /// them: a transaction's fuel limit says little about its time.
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "interning fills every column")]
     pub fn block(&self) -> Block<'_> {
-        Block::new(&self.accesses, &[], &self.senders, &self.tail)
+        Block::new(&self.accesses, &self.costs, &self.senders, &self.tail)
             .expect("interning fills every column, and a block in memory has fewer than 2^32 txs")
     }
 }

@@ -16,13 +16,14 @@ use crate::scheduler::Dag;
 use crate::state::StoreError;
 use crate::types::Footprints;
 
-/// How many transactions that wait for nobody a worker takes at once: enough to fetch ahead.
+/// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead. Fewer
+/// where fewer are left, so that the last ones, or a few long chains, are shared by all.
 const ROOTS_PER_TAKE: usize = 32;
 /// How many footprints a worker collects before it hashes them together.
 const FOOTPRINTS_PER_HASH: usize = 64;
-/// A block is run by one worker if so many percent of its transactions follow each other: there is
-/// nothing to gain, and handing a chain from core to core costs.
-const CHAIN_PERCENT: u64 = 90;
+/// A block is run by one worker if so many percent of its costs follow each other: there is nothing to
+/// gain, and handing a chain from core to core costs.
+const CHAIN_PERCENT: u128 = 90;
 
 /// A block on its way through a graph.
 struct Unbarred<'a> {
@@ -32,6 +33,8 @@ struct Unbarred<'a> {
     waits: Vec<AtomicU32>,
     /// The transactions that wait for nobody, those with somebody behind them first.
     roots: Vec<u32>,
+    /// How many of them have somebody behind them.
+    n_heads: usize,
     next_root: AtomicUsize,
     n_left: AtomicUsize,
     /// Held while additions are applied.
@@ -59,8 +62,9 @@ impl BlockRun<'_> {
     /// block must run by its batches instead, on values that were loaded again: where an addition
     /// does not fit, or additions go both ways, the order of those that commute could show.
     pub(super) fn run_unbarred(&self, order: &[u32], dag: &Dag) -> Result<bool, StoreError> {
-        let longest = dag.ranks().iter().max().copied().unwrap_or(0);
-        let is_chain = longest.saturating_mul(100) >= (order.len() as u64) * CHAIN_PERCENT;
+        let block = self.plan.interned().block();
+        let work: u128 = order.iter().map(|&tx| u128::from(block.cost(tx))).sum();
+        let is_chain = u128::from(dag.critical_path()) * 100 >= work * CHAIN_PERCENT;
         let graph = Unbarred::new(self, order, dag);
         if is_chain || self.executor.n_threads() == 1 {
             graph.run_in_order(order)?;
@@ -82,6 +86,7 @@ impl<'a> Unbarred<'a> {
         let (mut roots, alone): (Vec<u32>, Vec<u32>) =
             free.partition(|&tx| !dag.successors(tx).is_empty());
         roots.sort_by_key(|&tx| std::cmp::Reverse(dag.ranks()[tx as usize]));
+        let n_heads = roots.len();
         roots.extend(alone);
         let n_slots = run.plan.interned().accesses().n_slots();
         Self {
@@ -89,6 +94,7 @@ impl<'a> Unbarred<'a> {
             dag,
             waits,
             roots,
+            n_heads,
             next_root: AtomicUsize::new(0),
             n_left: AtomicUsize::new(order.len()),
             additions: Mutex::new(()),
@@ -134,9 +140,10 @@ impl<'a> Unbarred<'a> {
         let mut done = Done::default();
         let mut n_idle = 0u32;
         while self.n_left.load(Ordering::Acquire) > 0 && !self.is_stopped.load(Ordering::Acquire) {
-            let first = self.next_root.fetch_add(ROOTS_PER_TAKE, Ordering::Relaxed);
+            let n_taken = self.roots_per_take();
+            let first = self.next_root.fetch_add(n_taken, Ordering::Relaxed);
             let taken = self.roots.get(first..).unwrap_or_default();
-            let taken = &taken[..taken.len().min(ROOTS_PER_TAKE)];
+            let taken = &taken[..taken.len().min(n_taken)];
             for (at, &root) in taken.iter().enumerate() {
                 self.run.fetch_ahead(&taken[at..]);
                 self.run_chain(&mut worker, root, deque, &mut done)?;
@@ -154,6 +161,20 @@ impl<'a> Unbarred<'a> {
         }
         done.flush(self.run);
         Ok(())
+    }
+
+    /// How many roots a worker takes now: a part of those that are left, of which each worker gets
+    /// several. Those with somebody behind them come first and one by one: nobody knows how much work
+    /// each of them is.
+    ///
+    /// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987).
+    fn roots_per_take(&self) -> usize {
+        let next = self.next_root.load(Ordering::Relaxed);
+        if next < self.n_heads {
+            return 1;
+        }
+        let parts = 4 * self.run.executor.n_threads();
+        (self.roots.len().saturating_sub(next) / parts).clamp(1, ROOTS_PER_TAKE)
     }
 
     /// Runs a transaction, and after it again and again the most urgent one that it set free.

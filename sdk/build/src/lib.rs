@@ -66,6 +66,15 @@ impl BuildRequest {
     pub fn new(manifest_path: impl Into<PathBuf>) -> Self {
         Self { manifest_path: manifest_path.into(), target_dir: None, color: false }
     }
+
+    /// Builds the contract from a build script, whose `OUT_DIR` this is: in a directory of the target
+    /// directory that outlives changes of the script's crate, so that dependencies are compiled once; and
+    /// that is not the one that the outer cargo has locked.
+    pub fn in_script(manifest_path: impl Into<PathBuf>, out_dir: &Path) -> Self {
+        let is_target = |dir: &&Path| dir.join("CACHEDIR.TAG").is_file();
+        let target = out_dir.ancestors().find(is_target).unwrap_or(out_dir).join("kempe");
+        Self { target_dir: Some(target), ..Self::new(manifest_path) }
+    }
 }
 
 /// A contract that was built.

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
-    BuildTime, COMMON, Input, LabReport, Machine, Parameter, Pattern, REPORT_VERSION, Row, SHAPES,
-    html, ladder, measure_rows, planning_ns, simulate_rows,
+    BuildTime, COMMON, Input, LabReport, Machine, Measure, Parameter, Pattern, Prediction,
+    REPORT_VERSION, Row, SHAPES, WorldError, html, ladder, measure_input, measure_transfers,
+    planning_ns, simulate_rows,
 };
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler, by_name};
 use serde::Serialize;
@@ -37,7 +38,7 @@ const ACCOUNTS: [u32; 6] = [10, 100, 1000, 10_000, 100_000, 1_000_000];
 /// The sizes for which planning is measured.
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
-/// The transfers that are measured: without conflicts, with few, with many, all on one account.
+/// The transfers that are measured beside the blocks: without conflicts, with few, with many, all on one account.
 const MEASURED: [&str; 4] = ["pairs", "uniform:100000", "zipf:1000:100", "one-hot:1000"];
 
 /// How often each measured run is repeated; the median counts.
@@ -74,16 +75,16 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    let is_measured = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
-    if is_measured {
-        results.extend(measured(&schedulers, args.preset)?);
+    let mut method = method(&inputs);
+    if args.threads > 0 {
+        measure(args, &inputs, &schedulers, &mut results, &mut method)?;
     }
     let report = LabReport {
         version: REPORT_VERSION,
         machine: Machine::here(commit()),
-        method: method(&inputs, is_measured),
+        method,
         // A simulation repeats exactly.
-        repeats: if is_measured { ROUNDS } else { 1 },
+        repeats: if args.threads > 0 { ROUNDS } else { 1 },
         results,
         build_times: build_times(&schedulers)?,
         ladder: inputs.iter().flat_map(ladder).collect(),
@@ -93,17 +94,47 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     Ok(output.result(text(&report, &workers), &report)?)
 }
 
-/// Transfers that really run, on two threads.
-fn measured(schedulers: &[&dyn Scheduler], preset: Preset) -> Result<Vec<Row>, Failure> {
-    let n_txs = if preset == Preset::Quick { 4000 } else { 20_000 };
-    let bar = progress::bar(MEASURED.len() as u64, "measuring");
-    let mut rows = Vec::new();
-    for text in MEASURED {
-        rows.extend(measure_rows(schedulers, text.parse()?, n_txs, 2, ROUNDS as usize)?);
+/// Runs the blocks for real, and where none were named also token transfers. A block that cannot run
+/// is left out, and the method says why.
+fn measure(
+    args: &RunArgs,
+    inputs: &[Input],
+    schedulers: &[&dyn Scheduler],
+    results: &mut Vec<Row>,
+    method: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let how = Measure { n_threads: args.threads.into(), n_rounds: ROUNDS as usize };
+    let is_preset = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
+    let transfers = if is_preset { &MEASURED[..] } else { &[] };
+    let bar = progress::bar((inputs.len() + transfers.len()) as u64, "blocks run for real");
+    let mut left_out = Vec::new();
+    for input in inputs {
+        match measure_input(schedulers, input, how) {
+            Ok(rows) => results.extend(rows),
+            Err(error @ WorldError::ListTooLong { .. }) => left_out.push(error.to_string()),
+            Err(error) => return Err(Failure::new(Exit::Failed, error)),
+        }
+        bar.inc(1);
+    }
+    let n_txs = if args.preset == Preset::Quick { 4000 } else { 20_000 };
+    for text in transfers {
+        results.extend(measure_transfers(schedulers, text.parse()?, n_txs, how)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(rows)
+    method.push(format!(
+        "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (1 where a block takes \
+         more than a quarter of a second) beside one thread that runs them in the given order; the median \
+         counts, only executing is timed, and receipts and state must equal those of the serial oracle.",
+        args.threads
+    ));
+    method.push(
+        "The transactions of a block touch its keys and burn its costs, one multiplication a \
+         nanosecond; those named token are transfers."
+            .to_owned(),
+    );
+    method.extend(left_out.into_iter().map(|why| format!("Only simulated: {why}.")));
+    Ok(())
 }
 
 /// A run whose result is not that of its order is a bug, and no figure of it is worth anything.
@@ -199,10 +230,10 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
     Ok(found)
 }
 
-/// How the figures were found; of measured runs only where there are some.
-fn method(inputs: &[Input], is_measured: bool) -> Vec<String> {
+/// How the simulated figures were found.
+fn method(inputs: &[Input]) -> Vec<String> {
     let txs: usize = inputs.iter().map(Input::n_txs).sum();
-    let mut method = vec![
+    vec![
         format!("{} blocks with {txs} transactions.", inputs.len()),
         "Speedups are simulated: discrete events over the plan that the runtime would get, with the \
          costs of the recorded block or of the generator, and without overheads."
@@ -215,15 +246,7 @@ fn method(inputs: &[Input], is_measured: bool) -> Vec<String> {
          writes at the end, compared with the published order one by one."
             .to_owned(),
         "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
-    ];
-    if is_measured {
-        method.push(format!(
-            "Measured runs execute token transfers in wasm on two threads, in {ROUNDS} rounds beside one \
-             thread that runs them in the given order; the median counts, only executing is timed, and \
-             receipts and state must equal those of the serial oracle."
-        ));
-    }
-    method
+    ]
 }
 
 /// The commit of the sources of this program, if they are still where it was built; marked when they were changed since.
@@ -301,28 +324,37 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     )
 }
 
-/// The measured speedups, a column for each block.
+/// The measured speedups, and how far the simulator was off.
 fn measured_text(report: &LabReport) -> String {
-    let rows: Vec<&Row> = report.results.iter().filter(|row| !row.simulated).collect();
-    let mut workloads: Vec<&str> = rows.iter().map(|row| &*row.workload).collect();
-    workloads.dedup();
-    if workloads.is_empty() {
-        return String::new();
-    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(std::iter::once("measured, P=2").chain(workloads.iter().copied()));
-    for name in report.schedulers() {
-        let of = |workload: &str| {
-            let mut found = rows.iter();
-            found.find(|row| row.scheduler == name && row.workload == workload)
+    table.set_header(["measured", "runs", "speedup", "least", "/ bound", "simulator", "p95"]);
+    for found in Prediction::all(report) {
+        let name = found.scheduler.as_deref();
+        let rows = report.results.iter().filter(|row| !row.simulated);
+        let rows: Vec<&Row> =
+            rows.filter(|row| name.is_none_or(|name| row.scheduler == name)).collect();
+        #[expect(clippy::cast_precision_loss, reason = "there are few rows")]
+        let mean = |figure: &dyn Fn(&Row) -> f64| {
+            rows.iter().map(|row| figure(row)).sum::<f64>() / rows.len() as f64
         };
-        let cells: Vec<String> = workloads
-            .iter()
-            .filter_map(|workload| of(workload).map(|row| format!("{:.2}", row.speedup)))
-            .collect();
-        if !cells.is_empty() {
-            table.add_row(std::iter::once(name.to_owned()).chain(cells));
+        let least = rows.iter().map(|row| row.speedup).fold(f64::INFINITY, f64::min);
+        table.add_row([
+            name.unwrap_or("all").to_owned(),
+            found.runs.to_string(),
+            format!("{:.2}", mean(&|row| row.speedup)),
+            format!("{least:.2}"),
+            format!("{:.2}", mean(&|row| row.bound_ratio)),
+            format!("{:+.1}%", found.median * 100.0),
+            format!("{:.1}%", found.p95 * 100.0),
+        ]);
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    for at in 1..7 {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
     let lines = table.to_string();

@@ -1,0 +1,27 @@
+//! Compiles the contract that replays recorded blocks.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use kempe_build::{BuildRequest, build_contract};
+
+#[expect(clippy::print_stderr, reason = "the way a build script tells why it fails")]
+fn main() {
+    if let Err(error) = build() {
+        // Not as the result of `main`: that would show the compiler's messages on one line.
+        eprintln!("{error}");
+        process::exit(1);
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    for source in ["replay", "../sdk", "../Cargo.toml", "../Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", root.join(source).display());
+    }
+    let request = BuildRequest::in_script(root.join("replay"), &out_dir);
+    fs::write(out_dir.join("replay.wasm"), build_contract(&request)?.wasm)?;
+    Ok(())
+}

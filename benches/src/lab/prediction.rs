@@ -1,0 +1,61 @@
+//! How well the simulator predicts real runs.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LabReport, Row};
+
+/// The simulator's signed error over measured runs: predicted makespan divided by measured, less one. What is
+/// negative was predicted too fast.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The scheduler whose runs these are; none if they are those of all.
+    pub scheduler: Option<String>,
+    /// How many runs.
+    pub runs: usize,
+    /// The error in the middle.
+    pub median: f64,
+    /// What the absolute error of 95 of 100 runs does not exceed.
+    pub p95: f64,
+    /// The error that is farthest from zero.
+    pub worst: f64,
+    /// The block of that run.
+    pub worst_workload: String,
+}
+
+impl Prediction {
+    /// `None` if there is no measured run.
+    fn of<'a>(scheduler: Option<&str>, rows: impl Iterator<Item = &'a Row>) -> Option<Self> {
+        let mut errors: Vec<(f64, &Row)> =
+            rows.filter_map(|row| Some((row.prediction_error()?, row))).collect();
+        errors.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let median = errors.get(errors.len() / 2)?.0;
+        errors.sort_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
+        let (worst, row) = errors.last()?;
+        Some(Self {
+            scheduler: scheduler.map(str::to_owned),
+            runs: errors.len(),
+            median,
+            p95: errors[(errors.len() * 95).div_ceil(100) - 1].0.abs(),
+            worst: *worst,
+            worst_workload: row.workload.clone(),
+        })
+    }
+
+    /// Those of all runs, and of each scheduler that has some.
+    #[must_use]
+    pub fn all(report: &LabReport) -> Vec<Self> {
+        let measured = || report.results.iter().filter(|row| !row.simulated);
+        let of = |name| Self::of(Some(name), measured().filter(|row| row.scheduler == name));
+        let each = report.schedulers().into_iter().filter_map(of);
+        Self::of(None, measured()).into_iter().chain(each).collect()
+    }
+}
+
+impl Row {
+    /// The simulator's error for this run; none if it was not measured.
+    #[must_use]
+    pub fn prediction_error(&self) -> Option<f64> {
+        let predicted = self.predicted_ns.filter(|_| self.makespan_ns > 0)?;
+        Some(super::ratio(predicted, self.makespan_ns) - 1.0)
+    }
+}

@@ -1,0 +1,131 @@
+//! Blocks of the lab as transactions in wasm.
+
+use kempe_abi::{AccessKind, Address, MethodId, Outcome};
+use kempe_runtime::executor::BlockOutput;
+use kempe_runtime::types::{Action, LIST_ENTRIES_MAX};
+
+use super::{UnsignedBlock, World, WorldError, encode, transaction};
+use crate::Input;
+
+/// The contract, compiled.
+const REPLAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replay.wasm"));
+
+/// A contract that touches the keys it is told to and burns time, for blocks that were recorded or
+/// made up.
+///
+/// Each transaction declares the keys of the recorded one in the same kinds, touches those that it
+/// touched, and multiplies as many times as it took nanoseconds, one after the other: somewhat more than a
+/// nanosecond each. What it writes follows from all that it read, so two transactions that conflict
+/// leave another state in another order. One that failed fails.
+///
+/// ```
+/// use kempe_bench::{Input, Pattern, ReplayWorld, run_block};
+///
+/// let world = ReplayWorld::new()?;
+/// let input: Input = "amm:txs=40".parse::<Pattern>()?.generate();
+/// let block = world.block(&input)?;
+/// let mut executor = world.base.executor(2)?;
+/// let output = run_block(&mut executor, &block.txs(), &world.base.state())?;
+/// world.check(&input, &output)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ReplayWorld {
+    /// The engine, and the state with the contract in it.
+    pub base: World,
+    contract: Address,
+}
+
+/// The arguments of a transaction: the keys by kind, and how many of each are touched.
+#[derive(Debug, Default)]
+struct Keys {
+    lists: [Vec<u64>; 4],
+    touched: [u32; 4],
+}
+
+impl Keys {
+    /// Those of a transaction. The touched ones of a list come first, as in the block.
+    fn of(input: &Input, tx: u32) -> Self {
+        let (mut keys, block) = (Self::default(), input.block());
+        for (at, access) in input.accesses().of(tx).iter().enumerate() {
+            let list = match access.kind {
+                AccessKind::Read => 0,
+                AccessKind::Write if block.is_blind(tx, at) => 2,
+                AccessKind::Write => 1,
+                AccessKind::Add => 3,
+            };
+            keys.lists[list].push(access.slot.into());
+            keys.touched[list] += u32::from(at < input.n_touched(tx));
+        }
+        keys
+    }
+}
+
+impl ReplayWorld {
+    /// Deploys the contract.
+    ///
+    /// # Errors
+    /// [`WorldError`].
+    pub fn new() -> Result<Self, WorldError> {
+        let mut base = World::new()?;
+        let contract = base.deploy("the contract that replays", REPLAY, Vec::new())?;
+        Ok(Self { base, contract })
+    }
+
+    /// A block as transactions of the contract.
+    ///
+    /// # Errors
+    /// [`WorldError::ListTooLong`].
+    pub fn block(&self, input: &Input) -> Result<UnsignedBlock, WorldError> {
+        self.block_of(input, true)
+    }
+
+    /// The same transactions, but none burns time.
+    ///
+    /// # Errors
+    /// [`WorldError::ListTooLong`].
+    pub fn idle_block(&self, input: &Input) -> Result<UnsignedBlock, WorldError> {
+        self.block_of(input, false)
+    }
+
+    fn block_of(&self, input: &Input, burns: bool) -> Result<UnsignedBlock, WorldError> {
+        let method = MethodId::of("run");
+        let mut nonces = vec![0u64; input.n_txs()];
+        let txs = (0u32..).zip(input.costs().iter().zip(input.senders())).map(|(tx, columns)| {
+            let (&cost, &sender) = columns;
+            let n_keys = input.accesses().of(tx).len();
+            if n_keys > LIST_ENTRIES_MAX {
+                let (block, tx) = (input.name().to_owned(), tx as usize);
+                return Err(WorldError::ListTooLong { block, tx, n_keys });
+            }
+            let Keys { lists: [reads, writes, blind, adds], touched } = Keys::of(input, tx);
+            let steps = if burns { cost } else { 0 };
+            let fails = input.traps()[tx as usize];
+            let args = (reads, writes, blind, adds, touched, steps, u64::from(tx), fails);
+            let nonce = &mut nonces[sender as usize];
+            *nonce += 1;
+            let action = Action::Call { contract: self.contract, method, args: encode(&args) };
+            Ok(transaction(crate::account_address(sender as usize), *nonce - 1, action))
+        });
+        Ok(UnsignedBlock::new(txs.collect::<Result<_, _>>()?))
+    }
+
+    /// Whether each transaction ended as the recorded one.
+    ///
+    /// # Errors
+    /// [`WorldError::Outcome`].
+    pub fn check(&self, input: &Input, output: &BlockOutput) -> Result<(), WorldError> {
+        for (tx, (receipt, fails)) in output.receipts.iter().zip(input.traps()).enumerate() {
+            let as_recorded = match receipt.outcome {
+                Outcome::Ok => !fails,
+                Outcome::Revert(_) => *fails,
+                _ => false,
+            };
+            if !as_recorded {
+                let (block, outcome) = (input.name().to_owned(), receipt.outcome);
+                return Err(WorldError::Outcome { block, tx, outcome });
+            }
+        }
+        Ok(())
+    }
+}
