@@ -28,7 +28,9 @@ pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;
 pub use simulate::{Overheads, Simulated, Span, simulate};
-pub use trace::{LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx};
+pub use trace::{
+    COST_NS_MAX, LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx,
+};
 pub use transfers::{AMOUNT_MAX, TransferSpec, Transfers, transfer_accesses, transfers};
 pub use workload::{ACCOUNTS_MAX, Workload, WorkloadError};
 pub use world::{

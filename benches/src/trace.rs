@@ -34,6 +34,10 @@ pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How many transactions a trace may have; ours to choose.
 pub const TRACE_TXS_MAX: usize = 1 << 20;
 
+/// The longest that a transaction of a trace may take, in nanoseconds: a minute, so that the times of the
+/// longest trace on the most simulated workers add up to less than 2^64. Ours to choose.
+pub const COST_NS_MAX: u64 = 60_000_000_000;
+
 /// A recorded block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
@@ -116,6 +120,12 @@ pub enum TraceFault {
     /// A line is longer than [`LINE_BYTES_MAX`].
     #[error("the line is longer than size_bytes_max={LINE_BYTES_MAX}")]
     LineTooLong,
+    /// A transaction takes longer than [`COST_NS_MAX`].
+    #[error("a transaction has ns={ns} of at most {COST_NS_MAX}")]
+    Cost {
+        /// How long it takes, in nanoseconds.
+        ns: u64,
+    },
     /// There are more lines than [`TRACE_TXS_MAX`].
     #[error("the trace has more than n_txs_max={TRACE_TXS_MAX} transactions")]
     TooManyTxs,
@@ -154,6 +164,7 @@ impl Trace {
             if tx.tx != at as u64 {
                 return Err((0, TraceFault::Position { found: tx.tx, expected: at }));
             }
+            check_cost(tx.ns)?;
             trace.txs.push(tx);
             Ok(())
         })?;
@@ -215,6 +226,11 @@ impl Trace {
         });
         names.map(|name| senders.of(name)).collect()
     }
+}
+
+/// Refuses a time that is too long.
+pub(crate) fn check_cost(ns: u64) -> Result<(), (usize, TraceFault)> {
+    if ns > COST_NS_MAX { Err((0, TraceFault::Cost { ns })) } else { Ok(()) }
 }
 
 /// Calls `each` with every line and its position; refuses a file without lines, too many, or too

@@ -8,7 +8,7 @@ use kempe_abi::AccessKind;
 use serde::Deserialize;
 
 use super::InputTx;
-use crate::trace::{Numbers, each_line, fail, plain};
+use crate::trace::{Numbers, check_cost, each_line, fail, plain};
 use crate::{LINE_BYTES_MAX, TraceError, TraceFault};
 
 /// What a transaction without a cost costs, in nanoseconds.
@@ -81,6 +81,7 @@ pub(super) fn read(path: &Path) -> Result<(Vec<InputTx>, Vec<String>), TraceErro
             }
             Ok(u64::from(number))
         };
+        check_cost(line.cost.unwrap_or(0))?;
         let mut tx = InputTx { cost: line.cost.unwrap_or(COST_NS), ..InputTx::default() };
         for (keys, kind) in [
             (line.reads, AccessKind::Read),
@@ -154,6 +155,8 @@ mod tests {
         check("{\"reads\":[1]}\n\n", "f:2:0: EOF");
         check("{\"writes\":[1],\"blind\":[2]}", "f:1:0: a key of `blind` is not in `writes`");
         check("{\"reads\":[-1]}", "f:1:");
+        let long = "f:1:0: a transaction has ns=60000000001 of at most 60000000000";
+        check("{\"reads\":[1],\"cost\":60000000001}", long);
         let huge = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(2000));
         check(&huge, "f:1:0: a key has size_bytes=2000 of at most 1024");
         check("{\"reads\":[1],\"reads\":[2]}", "f:1:20: duplicate field `reads`");

@@ -2,10 +2,14 @@
 
 use kempe_abi::{AccessKind, Address, MethodId, Outcome};
 use kempe_runtime::executor::BlockOutput;
-use kempe_runtime::types::{Action, LIST_ENTRIES_MAX};
+use kempe_runtime::types::Action;
 
-use super::{UnsignedBlock, World, WorldError, encode, transaction};
+use super::{KEYS_MAX, UnsignedBlock, World, WorldError, encode, transaction};
 use crate::Input;
+
+/// The most steps that a block burns: some ten seconds on one thread. Costs that add up to more are
+/// scaled down to it, all by one factor.
+const STEPS_MAX: u64 = 10_000_000_000;
 
 /// The contract, compiled.
 const REPLAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replay.wasm"));
@@ -15,7 +19,7 @@ const REPLAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replay.wasm"));
 ///
 /// Each transaction declares the keys of the recorded one in the same kinds, touches those that it
 /// touched, and multiplies as many times as it took nanoseconds, one after the other: somewhat more than a
-/// nanosecond each. What it writes follows from all that it read, so two transactions that conflict
+/// nanosecond each. A block of more than ten seconds is shortened to that, all costs by one factor. What it writes follows from all that it read, so two transactions that conflict
 /// leave another state in another order. One that failed fails.
 ///
 /// ```
@@ -91,17 +95,22 @@ impl ReplayWorld {
     fn block_of(&self, input: &Input, burns: bool) -> Result<UnsignedBlock, WorldError> {
         let method = MethodId::of("run");
         let mut nonces = vec![0u64; input.n_txs()];
+        let total: u128 = input.costs().iter().map(|&cost| u128::from(cost)).sum();
+        let steps_max = if burns { STEPS_MAX } else { 0 };
+        let steps = |cost: u64| {
+            let scaled = u128::from(cost) * u128::from(steps_max) / total.max(1);
+            u64::try_from(scaled).map_or(cost, |scaled| scaled.min(cost))
+        };
         let txs = (0u32..).zip(input.costs().iter().zip(input.senders())).map(|(tx, columns)| {
             let (&cost, &sender) = columns;
             let n_keys = input.accesses().of(tx).len();
-            if n_keys > LIST_ENTRIES_MAX {
+            if n_keys > KEYS_MAX {
                 let (block, tx) = (input.name().to_owned(), tx as usize);
                 return Err(WorldError::ListTooLong { block, tx, n_keys });
             }
             let Keys { lists: [reads, writes, blind, adds], touched } = Keys::of(input, tx);
-            let steps = if burns { cost } else { 0 };
             let fails = input.traps()[tx as usize];
-            let args = (reads, writes, blind, adds, touched, steps, u64::from(tx), fails);
+            let args = (reads, writes, blind, adds, touched, steps(cost), u64::from(tx), fails);
             let nonce = &mut nonces[sender as usize];
             *nonce += 1;
             let action = Action::Call { contract: self.contract, method, args: encode(&args) };
@@ -127,5 +136,29 @@ impl ReplayWorld {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{COST_NS_MAX, InputTx};
+
+    #[test]
+    fn costs_without_end_are_scaled_down() {
+        let world = ReplayWorld::new().unwrap();
+        let steps = |costs: [u64; 3]| {
+            let txs = costs.map(|cost| InputTx { cost, ..InputTx::default() });
+            let block = world.block(&Input::new("long".to_owned(), txs.into())).unwrap();
+            let steps = block.transactions.iter().map(|tx| match &tx.actions[..] {
+                // Four empty lists and four numbers come before it.
+                [Action::Call { args, .. }] => u64::from_le_bytes(args[32..40].try_into().unwrap()),
+                other => panic!("{other:?}"),
+            });
+            steps.collect::<Vec<_>>()
+        };
+        assert_eq!(steps([1, 2000, 4_000_000_000]), [1, 2000, 4_000_000_000]);
+        let long = steps([COST_NS_MAX, COST_NS_MAX, 1]);
+        assert_eq!(long, [STEPS_MAX / 2 - 1, STEPS_MAX / 2 - 1, 0]);
     }
 }

@@ -1,0 +1,130 @@
+//! `kempe bench` as a process: its files, and what it refuses.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What it printed, what it complained about, and how it ended.
+fn kempe(dir: &Path, args: &[&str]) -> (String, String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kempe"));
+    let output = command.args(args).current_dir(dir).env("KEMPE_HOME", dir).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().unwrap())
+}
+
+/// A bench of one block by schedulers whose planning is not measured on large ones.
+fn bench(dir: &Path, more: &[&str]) -> (String, String, i32) {
+    let args = ["bench", "--schedulers", "greedy,color-graph,block-stm", "--workers", "1,3"];
+    kempe(dir, &[&args[..], more].concat())
+}
+
+#[test]
+fn a_bench_writes_what_scripts_read() {
+    let dir = TempDir::new().unwrap();
+    let files = ["--out", "a.json", "--csv", "a.csv", "--html", "a.html"];
+    let block = ["--workload", "p2p:accounts=20,txs=150,trap=10", "--threads", "2"];
+    let (text, errors, code) = bench(dir.path(), &[&files[..], &block[..]].concat());
+    assert_eq!(code, 0, "{errors}");
+    assert!(text.contains("Every plan is legal"), "{text}");
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+    let report: Value = serde_json::from_str(&read("a.json")).unwrap();
+    let rows = report["results"].as_array().unwrap();
+    let keys = ["scheduler", "workload", "workers", "simulated", "speedup", "bound_ratio"];
+    for row in rows {
+        assert!(keys.iter().all(|key| !row[key].is_null()), "{row}");
+        assert_eq!(row["root_equal"], true, "{row}");
+        let (bound, speedup) = (row["bound_ratio"].as_f64(), row["speedup"].as_f64());
+        assert!(speedup > Some(0.0), "{row}");
+        // Nothing that is exact beats what nothing can beat.
+        assert!(row["simulated"] == false || bound >= Some(1.0), "{row}");
+        assert_eq!(row["simulated"] == false, row["predicted_ns"].is_u64(), "{row}");
+    }
+    let count = |simulated: bool| rows.iter().filter(|row| row["simulated"] == simulated).count();
+    assert_eq!(count(true), 3 * 2);
+    assert!(count(false) >= 2, "those that the executor runs as planned");
+    assert_eq!(read("a.csv").lines().count(), rows.len() + 1);
+    let page = read("a.html");
+    assert!(page.contains("<svg") && page.contains("Real runs"), "{page}");
+    // What it names from elsewhere would have to be loaded; the name of SVG's language is none.
+    let links = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!links.contains("http") && !links.contains("src="), "the page needs nothing else");
+}
+
+#[test]
+fn two_benches_are_compared() {
+    let dir = TempDir::new().unwrap();
+    let simulated = |out: &str, block: &str| {
+        let (_, errors, code) =
+            bench(dir.path(), &["--threads", "0", "--workload", block, "--out", out]);
+        assert_eq!(code, 0, "{errors}");
+    };
+    simulated("a.json", "chain:txs=50");
+    simulated("b.json", "chain:txs=50");
+    let (text, _, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
+    assert_eq!(code, 0);
+    assert!(text.starts_with("6 figures compared, 0 changed"), "{text}");
+    // A result that became wrong ends it with an error.
+    let wrong = fs::read_to_string(dir.path().join("b.json")).unwrap();
+    let wrong = wrong.replacen("\"root_equal\": true", "\"root_equal\": false", 1);
+    fs::write(dir.path().join("b.json"), wrong).unwrap();
+    let (text, errors, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
+    assert!(code == 1 && text.contains("WRONG NOW"), "{code} {text} {errors}");
+    assert!(errors.contains("a result that was right before is wrong now"), "{errors}");
+    fs::write(dir.path().join("b.json"), "{}").unwrap();
+    let (_, errors, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
+    assert!(code == 1 && errors.contains("b.json is not what"), "{code} {errors}");
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    let dir = TempDir::new().unwrap();
+    let deep = format!("{{\"reads\":{}", "[".repeat(200_000));
+    let long = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(3_000_000));
+    for (text, expected) in [
+        ("", "block.jsonl:0:0: the trace has no transactions"),
+        ("{\"reads\":[1]}\nnonsense", "block.jsonl:2:"),
+        ("{\"reads\":[1],\"color\":3}", "unknown field `color`"),
+        ("{\"reads\":[18446744073709551616]}", "block.jsonl:1:"),
+        ("{\"writes\":[1],\"cost\":18446744073709551615}", "ns=18446744073709551615 of at most"),
+        ("{\"cost\":5}", "no key in `reads`, `writes` or `adds`"),
+        (&deep, "block.jsonl:1:"),
+        (&long, "block.jsonl:1:"),
+    ] {
+        fs::write(dir.path().join("block.jsonl"), text).unwrap();
+        let (stdout, errors, code) = bench(dir.path(), &["--trace", "block.jsonl"]);
+        assert!(code == 1 && stdout.is_empty(), "{code} {stdout} {errors}");
+        assert!(errors.contains(expected), "{expected} is not in {errors}");
+    }
+    for (args, expected) in [
+        (&["--workload", "p2p:accounts=1e99"][..], "accounts=\"1e99\" is not a number in"),
+        (&["--workload", "nothing"], "there is no workload \"nothing\"; there are p2p"),
+        (&["--trace", "missing.jsonl"], "missing.jsonl"),
+        (&["--traces", "."], "no file whose name ends in .jsonl"),
+    ] {
+        fs::remove_file(dir.path().join("block.jsonl")).ok();
+        let (_, errors, code) = bench(dir.path(), args);
+        assert!(code == 1 && errors.contains(expected), "{code} {errors}");
+    }
+    let (_, errors, code) = kempe(dir.path(), &["bench", "--schedulers", "best"]);
+    assert!(code == 2 && errors.contains("best"), "{errors}");
+}
+
+#[test]
+fn the_smallest_blocks_run() {
+    let dir = TempDir::new().unwrap();
+    // One transaction; keys named twice, and in two kinds; the longest cost, which is not burned.
+    let twice =
+        "{\"reads\":[1,1,\"1\"],\"writes\":[1,2,2],\"adds\":[2]}\n{\"adds\":[2],\"from\":7}";
+    let forever = "{\"writes\":[1],\"cost\":60000000000}\n{\"writes\":[1]}";
+    for (text, threads) in [("{\"writes\":[\"a\"]}", "2"), (twice, "3"), (forever, "0")] {
+        fs::write(dir.path().join("block.jsonl"), text).unwrap();
+        let args = ["--trace", "block.jsonl", "--threads", threads];
+        let (text, errors, code) = bench(dir.path(), &args);
+        assert_eq!(code, 0, "{text} {errors}");
+    }
+}
