@@ -36,3 +36,8 @@ pub use workload::{ACCOUNTS_MAX, Workload, WorkloadError};
 pub use world::{
     BALANCE, ReplayWorld, TokenWorld, UnsignedBlock, World, WorldError, account_address, run_block,
 };
+
+/// The chapter of the guide, whose code runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/schedulers.md")]
+mod guide {}
