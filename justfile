@@ -28,6 +28,10 @@ crash:
     KEMPE_STAGE_BLOCKS=25 cargo test --release -p kempe-tests --test pipeline kill -- --nocapture
     KEMPE_CRASHES=1000 KEMPE_FLIPS=10000 cargo test --release -p kempe-tests --test crash -- --nocapture
 
+# What each thing takes in time, beside what its fuel pays for: fails where it is more than ten times as much.
+calibrate:
+    KEMPE_CALIBRATE_RUNS=7 cargo test --release -p kempe-tests --test hostile prices -- --ignored --nocapture
+
 # The documentation, without a broken link.
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --release

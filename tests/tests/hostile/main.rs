@@ -5,4 +5,5 @@ mod calls;
 mod everywhere;
 mod host;
 mod lists;
+mod prices;
 mod run;
