@@ -5,6 +5,7 @@
 //! [`Executor::derive`] → [`Executor::intern`] → a scheduler → [`Plan::new`] → [`Executor::execute`].
 //! The [`oracle`] does the same sequentially and without any of the machinery; both must agree.
 
+mod batched;
 mod disjoint;
 mod effects;
 mod intern;
@@ -16,9 +17,8 @@ mod unbarred;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
 use kempe_abi::derive::DeriveError;
-use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Hash, Outcome, TrapKind};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -36,10 +36,6 @@ use slots::Slots;
 pub(crate) use effects::fits;
 pub use intern::{Interned, Plan};
 pub(crate) use tail::solo;
-
-/// Below this many transactions a batch runs on the calling thread: waking another one costs more.
-/// An estimate: a barrier costs some microseconds, a transfer two or three.
-const INLINE_MAX: usize = 16;
 
 /// A transaction with its hash, which was computed to check the signature.
 #[derive(Clone, Copy, Debug)]
@@ -277,56 +273,8 @@ impl<'a> BlockRun<'a> {
     }
 
     fn run(mut self) -> Result<BlockOutput, ExecutorError> {
-        let has_dynamic = self.plan.interned().lists().has_dynamic();
-        let mut waiting: HashSet<Address> = HashSet::new();
-        for batch in self.plan.schedule().batches() {
-            let pending = self.run_batch(batch, has_dynamic, &waiting)?;
-            for pending in pending.into_iter().flatten() {
-                self.settle(pending, &mut waiting);
-            }
-        }
+        self.run_batches()?;
         tail::finish(self)
-    }
-
-    fn run_batch(
-        &self,
-        batch: &[u32],
-        has_dynamic: bool,
-        waiting: &HashSet<Address>,
-    ) -> Result<Vec<Vec<Pending>>, StoreError> {
-        let run = |chunk: &[u32]| self.run_chunk(chunk, has_dynamic, waiting);
-        let n_threads = self.executor.n_threads();
-        if n_threads == 1 || batch.len() < INLINE_MAX {
-            return Ok(vec![run(batch)?]);
-        }
-        // Several chunks for each thread, so that a thread with cheap transactions takes more.
-        let chunk = (batch.len() / (n_threads * 8)).clamp(8, 256);
-        batch.par_chunks(chunk).map(run).collect()
-    }
-
-    /// Runs some transactions of a batch. Returns those that wait for it to end, in order.
-    fn run_chunk(
-        &self,
-        chunk: &[u32],
-        has_dynamic: bool,
-        waiting: &HashSet<Address>,
-    ) -> Result<Vec<Pending>, StoreError> {
-        let mut worker = self.executor.worker();
-        let mut footprints = Footprints::default();
-        let mut pending = Vec::new();
-        for (at, &tx_index) in chunk.iter().enumerate() {
-            self.fetch_ahead(chunk.get(at..).unwrap_or_default());
-            let sender = &self.txs[tx_index as usize].transaction.sender;
-            if !waiting.is_empty() && waiting.contains(sender) {
-                footprints.push(std::iter::empty());
-                pending.push(Pending::retry(tx_index, 0));
-            } else {
-                pending.extend(self.run_one(&mut worker, tx_index, has_dynamic)?);
-                footprints.push(worker.footprint());
-            }
-        }
-        self.put_footprints(chunk, footprints);
-        Ok(pending)
     }
 
     /// Writes the footprints of transactions that this thread ran into their receipts.
@@ -403,21 +351,20 @@ impl<'a> BlockRun<'a> {
         Ok(pending)
     }
 
-    /// Ends a transaction of a batch: its additions may turn out not to fit, and then it failed.
+    /// Ends a transaction whose additions waited: where one does not fit, it failed.
     ///
-    /// Transactions of a batch settle in the published order, so that the one that fails is the
-    /// one that would fail sequentially.
-    fn settle(&mut self, pending: Pending, waiting: &mut HashSet<Address>) {
-        let Pending { tx_index, mut effects, fee_only, retry } = pending;
-        let sender = self.txs[tx_index as usize].transaction.sender;
-        let retry = if waiting.contains(&sender) { Some(0) } else { retry };
-        if let Some(burned) = retry {
-            waiting.insert(sender);
-            self.retries.push((tx_index, burned));
-        } else if self.slots.try_apply(&effects).is_err() {
-            let receipt = self.receipts.as_mut_slice()[tx_index as usize].get_mut();
-            fail_counter(receipt, &mut effects, fee_only, &sender, &self.executor.prices);
-            self.slots.apply(&effects);
+    /// # Safety
+    /// While this runs nobody else uses the transaction's receipt, or a slot of its effects.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    unsafe fn settle(&self, tx_index: u32, effects: &mut Vec<Effect>, fee_only: Option<Bytes>) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if self.slots.try_apply_beside(effects).is_err() {
+                let sender = &self.txs[tx_index as usize].transaction.sender;
+                let receipt = self.receipts.get_mut(tx_index);
+                fail_counter(receipt, effects, fee_only, sender, &self.executor.prices);
+                self.slots.apply_beside(effects);
+            }
         }
     }
 }

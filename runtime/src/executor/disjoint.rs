@@ -11,7 +11,8 @@ use crate::prefetch::prefetch;
 ///
 /// Two threads never meet at an entry, which is what a [`Plan`](super::Plan) proves: inside a batch,
 /// a slot that one transaction may write is in no other transaction's list, and a transaction is in
-/// one batch only. Batches are ordered by the end of rayon's parallel calls.
+/// one batch only. One batch after the other: whoever begins with a batch has seen the end of the one before, with all
+/// that was written until then.
 pub(super) struct Disjoint<T>(Box<[UnsafeCell<T>]>);
 
 #[expect(unsafe_code, reason = "entries are used without locks")]

@@ -75,16 +75,8 @@ impl Slots {
         }
     }
 
-    /// What the effects would leave, in order; an error if an addition does not fit.
-    pub(super) fn try_apply(&mut self, effects: &[Effect]) -> Result<(), kempe_abi::TrapKind> {
-        for effect in effects.iter().filter(|effect| effect.added != 0) {
-            effect.value(self.slot(effect.slot).value.as_deref())?;
-        }
-        self.apply(effects);
-        Ok(())
-    }
-
-    /// [`try_apply`](Self::try_apply) while other transactions run.
+    /// Applies effects, in order, while other transactions may run. If an addition does not fit nothing is
+    /// changed.
     ///
     /// # Safety
     /// While this runs no other thread uses a slot of the effects.
@@ -107,17 +99,18 @@ impl Slots {
     }
 
     /// Applies effects; an addition that does not fit is left out.
-    pub(super) fn apply(&mut self, effects: &[Effect]) {
+    ///
+    /// # Safety
+    /// That of [`try_apply_beside`](Self::try_apply_beside).
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn apply_beside(&self, effects: &[Effect]) {
         for effect in effects {
-            let slot = self.slot(effect.slot);
+            // SAFETY: as the caller promises.
+            let slot = unsafe { self.0.get_mut(effect.slot) };
             if let Ok(value) = effect.value(slot.value.as_deref()) {
                 *slot = Slot { value, changed: true };
             }
         }
-    }
-
-    fn slot(&mut self, slot: u32) -> &mut Slot {
-        self.0.as_mut_slice()[slot as usize].get_mut()
     }
 
     /// The changed keys, in order of their hashes.

@@ -47,7 +47,7 @@ struct Unbarred<'a> {
 }
 
 /// Stops the others if its worker panics: they would wait for ever.
-struct StopOnPanic<'a>(&'a AtomicBool);
+pub(super) struct StopOnPanic<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
@@ -199,11 +199,7 @@ impl<'a> Unbarred<'a> {
 
     fn run_one(&self, worker: &mut Worker, tx: u32, done: &mut Done) -> Result<(), StoreError> {
         let pending = self.run.run_one(worker, tx, false)?;
-        done.txs.push(tx);
-        done.footprints.push(worker.footprint());
-        if done.txs.len() == FOOTPRINTS_PER_HASH {
-            done.flush(self.run);
-        }
+        done.push(self.run, worker, tx);
         if let Some(pending) = pending
             && !self.settle(&pending)
         {
@@ -267,13 +263,33 @@ impl<'a> Unbarred<'a> {
 
 /// What a worker has done and not yet written down.
 #[derive(Default)]
-struct Done {
+pub(super) struct Done {
     txs: Vec<u32>,
     footprints: Footprints,
 }
 
 impl Done {
-    fn flush(&mut self, run: &BlockRun<'_>) {
+    /// Adds a transaction that the worker ran last.
+    pub(super) fn push(&mut self, run: &BlockRun<'_>, worker: &Worker, tx: u32) {
+        self.txs.push(tx);
+        self.footprints.push(worker.footprint());
+        self.flush_if_full(run);
+    }
+
+    /// Adds a transaction that did not run.
+    pub(super) fn push_empty(&mut self, run: &BlockRun<'_>, tx: u32) {
+        self.txs.push(tx);
+        self.footprints.push(std::iter::empty());
+        self.flush_if_full(run);
+    }
+
+    fn flush_if_full(&mut self, run: &BlockRun<'_>) {
+        if self.txs.len() == FOOTPRINTS_PER_HASH {
+            self.flush(run);
+        }
+    }
+
+    pub(super) fn flush(&mut self, run: &BlockRun<'_>) {
         run.put_footprints(&self.txs, std::mem::take(&mut self.footprints));
         self.txs.clear();
     }
@@ -293,6 +309,6 @@ fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
 }
 
 /// A panic of another worker is told by itself.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

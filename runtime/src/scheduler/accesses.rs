@@ -245,6 +245,12 @@ impl<'a> Block<'a> {
         0..self.n_txs
     }
 
+    /// Whether costs are known; otherwise each is 1.
+    #[must_use]
+    pub fn has_costs(&self) -> bool {
+        !self.costs.is_empty()
+    }
+
     /// The cost of a transaction.
     #[must_use]
     pub fn cost(&self, tx: u32) -> u64 {
