@@ -49,6 +49,13 @@ bench filter="":
     cargo bench -p kempe-bench -- {{filter}}
     cargo bench -p kempe-peers -- {{filter}}
 
+# Where the time goes: a flame graph in target/flame.svg. Needs perf, and inferno (`cargo install inferno`).
+# `just flame "bench --schedulers graph"` draws the lab; without an argument, the whole way of transactions.
+flame args="bench pipeline --accounts 10000 --threads 2 --path unsigned-durable":
+    cargo build --release -p kempe
+    perf record --freq 199 --call-graph dwarf,16384 -o target/flame.perf target/release/kempe {{args}}
+    perf script -i target/flame.perf | inferno-collapse-perf | inferno-flamegraph > target/flame.svg
+
 # Licenses, advisories and sources of dependencies; needs cargo-deny.
 deny:
     cargo deny check

@@ -19,9 +19,9 @@ mod world;
 
 pub use input::{Input, InputTx};
 pub use lab::{
-    BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine, PlotError, Prediction,
-    REPORT_VERSION, Row, Rung, SHOWN, best_change, compare, contention, html, is_serializable,
-    ladder, simulate_rows,
+    BlockLatency, BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine,
+    PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
+    best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
 };
 pub use measured::{Measure, is_run_as_planned, measure_input, measure_transfers};
 pub use memory::keep_freed_memory;

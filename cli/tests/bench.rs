@@ -128,3 +128,26 @@ fn the_smallest_blocks_run() {
         assert_eq!(code, 0, "{text} {errors}");
     }
 }
+
+#[test]
+fn a_pipeline_is_measured_and_written_as_a_page() {
+    let dir = TempDir::new().unwrap();
+    let args = "--json bench pipeline --accounts 200 --blocks 3 --block-size 100 --threads 1,2 \
+                --latency 50 --html p.html --path signed-durable,unsigned-durable,execute";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let (text, errors, code) = kempe(dir.path(), &args);
+    assert_eq!(code, 0, "{errors}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let rows = report["results"].as_array().unwrap();
+    assert_eq!(rows.len(), 3 * 2);
+    for row in rows {
+        for key in ["path", "threads", "accounts", "contention", "tx_per_s", "cpu_ns_per_tx"] {
+            assert!(!row[key].is_null(), "{key} of {row}");
+        }
+        assert_eq!((&row["root_equal"], &row["ok"]), (&true.into(), &300.into()), "{row}");
+    }
+    let page = fs::read_to_string(dir.path().join("p.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("signed-durable, 2 threads"), "{page}");
+    // The chains that it made are gone.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}

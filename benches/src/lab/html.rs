@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::plots::{self, Line, PlotError, lines::Axes};
-use super::{LabReport, Prediction, Row, SHOWN};
+use super::{LabReport, Machine, Prediction, Row, SHOWN};
 use crate::{Input, Overheads, simulate};
 use kempe_runtime::scheduler::by_name;
 
@@ -33,14 +33,13 @@ pub fn html(report: &LabReport, gantt_of: Option<&Input>) -> Result<String, Plot
     page.build_times(report)?;
     page.measured(report);
     page.table(report);
-    page.0.push_str("</body></html>\n");
-    Ok(page.0)
+    Ok(page.end())
 }
 
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
@@ -50,26 +49,35 @@ fn float(n: u64) -> f64 {
 }
 
 impl Page {
-    fn put(&mut self, text: impl AsRef<str>) {
+    pub(super) fn put(&mut self, text: impl AsRef<str>) {
         self.0.push_str(text.as_ref());
         self.0.push('\n');
     }
 
-    fn head(&mut self, report: &LabReport) {
-        let machine = &report.machine;
+    /// The head of a page, up to the paragraph that says where it was measured.
+    pub(super) fn begin(&mut self, title: &str, machine: &Machine) {
         self.put("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">");
-        self.put("<title>Kempe scheduler lab</title>");
-        self.put(format!("<style>{STYLE}</style></head><body><h1>Kempe scheduler lab</h1>"));
-        let commit = machine.commit.as_deref().unwrap_or("unknown");
+        self.put(format!("<title>{title}</title>"));
+        self.put(format!("<style>{STYLE}</style></head><body><h1>{title}</h1>"));
         self.put(format!(
-            "<p>Kempe {} at commit {}, {} ({} threads at once), {}. {} repeats.</p><ul>",
+            "<p>Kempe {} at commit {}, {} ({} threads at once), {}.",
             escaped(&machine.version),
-            escaped(commit),
+            escaped(machine.commit.as_deref().unwrap_or("unknown")),
             escaped(&machine.processor),
             machine.cores,
-            escaped(&machine.system),
-            report.repeats
+            escaped(&machine.system)
         ));
+    }
+
+    /// The page.
+    pub(super) fn end(mut self) -> String {
+        self.put("</body></html>");
+        self.0
+    }
+
+    fn head(&mut self, report: &LabReport) {
+        self.begin("Kempe scheduler lab", &report.machine);
+        self.put(format!("{} repeats.</p><ul>", report.repeats));
         for sentence in &report.method {
             self.put(format!("<li>{}</li>", escaped(sentence)));
         }
@@ -108,7 +116,7 @@ impl Page {
         self.put("</table>");
     }
 
-    fn figure(&mut self, title: &str, svg: &str, caption: &str) {
+    pub(super) fn figure(&mut self, title: &str, svg: &str, caption: &str) {
         self.put(format!("<h2>{}</h2><figure>{svg}", escaped(title)));
         self.put(format!("<figcaption>{}</figcaption></figure>", escaped(caption)));
     }

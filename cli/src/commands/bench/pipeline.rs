@@ -4,7 +4,8 @@ mod measure;
 mod report;
 mod world;
 
-use kempe_bench::Workload;
+use anyhow::Context;
+use kempe_bench::{Machine, PipelineReport, Workload};
 
 use crate::args::HELP;
 use crate::commands::run::{home, threads};
@@ -12,7 +13,6 @@ use crate::output::{Failure, Output};
 use crate::progress;
 
 use measure::{Path, latencies, run_case};
-use report::Report;
 use world::World;
 
 const EXAMPLES: &str = "\
@@ -73,6 +73,10 @@ pub(super) struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     latency: Vec<u32>,
 
+    /// Write the report as one page
+    #[arg(long, value_name = "FILE")]
+    html: Option<std::path::PathBuf>,
+
     /// Where to keep the chains while they run [default: the system's directory for temporary files]
     #[arg(long, value_name = "DIR")]
     dir: Option<std::path::PathBuf>,
@@ -108,7 +112,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let threads = threads(&args.threads);
     let n_cases = args.accounts.len() * args.contention.len() * args.path.len() * threads.len();
     let bar = progress::bar(n_cases as u64, "runs");
-    let mut report = Report::default();
+    let machine = Machine::here(super::run::commit());
+    let mut report = PipelineReport { machine, results: Vec::new(), latency: Vec::new() };
     for &n_accounts in &args.accounts {
         for &contention in &args.contention {
             let workload = contention.workload(n_accounts as usize);
@@ -133,5 +138,9 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    Ok(output.result(report.text(), &report)?)
+    if let Some(path) = &args.html {
+        std::fs::write(path, report.html()?)
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(output.result(report::text(&report), &report)?)
 }

@@ -250,7 +250,7 @@ fn method(inputs: &[Input]) -> Vec<String> {
 }
 
 /// The commit of the sources of this program, if they are still where it was built; marked when they were changed since.
-fn commit() -> Option<String> {
+pub(super) fn commit() -> Option<String> {
     let mut git = Command::new("git");
     git.args(["-C", env!("CARGO_MANIFEST_DIR")]);
     git.args(["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]);

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
 use kempe_abi::Outcome;
-use kempe_bench::TransferSpec;
+use kempe_bench::{BlockLatency, PipelineCase, TransferSpec};
 use kempe_runtime::chain::{Chain, EncodedTxs, Pipeline, PipelineOptions, Signatures, Stage};
 
-use super::report::{Case, Latency};
 use super::world::{World, encode_block};
 use crate::output::{Exit, Failure};
 
@@ -52,7 +51,7 @@ pub(super) fn run_case<'a>(
     path: Path,
     n_threads: usize,
     blocks: impl Iterator<Item = &'a [TransferSpec]> + Clone,
-) -> Result<Case, Failure> {
+) -> Result<PipelineCase, Failure> {
     match path {
         Path::Execute => run_execute(world, n_threads, blocks.take(CHECKED_BLOCKS)),
         _ => run_durable(world, path, n_threads, blocks),
@@ -64,7 +63,7 @@ fn run_durable<'a>(
     path: Path,
     n_threads: usize,
     blocks: impl Iterator<Item = &'a [TransferSpec]> + Clone,
-) -> Result<Case, Failure> {
+) -> Result<PipelineCase, Failure> {
     let signed = world.sign(blocks, path == Path::SignedDurable);
     let encoded: Vec<EncodedTxs> = signed.iter().map(|block| encode_block(block)).collect();
     drop(signed);
@@ -78,7 +77,7 @@ fn run_durable<'a>(
     let roots = check_roots(world, &run.chain, first)?;
     drop(run.chain);
     let (stages, changes) = stages(world, path, n_threads, some)?;
-    Ok(Case {
+    Ok(PipelineCase {
         path: path.name(),
         threads: n_threads,
         accounts: 0,
@@ -221,7 +220,7 @@ fn run_execute<'a>(
     world: &World,
     n_threads: usize,
     blocks: impl Iterator<Item = &'a [TransferSpec]>,
-) -> Result<Case, Failure> {
+) -> Result<PipelineCase, Failure> {
     const ROUNDS: usize = 5;
     let mut chain = world.chain(n_threads)?;
     let (mut times, mut cpu_times, mut n_txs, mut n_ok) = (0.0, 0.0, 0, 0);
@@ -249,7 +248,7 @@ fn run_execute<'a>(
     }
     let cpu_ns = cpu_times * 1e9 / n_txs as f64;
     let median_ms = times * 1e3 / f64::from(n_blocks);
-    Ok(Case {
+    Ok(PipelineCase {
         path: Path::Execute.name(),
         threads: n_threads,
         accounts: 0,
@@ -273,7 +272,7 @@ pub(super) fn latencies(
     n_threads: usize,
     specs: &[TransferSpec],
     sizes: &[u32],
-) -> Result<Vec<Latency>, Failure> {
+) -> Result<Vec<BlockLatency>, Failure> {
     const BLOCKS: usize = 30;
     let mut all = Vec::new();
     for &size in sizes {
@@ -293,7 +292,7 @@ pub(super) fn latencies(
             times.push(durable.duration_since(start));
         }
         pipeline.finish()?;
-        all.push(Latency {
+        all.push(BlockLatency {
             block_size: size,
             n_blocks: times.len(),
             latency_ms_p50: percentile(&times, 50),
