@@ -84,6 +84,8 @@ pub enum Command {
     Check(commands::check::Args),
     /// Show what a module is made of
     Inspect(commands::inspect::Args),
+    /// Write a client of a contract in Rust or TypeScript
+    Bindings(commands::bindings::Args),
     /// Make a chain in a directory
     Init(commands::init::Args),
     /// Deploy a contract

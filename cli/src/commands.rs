@@ -1,6 +1,7 @@
 //! The verbs, one file each: its arguments and `run`.
 
 pub mod bench;
+pub mod bindings;
 pub mod block;
 pub mod build;
 pub mod call;
@@ -50,6 +51,7 @@ pub fn run(command: Command, global: &Global, output: &Output) -> Result<(), Fai
         Command::State(args) => state::run(&args, global, output),
         Command::Doctor(args) => doctor::run(&args, global, output),
         Command::Bench(args) => bench::run(&args, output),
+        Command::Bindings(args) => bindings::run(&args, output),
         Command::Keys(args) => keys::run(args, global, output),
         Command::Completions(args) => completions::run(&args, output),
     }

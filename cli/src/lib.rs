@@ -6,6 +6,7 @@
 pub mod abi_view;
 pub mod args;
 mod argv;
+pub mod bindings;
 mod calls;
 pub mod commands;
 pub mod describe;

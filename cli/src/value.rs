@@ -116,11 +116,11 @@ fn example_json(ty: &Type) -> String {
 }
 
 /// Whether the fields are called `0`, `1`, ...: those of a tuple struct, an array in JSON.
-fn are_positions(fields: &[Member]) -> bool {
+pub(crate) fn are_positions(fields: &[Member]) -> bool {
     !fields.is_empty() && fields.iter().enumerate().all(|(i, field)| field.name == i.to_string())
 }
 
 /// Whether a value of the type may be `null` in JSON, so that an option of it must not be.
-fn is_nullable(ty: &Type) -> bool {
+pub(crate) fn is_nullable(ty: &Type) -> bool {
     matches!(ty, Type::Unit | Type::Option(_))
 }

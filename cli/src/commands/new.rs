@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::args::HELP;
+use crate::bindings::RUST_KEYWORDS;
 use crate::output::{Exit, Failure, Output};
 
 const EXAMPLES: &str = "\
@@ -153,14 +154,7 @@ fn check_name(name: &str) -> Result<(), Failure> {
         "vec",
         "immutable",
     ];
-    const KEYWORDS: &[&str] = &[
-        "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
-        "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl",
-        "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub",
-        "ref", "return", "static", "struct", "trait", "true", "try", "type", "typeof", "unsafe",
-        "unsized", "use", "virtual", "where", "while", "yield",
-    ];
-    if TAKEN.contains(&name) || KEYWORDS.contains(&name) {
+    if TAKEN.contains(&name) || RUST_KEYWORDS.contains(&name) {
         return fail("has a meaning of its own in Rust or in the SDK");
     }
     Ok(())

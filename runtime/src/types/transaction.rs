@@ -21,7 +21,7 @@ pub const ACTIONS_MAX: usize = 64;
 pub const LIST_ENTRIES_MAX: usize = 1024;
 
 /// The key under which transactions are hashed, so that no other signed bytes can be mistaken for one.
-pub(crate) const TX_KEY: &[u8; 32] = b"kempe 2026 transaction          ";
+pub const TX_KEY: &[u8; 32] = b"kempe 2026 transaction          ";
 
 /// The bytes of a signature, which are the last of an encoded transaction.
 pub(crate) const SIGNATURE_BYTES: usize = 64;

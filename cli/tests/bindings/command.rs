@@ -1,0 +1,57 @@
+//! `kempe bindings` as a process.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use kempe_cli::bindings;
+
+use crate::{abi_of, scratch};
+
+fn kempe(dir: &Path, words: &str) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_kempe"))
+        .args(words.split(' '))
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let [stdout, stderr] = [stdout, stderr].map(|text| String::from_utf8(text).unwrap());
+    (status.code().unwrap(), stdout, stderr)
+}
+
+#[test]
+fn the_command_writes_what_the_library_makes() {
+    let dir = scratch("command");
+    fs::write(dir.join("token.wasm"), kempe_contracts::TOKEN).unwrap();
+    fs::write(dir.join("pool.wasm"), kempe_contracts::POOL).unwrap();
+    let abis = [abi_of(kempe_contracts::TOKEN), abi_of(kempe_contracts::POOL)];
+    let source = bindings::rust(&abis[0]).unwrap();
+    assert_eq!(kempe(&dir, "bindings rust token.wasm"), (0, source, String::new()));
+
+    // The second time over the files of the first.
+    for _ in 0..2 {
+        let ended = kempe(&dir, "bindings typescript token.wasm pool.wasm --out a/client");
+        assert_eq!(ended, (0, "a/client\n".into(), String::new()));
+    }
+    let files = bindings::typescript(&abis).unwrap();
+    assert_eq!(fs::read_dir(dir.join("a/client")).unwrap().count(), files.len());
+    for file in files {
+        let written = fs::read_to_string(dir.join("a/client").join(&file.name)).unwrap();
+        assert_eq!(written, file.contents, "{}", file.name);
+    }
+}
+
+#[test]
+fn nothing_is_written_over_or_made_of_what_a_chain_would_refuse() {
+    let dir = scratch("command-refused");
+    fs::write(dir.join("token.wasm"), kempe_contracts::TOKEN).unwrap();
+    fs::write(dir.join("bad.wasm"), b"\0asm\x01\0\0\0").unwrap();
+    let (code, stdout, stderr) = kempe(&dir, "bindings typescript token.wasm --out .");
+    assert_eq!((code, &*stdout), (1, ""));
+    assert!(stderr.contains("is there already") && stderr.contains("--out"), "{stderr}");
+    for words in ["bindings rust bad.wasm", "bindings typescript token.wasm bad.wasm --out new"] {
+        let (code, stdout, stderr) = kempe(&dir, words);
+        assert_eq!((code, &*stdout), (1, ""), "{stderr}");
+        assert!(stderr.contains("bad.wasm would be refused"), "{stderr}");
+    }
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
+}
