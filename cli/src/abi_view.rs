@@ -193,6 +193,7 @@ impl View<'_> {
             Expr::Hash(parts) => format!("hash({})", self.exprs(parts)),
             Expr::Tuple(parts) => format!("({})", self.exprs(parts)),
             Expr::Open => "_".into(),
+            Expr::Shard(of, shards) => format!("shard({}, {shards})", self.expr(of, None)),
         }
     }
 }

@@ -176,6 +176,14 @@ impl<const N: usize> Bound for AtMost<N> {
     const MAX: usize = N;
 }
 
+/// Encodings of one byte more.
+#[derive(Debug)]
+pub(crate) struct OneMore<B>(PhantomData<B>);
+
+impl<B: Bound> Bound for OneMore<B> {
+    const MAX: usize = B::MAX.saturating_add(1);
+}
+
 /// Encodings of any length.
 pub(crate) type Any = AtMost<UNBOUNDED>;
 

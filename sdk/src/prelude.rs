@@ -7,6 +7,6 @@ pub use alloc::vec::Vec;
 
 pub use crate::{
     Address, CallError, Contract, ContractError, Counter, Event, Hash, Immutable, Item, Map,
-    Revert, Value, access, caller, contract, emit, ensure, error, event, hash, height, interface,
-    log, revert, this, time_ms,
+    Revert, Sharded, Value, access, caller, contract, emit, ensure, error, event, hash, height,
+    interface, log, revert, this, time_ms,
 };

@@ -8,12 +8,14 @@ mod immutable;
 mod item;
 mod key;
 mod map;
+mod sharded;
 
 pub use counter::{Counter, CounterValue};
 pub use immutable::Immutable;
 pub use item::Item;
 pub use key::AsKey;
 pub use map::Map;
+pub use sharded::Sharded;
 
 use kempe_abi::AbiType;
 

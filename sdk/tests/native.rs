@@ -157,6 +157,67 @@ mod user {
     use UsersClient as UserClient;
 }
 
+mod arcade {
+    use super::*;
+
+    /// Sharded counters: one, and one for each key.
+    #[contract]
+    pub struct Arcade {
+        plays: Sharded<Counter<u64>, 16>,
+        votes: Map<(u8, String), Sharded<Counter<u8>, 3>>,
+        seen: Item<u64>,
+    }
+
+    #[contract]
+    impl Arcade {
+        #[access(add(plays[caller]))]
+        pub fn play(&mut self, amount: u64) {
+            self.plays.add(caller(), amount);
+        }
+
+        #[access(write(plays[of]))]
+        pub fn play_and_look(&mut self, of: Address) -> u64 {
+            self.plays.add(of, 1);
+            self.plays.part(of)
+        }
+
+        #[access(read(plays))]
+        pub fn plays(&self) -> u64 {
+            self.plays.get()
+        }
+
+        #[access(start(plays), write(seen))]
+        pub fn yesterday(&mut self) -> u64 {
+            self.seen.put(self.plays.at_start());
+            self.plays.at_start()
+        }
+
+        #[access(write(plays))]
+        pub fn set_plays(&mut self, count: u64) {
+            self.plays.put(count);
+        }
+
+        #[access(each(voters, add(votes[list, name][element])))]
+        pub fn vote(&mut self, list: u8, name: String, voters: Vec<Address>) {
+            for voter in &voters {
+                self.votes.add((list, name.clone()), *voter, 100);
+            }
+        }
+
+        #[access(read(votes[(list, name)]))]
+        pub fn votes(&self, list: u8, name: String) -> u8 {
+            self.votes.get((list, name))
+        }
+
+        /// Declares another's shard.
+        #[access(add(plays[other]))]
+        pub fn cheat(&mut self, other: Address) {
+            self.plays.add(caller(), 1);
+        }
+    }
+}
+
+use arcade::Arcade;
 use user::User;
 use vault::{Vault, VaultError};
 
@@ -267,6 +328,59 @@ fn lists_of_keys_and_literals_are_derived() {
     ]);
     report.assert_ok().assert_batches(&[&[0], &[1]]);
     assert_eq!(s.chain.cell::<Hash, _>(&s.vault, "names", ("fixed", true)), Some(Hash([1; 32])));
+}
+
+/// Addresses of each of `n` shards, in order.
+fn one_of_each_shard(chain: &mut TestChain, n: u8) -> Vec<Address> {
+    let mut found = std::collections::BTreeMap::new();
+    for at in 0.. {
+        let account = chain.account(&format!("account {at}"));
+        found.entry(account.shard(n)).or_insert(account);
+        if found.len() == usize::from(n) {
+            break;
+        }
+    }
+    found.into_values().collect()
+}
+
+#[test]
+fn shards_meet_only_in_the_total() {
+    let mut chain = TestChain::native();
+    let all = one_of_each_shard(&mut chain, 16);
+    let arcade = chain.deploy::<Arcade>(all[0], ());
+    chain.send(all[15], &arcade, "set_plays", (40u64,)).assert_ok();
+    let mut block: Vec<_> = all.iter().map(|who| arcade.tx(*who, "play", (1u64,))).collect();
+    block.push(arcade.tx(all[3], "play_and_look", (all[7],)));
+    block.push(arcade.tx(all[4], "yesterday", ()));
+    block.push(arcade.tx(all[5], "plays", ()));
+    let report = chain.block(block);
+    let together: Vec<usize> = (0..16).chain([17]).collect();
+    report.assert_ok().assert_batches(&[&together, &[16], &[18]]);
+    assert_eq!(report.receipts[16].value::<u64>(), 2);
+    assert_eq!(report.receipts[17].value::<u64>(), 40);
+    assert_eq!(report.receipts[18].value::<u64>(), 57);
+    // The total that is set replaces what every shard held.
+    chain.send(all[0], &arcade, "set_plays", (7u64,)).assert_ok();
+    assert_eq!(chain.view::<u64>(&arcade, "plays", ()), 7);
+    chain.send(all[0], &arcade, "cheat", (all[0],)).assert_ok();
+    chain.send(all[0], &arcade, "cheat", (all[1],)).assert_trap(TrapKind::UndeclaredAccess);
+}
+
+#[test]
+fn a_total_that_leaves_its_range_is_told_and_changes_nothing() {
+    let mut chain = TestChain::native();
+    let all = one_of_each_shard(&mut chain, 3);
+    let arcade = chain.deploy::<Arcade>(all[0], ());
+    let name = || "Ada".to_string();
+    chain.send(all[0], &arcade, "vote", (1u8, name(), vec![all[2], all[1]])).assert_ok();
+    assert_eq!(chain.view::<u8>(&arcade, "votes", (1u8, name())), 200);
+    assert_eq!(chain.view::<u8>(&arcade, "votes", (1u8, "Bea".to_string())), 0);
+    chain.send(all[0], &arcade, "vote", (1u8, name(), vec![all[0]])).assert_ok();
+    let receipt = chain.view_as(all[0], &arcade, "votes", (1u8, name()));
+    receipt.assert_trap(TrapKind::Panic);
+    let voters = vec![all[0], all[0]];
+    let receipt = chain.send(all[0], &arcade, "vote", (1u8, name(), voters));
+    receipt.assert_trap(TrapKind::CounterOutOfBounds);
 }
 
 #[test]

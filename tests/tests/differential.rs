@@ -109,8 +109,12 @@ impl What {
                 let (this, other) = (contracts.chaos[*which], contracts.chaos[1 - *which]);
                 match *method {
                     "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
-                    "remove" | "show" | "soil_and_panic" => call(this, method, a),
-                    "copy" | "recall" | "add" | "sub" | "follow" => call(this, method, &(*a, *b)),
+                    "remove" | "show" | "part" | "total" | "soil_and_panic" => {
+                        call(this, method, a)
+                    }
+                    "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "follow" => {
+                        call(this, method, &(*a, *b))
+                    }
                     "juggle" => call(this, method, &(other, *a)),
                     "spread" => call(this, method, &(vec![*a, *b], 5u64)),
                     "forgive" => call(this, method, &(other, *a, u64::from(*b))),
@@ -139,6 +143,10 @@ const CHAOS_METHODS: &[&str] = &[
     "recall",
     "add",
     "sub",
+    "deal",
+    "part",
+    "total",
+    "gather",
     "follow",
     "spread",
     "juggle",

@@ -144,6 +144,9 @@ pub enum Expr {
     Tuple(Vec<Self>),
     /// An argument that is not known before the call runs; no key may depend on it.
     Open,
+    /// The number of an address's shard among so many, a `u8`: see [`Address::shard`](crate::Address::shard).
+    /// Decoding refuses none.
+    Shard(Box<Self>, u8),
 }
 
 /// How deep [`Clause::Each`] may be nested. Ours to choose.
@@ -210,6 +213,13 @@ impl Expr {
             7 => Self::Hash(read_list(reader, |reader| Self::read(reader, depth))?),
             8 => Self::Tuple(read_list(reader, |reader| Self::read(reader, depth))?),
             9 => Self::Open,
+            10 => {
+                let of = Self::read(reader, depth)?;
+                match u8::deserialize_reader(reader)? {
+                    0 => return Err(invalid("a shard of none")),
+                    shards => Self::Shard(Box::new(of), shards),
+                }
+            }
             _ => return Err(invalid("an unknown expression")),
         })
     }

@@ -78,6 +78,30 @@ bytes32! {
     Address
 }
 
+impl Address {
+    /// Which of `shards` shards is this address's: its first eight bytes, least significant first,
+    /// modulo `shards`. `None` if there are no shards.
+    ///
+    /// Keys and hashes are spread evenly, so shards are. Whoever searches for addresses of one shard
+    /// finds them; that makes them wait for each other and changes no total.
+    ///
+    /// ```
+    /// # use kempe_abi::Address;
+    /// assert_eq!(Address([7; 32]).shard(16), Some(7));
+    /// assert_eq!(Address([7; 32]).shard(0), None);
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn shard(&self, shards: u8) -> Option<u8> {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        #[allow(clippy::cast_possible_truncation, reason = "less than `shards`, which is a u8")]
+        match u64::from_le_bytes([a, b, c, d, e, f, g, h]).checked_rem(shards as u64) {
+            Some(shard) => Some(shard as u8),
+            None => None,
+        }
+    }
+}
+
 bytes32! {
     /// A 32-byte hash, written as `0x` and 64 hexadecimal digits.
     Hash

@@ -144,4 +144,5 @@ pub enum ExprDef {
     Hash(&'static [Self]),
     Tuple(&'static [Self]),
     Open,
+    Shard(&'static Self, u8),
 }

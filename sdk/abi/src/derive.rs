@@ -343,6 +343,15 @@ impl Walk<'_> {
             }
             Expr::Tuple(parts) => (self.concat(frame, parts, element)?, None),
             Expr::Open => (None, None),
+            Expr::Shard(of, shards) => {
+                let Some(value) = self.eval(frame, of, element)?.0 else {
+                    return Ok((None, None));
+                };
+                let address = value.as_ref().try_into().ok().map(Address);
+                let shard = address.and_then(|address| address.shard(*shards));
+                let shard = shard.ok_or_else(|| frame.inconsistent("a shard of no address"))?;
+                (Some(Cow::Owned(alloc::vec![shard])), None)
+            }
         })
     }
 }

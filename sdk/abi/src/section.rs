@@ -261,6 +261,11 @@ impl<const N: usize> Writer<N> {
                 self.exprs(parts);
             }
             ExprDef::Open => self.u8(9),
+            ExprDef::Shard(of, shards) => {
+                self.u8(10);
+                self.expr(of);
+                self.u8(*shards);
+            }
         }
     }
 

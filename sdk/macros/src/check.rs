@@ -154,7 +154,7 @@ fn check_use(
     if method.is_dynamic() || of_field.clone().any(|clause| clause.kind.permits(used.touch)) {
         return Ok(());
     }
-    let (word, cell) = (used.touch.word(), field.cell_text());
+    let (word, cell) = (used.touch.word(), field.cell_text(used.touch));
     Err(match of_field.peek() {
         None if used.touch == Touch::Start => text::error(
             used.span,
@@ -202,7 +202,7 @@ fn idle(
         .iter()
         .filter(|r| r.used.field == clause.field && (r.used.touch == Touch::Start) == start)
         .peekable();
-    let (kind, cell) = (clause.kind.word(), field.cell_text());
+    let (kind, cell) = (clause.kind.word(), field.cell_text(clause.kind));
     let note = match uses.peek().map(|reached| reached.used.touch) {
         None => format!(
             "`{}` declares `{kind}({cell})`, but never touches `{}`",

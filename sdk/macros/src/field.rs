@@ -3,7 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Fields, GenericArgument, Ident, ItemStruct, PathArguments, Type};
+use syn::{
+    Expr, Fields, GenericArgument, Ident, ItemStruct, Lit, PathArguments, PathSegment, Type,
+};
 
 use crate::text;
 
@@ -14,6 +16,8 @@ pub(crate) enum Cell {
     Map,
     Counter,
     CounterMap,
+    Sharded,
+    ShardedMap,
     Immutable,
 }
 
@@ -51,7 +55,10 @@ impl Cell {
     /// How a method of the storage type touches the field; `None` if it has no such method.
     pub(crate) fn touch(self, method: &str) -> Option<Touch> {
         Some(match (self, method) {
-            (Self::Item | Self::Map | Self::Counter | Self::CounterMap, "at_start") => Touch::Start,
+            (Self::Immutable, "get") => Touch::Constant,
+            (Self::Immutable, "set") => Touch::Set,
+            (Self::Immutable, _) => return None,
+            (_, "at_start") => Touch::Start,
             (Self::Item, "get" | "exists") => Touch::Read,
             (Self::Item, "put" | "remove" | "update" | "take") => Touch::Write,
             (Self::Map, "get" | "try_get" | "contains") => Touch::Read,
@@ -59,8 +66,9 @@ impl Cell {
             (Self::Counter | Self::CounterMap, "get") => Touch::Read,
             (Self::Counter | Self::CounterMap, "add" | "sub") => Touch::Add,
             (Self::Counter | Self::CounterMap, "put") => Touch::Write,
-            (Self::Immutable, "get") => Touch::Constant,
-            (Self::Immutable, "set") => Touch::Set,
+            (Self::Sharded | Self::ShardedMap, "get" | "part") => Touch::Read,
+            (Self::Sharded | Self::ShardedMap, "add") => Touch::Add,
+            (Self::Sharded | Self::ShardedMap, "put") => Touch::Write,
             _ => return None,
         })
     }
@@ -73,6 +81,7 @@ impl Cell {
                 "`get`, `try_get`, `contains`, `at_start`, `put`, `update`, `take`, `remove`"
             }
             Self::Counter | Self::CounterMap => "`get`, `at_start`, `add`, `sub`, `put`",
+            Self::Sharded | Self::ShardedMap => "`get`, `part`, `at_start`, `add`, `put`",
             Self::Immutable => "`get`, `set`",
         }
     }
@@ -85,6 +94,8 @@ pub(crate) struct Field {
     pub(crate) cell: Cell,
     pub(crate) keys: Vec<Type>,
     pub(crate) value: Type,
+    /// How many shards each cell has; 1 for a field that is not sharded.
+    pub(crate) shards: u8,
 }
 
 impl Field {
@@ -99,7 +110,7 @@ impl Field {
     /// The storage type, with the tag of the field.
     pub(crate) fn storage(&self, tag: &TokenStream) -> TokenStream {
         let (key, value) = (self.key(), &self.value);
-        let span = value.span();
+        let (span, shards) = (value.span(), self.shards);
         match self.cell {
             Cell::Item => quote_spanned! { span=> ::kempe_sdk::Item<#value, #tag> },
             Cell::Map => quote_spanned! { span=> ::kempe_sdk::Map<#key, #value, #tag> },
@@ -107,13 +118,26 @@ impl Field {
             Cell::CounterMap => {
                 quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Counter<#value>, #tag> }
             }
+            Cell::Sharded => {
+                quote_spanned! { span=> ::kempe_sdk::Sharded<::kempe_sdk::Counter<#value>, #shards, #tag> }
+            }
+            Cell::ShardedMap => {
+                let value = quote_spanned! { span=> ::kempe_sdk::Sharded<::kempe_sdk::Counter<#value>, #shards> };
+                quote_spanned! { span=> ::kempe_sdk::Map<#key, #value, #tag> }
+            }
             Cell::Immutable => quote_spanned! { span=> ::kempe_sdk::Immutable<#value, #tag> },
         }
     }
 
     /// `supply`, or `balances[...]`, as a clause names it.
-    pub(crate) fn cell_text(&self) -> String {
-        if self.keys.is_empty() { self.name.to_string() } else { format!("{}[...]", self.name) }
+    pub(crate) fn cell_text(&self, touch: Touch) -> String {
+        let one_shard = self.is_sharded() && touch == Touch::Add;
+        let keys = !self.keys.is_empty() || one_shard;
+        if keys { format!("{}[...]", self.name) } else { self.name.to_string() }
+    }
+
+    pub(crate) fn is_sharded(&self) -> bool {
+        matches!(self.cell, Cell::Sharded | Cell::ShardedMap)
     }
 
     pub(crate) fn is_immutable(&self) -> bool {
@@ -125,9 +149,14 @@ impl Field {
         let (name, doc, value, keys) = (self.name.to_string(), &self.doc, &self.value, &self.keys);
         let cell = match self.cell {
             Cell::Item | Cell::Map => quote! { Value },
-            Cell::Counter | Cell::CounterMap => quote! { Counter },
+            Cell::Counter | Cell::CounterMap | Cell::Sharded | Cell::ShardedMap => {
+                quote! { Counter }
+            }
             Cell::Immutable => quote! { Immutable },
         };
+        // The number of the shard is the last key.
+        let shard = self.is_sharded().then(|| quote! { u8 });
+        let keys = keys.iter().map(|key| quote! { #key }).chain(shard);
         quote! {
             ::kempe_sdk::abi::def::FieldDef {
                 name: #name,
@@ -142,6 +171,9 @@ impl Field {
 
 /// The most fields of a contract: the number of a field is one byte.
 const FIELDS_MAX: usize = 256;
+
+/// The most shards of a cell: each is an entry in the list of whoever reads the total. Ours to choose.
+const SHARDS_MAX: u8 = 64;
 
 /// The storage fields of the contract's struct.
 pub(crate) fn read_all(item: &ItemStruct) -> syn::Result<Vec<Field>> {
@@ -176,7 +208,13 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
         ));
     }
     let (mut keys, mut cell, mut value) = (Vec::new(), Cell::Item, field.ty.clone());
+    let mut shards = 1;
     loop {
+        if let Some((inner, n)) = sharded(&value)? {
+            cell = if keys.is_empty() { Cell::Sharded } else { Cell::ShardedMap };
+            (value, shards) = (inner, n);
+            break;
+        }
         let (word, args) = generic(&value).ok_or_else(|| not_storage(&value))?;
         match (&*word.to_string(), &*args, keys.is_empty()) {
             ("Map", [key, inner], _) => {
@@ -186,7 +224,9 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
                 }
                 cell = Cell::Map;
                 value = inner.clone();
-                if !generic(&value).is_some_and(|(word, _)| word == "Map" || word == "Counter") {
+                let is_cell =
+                    |word: &Ident| word == "Map" || word == "Counter" || word == "Sharded";
+                if !last_segment(&value).is_some_and(|last| is_cell(&last.ident)) {
                     break;
                 }
             }
@@ -207,21 +247,57 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
             _ => return Err(not_storage(&field.ty)),
         }
     }
-    Ok(Field { name, doc: text::doc(&field.attrs), cell, keys, value })
+    Ok(Field { name, doc: text::doc(&field.attrs), cell, keys, value, shards })
 }
 
 fn not_storage(ty: &Type) -> syn::Error {
     text::error(
         ty.span(),
         "a field of a contract is a storage type",
-        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>` or `Immutable<T>`",
+        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>` or `Immutable<T>`",
     )
+}
+
+/// The type of the count and the number of shards of `Sharded<Counter<T>, N>`.
+fn sharded(ty: &Type) -> syn::Result<Option<(Type, u8)>> {
+    let Some(last) = last_segment(ty).filter(|last| last.ident == "Sharded") else {
+        return Ok(None);
+    };
+    let wrong = || {
+        text::error(
+            ty.span(),
+            &format!(
+                "a sharded cell is a counter in 2 to {SHARDS_MAX} shards, whose number is a literal"
+            ),
+            "write `Sharded<Counter<u64>, 16>`",
+        )
+    };
+    let PathArguments::AngleBracketed(args) = &last.arguments else { return Err(wrong()) };
+    let args: Vec<&GenericArgument> = args.args.iter().collect();
+    let [GenericArgument::Type(counter), GenericArgument::Const(Expr::Lit(shards))] = &*args else {
+        return Err(wrong());
+    };
+    let shards = match &shards.lit {
+        Lit::Int(shards) => shards.base10_parse().ok().filter(|n| (2..=SHARDS_MAX).contains(n)),
+        _ => None,
+    };
+    match (generic(counter), shards) {
+        (Some((word, args)), Some(shards)) if word == "Counter" => match &*args {
+            [value] => Ok(Some((value.clone(), shards))),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    let Type::Path(path) = ty else { return None };
+    path.path.segments.last()
 }
 
 /// The name and the type arguments of `Name<A, B>`.
 fn generic(ty: &Type) -> Option<(Ident, Vec<Type>)> {
-    let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last()?;
+    let last = last_segment(ty)?;
     let PathArguments::AngleBracketed(args) = &last.arguments else { return None };
     let types = args.args.iter().map(|arg| match arg {
         GenericArgument::Type(ty) => Some(ty.clone()),

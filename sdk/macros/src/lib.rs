@@ -23,7 +23,7 @@ use proc_macro::TokenStream;
 
 /// Marks the struct of a contract, and the `impl` with its methods.
 ///
-/// On the struct: every field is a storage cell (`Item`, `Map`, `Counter`, `Immutable`). On the
+/// On the struct: every field is a storage cell (`Item`, `Map`, `Counter`, `Sharded`, `Immutable`). On the
 /// `impl`: every `pub fn` with `self` is a method that can be called; its `#[access(...)]` is checked
 /// against what its body, and the private helpers it calls, touch. The struct comes first, in the
 /// same module.

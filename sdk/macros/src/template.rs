@@ -54,28 +54,54 @@ impl Resolver<'_> {
         clauses
             .iter()
             .filter_map(|clause| {
-                let def = self.clause(clause);
-                self.errors.note(def)
+                let defs = self.clause(clause);
+                self.errors.note(defs)
             })
+            .flatten()
             .collect()
     }
 
-    fn clause(&mut self, clause: &Clause) -> syn::Result<TokenStream> {
-        let def = match clause {
-            Clause::Touch { kind, field, key } => {
-                let index = self.cell(field, key)?;
-                let parts = self.exprs(key)?;
-                self.check_key(index, &parts, field)?;
-                let index = byte(index);
-                let defs = parts.iter().map(|part| &part.def);
-                let key = quote! { field: #index, key: &[#(#defs),*] };
-                if *kind == Touch::Start {
-                    quote! { Start { #key } }
-                } else {
-                    let kind = format_ident!("{}", capitalized(kind.word()));
-                    quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, #key } }
-                }
+    /// A cell, or all shards of one.
+    fn touch(&mut self, kind: Touch, name: &Ident, key: &[Expr]) -> syn::Result<Vec<TokenStream>> {
+        let index = self.cell(name, key)?;
+        let parts = self.exprs(key)?;
+        let field = &self.fields[index];
+        let whole = field.is_sharded() && parts.len() == field.keys.len();
+        if field.is_sharded() {
+            self.check_sharded(kind, index, &parts, name)?;
+        } else {
+            self.check_key(index, &parts, name)?;
+        }
+        let (shards, index) = (field.shards, byte(index));
+        let def = |key: &[TokenStream]| {
+            let key = quote! { field: #index, key: &[#(#key),*] };
+            if kind == Touch::Start {
+                clause_def(&quote! { Start { #key } })
+            } else {
+                let kind = format_ident!("{}", capitalized(kind.word()));
+                clause_def(&quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, #key } })
             }
+        };
+        let mut key: Vec<TokenStream> = parts.into_iter().map(|part| part.def).collect();
+        if whole {
+            return Ok((0..shards)
+                .map(|shard| {
+                    let shard = expr_def(&quote! { Literal(&[#shard]) });
+                    def(&[&*key, &[shard]].concat())
+                })
+                .collect());
+        }
+        if shards > 1
+            && let Some(by) = key.last_mut()
+        {
+            *by = expr_def(&quote! { Shard(&#by, #shards) });
+        }
+        Ok(vec![def(&key)])
+    }
+
+    fn clause(&mut self, clause: &Clause) -> syn::Result<Vec<TokenStream>> {
+        let def = match clause {
+            Clause::Touch { kind, field, key } => return self.touch(*kind, field, key),
             Clause::Call { callee, method, args } => {
                 let span = callee.span();
                 let callee = self.expr(callee)?;
@@ -104,7 +130,7 @@ impl Resolver<'_> {
             }
             Clause::Dynamic => quote! { Dynamic },
         };
-        Ok(quote! { ::kempe_sdk::abi::def::ClauseDef::#def })
+        Ok(vec![clause_def(&def)])
     }
 
     /// The number of the field, if a clause may name it with this key.
@@ -129,7 +155,7 @@ impl Resolver<'_> {
                 &format!("`{name}` is one cell, it has no keys"),
                 &format!("write `{name}`"),
             )),
-            (Cell::Map | Cell::CounterMap, true) => Err(text::error(
+            (Cell::Map | Cell::CounterMap | Cell::ShardedMap, true) => Err(text::error(
                 name.span(),
                 &format!("`{name}` is a map: the clause must say which keys"),
                 &format!(
@@ -267,6 +293,47 @@ impl Resolver<'_> {
         Ok(())
     }
 
+    /// The keys of a sharded cell, and behind them the address whose shard it is, if it is only one.
+    fn check_sharded(
+        &mut self,
+        kind: Touch,
+        index: usize,
+        parts: &[Resolved],
+        at: &Ident,
+    ) -> syn::Result<()> {
+        let field = &self.fields[index];
+        let (keys, whole) = (field.keys.len(), parts.len() == field.keys.len());
+        let fits = match kind {
+            Touch::Add => parts.len() == keys + 1,
+            Touch::Start => whole,
+            _ => whole || parts.len() == keys + 1,
+        };
+        if !fits {
+            let (name, key) = (&field.name, if keys == 0 { "" } else { "[key]" });
+            return Err(text::error(
+                at.span(),
+                &format!(
+                    "`{name}` is sharded: this names neither a shard that is added to nor the total"
+                ),
+                &format!(
+                    "write `add({name}{key}[caller])`, or the address whose shard it is; \
+                     `read({name}{key})` is of all shards"
+                ),
+            ));
+        }
+        let Some(rust) = tuple(parts) else {
+            return Err(text::error(
+                at.span(),
+                "a key cannot be open",
+                "`_` is only for arguments in `calls(...)`",
+            ));
+        };
+        let keys = &field.keys;
+        let by = (!whole).then(|| quote! { ::kempe_sdk::Address, });
+        self.check(quote! { (#(#keys,)* #by) }, &rust);
+        Ok(())
+    }
+
     /// Adds a function in which `rust` must have the type `ty`.
     fn check(&mut self, ty: TokenStream, rust: &TokenStream) {
         let name = format_ident!("{}_{}", self.method.name, self.template.checks.len());
@@ -303,6 +370,10 @@ impl Resolver<'_> {
 /// token comes from.
 fn local(name: &Ident) -> Ident {
     Ident::new(&name.to_string(), name.span().resolved_at(proc_macro2::Span::call_site()))
+}
+
+fn clause_def(def: &TokenStream) -> TokenStream {
+    quote! { ::kempe_sdk::abi::def::ClauseDef::#def }
 }
 
 fn expr_def(def: &TokenStream) -> TokenStream {

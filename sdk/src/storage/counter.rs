@@ -58,6 +58,8 @@ impl<T: CounterValue, F: FieldTag> Counter<T, F> {
 /// The types of counters: `u8`, `u16`, `u32`, `u64`, `u128`.
 pub trait CounterValue: AbiType + Copy + Default {
     #[doc(hidden)]
+    fn plus(self, other: Self) -> Option<Self>;
+    #[doc(hidden)]
     fn add_to<F: FieldTag>(self, key: &[u8]);
     #[doc(hidden)]
     fn sub_from<F: FieldTag>(self, key: &[u8]);
@@ -66,6 +68,11 @@ pub trait CounterValue: AbiType + Copy + Default {
 macro_rules! counter_values {
     ($($int:ty)*) => {
         $(impl CounterValue for $int {
+            #[inline(always)]
+            fn plus(self, other: Self) -> Option<Self> {
+                self.checked_add(other)
+            }
+
             #[inline(always)]
             fn add_to<F: FieldTag>(self, key: &[u8]) {
                 host::add::<F>(key, i128::from(self));
@@ -82,6 +89,11 @@ macro_rules! counter_values {
 counter_values! { u8 u16 u32 u64 }
 
 impl CounterValue for u128 {
+    #[inline(always)]
+    fn plus(self, other: Self) -> Option<Self> {
+        self.checked_add(other)
+    }
+
     #[inline(always)]
     fn add_to<F: FieldTag>(self, key: &[u8]) {
         host::add::<F>(key, delta(self));

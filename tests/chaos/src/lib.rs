@@ -21,6 +21,8 @@ pub struct Chaos {
     cells: Map<u8, u64>,
     /// Small counters, so that their bounds are reached.
     sums: Map<u8, Counter<u8>>,
+    /// Small counters in shards, so that a shard's bounds are reached, and the total's.
+    parts: Map<u8, Sharded<Counter<u8>, 4>>,
 }
 
 /// What the contract refuses with.
@@ -118,6 +120,34 @@ impl Chaos {
         let sum = self.sums.get(slot);
         self.cells.put(slot, u64::from(sum));
         sum
+    }
+
+    /// Adds to the caller's shard.
+    #[access(add(parts[slot][caller]))]
+    pub fn deal(&mut self, slot: u8, amount: u8) {
+        self.parts.add(slot, caller(), amount);
+    }
+
+    /// Copies what the caller's shard holds to a cell.
+    #[access(read(parts[slot][caller]), write(cells[slot]))]
+    pub fn part(&mut self, slot: u8) -> u8 {
+        let part = self.parts.part(slot, caller());
+        self.cells.put(slot, u64::from(part));
+        part
+    }
+
+    /// Copies the total of all shards to a cell; fails where it leaves its range.
+    #[access(read(parts[slot]), write(cells[slot]))]
+    pub fn total(&mut self, slot: u8) -> u8 {
+        let total = self.parts.get(slot);
+        self.cells.put(slot, u64::from(total));
+        total
+    }
+
+    /// Sets the total of all shards.
+    #[access(write(parts[slot]))]
+    pub fn gather(&mut self, slot: u8, total: u8) {
+        self.parts.put(slot, total);
     }
 
     /// Writes, and then refuses.

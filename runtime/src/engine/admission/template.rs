@@ -196,7 +196,7 @@ fn expr(abi: &Abi, method: &Method, of: &Expr, each: bool) -> Result<(), &'stati
             Err("takes the value of a field that is not an immutable")
         }
         Expr::Element if !each => Err("names an element outside of `each`"),
-        Expr::Member(inner, _) => expr(abi, method, inner, each),
+        Expr::Member(inner, _) | Expr::Shard(inner, _) => expr(abi, method, inner, each),
         Expr::Hash(parts) | Expr::Tuple(parts) => {
             parts.iter().try_for_each(|part| expr(abi, method, part, each))
         }
