@@ -68,6 +68,8 @@ fn field_line(field: &Field) -> String {
         CellKind::Value => "",
         CellKind::Counter => "counter ",
         CellKind::Immutable => "immutable ",
+        CellKind::Maximum => "maximum ",
+        CellKind::Minimum => "minimum ",
     };
     let keys = field.keys.iter().map(|key| format!("[{key}]")).collect::<String>();
     format!("{kind}{}{keys}: {}", printable(&field.name), printable(&field.value.to_string()))
@@ -122,14 +124,14 @@ struct View<'a> {
 impl View<'_> {
     fn lines(&self, clauses: &[Clause]) -> Vec<String> {
         let mut lines = Vec::new();
-        for kind in [AccessKind::Read, AccessKind::Add, AccessKind::Write] {
+        for word in ["read", "add", "max", "min", "write"] {
             let cells = clauses.iter().filter_map(|clause| match clause {
-                Clause::Touch { kind: found, field, key } if *found == kind => {
+                Clause::Touch { kind, field, key } if self.word(*kind, *field) == word => {
                     Some(self.cell(*field, key))
                 }
                 _ => None,
             });
-            lines.extend(joined(kind.word(), cells));
+            lines.extend(joined(word, cells));
         }
         let starts = clauses.iter().filter_map(|clause| match clause {
             Clause::Start { field, key } => Some(self.cell(*field, key)),
@@ -155,6 +157,11 @@ impl View<'_> {
             }
         }
         lines
+    }
+
+    fn word(&self, kind: AccessKind, field: u8) -> &'static str {
+        let field = self.abi.fields.get(usize::from(field));
+        field.map_or(CellKind::Value, |field| field.cell).word(kind)
     }
 
     fn cell(&self, field: u8, key: &[Expr]) -> String {

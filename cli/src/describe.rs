@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use kempe_abi::{AccessKind, Address, Expr, Method, MethodId, Outcome, Type, size_of_value};
+use kempe_abi::{
+    AccessKind, Address, CellKind, Expr, Method, MethodId, Outcome, Type, size_of_value,
+};
 use kempe_runtime::chain::Chain;
 use kempe_runtime::engine::Contract;
 use kempe_runtime::types::{
@@ -103,6 +105,15 @@ impl<'a> Describer<'a> {
     #[must_use]
     pub fn names(&self) -> &'a Names {
         self.names
+    }
+
+    /// The word for touching a key so: `max` where a counter has `add`.
+    #[must_use]
+    pub fn word(&self, key: &StateKey, kind: AccessKind) -> &'static str {
+        let contract = if key.contract == SYSTEM { None } else { self.contract(&key.contract) };
+        let fields = contract.as_ref().map(|contract| &contract.abi().fields);
+        let field = fields.and_then(|fields| fields.get(usize::from(key.field)));
+        field.map_or(CellKind::Value, |field| field.cell).word(kind)
     }
 
     /// The contract at an address. One that cannot be loaded is described by its digits.
@@ -215,8 +226,8 @@ impl<'a> Describer<'a> {
         };
         UndeclaredView {
             key: self.key(&found.key),
-            wanted: found.wanted.word(),
-            declared: found.declared.map(AccessKind::word),
+            wanted: self.word(&found.key, found.wanted),
+            declared: found.declared.map(|kind| self.word(&found.key, kind)),
             clause: clause(),
         }
     }

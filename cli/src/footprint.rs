@@ -61,11 +61,11 @@ fn search(
     })
 }
 
-/// The words for the bits: `read, write`.
+/// The words for the bits: `read, write`; `word` has that of a kind.
 #[must_use]
-pub(crate) fn words(bits: u8) -> Vec<&'static str> {
+pub(crate) fn words(bits: u8, word: impl Fn(AccessKind) -> &'static str) -> Vec<&'static str> {
     let kinds = [AccessKind::Read, AccessKind::Add, AccessKind::Write];
-    kinds.into_iter().filter(|&kind| bits & 1 << kind as u8 != 0).map(AccessKind::word).collect()
+    kinds.into_iter().filter(|&kind| bits & 1 << kind as u8 != 0).map(word).collect()
 }
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
         }
         // A declared read cannot have been written, and an order cannot be exchanged.
         assert_eq!(recover(&list, &hash(&list, &[4, 0, 0, 0])), None);
-        assert_eq!(words(5), ["read", "write"]);
+        assert_eq!(words(5, AccessKind::word), ["read", "write"]);
     }
 
     #[test]

@@ -153,7 +153,7 @@ impl SimulationView {
     pub fn new(describer: &Describer<'_>, tx: &Transaction, simulation: &Simulation) -> Self {
         let accesses = |list: &[kempe_runtime::types::DeclaredAccess]| {
             let view = |entry: &kempe_runtime::types::DeclaredAccess| AccessView {
-                kind: entry.kind.word(),
+                kind: describer.word(&entry.key, entry.kind),
                 key: describer.key(&entry.key),
             };
             list.iter().map(view).collect()

@@ -14,7 +14,7 @@ mod run;
 mod session;
 
 pub use admission::{Admitted, Refusal, admit};
-pub(crate) use cell::{Cell, counter_add};
+pub(crate) use cell::{Accumulator, Cell};
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};
 pub(crate) use run::{Mode, Run, Worker};

@@ -34,6 +34,10 @@ pub trait FieldTag: 'static {
     fn remove(key: &[u8]);
     /// Adds to a counter.
     fn add(key: &[u8], low: i64, high: i64);
+    /// Raises a maximum.
+    fn max(key: &[u8], low: i64, high: i64);
+    /// Lowers a minimum.
+    fn min(key: &[u8], low: i64, high: i64);
 }
 
 /// Names a storage field.

@@ -35,7 +35,7 @@ macro_rules! log {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __field {
-    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal) => {
+    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal, $max:literal, $min:literal) => {
         pub struct $name;
 
         #[cfg(target_arch = "wasm32")]
@@ -52,6 +52,10 @@ macro_rules! __field {
                 safe fn remove(key: *const u8, key_len: usize);
                 #[link_name = $add]
                 safe fn add(key: *const u8, key_len: usize, low: i64, high: i64);
+                #[link_name = $max]
+                safe fn max(key: *const u8, key_len: usize, low: i64, high: i64);
+                #[link_name = $min]
+                safe fn min(key: *const u8, key_len: usize, low: i64, high: i64);
             }
 
             impl $crate::host::FieldTag for $name {
@@ -80,6 +84,16 @@ macro_rules! __field {
                 #[inline(always)]
                 fn add(key: &[u8], low: i64, high: i64) {
                     add(key.as_ptr(), key.len(), low, high);
+                }
+
+                #[inline(always)]
+                fn max(key: &[u8], low: i64, high: i64) {
+                    max(key.as_ptr(), key.len(), low, high);
+                }
+
+                #[inline(always)]
+                fn min(key: &[u8], low: i64, high: i64) {
+                    min(key.as_ptr(), key.len(), low, high);
                 }
             }
         };

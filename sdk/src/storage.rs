@@ -4,6 +4,7 @@
 //! field. A cell's key is the canonical encoding of its keys, its value that of the value.
 
 mod counter;
+mod extreme;
 mod immutable;
 mod item;
 mod key;
@@ -11,6 +12,7 @@ mod map;
 mod sharded;
 
 pub use counter::{Counter, CounterValue};
+pub use extreme::{Max, Min};
 pub use immutable::Immutable;
 pub use item::Item;
 pub use key::AsKey;

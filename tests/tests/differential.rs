@@ -109,12 +109,11 @@ impl What {
                 let (this, other) = (contracts.chaos[*which], contracts.chaos[1 - *which]);
                 match *method {
                     "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
-                    "remove" | "show" | "part" | "total" | "soil_and_panic" => {
+                    "remove" | "show" | "part" | "total" | "extremes" | "soil_and_panic" => {
                         call(this, method, a)
                     }
-                    "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "follow" => {
-                        call(this, method, &(*a, *b))
-                    }
+                    "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower"
+                    | "reset" | "surpass" | "follow" => call(this, method, &(*a, *b)),
                     "juggle" => call(this, method, &(other, *a)),
                     "spread" => call(this, method, &(vec![*a, *b], 5u64)),
                     "forgive" => call(this, method, &(other, *a, u64::from(*b))),
@@ -143,6 +142,11 @@ const CHAOS_METHODS: &[&str] = &[
     "recall",
     "add",
     "sub",
+    "raise",
+    "lower",
+    "reset",
+    "extremes",
+    "surpass",
     "deal",
     "part",
     "total",
@@ -158,6 +162,11 @@ const CHAOS_METHODS: &[&str] = &[
     "refuse",
     "spin",
     "nothing",
+];
+
+/// Those of the methods that touch what accumulates, and leave no list.
+const ACCUMULATING: &[&str] = &[
+    "add", "sub", "show", "raise", "lower", "reset", "extremes", "deal", "part", "total", "gather",
 ];
 
 fn what() -> impl Strategy<Value = What> {
@@ -213,7 +222,8 @@ fn block() -> impl Strategy<Value = Vec<Spec>> {
 }
 
 fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAccess> {
-    let dynamic = |what: &What| matches!(what, What::Chaos { method: "follow" | "juggle", .. });
+    let dynamic =
+        |what: &What| matches!(what, What::Chaos { method: "follow" | "juggle" | "surpass", .. });
     if !spec.actions.iter().any(dynamic) {
         return Vec::new();
     }
@@ -307,7 +317,11 @@ proptest! {
         mut blocks in proptest::collection::vec(block(), 20),
         gas in prop_oneof![Just(0_u64), Just(3_u64)],
     ) {
-        let is_listed = |what: &What| !matches!(what, What::Chaos { .. } | What::Deploy);
+        let is_listed = |what: &What| match what {
+            What::Chaos { method, .. } => ACCUMULATING.contains(method),
+            What::Deploy => false,
+            _ => true,
+        };
         for block in &mut blocks {
             block.retain(|spec| spec.actions.iter().all(is_listed));
         }

@@ -127,7 +127,7 @@ pub(super) fn rows(table: &AccessTable) -> Vec<RowView> {
     let view = |row: &kempe_runtime::engine::admission::AccessRow| RowView {
         method: row.method.clone(),
         field: row.field.clone(),
-        declared: row.declared.map(kempe_abi::AccessKind::word),
+        declared: row.declared_word(),
         declared_start: row.declared_start,
         reached: row.reached.clone(),
     };

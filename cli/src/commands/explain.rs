@@ -85,9 +85,11 @@ fn explain(session: &Session, record: &BlockRecord, index: usize) -> Result<Expl
         let kinds: Vec<_> = list.iter().map(|key| (key.hash, key.kind)).collect();
         let touched = footprint::recover(&kinds, &record.receipts[index].footprint);
         let entry = |(at, key): (usize, ListedKey<'_>)| EntryView {
-            kind: key.kind.word(),
+            kind: describer.word(&key.state_key(), key.kind),
             key: describer.key(&key.state_key()),
-            touched: touched.as_ref().map(|bits| footprint::words(bits[at])),
+            touched: touched.as_ref().map(|bits| {
+                footprint::words(bits[at], |kind| describer.word(&key.state_key(), kind))
+            }),
         };
         list.iter().enumerate().map(entry).collect()
     });
@@ -118,7 +120,8 @@ fn waits(
     };
     let kind_of = |place: u32, slot: u32| {
         let access = published.of(place).iter().find(|access| access.slot == slot);
-        access.map_or(AccessKind::Read, |access| access.kind).word()
+        let kind = access.map_or(AccessKind::Read, |access| access.kind);
+        describer.word(&interned.key(slot).state_key(), kind)
     };
     let view = |wait: kempe_runtime::scheduler::Wait| {
         let at = order[wait.tx as usize] as usize;

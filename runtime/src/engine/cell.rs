@@ -1,6 +1,6 @@
 //! The cells that a transaction works on: the entries of its list, with their values.
 
-use kempe_abi::{AccessKind, CellKind, TrapKind, Type};
+use kempe_abi::{AccessKind, Accumulate, TrapKind, Type};
 
 use super::contracts::Contract;
 use crate::access::Entry;
@@ -27,8 +27,8 @@ pub(crate) struct Cell {
     pub(crate) field: u8,
     /// What the list permits.
     pub(crate) kind: AccessKind,
-    /// The bytes of the counter that was added to.
-    pub(crate) width: u8,
+    /// How it was added to.
+    pub(crate) accumulator: Accumulator,
     /// What was done.
     pub(crate) touched: Touched,
     /// Whether `value` replaces the value in the state.
@@ -52,7 +52,7 @@ impl Cell {
             key_len,
             field,
             kind,
-            width: 16,
+            accumulator: Accumulator::BALANCE,
             touched: Touched::default(),
             dirty: false,
             recorded: false,
@@ -102,33 +102,68 @@ impl Touched {
     }
 }
 
-/// The bytes of a counter field's value.
-pub(crate) fn counter_width(contract: &Contract, field: u8) -> usize {
-    match contract.abi().fields.get(usize::from(field)).map(|field| (&field.cell, &field.value)) {
-        Some((CellKind::Counter, Type::U8)) => 1,
-        Some((CellKind::Counter, Type::U16)) => 2,
-        Some((CellKind::Counter, Type::U32)) => 4,
-        Some((CellKind::Counter, Type::U64)) => 8,
-        _ => 16,
-    }
-}
+/// How and in how many bytes something accumulates in a cell. One byte, because every cell has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Accumulator(u8);
 
-/// Adds to a counter of `width` bytes; an absent one is zero.
-///
-/// # Errors
-/// [`TrapKind::CounterOutOfBounds`] when the sum is negative or does not fit.
-pub(crate) fn counter_add(
-    value: Option<&[u8]>,
-    width: usize,
-    delta: i128,
-) -> Result<Bytes, TrapKind> {
-    let mut bytes = [0; 16];
-    if let Some(value) = value {
-        bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?.copy_from_slice(value);
+impl Accumulator {
+    /// The sum of an account's balance.
+    pub(crate) const BALANCE: Self = Self(16);
+
+    const MAX: u8 = 32;
+    const MIN: u8 = 64;
+
+    /// That of a contract's field.
+    pub(crate) fn of(contract: &Contract, field: u8) -> Self {
+        let Some(field) = contract.abi().fields.get(usize::from(field)) else {
+            return Self::BALANCE;
+        };
+        let width = match field.value {
+            Type::U8 => 1,
+            Type::U16 => 2,
+            Type::U32 => 4,
+            Type::U64 => 8,
+            _ => 16,
+        };
+        Self(match Accumulate::of(field.cell) {
+            Some(Accumulate::Sum) | None => width,
+            Some(Accumulate::Max) => width | Self::MAX,
+            Some(Accumulate::Min) => width | Self::MIN,
+        })
     }
-    let sum = u128::from_le_bytes(bytes)
-        .checked_add_signed(delta)
-        .filter(|sum| width == 16 || sum >> (8 * width) == 0)
-        .ok_or(TrapKind::CounterOutOfBounds)?;
-    Ok(Bytes::from_slice(&sum.to_le_bytes()[..width]))
+
+    pub(crate) fn how(self) -> Accumulate {
+        match self.0 & (Self::MAX | Self::MIN) {
+            0 => Accumulate::Sum,
+            Self::MAX => Accumulate::Max,
+            _ => Accumulate::Min,
+        }
+    }
+
+    fn width(self) -> usize {
+        usize::from(self.0 & 31)
+    }
+
+    /// The greatest value that the bytes hold.
+    pub(crate) fn max(self) -> u128 {
+        u128::MAX >> (128 - 8 * self.width())
+    }
+
+    /// What a cell holds after an amount.
+    ///
+    /// # Errors
+    /// [`TrapKind::CounterOutOfBounds`] when a sum is negative or does not fit.
+    pub(crate) fn apply(self, value: Option<&[u8]>, amount: i128) -> Result<Bytes, TrapKind> {
+        let mut bytes = [0; 16];
+        if let Some(value) = value {
+            bytes
+                .get_mut(..value.len())
+                .ok_or(TrapKind::CounterOutOfBounds)?
+                .copy_from_slice(value);
+        }
+        let value = value.map(|_| u128::from_le_bytes(bytes));
+        let left = self.how().apply(value, self.max(), amount);
+        let left = left.ok_or(TrapKind::CounterOutOfBounds)?;
+        Ok(Bytes::from_slice(&left.to_le_bytes()[..self.width()]))
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kempe_abi::host::INIT;
 use kempe_abi::{AccessKind, Address, MethodId, MethodKind, Outcome, TrapKind};
 
-use super::cell::counter_add;
+use super::cell::Accumulator;
 use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::contracts::Contract;
@@ -230,7 +230,7 @@ fn take_escrow(session: &mut Session, tx: &Transaction, escrow: u128) -> Result<
     }
     let delta = i128::try_from(escrow).map_err(|_| TrapKind::InsufficientBalance)?;
     let at = sender_cell(session, tx)?;
-    session.add(at, 16, -delta).map_err(|_| TrapKind::InsufficientBalance)
+    session.add(at, Accumulator::BALANCE, -delta).map_err(|_| TrapKind::InsufficientBalance)
 }
 
 /// The sender's balance while the escrow is held, to which a failed transaction returns.
@@ -257,15 +257,15 @@ fn pay(
     }
     let refund = i128::try_from(escrow - fee.min(escrow)).ok()?;
     let at = sender_cell(session, tx).ok()?;
-    let fee_only = counter_add(Some(&before), 16, refund).ok()?;
+    let fee_only = Accumulator::BALANCE.apply(Some(&before), refund).ok()?;
     let cell = &mut session.cells[at];
     let current = if outcome == Outcome::Ok { cell.value.take() } else { Some(before) };
-    cell.value = counter_add(current.as_deref(), 16, refund).ok();
+    cell.value = Accumulator::BALANCE.apply(current.as_deref(), refund).ok();
     cell.dirty = true;
     let collector = session.prices.collector;
     let paid = i128::try_from(fee).ok()?;
     let at = session.system_cell(system_field::BALANCE, &collector.0, AccessKind::Add).ok()?;
-    session.add(at, 16, paid).ok()?;
+    session.add(at, Accumulator::BALANCE, paid).ok()?;
     Some(fee_only)
 }
 
@@ -314,9 +314,9 @@ fn transfer(
 ) -> Result<(), TrapKind> {
     let delta = i128::try_from(amount).map_err(|_| TrapKind::InsufficientBalance)?;
     let from = sender_cell(session, tx)?;
-    session.add(from, 16, -delta).map_err(|_| TrapKind::InsufficientBalance)?;
+    session.add(from, Accumulator::BALANCE, -delta).map_err(|_| TrapKind::InsufficientBalance)?;
     let to = session.system_cell(system_field::BALANCE, &to.0, AccessKind::Add)?;
-    session.add(to, 16, delta)
+    session.add(to, Accumulator::BALANCE, delta)
 }
 
 /// Calls a method of a deployed contract; its result is in [`Session::callee_output`].

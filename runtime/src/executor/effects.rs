@@ -1,9 +1,9 @@
 //! What a transaction does to the state, from its cells.
 
-use kempe_abi::{Address, Outcome, TrapKind};
+use kempe_abi::{Accumulate, Address, Outcome, TrapKind};
 
 use crate::access::system_hash;
-use crate::engine::{Cell, counter_add};
+use crate::engine::{Accumulator, Cell};
 use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, system_field};
 
 /// What a transaction does to one key.
@@ -17,8 +17,8 @@ pub(super) struct Effect {
     pub(super) write: Option<Option<Bytes>>,
     /// What is added to whatever the value is when the transaction's turn comes.
     pub(super) added: i128,
-    /// The bytes of the counter that is added to.
-    width: u8,
+    /// How it is added to.
+    accumulator: Accumulator,
 }
 
 /// The effects of a transaction that ran, which takes the values out of its cells.
@@ -32,7 +32,7 @@ pub(super) fn effects_of(cells: &mut [Cell]) -> Vec<Effect> {
             hash: cell.hash,
             write: cell.dirty.then(|| cell.value.take()),
             added: cell.added.get(),
-            width: cell.width,
+            accumulator: cell.accumulator,
         })
         .collect()
 }
@@ -40,16 +40,19 @@ pub(super) fn effects_of(cells: &mut [Cell]) -> Vec<Effect> {
 /// Whether the additions of a cell fit what it holds: for a transaction that ran alone.
 pub(crate) fn fits(cell: &Cell) -> bool {
     let added = cell.added.get();
-    added == 0 || counter_add(cell.value.as_deref(), usize::from(cell.width), added).is_ok()
+    added == 0 || cell.accumulator.apply(cell.value.as_deref(), added).is_ok()
 }
 
 impl Effect {
+    /// Whether the order of its addition among others could show: sums have bounds.
+    pub(super) fn is_sum(&self) -> bool {
+        self.added != 0 && self.accumulator.how() == Accumulate::Sum
+    }
+
     /// The value that it leaves, where there is `current`.
     pub(super) fn value(&self, current: Option<&[u8]>) -> Result<Option<Bytes>, TrapKind> {
         match &self.write {
-            _ if self.added != 0 => {
-                counter_add(current, usize::from(self.width), self.added).map(Some)
-            }
+            _ if self.added != 0 => self.accumulator.apply(current, self.added).map(Some),
             Some(value) => Ok(value.as_deref().map(Bytes::from_slice)),
             None => Ok(current.map(Bytes::from_slice)),
         }
@@ -79,7 +82,7 @@ pub(super) fn fail_counter(
         if effect.hash == sender {
             // Whoever collects fees pays its own to itself.
             let own = if sender == collector { fee } else { 0 };
-            effect.write = Some(counter_add(Some(balance), 16, own).ok());
+            effect.write = Some(Accumulator::BALANCE.apply(Some(balance), own).ok());
             effect.added = 0;
             true
         } else if effect.hash == collector {

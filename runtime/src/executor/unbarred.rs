@@ -211,7 +211,7 @@ impl<'a> Unbarred<'a> {
     /// Applies the effects of a transaction that added something. False if the order could show.
     fn settle(&self, pending: &Pending) -> bool {
         let _held = lock(&self.additions);
-        for effect in pending.effects.iter().filter(|effect| effect.added != 0) {
+        for effect in pending.effects.iter().filter(|effect| effect.is_sum()) {
             let sign = if effect.added > 0 { 1 } else { 2 };
             let before = self.signs[effect.slot as usize].fetch_or(sign, Ordering::Relaxed);
             if before | sign == 3 {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::access::Clause;
+use crate::accumulate::Accumulate;
 use crate::address::MethodId;
 use crate::interface::Interface;
 use crate::section::{FORMAT_VERSION, TAG_CONTRACT, TAG_EVENT};
@@ -81,6 +82,10 @@ pub enum CellKind {
     Counter = 1,
     /// A value that is set once, at deployment.
     Immutable = 2,
+    /// An unsigned integer that is only raised, but by a write.
+    Maximum = 3,
+    /// An unsigned integer that is only lowered, but by a write.
+    Minimum = 4,
 }
 
 /// A method.
@@ -295,9 +300,9 @@ impl Abi {
         for field in &self.fields {
             let integer =
                 matches!(field.value, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::U128);
-            if field.cell == CellKind::Counter && !integer {
+            if Accumulate::of(field.cell).is_some() && !integer {
                 return fail(alloc::format!(
-                    "counter `{}` is not of an unsigned integer",
+                    "what accumulates in `{}` is not an unsigned integer",
                     field.name
                 ));
             }

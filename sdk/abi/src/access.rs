@@ -17,6 +17,10 @@ use crate::types::{invalid, read_list};
 /// | `Add` | conflict | commute | conflict |
 /// | `Write` | conflict | conflict | conflict |
 ///
+/// What adding does is up to the cell, see [`Accumulate`](crate::Accumulate): a counter's sum, a maximum
+/// or a minimum. A cell has one sort, so the table needs no row for each: where a clause says `max`, the
+/// list says `Add`, and `max` never meets `add` on one key.
+///
 /// What is read as it was before the block, [`Clause::Start`], commutes with all of these and is in no
 /// access list.
 ///
@@ -35,7 +39,7 @@ use crate::types::{invalid, read_list};
 pub enum AccessKind {
     /// Sees the value.
     Read = 0,
-    /// Adds to a bounded counter without seeing it. Adds commute.
+    /// Adds to what accumulates in the cell, without seeing it. Adds commute.
     Add = 1,
     /// May see, replace or remove the value. A declared write is a may-write.
     Write = 2,

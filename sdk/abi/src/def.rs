@@ -67,6 +67,10 @@ pub enum CellDef {
     Counter,
     /// Set once, at deployment.
     Immutable,
+    /// Raised.
+    Maximum,
+    /// Lowered.
+    Minimum,
 }
 
 /// A method. Becomes a [`Method`](crate::Method).

@@ -14,6 +14,7 @@
 //! | `put:F` | `(key, key_len, value, value_len)` | replaces the value; for an immutable only in `init` |
 //! | `remove:F` | `(key, key_len)` | removes the value |
 //! | `add:F` | `(key, key_len, low: i64, high: i64)` | adds a signed 128-bit number to a counter; its bounds are checked when the transaction ends |
+//! | `max:F`, `min:F` | `(key, key_len, low: i64, high: i64)` | raises a maximum or lowers a minimum to a 128-bit number, where that changes it; one that the field's type does not hold stops the transaction |
 //! | `input` | `(out)` | copies the arguments, `args_len` bytes |
 //! | `output` | `(ptr, len)` | sets the result |
 //! | `caller`, `this` | `(out)` | copies 32 bytes |

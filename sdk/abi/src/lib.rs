@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod abi;
 mod access;
+mod accumulate;
 mod address;
 pub mod def;
 pub mod derive;
@@ -28,6 +29,7 @@ pub use abi::{
     Abi, AbiError, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind, Param,
 };
 pub use access::{AccessKind, CLAUSE_DEPTH_MAX, Clause, EXPR_DEPTH_MAX, Expr};
+pub use accumulate::Accumulate;
 pub use address::{Address, Hash, MethodId, ParseHexError};
 pub use borsh;
 pub use borsh::{BorshDeserialize as Decode, BorshSerialize as Encode};

@@ -11,7 +11,7 @@ use crate::text;
 
 /// A clause as it is written; names are not resolved yet.
 pub(crate) enum Clause {
-    /// `read(cell)`, `write(cell)`, `add(cell)`, `start(cell)`.
+    /// `read(cell)`, `write(cell)`, `add(cell)`, `max(cell)`, `min(cell)`, `start(cell)`.
     Touch { kind: Touch, field: Ident, key: Vec<Expr> },
     /// `calls(callee.method(args))`.
     Call { callee: Expr, method: Ident, args: Vec<Expr> },
@@ -79,6 +79,8 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
         "read" => Touch::Read,
         "write" => Touch::Write,
         "add" => Touch::Add,
+        "max" => Touch::Max,
+        "min" => Touch::Min,
         "start" => Touch::Start,
         "dynamic" => {
             clauses.push(Clause::Dynamic);
@@ -96,7 +98,7 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
             return Ok(());
         }
         other => {
-            let words = ["read", "write", "add", "start", "calls", "each", "dynamic"];
+            let words = ["read", "write", "add", "max", "min", "start", "calls", "each", "dynamic"];
             let help = text::suggest(other, words.into_iter());
             let message = format!("`{other}` is not a clause of `#[access(...)]`");
             return Err(text::error(word.span(), &message, &help));

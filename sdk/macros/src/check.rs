@@ -134,7 +134,7 @@ fn check_use(
                 "an immutable is set in `init`; make it an `Item` if it changes",
             ));
         }
-        Touch::Read | Touch::Start | Touch::Add | Touch::Write => {}
+        Touch::Read | Touch::Start | Touch::Add | Touch::Max | Touch::Min | Touch::Write => {}
     }
     if method.role == Role::View && !matches!(used.touch, Touch::Read | Touch::Start) {
         return Err(text::error(

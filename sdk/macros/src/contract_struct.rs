@@ -56,7 +56,8 @@ pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
 /// field's number.
 fn tag_item(index: usize, name: &Ident) -> TokenStream {
     let import = |word: &str| format!("{word}:{index}");
-    let [get, start, put, remove, add] = ["get", "start", "put", "remove", "add"].map(import);
+    let [get, start, put, remove] = ["get", "start", "put", "remove"].map(import);
+    let [add, max, min] = ["add", "max", "min"].map(import);
     let index = u8::try_from(index).expect("there are at most 256 fields");
-    quote! { ::kempe_sdk::__field!(#name, #index, #get, #start, #put, #remove, #add); }
+    quote! { ::kempe_sdk::__field!(#name, #index, #get, #start, #put, #remove, #add, #max, #min); }
 }

@@ -18,6 +18,10 @@ pub(crate) enum Cell {
     CounterMap,
     Sharded,
     ShardedMap,
+    Max,
+    MaxMap,
+    Min,
+    MinMap,
     Immutable,
 }
 
@@ -26,6 +30,8 @@ pub(crate) enum Cell {
 pub(crate) enum Touch {
     Read,
     Add,
+    Max,
+    Min,
     Write,
     /// Reads the value before the block, which conflicts with nothing.
     Start,
@@ -40,6 +46,8 @@ impl Touch {
         match self {
             Self::Read | Self::Constant => "read",
             Self::Add => "add",
+            Self::Max => "max",
+            Self::Min => "min",
             Self::Write | Self::Set => "write",
             Self::Start => "start",
         }
@@ -68,9 +76,23 @@ impl Cell {
             (Self::Counter | Self::CounterMap, "put") => Touch::Write,
             (Self::Sharded | Self::ShardedMap, "get" | "part") => Touch::Read,
             (Self::Sharded | Self::ShardedMap, "add") => Touch::Add,
+            (Self::Max | Self::MaxMap, "raise") => Touch::Max,
+            (Self::Min | Self::MinMap, "lower") => Touch::Min,
+            (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "get") => Touch::Read,
+            (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "put") => Touch::Write,
             (Self::Sharded | Self::ShardedMap, "put") => Touch::Write,
             _ => return None,
         })
+    }
+
+    /// The clause for what accumulates in the cell, if anything does.
+    pub(crate) fn accumulates(self) -> Option<Touch> {
+        match self {
+            Self::Counter | Self::CounterMap | Self::Sharded | Self::ShardedMap => Some(Touch::Add),
+            Self::Max | Self::MaxMap => Some(Touch::Max),
+            Self::Min | Self::MinMap => Some(Touch::Min),
+            Self::Item | Self::Map | Self::Immutable => None,
+        }
     }
 
     /// The methods, for a help line.
@@ -82,6 +104,8 @@ impl Cell {
             }
             Self::Counter | Self::CounterMap => "`get`, `at_start`, `add`, `sub`, `put`",
             Self::Sharded | Self::ShardedMap => "`get`, `part`, `at_start`, `add`, `put`",
+            Self::Max | Self::MaxMap => "`get`, `at_start`, `raise`, `put`",
+            Self::Min | Self::MinMap => "`get`, `at_start`, `lower`, `put`",
             Self::Immutable => "`get`, `set`",
         }
     }
@@ -118,6 +142,14 @@ impl Field {
             Cell::CounterMap => {
                 quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Counter<#value>, #tag> }
             }
+            Cell::Max => quote_spanned! { span=> ::kempe_sdk::Max<#value, #tag> },
+            Cell::Min => quote_spanned! { span=> ::kempe_sdk::Min<#value, #tag> },
+            Cell::MaxMap => {
+                quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Max<#value>, #tag> }
+            }
+            Cell::MinMap => {
+                quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Min<#value>, #tag> }
+            }
             Cell::Sharded => {
                 quote_spanned! { span=> ::kempe_sdk::Sharded<::kempe_sdk::Counter<#value>, #shards, #tag> }
             }
@@ -152,6 +184,8 @@ impl Field {
             Cell::Counter | Cell::CounterMap | Cell::Sharded | Cell::ShardedMap => {
                 quote! { Counter }
             }
+            Cell::Max | Cell::MaxMap => quote! { Maximum },
+            Cell::Min | Cell::MinMap => quote! { Minimum },
             Cell::Immutable => quote! { Immutable },
         };
         // The number of the shard is the last key.
@@ -224,14 +258,25 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
                 }
                 cell = Cell::Map;
                 value = inner.clone();
-                let is_cell =
-                    |word: &Ident| word == "Map" || word == "Counter" || word == "Sharded";
+                let is_cell = |word: &Ident| {
+                    ["Map", "Counter", "Sharded", "Max", "Min"].iter().any(|cell| word == cell)
+                };
                 if !last_segment(&value).is_some_and(|last| is_cell(&last.ident)) {
                     break;
                 }
             }
             ("Counter", [inner], in_item) => {
                 cell = if in_item { Cell::Counter } else { Cell::CounterMap };
+                value = inner.clone();
+                break;
+            }
+            ("Max", [inner], in_item) => {
+                cell = if in_item { Cell::Max } else { Cell::MaxMap };
+                value = inner.clone();
+                break;
+            }
+            ("Min", [inner], in_item) => {
+                cell = if in_item { Cell::Min } else { Cell::MinMap };
                 value = inner.clone();
                 break;
             }
@@ -254,7 +299,7 @@ fn not_storage(ty: &Type) -> syn::Error {
     text::error(
         ty.span(),
         "a field of a contract is a storage type",
-        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>` or `Immutable<T>`",
+        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>`, `Max<u64>`, `Min<u64>` or `Immutable<T>`",
     )
 }
 

@@ -66,6 +66,7 @@ impl Resolver<'_> {
         let index = self.cell(name, key)?;
         let parts = self.exprs(key)?;
         let field = &self.fields[index];
+        check_accumulates(kind, field, name)?;
         let whole = field.is_sharded() && parts.len() == field.keys.len();
         if field.is_sharded() {
             self.check_sharded(kind, index, &parts, name)?;
@@ -78,7 +79,9 @@ impl Resolver<'_> {
             if kind == Touch::Start {
                 clause_def(&quote! { Start { #key } })
             } else {
-                let kind = format_ident!("{}", capitalized(kind.word()));
+                // What adding does is up to the cell.
+                let word = if field.cell.accumulates() == Some(kind) { "add" } else { kind.word() };
+                let kind = format_ident!("{}", capitalized(word));
                 clause_def(&quote! { Touch { kind: ::kempe_sdk::abi::AccessKind::#kind, #key } })
             }
         };
@@ -150,12 +153,15 @@ impl Resolver<'_> {
                 &format!("`{name}` is immutable, so reading it conflicts with nothing"),
                 "remove the clause",
             )),
-            (Cell::Item | Cell::Counter, false) => Err(text::error(
+            (Cell::Item | Cell::Counter | Cell::Max | Cell::Min, false) => Err(text::error(
                 name.span(),
                 &format!("`{name}` is one cell, it has no keys"),
                 &format!("write `{name}`"),
             )),
-            (Cell::Map | Cell::CounterMap | Cell::ShardedMap, true) => Err(text::error(
+            (
+                Cell::Map | Cell::CounterMap | Cell::ShardedMap | Cell::MaxMap | Cell::MinMap,
+                true,
+            ) => Err(text::error(
                 name.span(),
                 &format!("`{name}` is a map: the clause must say which keys"),
                 &format!(
@@ -364,6 +370,20 @@ impl Resolver<'_> {
             }
         });
     }
+}
+
+/// Refuses a clause for something else than what accumulates in the field.
+fn check_accumulates(kind: Touch, field: &Field, at: &Ident) -> syn::Result<()> {
+    let fits = field.cell.accumulates();
+    if !matches!(kind, Touch::Add | Touch::Max | Touch::Min) || fits == Some(kind) {
+        return Ok(());
+    }
+    let help = match fits {
+        Some(fits) => format!("write `{}({})`", fits.word(), field.cell_text(fits)),
+        None => "`add` is for a `Counter`, `max` for a `Max`, `min` for a `Min`".into(),
+    };
+    let message = format!("nothing of `{}` accumulates by `{}`", field.name, kind.word());
+    Err(text::error(at.span(), &message, &help))
 }
 
 /// The name as a variable of a check: shown where it is written, but the same variable wherever the

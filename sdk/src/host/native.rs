@@ -38,6 +38,14 @@ pub(crate) fn add<F: FieldTag>(key: &[u8], delta: i128) {
     session::with(|session| session.add(F::INDEX, key, delta));
 }
 
+pub(crate) fn max<F: FieldTag>(key: &[u8], number: u128) {
+    session::with(|session| session.add(F::INDEX, key, number.cast_signed()));
+}
+
+pub(crate) fn min<F: FieldTag>(key: &[u8], number: u128) {
+    session::with(|session| session.add(F::INDEX, key, number.cast_signed()));
+}
+
 pub(crate) fn caller() -> Address {
     session::with(|session| Ok(session.frame().caller))
 }

@@ -133,6 +133,18 @@ pub(crate) fn add<F: super::FieldTag>(key: &[u8], delta: i128) {
     F::add(key, delta as i64, (delta >> 64) as i64);
 }
 
+#[inline(always)]
+pub(crate) fn max<F: super::FieldTag>(key: &[u8], number: u128) {
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves of the number")]
+    F::max(key, number as i64, (number >> 64) as i64);
+}
+
+#[inline(always)]
+pub(crate) fn min<F: super::FieldTag>(key: &[u8], number: u128) {
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves of the number")]
+    F::min(key, number as i64, (number >> 64) as i64);
+}
+
 /// Calls `read` with the arguments.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the host fills the buffer")]

@@ -55,8 +55,14 @@ impl<T: CounterValue, F: FieldTag> Counter<T, F> {
     }
 }
 
-/// The types of counters: `u8`, `u16`, `u32`, `u64`, `u128`.
+/// The types of counters, maxima and minima: `u8`, `u16`, `u32`, `u64`, `u128`.
 pub trait CounterValue: AbiType + Copy + Default {
+    #[doc(hidden)]
+    const GREATEST: Self;
+    #[doc(hidden)]
+    fn raise_to<F: FieldTag>(self, key: &[u8]);
+    #[doc(hidden)]
+    fn lower_to<F: FieldTag>(self, key: &[u8]);
     #[doc(hidden)]
     fn plus(self, other: Self) -> Option<Self>;
     #[doc(hidden)]
@@ -68,6 +74,18 @@ pub trait CounterValue: AbiType + Copy + Default {
 macro_rules! counter_values {
     ($($int:ty)*) => {
         $(impl CounterValue for $int {
+            const GREATEST: Self = Self::MAX;
+
+            #[inline(always)]
+            fn raise_to<F: FieldTag>(self, key: &[u8]) {
+                host::max::<F>(key, u128::from(self));
+            }
+
+            #[inline(always)]
+            fn lower_to<F: FieldTag>(self, key: &[u8]) {
+                host::min::<F>(key, u128::from(self));
+            }
+
             #[inline(always)]
             fn plus(self, other: Self) -> Option<Self> {
                 self.checked_add(other)
@@ -89,6 +107,18 @@ macro_rules! counter_values {
 counter_values! { u8 u16 u32 u64 }
 
 impl CounterValue for u128 {
+    const GREATEST: Self = Self::MAX;
+
+    #[inline(always)]
+    fn raise_to<F: FieldTag>(self, key: &[u8]) {
+        host::max::<F>(key, self);
+    }
+
+    #[inline(always)]
+    fn lower_to<F: FieldTag>(self, key: &[u8]) {
+        host::min::<F>(key, self);
+    }
+
     #[inline(always)]
     fn plus(self, other: Self) -> Option<Self> {
         self.checked_add(other)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kempe_abi::{AbiType, AccessKind, Address, Outcome, TrapKind};
+use kempe_abi::{AbiType, AccessKind, Address, CellKind, Outcome, TrapKind};
 
 use crate::codec::Any;
 use crate::{ContractError, Event, codec};
@@ -48,6 +48,8 @@ pub struct Violation {
     pub field: String,
     /// The encoded keys.
     pub key: Vec<u8>,
+    /// What a cell of the field is.
+    pub cell: CellKind,
     /// The kind of access.
     pub wanted: AccessKind,
 }
@@ -61,7 +63,7 @@ impl fmt::Display for Violation {
                 self.contract_name, self.contract
             );
         }
-        write!(f, "{}({}.{}", self.wanted.word(), self.contract_name, self.field)?;
+        write!(f, "{}({}.{}", self.cell.word(self.wanted), self.contract_name, self.field)?;
         if !self.key.is_empty() {
             f.write_str("[0x")?;
             self.key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;

@@ -209,6 +209,7 @@ impl Session {
                 contract_name: deployed.abi.name.clone(),
                 field: String::new(),
                 key: Vec::new(),
+                cell: CellKind::Value,
                 wanted: AccessKind::Read,
             });
             return Err(TrapKind::UndeclaredAccess);
@@ -262,12 +263,13 @@ impl Session {
             self.observed.add(full.clone(), kind);
             return Ok(full);
         }
-        let name = abi.fields.get(usize::from(field)).map(|field| field.name.clone());
+        let field = abi.fields.get(usize::from(field));
         self.violation = Some(Violation {
             contract,
             contract_name: abi.name.clone(),
-            field: name.unwrap_or_default(),
+            field: field.map(|field| field.name.clone()).unwrap_or_default(),
             key: key.to_vec(),
+            cell: field.map_or(CellKind::Value, |field| field.cell),
             wanted: kind,
         });
         Err(TrapKind::UndeclaredAccess)
@@ -281,19 +283,18 @@ impl Session {
         }
     }
 
-    /// The count with its deltas, if it is within its bounds.
-    fn counted(&self, key: &Key, max: u128) -> Result<u128, TrapKind> {
-        let delta = self.overlay.deltas.get(key).copied().unwrap_or(0);
-        let sum = count(self.base(key)).checked_add_signed(delta);
-        sum.filter(|sum| *sum <= max).ok_or(TrapKind::CounterOutOfBounds)
+    /// The bytes of the value with what was added, if it is within its bounds.
+    fn counted(&self, key: &Key) -> Result<Vec<u8>, TrapKind> {
+        let (how, max) = self.world.accumulates(&key.0, key.1).ok_or(TrapKind::NotPermitted)?;
+        let amount = self.overlay.deltas.get(key).copied().unwrap_or(0);
+        let left = how.apply(self.base(key).map(count), max, amount);
+        Ok(count_bytes(left.ok_or(TrapKind::CounterOutOfBounds)?, max))
     }
 
     pub(crate) fn get(&mut self, field: u8, key: &[u8]) -> Result<Option<Vec<u8>>, TrapKind> {
         let key = self.touch(field, key, AccessKind::Read)?;
-        if self.overlay.deltas.contains_key(&key)
-            && let Some(max) = self.world.counter_max(&key.0, field)
-        {
-            return Ok(Some(count_bytes(self.counted(&key, max)?, max)));
+        if self.overlay.deltas.contains_key(&key) {
+            return self.counted(&key).map(Some);
         }
         Ok(self.base(&key).map(<[u8]>::to_vec))
     }
@@ -321,10 +322,12 @@ impl Session {
         Ok(())
     }
 
-    pub(crate) fn add(&mut self, field: u8, key: &[u8], delta: i128) -> Result<(), TrapKind> {
+    pub(crate) fn add(&mut self, field: u8, key: &[u8], number: i128) -> Result<(), TrapKind> {
         let key = self.touch(field, key, AccessKind::Add)?;
+        let (how, max) = self.world.accumulates(&key.0, field).ok_or(TrapKind::NotPermitted)?;
+        let amount = how.amount(number, max).ok_or(TrapKind::CounterOutOfBounds)?;
         let sum = self.overlay.deltas.entry(key).or_insert(0);
-        *sum = sum.checked_add(delta).ok_or(TrapKind::CounterOutOfBounds)?;
+        *sum = how.join(*sum, amount).ok_or(TrapKind::CounterOutOfBounds)?;
         Ok(())
     }
 
@@ -345,8 +348,7 @@ impl Session {
     fn settle(&mut self) -> Result<(), TrapKind> {
         let keys: Vec<Key> = self.overlay.deltas.keys().cloned().collect();
         for key in keys {
-            let max = self.world.counter_max(&key.0, key.1).ok_or(TrapKind::NotPermitted)?;
-            let bytes = count_bytes(self.counted(&key, max)?, max);
+            let bytes = self.counted(&key)?;
             self.overlay.deltas.remove(&key);
             self.overlay.writes.insert(key, Some(bytes));
         }

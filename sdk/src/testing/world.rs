@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::derive::{self, Contracts, DeriveError, Sink};
-use kempe_abi::{Abi, AccessKind, Address, CellKind, MethodId, TrapKind, Type, section};
+use kempe_abi::{Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section};
 
 use super::backend::CodeSource;
 
@@ -56,13 +56,11 @@ impl World {
         self.time_ms += block_ms;
     }
 
-    /// The largest value of the counter, or `None` if the field is no counter.
-    pub(crate) fn counter_max(&self, contract: &Address, field: u8) -> Option<u128> {
+    /// What accumulates in the field, and the largest value; `None` if nothing does.
+    pub(crate) fn accumulates(&self, contract: &Address, field: u8) -> Option<(Accumulate, u128)> {
         let field = self.contracts.get(contract)?.abi.fields.get(usize::from(field))?;
-        if field.cell != CellKind::Counter {
-            return None;
-        }
-        Some(u128::MAX >> (128 - 8 * counter_bytes(&field.value)))
+        let max = u128::MAX >> (128 - 8 * counter_bytes(&field.value));
+        Some((Accumulate::of(field.cell)?, max))
     }
 }
 
@@ -77,10 +75,9 @@ fn counter_bytes(ty: &Type) -> usize {
     }
 }
 
-/// A counter's value from its bytes; none is zero.
-pub(crate) fn count(bytes: Option<&[u8]>) -> u128 {
+/// A counter's value from its bytes.
+pub(crate) fn count(bytes: &[u8]) -> u128 {
     let mut wide = [0; 16];
-    let bytes = bytes.unwrap_or_default();
     let len = bytes.len().min(16);
     wide[..len].copy_from_slice(&bytes[..len]);
     u128::from_le_bytes(wide)

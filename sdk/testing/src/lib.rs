@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_zebra::SigningKey;
-use kempe_abi::{Address, Hash, MethodId, Outcome};
+use kempe_abi::{Address, CellKind, Hash, MethodId, Outcome};
 use kempe_runtime::chain::{BlockReport as Built, CallSpec, Chain, ChainOptions, Simulation};
 use kempe_runtime::engine::admit;
 use kempe_runtime::scheduler::{Layers, Sequential};
@@ -191,6 +191,7 @@ impl WasmBackend {
             contract_name: abi.map(|abi| abi.name.clone()).unwrap_or_default(),
             field: field.map(|field| field.name.clone()).unwrap_or_default(),
             key: key.key.to_vec(),
+            cell: field.map_or(CellKind::Value, |field| field.cell),
             wanted: undeclared.wanted,
         }
     }

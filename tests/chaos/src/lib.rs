@@ -23,6 +23,10 @@ pub struct Chaos {
     sums: Map<u8, Counter<u8>>,
     /// Small counters in shards, so that a shard's bounds are reached, and the total's.
     parts: Map<u8, Sharded<Counter<u8>, 4>>,
+    /// Maxima.
+    highs: Map<u8, Max<u16>>,
+    /// Minima.
+    lows: Map<u8, Min<u8>>,
 }
 
 /// What the contract refuses with.
@@ -122,6 +126,44 @@ impl Chaos {
         sum
     }
 
+    /// Raises a maximum, twice.
+    #[access(max(highs[slot]))]
+    pub fn raise(&mut self, slot: u8, to: u8) {
+        self.highs.raise(slot, u16::from(to) * 3);
+        self.highs.raise(slot, u16::from(to));
+    }
+
+    /// Lowers a minimum.
+    #[access(min(lows[slot]))]
+    pub fn lower(&mut self, slot: u8, to: u8) {
+        self.lows.lower(slot, to);
+    }
+
+    /// Raises a maximum, sees it, and sets a minimum, also back.
+    #[access(write(highs[slot], lows[slot]))]
+    pub fn reset(&mut self, slot: u8, to: u8) -> u16 {
+        self.highs.raise(slot, u16::from(to));
+        self.lows.put(slot, to);
+        self.highs.get(slot)
+    }
+
+    /// Copies a maximum and a minimum to a cell.
+    #[access(read(highs[slot], lows[slot]), write(cells[slot]))]
+    pub fn extremes(&mut self, slot: u8) -> (u16, u8) {
+        let both = (self.highs.get(slot), self.lows.get(slot));
+        self.cells.put(slot, u64::from(both.0) << 8 | u64::from(both.1));
+        both
+    }
+
+    /// Raises a maximum that only its run can tell, and then sees it.
+    #[access(dynamic)]
+    pub fn surpass(&mut self, slot: u8, to: u8) -> u16 {
+        let at = self.cells.get(slot).to_le_bytes()[0] % 8;
+        self.highs.raise(at, u16::from(to));
+        self.lows.lower(at, to);
+        self.highs.get(at)
+    }
+
     /// Adds to the caller's shard.
     #[access(add(parts[slot][caller]))]
     pub fn deal(&mut self, slot: u8, amount: u8) {
@@ -154,10 +196,11 @@ impl Chaos {
     ///
     /// # Errors
     /// Always.
-    #[access(write(cells[slot]), add(sums[slot]))]
+    #[access(write(cells[slot]), add(sums[slot]), max(highs[slot]))]
     pub fn fail_after_writing(&mut self, slot: u8, value: u64) -> Result<(), ChaosError> {
         self.cells.put(slot, value);
         self.sums.add(slot, 1);
+        self.highs.raise(slot, u16::MAX);
         emit(Wrote { slot, value });
         Err(ChaosError::AfterWriting)
     }

@@ -15,6 +15,8 @@ pub(super) enum Host {
     Put(u8),
     Remove(u8),
     Add(u8),
+    Max(u8),
+    Min(u8),
     Emit,
     Call,
     /// Any other: it touches no state.
@@ -29,8 +31,12 @@ const STORAGE: &[(&str, OfField, &[ValType], &[ValType])] = &[
     ("start", Host::Start, &[ValType::I32; 4], &[ValType::I32]),
     ("put", Host::Put, &[ValType::I32; 4], &[]),
     ("remove", Host::Remove, &[ValType::I32; 2], &[]),
-    ("add", Host::Add, &[ValType::I32, ValType::I32, ValType::I64, ValType::I64], &[]),
+    ("add", Host::Add, ADD, &[]),
+    ("max", Host::Max, ADD, &[]),
+    ("min", Host::Min, ADD, &[]),
 ];
+
+const ADD: &[ValType] = &[ValType::I32, ValType::I32, ValType::I64, ValType::I64];
 
 const OTHERS: &[(&str, &[ValType], &[ValType])] = &[
     ("input", &[ValType::I32], &[]),
@@ -106,6 +112,8 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
     let host = make(number);
     let fits = match (host, field.cell) {
         (Host::Add(_), cell) => cell == CellKind::Counter,
+        (Host::Max(_), cell) => cell == CellKind::Maximum,
+        (Host::Min(_), cell) => cell == CellKind::Minimum,
         (Host::Remove(_) | Host::Start(_), cell) => cell != CellKind::Immutable,
         _ => true,
     };
@@ -114,6 +122,8 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
             CellKind::Value => "a value",
             CellKind::Counter => "a counter",
             CellKind::Immutable => "an immutable",
+            CellKind::Maximum => "a maximum",
+            CellKind::Minimum => "a minimum",
         };
         let field = Name::new(&field.name);
         return Err(Refusal::ImportCell { name: Name::new(name), field, cell, at: at.clone() });

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kempe_abi::{AccessKind, Clause};
+use kempe_abi::{AccessKind, CellKind, Clause};
 
 use super::{Admitted, AdmittedMethod, FieldReach};
 
@@ -26,17 +26,24 @@ pub struct AccessRow {
     pub declared: Option<AccessKind>,
     /// Whether the template declares that the value before the block is read.
     pub declared_start: bool,
-    /// What the code reaches of the field: `read`, `start`, `write`, `add`.
+    /// What a cell of the field is, for the words.
+    cell: CellKind,
+    /// What the code reaches of the field: `read`, `start`, `write`, `add`, `max`, `min`.
     pub reached: Vec<&'static str>,
 }
 
 impl AccessRow {
+    /// The word for what the template declares of the field, `start` aside.
+    #[must_use]
+    pub fn declared_word(&self) -> Option<&'static str> {
+        self.declared.map(|kind| self.cell.word(kind))
+    }
+
     /// What the template declares of the field, in words: `-` for nothing.
     #[must_use]
     pub fn declared_words(&self) -> String {
         let words: Vec<&str> = self
-            .declared
-            .map(AccessKind::word)
+            .declared_word()
             .into_iter()
             .chain(self.declared_start.then_some("start"))
             .collect();
@@ -57,25 +64,26 @@ impl Admitted {
             let before = rows.len();
             let mut declared = vec![(None, false); self.abi.fields.len()];
             let dynamic = collect(&method.access, &mut declared);
-            let row = |field: String, (declared, declared_start), reached| AccessRow {
+            let row = |field: String, cell, (declared, declared_start), reached| AccessRow {
                 method: method.name.clone(),
                 field,
                 declared,
                 declared_start,
+                cell,
                 reached,
             };
             for ((number, field), declared) in (0_u8..=u8::MAX).zip(&self.abi.fields).zip(declared)
             {
-                let reached = words(admitted, number);
+                let reached = words(admitted, number, field.cell);
                 if declared != (None, false) || !reached.is_empty() {
-                    rows.push(row(field.name.clone(), declared, reached));
+                    rows.push(row(field.name.clone(), field.cell, declared, reached));
                 }
             }
             if dynamic {
-                rows.push(row("*".into(), (None, false), Vec::new()));
+                rows.push(row("*".into(), CellKind::Value, (None, false), Vec::new()));
             }
             if rows.len() == before {
-                rows.push(row(String::new(), (None, false), Vec::new()));
+                rows.push(row(String::new(), CellKind::Value, (None, false), Vec::new()));
             }
         }
         AccessTable { rows }
@@ -100,13 +108,14 @@ fn collect(clauses: &[Clause], declared: &mut [(Option<AccessKind>, bool)]) -> b
     dynamic
 }
 
-fn words(method: &AdmittedMethod, number: u8) -> Vec<&'static str> {
+fn words(method: &AdmittedMethod, number: u8, cell: CellKind) -> Vec<&'static str> {
     let Some(&FieldReach { reads, starts, writes, adds, .. }) =
         method.reach.iter().find(|reach| reach.field == number)
     else {
         return Vec::new();
     };
-    let words = [("read", reads), ("start", starts), ("write", writes), ("add", adds)];
+    let words =
+        [("read", reads), ("start", starts), ("write", writes), (cell.word(AccessKind::Add), adds)];
     words.into_iter().filter(|(_, yes)| *yes).map(|(word, _)| word).collect()
 }
 

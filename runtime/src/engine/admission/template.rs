@@ -1,6 +1,6 @@
 //! Declared templates against the code.
 
-use kempe_abi::{Abi, AccessKind, CellKind, Clause, Expr, Method, MethodKind};
+use kempe_abi::{Abi, AccessKind, Accumulate, CellKind, Clause, Expr, Method, MethodKind};
 
 use super::imports::Host;
 use super::reach::Reach;
@@ -66,6 +66,8 @@ fn permitted(
         Host::Put(field) | Host::Remove(field) => (field, AccessKind::Write, "write"),
         Host::Start(field) => return start_permitted(abi, method, declared, field, path),
         Host::Add(field) => (field, AccessKind::Add, "add"),
+        Host::Max(field) => (field, AccessKind::Add, "max"),
+        Host::Min(field) => (field, AccessKind::Add, "min"),
         Host::Emit if view => {
             return Err(Refusal::ViewWrites {
                 method: name(),
@@ -85,7 +87,7 @@ fn permitted(
             Host::Get(_) => "get",
             Host::Put(_) => "put",
             Host::Remove(_) => "remove",
-            _ => "add",
+            _ => clause,
         };
         format!("`{op}` of `{field_name}`")
     };
@@ -148,7 +150,9 @@ fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
             Host::Get(field) => entry(field, |reach| reach.reads = true),
             Host::Start(field) => entry(field, |reach| reach.starts = true),
             Host::Put(field) | Host::Remove(field) => entry(field, |reach| reach.writes = true),
-            Host::Add(field) => entry(field, |reach| reach.adds = true),
+            Host::Add(field) | Host::Max(field) | Host::Min(field) => {
+                entry(field, |reach| reach.adds = true);
+            }
             Host::Emit => out.emits = true,
             Host::Call => out.calls = true,
             Host::Pure(word) => out.host.push(word),
@@ -168,9 +172,9 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
     let all = |exprs: &[Expr], each| exprs.iter().try_for_each(|e| expr(abi, method, e, each));
     list.iter().try_for_each(|clause| match clause {
         Clause::Touch { kind, field, key } => {
-            let counter = abi.is_cell(*field, CellKind::Counter);
-            if *kind == AccessKind::Add && !counter {
-                return Err("adds to a field that is not a counter");
+            let cell = abi.fields.get(usize::from(*field)).map(|field| field.cell);
+            if *kind == AccessKind::Add && cell.and_then(Accumulate::of).is_none() {
+                return Err("adds to a field in which nothing accumulates");
             }
             all(key, each)
         }

@@ -12,11 +12,14 @@ const fn field(name: &'static str, cell: CellDef) -> FieldDef {
     FieldDef { name, doc: "", cell, keys: &[], value: u64::TYPE }
 }
 
-/// Field 0 is a value, field 1 a counter, field 2 an immutable.
+/// Field 0 is a value, field 1 a counter, field 2 an immutable, field 3 a maximum, field 4 a
+/// minimum.
 const FIELDS: &[FieldDef] = &[
     field("total", CellDef::Value),
     field("supply", CellDef::Counter),
     field("owner", CellDef::Immutable),
+    field("best", CellDef::Maximum),
+    field("least", CellDef::Minimum),
 ];
 
 const fn method(
@@ -80,7 +83,7 @@ fn reaching(name: &str, from: &str, extra: &str) -> String {
         "get" | "start" => ("i32 i32 i32 i32", "(result i32)", 4, "drop"),
         "put" => ("i32 i32 i32 i32", "", 4, ""),
         "remove" => ("i32 i32", "", 2, ""),
-        "add" => ("i32 i32 i64 i64", "", 2, ""),
+        "add" | "max" | "min" => ("i32 i32 i64 i64", "", 2, ""),
         "emit" => ("i32 i32 i32", "", 3, ""),
         _ => ("i32 i32 i32 i32 i32", "(result i32)", 5, "drop"),
     };
@@ -193,13 +196,19 @@ fn imports_have_the_names_and_types_of_the_host() {
             r#"(import "kempe" "get:+2" (func (param i32 i32 i32 i32) (result i32)))"#,
             "import-unknown",
         ),
-        (r#"(import "kempe" "get:3" (func (param i32 i32 i32 i32) (result i32)))"#, "import-field"),
+        (r#"(import "kempe" "get:5" (func (param i32 i32 i32 i32) (result i32)))"#, "import-field"),
         (
             r#"(import "kempe" "get:258" (func (param i32 i32 i32 i32) (result i32)))"#,
             "import-field",
         ),
         (r#"(import "kempe" "add:1" (func (param i32 i32 i64 i64)))"#, "admitted"),
         (r#"(import "kempe" "add:0" (func (param i32 i32 i64 i64)))"#, "import-cell"),
+        (r#"(import "kempe" "max:3" (func (param i32 i32 i64 i64)))"#, "admitted"),
+        (r#"(import "kempe" "max:1" (func (param i32 i32 i64 i64)))"#, "import-cell"),
+        (r#"(import "kempe" "max:4" (func (param i32 i32 i64 i64)))"#, "import-cell"),
+        (r#"(import "kempe" "min:4" (func (param i32 i32 i64 i64)))"#, "admitted"),
+        (r#"(import "kempe" "min:3" (func (param i32 i32 i64 i64)))"#, "import-cell"),
+        (r#"(import "kempe" "add:3" (func (param i32 i32 i64 i64)))"#, "import-cell"),
         (r#"(import "kempe" "remove:2" (func (param i32 i32)))"#, "import-cell"),
         (
             r#"(import "kempe" "input" (func (param i32))) (import "kempe" "input" (func (param i32)))"#,
@@ -267,6 +276,7 @@ fn templates_cover_what_the_code_reaches() {
     const READ: &[ClauseDef] = &[touch(Read, 0), touch(Read, 1)];
     const WRITE: &[ClauseDef] = &[touch(Write, 0), touch(Write, 1)];
     const ADD: &[ClauseDef] = &[touch(Add, 1)];
+    const MAX: &[ClauseDef] = &[touch(Add, 3)];
     const OTHER: &[ClauseDef] = &[touch(Write, 1)];
     const EACH: &[ClauseDef] = &[ClauseDef::Each { list: ExprDef::Caller, clauses: WRITE }];
     const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
@@ -290,6 +300,11 @@ fn templates_cover_what_the_code_reaches() {
         (Call, ADD, "add:1", "admitted"),
         (Call, WRITE, "add:1", "admitted"),
         (Call, READ, "add:1", "undeclared"),
+        (Call, MAX, "max:3", "admitted"),
+        (Call, MAX, "get:3", "undeclared"),
+        (Call, MAX, "min:4", "undeclared"),
+        (Call, ADD, "max:3", "undeclared"),
+        (View, MAX, "max:3", "view-writes"),
         (Call, DYNAMIC, "put:2", "immutable-write"),
         (View, READ, "get:0", "admitted"),
         (View, WRITE, "put:0", "view-writes"),

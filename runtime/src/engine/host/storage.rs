@@ -5,7 +5,7 @@ use kempe_abi::{Abi, AccessKind, CellKind, TrapKind};
 use wasmtime::{Caller, Linker};
 
 use super::{Define, Host, Session, charge_bytes, copy_out, slice, unknown, with};
-use crate::engine::cell::counter_width;
+use crate::engine::cell::Accumulator;
 use crate::types::Bytes;
 
 pub(super) fn link(
@@ -50,7 +50,7 @@ pub(super) fn link(
                 },
             )?;
         }
-        "add" => {
+        "add" | "max" | "min" => {
             linker.func_wrap(
                 MODULE,
                 name,
@@ -169,9 +169,9 @@ fn add(
 ) -> Result<(), TrapKind> {
     let key = read_key(session, memory, key)?;
     let at = session.own_cell(field, key, AccessKind::Add)?;
-    let width = counter_width(session.own_contract(), field);
-    let delta = (u128::from(high) << 64 | u128::from(low)).cast_signed();
-    session.add(at, width, delta)
+    let accumulator = Accumulator::of(session.own_contract(), field);
+    let number = (u128::from(high) << 64 | u128::from(low)).cast_signed();
+    session.add(at, accumulator, number)
 }
 
 /// Immutables are read from the contract's record, or, during `init`, from what was set so far.

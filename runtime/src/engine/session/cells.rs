@@ -5,7 +5,7 @@ use kempe_abi::{AccessKind, Address, TrapKind};
 
 use super::Session;
 use crate::access::{Entry, LINEAR_MAX};
-use crate::engine::cell::{Cell, Delta, counter_add};
+use crate::engine::cell::{Accumulator, Cell, Delta};
 use crate::types::{Bytes, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, Undeclared};
 
 impl Session {
@@ -136,8 +136,7 @@ impl Session {
         let added = self.cells[at].added.get();
         if added != 0 {
             let cell = &mut self.cells[at];
-            let width = usize::from(cell.width);
-            cell.value = Some(counter_add(cell.value.as_deref(), width, added)?);
+            cell.value = Some(cell.accumulator.apply(cell.value.as_deref(), added)?);
             cell.added = Delta::default();
             cell.dirty = true;
         }
@@ -157,16 +156,23 @@ impl Session {
         Ok(())
     }
 
-    /// Adds to a counter of `width` bytes. Under `Add` the bounds are checked when the transaction ends.
-    pub(crate) fn add(&mut self, at: usize, width: usize, delta: i128) -> Result<(), TrapKind> {
+    /// Adds to what accumulates. Under `Add` the bounds of sums are checked when the transaction ends.
+    pub(crate) fn add(
+        &mut self,
+        at: usize,
+        accumulator: Accumulator,
+        number: i128,
+    ) -> Result<(), TrapKind> {
+        let amount = accumulator.how().amount(number, accumulator.max());
+        let amount = amount.ok_or(TrapKind::CounterOutOfBounds)?;
         self.journal(at);
         let cell = &mut self.cells[at];
-        cell.width = u8::try_from(width).unwrap_or(16);
+        cell.accumulator = accumulator;
         if cell.kind == AccessKind::Add {
-            let added = cell.added.get().checked_add(delta);
+            let added = accumulator.how().join(cell.added.get(), amount);
             cell.added = added.ok_or(TrapKind::CounterOutOfBounds)?.into();
         } else {
-            cell.value = Some(counter_add(cell.value.as_deref(), width, delta)?);
+            cell.value = Some(accumulator.apply(cell.value.as_deref(), amount)?);
             cell.dirty = true;
         }
         Ok(())

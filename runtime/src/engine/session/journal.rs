@@ -3,7 +3,7 @@
 use kempe_abi::AccessKind;
 
 use super::Session;
-use crate::engine::cell::Delta;
+use crate::engine::cell::{Accumulator, Delta};
 use crate::types::Bytes;
 
 /// A cell as it was.
@@ -12,7 +12,7 @@ pub(super) struct Undo {
     kind: AccessKind,
     value: Option<Bytes>,
     added: Delta,
-    width: u8,
+    accumulator: Accumulator,
     dirty: bool,
 }
 
@@ -40,7 +40,7 @@ impl Session {
                 kind: cell.kind,
                 value: cell.value.as_deref().map(Bytes::from_slice),
                 added: cell.added,
-                width: cell.width,
+                accumulator: cell.accumulator,
                 dirty: cell.dirty,
             });
         }
@@ -74,7 +74,7 @@ impl Session {
             cell.kind = undo.kind;
             cell.value = undo.value;
             cell.added = undo.added;
-            cell.width = undo.width;
+            cell.accumulator = undo.accumulator;
             cell.dirty = undo.dirty;
         }
         self.catching = mark.outer;
