@@ -141,7 +141,7 @@ impl World {
         args: Vec<u8>,
     ) -> Result<Address, WorldError> {
         let nonce = u64::from(self.n_deployed);
-        let action = Action::Deploy { wasm: wasm.to_vec(), args };
+        let action = Action::Deploy { wasm: wasm.to_vec(), args, authority: None };
         let block = UnsignedBlock::new(vec![transaction(DEPLOYER, nonce, action)]);
         let output = run_block(&mut self.executor(1)?, &block.txs(), &self.state())?;
         let outcome = output.receipts[0].outcome;

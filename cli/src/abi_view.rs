@@ -63,7 +63,8 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-fn field_line(field: &Field) -> String {
+/// A field: `counter supply: u128`.
+pub(crate) fn field_line(field: &Field) -> String {
     let kind = match field.cell {
         CellKind::Value => "",
         CellKind::Counter => "counter ",
@@ -85,6 +86,7 @@ fn write_method(out: &mut String, abi: &Abi, method: &Method) {
         MethodKind::Init => "init",
         MethodKind::Call => "call",
         MethodKind::View => "view",
+        MethodKind::Migrate => "migrate",
     };
     put(out, format_args!("  {kind} {}\n", signature(method)));
     write_doc(out, "       ", &method.doc);

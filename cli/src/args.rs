@@ -90,6 +90,8 @@ pub enum Command {
     Init(commands::init::Args),
     /// Deploy a contract
     Deploy(commands::deploy::Args),
+    /// Replace the code of a contract
+    Upgrade(commands::upgrade::Args),
     /// Call a method of a contract
     Call(commands::call::Args),
     /// Say what a call would do

@@ -12,7 +12,7 @@ use clap::{Command, CommandFactory};
 use crate::args::Cli;
 
 /// The verbs that take a method's arguments, and how many words of their own they have.
-const VERBS: [(&str, usize); 3] = [("call", 2), ("simulate", 2), ("deploy", 1)];
+const VERBS: [(&str, usize); 4] = [("call", 2), ("simulate", 2), ("deploy", 1), ("upgrade", 2)];
 
 /// Moves a method's arguments behind a `--`.
 #[must_use]

@@ -22,6 +22,7 @@ pub mod schedule;
 pub mod simulate;
 pub mod state;
 pub mod tx;
+pub mod upgrade;
 
 use crate::args::{Command, Global};
 use crate::output::{Failure, Output};
@@ -36,6 +37,7 @@ pub fn run(command: Command, global: &Global, output: &Output) -> Result<(), Fai
         Command::Build(args) => build::run(&args, output),
         Command::Init(args) => init::run(&args, output),
         Command::Deploy(args) => deploy::run(&args, global, output),
+        Command::Upgrade(args) => upgrade::run(&args, global, output),
         Command::Call(args) => call::run(&args, global, output),
         Command::Simulate(args) => simulate::run(&args, global, output),
         Command::Run(args) => run::run(&args, global, output),

@@ -261,6 +261,10 @@ impl<'a> Describer<'a> {
                 format!("transfer {amount} of native balance to {}", self.names.show(to))
             }
             Action::Deploy { wasm, .. } => format!("deploy {} bytes", wasm.len()),
+            Action::Upgrade(upgrade) => {
+                let contract = self.names.show(&upgrade.contract);
+                format!("upgrade {contract} to {} bytes", upgrade.wasm.len())
+            }
             Action::Call { contract, method, args } => {
                 let owner = self.names.show(contract);
                 match self.method(contract, *method) {

@@ -8,6 +8,11 @@ use crate::session::Names;
 use crate::suggest::suggest;
 use crate::value::{encode_args, parse_flags};
 
+/// Whether it is for people to call, and not run once by the host.
+const fn is_callable(method: &Method) -> bool {
+    matches!(method.kind, MethodKind::Call | MethodKind::View)
+}
+
 /// The method of this name.
 ///
 /// # Errors
@@ -17,8 +22,8 @@ pub(crate) fn find_method<'a>(
     contract: &str,
     name: &str,
 ) -> Result<&'a Method, Failure> {
-    abi.method(name).filter(|method| method.kind != MethodKind::Init).ok_or_else(|| {
-        let known = abi.methods.iter().filter(|method| method.kind != MethodKind::Init);
+    abi.method(name).filter(|method| is_callable(method)).ok_or_else(|| {
+        let known = abi.methods.iter().filter(|method| is_callable(method));
         let known = suggest(name, known.map(|method| &*method.name));
         let message = format!("`{contract}` has no method `{}`{known}", name.escape_debug());
         Failure::new(Exit::Usage, message)
@@ -52,34 +57,51 @@ pub(crate) fn wants_help(words: &[String]) -> bool {
 /// What a contract offers, or one method of it, with the command that calls it, as in `call token`.
 #[must_use]
 pub(crate) fn help(abi: &Abi, command: &str, method: Option<&str>) -> String {
-    let mut text = String::new();
-    for found in &abi.methods {
-        if method.is_some_and(|name| name != found.name)
-            || (found.kind == MethodKind::Init) != command.starts_with("deploy")
-        {
-            continue;
-        }
-        let kind = match found.kind {
-            MethodKind::View => "  (only reads: free, needs no key)",
-            _ => "",
-        };
-        text.push_str(&format!("{}{kind}\n", signature(found)));
-        for line in found.doc.lines().take_while(|line| !line.trim().is_empty()) {
-            text.push_str(&format!("    {}\n", line.trim()));
-        }
-        for line in access_lines(abi, found) {
-            text.push_str(&format!("    touches  {line}\n"));
-        }
-        let name = |param: &kempe_abi::Param| {
-            let example = crate::value::example(&param.ty);
-            let quote = if example.contains([' ', '"', '{', '[']) { "'" } else { "" };
-            format!(" --{} {quote}{example}{quote}", param.name)
-        };
-        let params: String = found.params.iter().map(name).collect();
-        let called =
-            if command.starts_with("deploy") { String::new() } else { format!(" {}", found.name) };
-        text.push_str(&format!("    kempe {command}{called}{params}\n\n"));
+    let wanted =
+        |found: &&Method| is_callable(found) && method.is_none_or(|name| name == found.name);
+    let each = abi.methods.iter().filter(wanted);
+    joined(each.map(|found| method_help(abi, &format!("{command} {}", found.name), found)))
+}
+
+/// What the method that the host runs once takes, with the command that gives it: `init` for `deploy`, else
+/// `migrate`.
+#[must_use]
+pub(crate) fn once_help(abi: &Abi, command: &str) -> String {
+    let kind = if command.starts_with("deploy") { MethodKind::Init } else { MethodKind::Migrate };
+    let once = abi.methods.iter().filter(|found| found.kind == kind);
+    let help = joined(once.map(|found| method_help(abi, command, found)));
+    let name = if kind == MethodKind::Init { "init" } else { "migrate" };
+    if help.is_empty() {
+        format!("{} has no {name}: it takes no arguments", abi.name)
+    } else {
+        help
     }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let mut text: String = parts.collect();
     text.truncate(text.trim_end().len());
+    text
+}
+
+fn method_help(abi: &Abi, command: &str, found: &Method) -> String {
+    let kind = match found.kind {
+        MethodKind::View => "  (only reads: free, needs no key)",
+        _ => "",
+    };
+    let mut text = format!("{}{kind}\n", signature(found));
+    for line in found.doc.lines().take_while(|line| !line.trim().is_empty()) {
+        text.push_str(&format!("    {}\n", line.trim()));
+    }
+    for line in access_lines(abi, found) {
+        text.push_str(&format!("    touches  {line}\n"));
+    }
+    let name = |param: &kempe_abi::Param| {
+        let example = crate::value::example(&param.ty);
+        let quote = if example.contains([' ', '"', '{', '[']) { "'" } else { "" };
+        format!(" --{} {quote}{example}{quote}", param.name)
+    };
+    let params: String = found.params.iter().map(name).collect();
+    text.push_str(&format!("    kempe {command}{params}\n\n"));
     text
 }

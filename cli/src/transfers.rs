@@ -64,8 +64,11 @@ impl TokenChain {
         // The minter is no account of the workload.
         let minter = Account::new(usize::MAX);
         let token = contract_address(&minter.address, 0, 0);
-        let deploy =
-            Action::Deploy { wasm: kempe_contracts::TOKEN.to_vec(), args: encode(&minter.address) };
+        let deploy = Action::Deploy {
+            wasm: kempe_contracts::TOKEN.to_vec(),
+            args: encode(&minter.address),
+            authority: None,
+        };
         commit(&mut chain, vec![sign(&minter, 0, fuel_max, deploy)])?;
         let mints = accounts.par_iter().enumerate().map(|(at, account)| {
             let args = encode(&(account.address, BALANCE));

@@ -6,6 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use kempe_abi::def::{
+    CellDef, ClauseDef, ContractDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
+};
+use kempe_abi::{AbiType, AccessKind, TypeDef, section};
 use kempe_runtime::chain::{Chain, ChainOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -430,4 +434,81 @@ fn other_chains_sign_with_stored_keys() {
     kempe.write("bad.toml", "chain_id = \"x\"");
     assert_eq!(kempe.run("init --dir other --genesis bad.toml").code, 1);
     assert!(!kempe.home.path().join("other").exists());
+}
+
+/// A module with these methods, each with a template and a result.
+fn vault(methods: &[(&'static str, &'static [ClauseDef], u32)]) -> String {
+    const FIELDS: &[FieldDef] = &[FieldDef {
+        name: "cells",
+        doc: "",
+        cell: CellDef::Value,
+        keys: &[u64::TYPE],
+        value: u64::TYPE,
+    }];
+    const PARAMS: &[(&str, &TypeDef)] = &[("slot", u64::TYPE)];
+    let (mut defs, mut functions) = (Vec::new(), String::new());
+    for &(name, access, code) in methods {
+        let kind = if name == "migrate" { MethodKindDef::Migrate } else { MethodKindDef::Call };
+        let returns = <()>::TYPE;
+        defs.push(MethodDef { name, doc: "", kind, params: PARAMS, returns, error: None, access });
+        functions +=
+            &format!(r#"(func (export "call.{name}") (param i32) (result i32) i32.const {code})"#);
+    }
+    let (methods, interfaces) = (&*defs.leak(), &[]);
+    let def = ContractDef { name: "Vault", doc: "", fields: FIELDS, methods, interfaces };
+    let abi = section::contract_to_vec(&def);
+    let abi: String = abi.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(r#"(module (memory (export "memory") 1 1) {functions} (@custom "kempe.abi" "{abi}"))"#)
+}
+
+#[test]
+fn an_upgrade_shows_what_changes_and_refuses_more() {
+    const fn touch(kind: AccessKind) -> ClauseDef {
+        ClauseDef::Touch { kind, field: 0, key: &[ExprDef::Param(0)] }
+    }
+    const READS: &[ClauseDef] = &[touch(AccessKind::Read)];
+    const WRITES: &[ClauseDef] = &[touch(AccessKind::Write)];
+    let kempe = Kempe::new();
+    kempe.ok("init");
+    kempe.write("v1.wat", vault(&[("keep", READS, 0), ("trim", WRITES, 0), ("drop", READS, 0)]));
+    kempe.write("v2.wat", vault(&[("keep", READS, 0), ("trim", READS, 101), ("add", WRITES, 0)]));
+    kempe.write("v3.wat", vault(&[("keep", WRITES, 0), ("trim", READS, 0), ("migrate", READS, 0)]));
+    kempe.ok("deploy v1.wat --upgradable-by bob");
+    kempe.ok("deploy v1.wat --name fixed");
+
+    let shown = kempe.ok("upgrade vault v2.wat --dry-run");
+    let lines = "\
+equal      keep
+narrower   trim
+         - trim(slot: u64)
+         - write(cells[slot])
+         + trim(slot: u64)
+         + read(cells[slot])
+new        add
+         + add(slot: u64)
+         + write(cells[slot])
+removed    drop
+         - drop(slot: u64)
+         - read(cells[slot])
+code       0x";
+    assert!(shown.starts_with(lines) && shown.contains("authority  bob"), "{shown}");
+    assert_eq!(kempe.run("call vault trim --slot 1").code, 0, "nothing has changed");
+    for (contract, from) in [("vault", "alice"), ("fixed", "alice")] {
+        assert_eq!(kempe.run(&format!("upgrade {contract} v2.wat --from {from}")).code, 3);
+    }
+    let upgraded = kempe.json("upgrade vault v2.wat --from bob");
+    let changes: Vec<_> = upgraded["methods"].as_array().unwrap().iter().collect();
+    assert_eq!((changes.len(), &changes[1]["change"]), (4, &json!("narrower")));
+    assert_eq!(upgraded["outcome"]["status"], "ok", "{upgraded}");
+    assert_eq!(kempe.run("call vault trim --slot 1").code, 3, "the new code runs");
+
+    let error = kempe.fails(1, "upgrade vault v3.wat --from bob --slot 1");
+    assert!(error.contains("calls of `keep` may touch more") && error.contains("--allow-wider"));
+    assert!(error.contains("wider      keep"), "{error}");
+    let usage = kempe.fails(2, "upgrade vault v3.wat --from bob --allow-wider");
+    assert!(usage.contains("slot"), "{usage}");
+    assert!(kempe.ok("upgrade vault v3.wat -- --help").starts_with("migrate(slot: u64)"));
+    kempe.ok("upgrade vault v3.wat --from bob --allow-wider --final --slot 1");
+    assert_eq!(kempe.run("upgrade vault v2.wat --from bob --allow-wider").code, 3);
+    assert!(kempe.ok("replay").contains("blocks"));
 }

@@ -21,8 +21,8 @@ pub(crate) use list::{CHUNK_TXS, Chunk, Entry, place};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// It deploys a contract: its list is known when it runs, in the tail lane.
-    #[error("a deployment has no access list before it runs")]
+    /// It deploys or upgrades a contract: its list is known when it runs, in the tail lane.
+    #[error("a deployment or an upgrade has no access list before it runs")]
     Deployment,
     /// A call has none.
     #[error("action={action}: {source}")]
@@ -90,7 +90,7 @@ fn derive_row(
                 row.system(AccessKind::Write, system_field::BALANCE, &tx.sender);
                 row.system(AccessKind::Add, system_field::BALANCE, to);
             }
-            Action::Deploy { .. } => return Err(AccessError::Deployment),
+            Action::Deploy { .. } | Action::Upgrade(_) => return Err(AccessError::Deployment),
         }
     }
     for entry in &tx.access {

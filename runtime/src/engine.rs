@@ -8,10 +8,12 @@ pub mod admission;
 mod cell;
 mod compile;
 mod contracts;
+mod deploy;
 mod host;
 mod instance;
 mod run;
 mod session;
+mod upgrade;
 
 pub use admission::{Admitted, Refusal, admit};
 pub(crate) use cell::{Accumulator, Cell};

@@ -124,4 +124,6 @@ mod guide {
     struct Security;
     #[doc = include_str!("../../docs/src/testing.md")]
     struct Testing;
+    #[doc = include_str!("../../docs/src/upgrades.md")]
+    struct Upgrades;
 }

@@ -92,7 +92,7 @@ pub fn call(contract: Address, method: &str, args: &impl BorshSerialize) -> Acti
 #[must_use]
 pub fn deploy(wasm: &[u8], args: &impl BorshSerialize) -> Action {
     let args = borsh::to_vec(args).expect("encoding to memory cannot fail");
-    Action::Deploy { wasm: wasm.to_vec(), args }
+    Action::Deploy { wasm: wasm.to_vec(), args, authority: None }
 }
 
 /// A chain and the accounts on it.

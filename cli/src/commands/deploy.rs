@@ -1,12 +1,13 @@
 //! `kempe deploy`: a contract on the chain.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use kempe_abi::{Abi, MethodKind};
+use kempe_abi::MethodKind;
 use kempe_runtime::engine::admission::admit;
 use kempe_runtime::types::{Action, contract_address};
 use serde::Serialize;
 
+use super::upgrade::authority;
 use crate::args::{Global, HELP};
 use crate::describe::Describer;
 use crate::output::{Exit, Failure, Output};
@@ -19,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   kempe deploy token.wasm --owner alice          the arguments of init, by name
   kempe deploy contracts/token --name coin --owner alice --from bob
+  kempe deploy token.wasm --owner alice --upgradable-by alice
   kempe deploy token.wasm -- --help              shows what init takes
 
 The file is wasm, WAT text (.wat), or the directory of a contract, which is built. An argument of
@@ -35,6 +37,10 @@ pub struct Args {
     /// What to call the contract on this chain [default: its own name in lower case]
     #[arg(long)]
     name: Option<String>,
+
+    /// Who may upgrade it: an account, or a contract that is asked [default: nobody, ever]
+    #[arg(long, value_name = "WHO")]
+    upgradable_by: Option<String>,
 
     #[command(flatten)]
     signer: SignerArgs,
@@ -66,7 +72,8 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     })?;
     let abi = abi.abi;
     if invoke::wants_help(&args.args) {
-        return Ok(output.result(init_help(&abi, &args.file), &abi.name)?);
+        let command = format!("deploy {}", args.file.display());
+        return Ok(output.result(invoke::once_help(&abi, &command), &abi.name)?);
     }
     let mut session = Session::open(&args.chain, global)?;
     let name = args.name.clone().unwrap_or_else(|| abi.name.to_lowercase());
@@ -79,11 +86,13 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
             return Err(Failure::new(Exit::Usage, message));
         }
     };
+    let authority =
+        args.upgradable_by.as_deref().map(|word| authority(&session, word)).transpose()?;
     let key = session.signer(&args.signer)?;
     let sender = kempe_runtime::types::address_of(&key);
     let nonce = session.chain.next_nonce(&sender)?;
     let address = contract_address(&sender, nonce, 0);
-    let action = Action::Deploy { wasm, args: encoded };
+    let action = Action::Deploy { wasm, args: encoded, authority: authority.map(Box::new) };
     let report = send(&mut session.chain, &key, vec![action], args.fuel)?;
     let ok = report.record.receipts.iter().all(|r| r.outcome == kempe_abi::Outcome::Ok);
     if ok {
@@ -96,9 +105,4 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let head = if ok { format!("{} {}\n", deployed.name, deployed.address) } else { String::new() };
     output.result(format!("{head}{}", deployed.tx.text()), &deployed)?;
     deployed.tx.check()
-}
-
-fn init_help(abi: &Abi, file: &Path) -> String {
-    let help = invoke::help(abi, &format!("deploy {}", file.display()), None);
-    if help.is_empty() { format!("{} has no init: it takes no arguments", abi.name) } else { help }
 }

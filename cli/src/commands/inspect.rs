@@ -162,6 +162,7 @@ fn contract(abi: &Abi) -> ContractView {
             MethodKind::Init => "init",
             MethodKind::Call => "call",
             MethodKind::View => "view",
+            MethodKind::Migrate => "migrate",
         },
         name: method.name.clone(),
         signature: signature(method),

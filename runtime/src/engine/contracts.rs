@@ -131,6 +131,12 @@ impl ContractSet {
         }
     }
 
+    /// Adds a contract, in place of what was known of its address.
+    pub(super) fn insert(&mut self, contract: Arc<Contract>) {
+        self.last = None;
+        self.contracts.insert(contract.address, contract);
+    }
+
     /// Loads a contract from the state, unless it was loaded before. Returns whether there is one.
     ///
     /// # Errors

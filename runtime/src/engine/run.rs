@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use kempe_abi::host::INIT;
 use kempe_abi::{AccessKind, Address, MethodId, MethodKind, Outcome, TrapKind};
 
 use super::cell::Accumulator;
 use super::cell::{Cell, Delta};
 use super::compile::Engine;
-use super::contracts::Contract;
-use super::session::{BlockEnv, Session};
+use super::deploy::{deploy, write_record};
+use super::session::{BlockEnv, Immutables, Session};
+use super::upgrade::upgrade;
 use crate::access::Lists;
 use crate::state::{StateRead, StoreError};
 use crate::types::{
-    Action, Bytes, ContractRecord, EventRecord, Failure, KeyHash, Prices, StateKey, Transaction,
-    contract_address, system_field,
+    Action, Bytes, EventRecord, Failure, KeyHash, Prices, StateKey, Transaction, system_field,
 };
 
 /// Whether touches outside the access list are refused or recorded.
@@ -279,7 +278,8 @@ fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> 
     session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))
 }
 
-type Ended = Result<Vec<u8>, Outcome>;
+/// What an action returns, or how it ended the transaction.
+pub(super) type Ended = Result<Vec<u8>, Outcome>;
 
 fn run_action(
     mut session: Box<Session>,
@@ -302,7 +302,10 @@ fn run_action(
             let ended = transfer(&mut session, tx, to, *amount);
             (session, ended.map(|()| Vec::new()).map_err(Outcome::Trap))
         }
-        Action::Deploy { wasm, args } => deploy(session, tx, at, wasm, args),
+        Action::Deploy { wasm, args, authority } => {
+            deploy(session, tx, at, (wasm, args), authority.as_deref().copied())
+        }
+        Action::Upgrade(what) => upgrade(session, tx, what),
     }
 }
 
@@ -331,12 +334,12 @@ pub(super) fn enter(
         let contract = session.contract(at);
         let position = *contract.code.methods.get(&method).ok_or(TrapKind::NoSuchMethod)?;
         match contract.abi().methods[position].kind {
-            MethodKind::Init => Err(TrapKind::NotPermitted),
+            MethodKind::Init | MethodKind::Migrate => Err(TrapKind::NotPermitted),
             MethodKind::Call | MethodKind::View => Ok((at, position)),
         }
     });
     match resolved {
-        Ok((at, position)) => enter_frame(session, at, position, caller, args, false),
+        Ok((at, position)) => enter_frame(session, at, position, caller, args, None),
         Err(kind) => {
             session.failed_in.get_or_insert(address);
             (session, Outcome::Trap(kind))
@@ -344,13 +347,15 @@ pub(super) fn enter(
     }
 }
 
-fn enter_frame(
+/// Calls the method at a position of a contract's ABI. With `immutables`, those that are set, it may set
+/// more, and the contract's record is written when it succeeds.
+pub(super) fn enter_frame(
     mut session: Box<Session>,
     contract: usize,
     position: usize,
     caller: Address,
     args: Vec<u8>,
-    init: bool,
+    immutables: Option<Immutables>,
 ) -> (Box<Session>, Outcome) {
     let address = session.contract(contract).address;
     let memory_bytes = session.contract(contract).code.admitted.memory_bytes;
@@ -359,7 +364,7 @@ fn enter_frame(
     let fuel =
         session.prices.call.saturating_add(memory_kib.saturating_mul(session.prices.memory_kib));
     let entered =
-        session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, init));
+        session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, immutables));
     if let Err(kind) = entered {
         session.failed_in.get_or_insert(address);
         return (session, Outcome::Trap(kind));
@@ -379,87 +384,12 @@ fn enter_frame(
     session.keep_buffer(frame.args);
     session.callee_output = frame.output;
     if outcome == Outcome::Ok
-        && let Some(immutables) = frame.init
+        && let Some(immutables) = frame.immutables
     {
-        outcome = finish_init(&mut session, contract, immutables);
+        outcome = write_record(&mut session, contract, immutables);
     }
     if outcome != Outcome::Ok {
         session.failed_in.get_or_insert(address);
     }
     (session, outcome)
-}
-
-/// Deploys a contract. Only ever runs alone, in the tail lane: see [`Mode::Record`].
-fn deploy(
-    mut session: Box<Session>,
-    tx: &Transaction,
-    at: usize,
-    wasm: &[u8],
-    args: &[u8],
-) -> (Box<Session>, Ended) {
-    let address = contract_address(&tx.sender, tx.nonce, at);
-    let contract = match prepare(&mut session, tx, &address, wasm) {
-        Ok(contract) => contract,
-        Err(kind) => return (session, Err(Outcome::Trap(kind))),
-    };
-    let init = contract.code.methods.get(&MethodId::of(INIT)).copied();
-    let contract = session.remember(contract);
-    let Some(init) = init else {
-        let outcome = if args.is_empty() {
-            finish_init(&mut session, contract, Vec::new())
-        } else {
-            Outcome::Trap(TrapKind::BadArguments)
-        };
-        return (
-            session,
-            if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) },
-        );
-    };
-    let outcome;
-    (session, outcome) = enter_frame(session, contract, init, tx.sender, args.to_vec(), true);
-    (session, if outcome == Outcome::Ok { Ok(address.0.to_vec()) } else { Err(outcome) })
-}
-
-/// Everything of a deployment before `init` runs.
-fn prepare(
-    session: &mut Session,
-    tx: &Transaction,
-    address: &Address,
-    wasm: &[u8],
-) -> Result<Contract, TrapKind> {
-    session.charge((wasm.len() as u64).saturating_mul(session.prices.deploy_byte))?;
-    let record = session.system_cell(system_field::CONTRACT, &address.0, AccessKind::Write)?;
-    if session.cells[record].value.is_some() {
-        return Err(TrapKind::ContractExists);
-    }
-    let code = match session.engine.load(wasm) {
-        Ok(code) => code,
-        Err(error) => {
-            session.log(error.to_string().as_bytes());
-            return Err(TrapKind::ModuleRefused);
-        }
-    };
-    let cell = session.system_cell(system_field::CODE, &code.hash.0, AccessKind::Write)?;
-    if session.cells[cell].value.is_none() {
-        session.cells[cell].value = Some(Bytes::from_slice(wasm));
-        session.cells[cell].dirty = true;
-    }
-    let record = ContractRecord { code: code.hash, deployer: tx.sender, immutables: Vec::new() };
-    Ok(Contract::new(*address, record, code))
-}
-
-/// Writes the contract's record, now that its immutables are known.
-fn finish_init(session: &mut Session, contract: usize, immutables: Vec<(u8, Vec<u8>)>) -> Outcome {
-    let contract = Arc::clone(session.contract(contract));
-    let record = ContractRecord { immutables, ..contract.record.clone() };
-    let bytes = record.encode();
-    session.remember(Contract::new(contract.address, record, Arc::clone(&contract.code)));
-    match session.system_cell(system_field::CONTRACT, &contract.address.0, AccessKind::Write) {
-        Ok(at) => {
-            session.cells[at].value = Some(bytes);
-            session.cells[at].dirty = true;
-            Outcome::Ok
-        }
-        Err(kind) => Outcome::Trap(kind),
-    }
 }

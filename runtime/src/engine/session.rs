@@ -111,9 +111,12 @@ pub(crate) struct Frame {
     pub(crate) caller: Address,
     pub(crate) args: Vec<u8>,
     pub(crate) output: Vec<u8>,
-    /// The immutables set so far, when this is an `init`.
-    pub(crate) init: Option<Vec<(u8, Vec<u8>)>>,
+    /// The immutables set so far, when this is an `init` or a `migrate`.
+    pub(crate) immutables: Option<Immutables>,
 }
+
+/// Values of immutables, by field number, ascending.
+pub(crate) type Immutables = Vec<(u8, Vec<u8>)>;
 
 impl Session {
     pub(crate) fn new(engine: Arc<Engine>, prices: Prices) -> Self {
@@ -286,7 +289,7 @@ impl Session {
         contract: usize,
         caller: Address,
         args: Vec<u8>,
-        init: bool,
+        immutables: Option<Immutables>,
     ) -> Result<(), TrapKind> {
         let address = self.contracts[contract].address;
         if self.frames.iter().any(|frame| frame.address == address) {
@@ -295,8 +298,7 @@ impl Session {
         if self.frames.len() >= CALL_DEPTH_MAX {
             return Err(TrapKind::CallDepth);
         }
-        let init = init.then(Vec::new);
-        self.frames.push(Frame { contract, address, caller, args, output: Vec::new(), init });
+        self.frames.push(Frame { contract, address, caller, args, output: Vec::new(), immutables });
         Ok(())
     }
 

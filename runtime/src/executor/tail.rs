@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use kempe_abi::TrapKind;
-use kempe_abi::derive::DeriveError;
 
 use super::effects::{Effect, effects_of, fail_counter};
 use super::{BlockOutput, BlockRun, Change, ExecutorError, Tx, derive_with, receipt_of};
@@ -200,13 +199,7 @@ pub(crate) fn solo(
 
 fn refusal(error: &AccessError) -> TrapKind {
     match error {
-        AccessError::Derive { source, .. } => match source {
-            DeriveError::NoSuchContract(_) => TrapKind::NoSuchContract,
-            DeriveError::NoSuchMethod { .. } => TrapKind::NoSuchMethod,
-            DeriveError::BadArguments { .. } => TrapKind::BadArguments,
-            DeriveError::TooLarge => TrapKind::ListTooLarge,
-            _ => TrapKind::Underivable,
-        },
+        AccessError::Derive { source, .. } => source.trap(),
         AccessError::TooLarge => TrapKind::ListTooLarge,
         AccessError::Unaffordable => TrapKind::OutOfFuel,
         AccessError::Deployment => TrapKind::NotPermitted,

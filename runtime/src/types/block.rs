@@ -57,6 +57,8 @@ pub struct ContractRecord {
     pub code: Hash,
     /// Who deployed it.
     pub deployer: Address,
+    /// Who may replace the code; nobody if `None`.
+    pub authority: Option<Address>,
     /// The immutables that were set, by field number, ascending.
     pub immutables: Vec<(u8, Vec<u8>)>,
 }

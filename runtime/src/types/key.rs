@@ -30,7 +30,8 @@ pub const SYSTEM: Address = Address::ZERO;
 pub mod system_field {
     /// Code hash to wasm.
     pub const CODE: u8 = 0;
-    /// Contract address to [`ContractRecord`](crate::types::ContractRecord). A call reads it.
+    /// Contract address to [`ContractRecord`](crate::types::ContractRecord). A call reads it, an upgrade
+    /// writes it.
     pub const CONTRACT: u8 = 1;
     /// Account address to the next nonce, `u64`.
     pub const NONCE: u8 = 2;

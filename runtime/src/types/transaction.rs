@@ -3,6 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_zebra::{Signature, SigningKey, VerificationKey};
 use kempe_abi::host::KEY_BYTES_MAX;
+use kempe_abi::upgrade::UpgradeTerms;
 use kempe_abi::{AccessKind, Address, Hash, MethodId};
 
 use super::genesis::Prices;
@@ -63,6 +64,9 @@ pub enum Action {
         wasm: Vec<u8>,
         /// The encoded arguments of `init`.
         args: Vec<u8>,
+        /// Who may replace the code later: an account, or a contract that is asked; nobody, ever, if
+        /// `None`. Boxed, so that the many actions that are calls stay small.
+        authority: Option<Box<Address>>,
     },
     /// Moves native balance.
     Transfer {
@@ -71,6 +75,39 @@ pub enum Action {
         /// How much.
         amount: u128,
     },
+    /// Replaces the code of a contract and runs its `migrate`.
+    Upgrade(Box<Upgrade>),
+}
+
+/// New code for a contract, and what becomes of the contract with it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Upgrade {
+    /// The contract.
+    pub contract: Address,
+    /// The module. Exactly the code that the contract has is no new code: then `migrate` does not run,
+    /// and only the authority changes.
+    pub wasm: Vec<u8>,
+    /// The encoded arguments of `migrate`.
+    pub args: Vec<u8>,
+    /// Whether calls of a method that stays may touch more than before, or take and return something
+    /// else; without it such code is refused.
+    pub allow_wider: bool,
+    /// Who may replace the code from then on; nobody, ever, if `None`.
+    pub authority: Option<Address>,
+}
+
+impl Upgrade {
+    /// What an [authority](kempe_abi::upgrade::AUTHORIZE) that is a contract is asked about.
+    #[must_use]
+    pub fn terms(&self) -> UpgradeTerms {
+        UpgradeTerms {
+            contract: self.contract,
+            code: Hash(*blake3::hash(&self.wasm).as_bytes()),
+            args: self.args.clone(),
+            allow_wider: self.allow_wider,
+            authority: self.authority,
+        }
+    }
 }
 
 /// An entry of an explicit access list.
@@ -199,9 +236,17 @@ impl Transaction {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         const FIXED: usize = 8 + 32 + 8 + 8 + 4 + 4 + 64;
+        let authority = |is_some: bool| 1 + if is_some { 32 } else { 0 };
         let actions = self.actions.iter().map(|action| match action {
             Action::Call { args, .. } => 1 + 32 + 4 + 4 + args.len(),
-            Action::Deploy { wasm, args } => 1 + 4 + wasm.len() + 4 + args.len(),
+            Action::Deploy { wasm, args, authority: who } => {
+                1 + 4 + wasm.len() + 4 + args.len() + authority(who.is_some())
+            }
+            Action::Upgrade(upgrade) => {
+                let Upgrade { contract: _, wasm, args, allow_wider: _, authority: who } =
+                    &**upgrade;
+                1 + 32 + 4 + wasm.len() + 4 + args.len() + 1 + authority(who.is_some())
+            }
             Action::Transfer { .. } => 1 + 32 + 16,
         });
         let access = self.access.iter().map(|entry| 1 + 32 + 1 + 4 + entry.key.key.len());

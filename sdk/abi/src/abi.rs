@@ -121,6 +121,8 @@ pub enum MethodKind {
     Call = 1,
     /// Only reads.
     View = 2,
+    /// Runs once, when its code replaces another.
+    Migrate = 3,
 }
 
 /// The errors of a method.

@@ -101,6 +101,8 @@ pub enum MethodKindDef {
     Call,
     /// Only reads.
     View,
+    /// Runs once, when its code replaces another.
+    Migrate,
 }
 
 /// An error enum. Becomes an [`ErrorSet`](crate::ErrorSet).

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
 use crate::layout::{self, LayoutError};
-use crate::{Abi, AccessKind, Address, Clause, Expr, Method, MethodId, Type};
+use crate::{Abi, AccessKind, Address, Clause, Expr, Method, MethodId, TrapKind, Type};
 
 /// The most steps of one derivation: clauses evaluated and calls spliced. Bounds templates that
 /// call each other in a fan; ours to choose.
@@ -56,6 +56,20 @@ pub enum DeriveError {
     /// More than [`STEPS_MAX`] steps, or calls deeper than the limit.
     #[error("the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}")]
     TooLarge,
+}
+
+impl DeriveError {
+    /// The trap of a transaction whose list does not follow.
+    #[must_use]
+    pub const fn trap(&self) -> TrapKind {
+        match self {
+            Self::NoSuchContract(_) => TrapKind::NoSuchContract,
+            Self::NoSuchMethod { .. } => TrapKind::NoSuchMethod,
+            Self::BadArguments { .. } => TrapKind::BadArguments,
+            Self::TooLarge => TrapKind::ListTooLarge,
+            Self::Open(_) | Self::Inconsistent { .. } => TrapKind::Underivable,
+        }
+    }
 }
 
 /// What derivation asks about contracts.

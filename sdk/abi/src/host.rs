@@ -11,7 +11,7 @@
 //! | --- | --- | --- |
 //! | `get:F` | `(key, key_len, out, out_cap) -> i32` | copies at most `out_cap` bytes of the value; returns its length, or -1 if there is none |
 //! | `start:F` | `(key, key_len, out, out_cap) -> i32` | as `get:F`, of the value before the block |
-//! | `put:F` | `(key, key_len, value, value_len)` | replaces the value; for an immutable only in `init` |
+//! | `put:F` | `(key, key_len, value, value_len)` | replaces the value; for an immutable only in `init`, or in `migrate` if it has none |
 //! | `remove:F` | `(key, key_len)` | removes the value |
 //! | `add:F` | `(key, key_len, low: i64, high: i64)` | adds a signed 128-bit number to a counter; its bounds are checked when the transaction ends |
 //! | `max:F`, `min:F` | `(key, key_len, low: i64, high: i64)` | raises a maximum or lowers a minimum to a 128-bit number, where that changes it; one that the field's type does not hold stops the transaction |
@@ -38,6 +38,9 @@ pub const METHOD_PREFIX: &str = "call.";
 
 /// The name of the method that runs once, at deployment.
 pub const INIT: &str = "init";
+
+/// The name of the method that runs once, when its code replaces another.
+pub const MIGRATE: &str = "migrate";
 
 /// Revert codes below this number belong to the SDK; a contract's own begin here.
 pub const FIRST_CONTRACT_CODE: u32 = 100;

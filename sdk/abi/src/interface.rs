@@ -71,7 +71,7 @@ impl Interface {
         self.methods.iter().try_for_each(|wanted| {
             let is = |method: &&Method| {
                 let kind = match method.kind {
-                    MethodKind::Init => false,
+                    MethodKind::Init | MethodKind::Migrate => false,
                     MethodKind::Call => !wanted.view,
                     MethodKind::View => true,
                 };
@@ -119,7 +119,7 @@ impl InterfaceDef {
 
 const fn is_method(wanted: &InterfaceMethodDef, method: &MethodDef) -> bool {
     let kind = match method.kind {
-        MethodKindDef::Init => false,
+        MethodKindDef::Init | MethodKindDef::Migrate => false,
         MethodKindDef::Call => !wanted.view,
         MethodKindDef::View => true,
     };

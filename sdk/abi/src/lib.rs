@@ -24,6 +24,7 @@ mod layout;
 mod outcome;
 pub mod section;
 mod types;
+pub mod upgrade;
 
 pub use abi::{
     Abi, AbiError, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind, Param,

@@ -84,6 +84,10 @@ traps! {
     ListTooLarge = 20 "the access list has too many entries",
     /// The template leaves a key open that the call does not determine.
     Underivable = 21 "the access list cannot be derived from the call",
+    /// The contract has no upgrade authority, or the sender is not it and it is no contract to ask.
+    NotUpgradable = 22 "the sender may not upgrade the contract",
+    /// The new code does not fit what the contract has stored or declared; the log says where.
+    UpgradeRefused = 23 "the new code does not fit what the contract has stored or declared",
 }
 
 impl TrapKind {

@@ -127,6 +127,8 @@ fn check_use(
     let through = through(&reached.chain);
     match used.touch {
         Touch::Constant => return Ok(()),
+        // Those that the old code did not have.
+        Touch::Set if method.role == Role::Migrate => return Ok(()),
         Touch::Set => {
             return Err(text::error(
                 used.span,

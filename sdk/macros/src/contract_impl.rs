@@ -149,6 +149,7 @@ fn def(method: &Method, access: &[TokenStream]) -> TokenStream {
     let (name, doc) = (method.name.to_string(), &method.doc);
     let kind = match method.role {
         Role::Init => quote! { Init },
+        Role::Migrate => quote! { Migrate },
         Role::View => quote! { View },
         Role::Call | Role::Private => quote! { Call },
     };

@@ -13,6 +13,7 @@ use crate::{field::Field, text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Init,
+    Migrate,
     Call,
     View,
     /// Private: only other functions of the `impl` call it.
@@ -60,6 +61,8 @@ pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn
             match &*text {
                 "&self" if name == "init" => return Err(init_receiver(receiver.span())),
                 "&mutself" if name == "init" => Role::Init,
+                "&self" if name == "migrate" => return Err(migrate_receiver(receiver.span())),
+                "&mutself" if name == "migrate" => Role::Migrate,
                 "&self" => Role::View,
                 "&mutself" => Role::Call,
                 _ => return Err(receiver_error(receiver.span())),
@@ -99,6 +102,10 @@ pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn
 
 fn init_receiver(span: proc_macro2::Span) -> syn::Error {
     text::error(span, "`init` sets up the state", "write `&mut self`")
+}
+
+fn migrate_receiver(span: proc_macro2::Span) -> syn::Error {
+    text::error(span, "`migrate` changes the state at an upgrade", "write `&mut self`")
 }
 
 fn receiver_error(span: proc_macro2::Span) -> syn::Error {

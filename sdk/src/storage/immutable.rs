@@ -7,7 +7,7 @@ use kempe_abi::AbiType;
 use super::{Handle, load, store};
 use crate::host::{FieldTag, Untagged};
 
-/// A value that `init` sets and nothing changes.
+/// A value that `init` sets and nothing changes, also no upgrade.
 ///
 /// Reading it conflicts with nothing, and the host can read it before the call runs, so it may stand
 /// in `#[access(...)]`: as a key, or as the callee of `calls(...)`.
@@ -36,7 +36,7 @@ impl<T: AbiType, F: FieldTag> Immutable<T, F> {
         }
     }
 
-    /// Sets the value. Only in `init`.
+    /// Sets the value. Only in `init`, or in `migrate` if it has none.
     #[inline]
     pub fn set(&mut self, value: impl Borrow<T>) {
         store::<F, T>(&[], value.borrow());

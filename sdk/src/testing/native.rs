@@ -92,7 +92,7 @@ impl Backend for Native {
         let receipts = txs.iter().zip(lists).map(|(tx, list)| {
             *self.nonces.entry(tx.sender).or_default() += 1;
             match list {
-                Ok(_) if self.kind(tx) == Some(MethodKind::Init) => {
+                Ok(_) if matches!(self.kind(tx), Some(MethodKind::Init | MethodKind::Migrate)) => {
                     Receipt::new(Outcome::Trap(TrapKind::NotPermitted))
                 }
                 Ok(list) => session::run(&mut self.world, list, &call(tx), true).receipt,

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use kempe_abi::host::{CALL_DEPTH_MAX, DATA_BYTES_MAX, INIT, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use kempe_abi::host::{CALL_DEPTH_MAX, DATA_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use kempe_abi::{AccessKind, Address, CellKind, MethodId, MethodKind, Outcome, TrapKind, split};
 
 use super::receipt::{Emitted, Receipt, Violation};
@@ -215,7 +215,8 @@ impl Session {
             return Err(TrapKind::UndeclaredAccess);
         }
         let method = deployed.abi.method_by_id(method).ok_or(TrapKind::NoSuchMethod)?;
-        if method.name == INIT && !self.frames.is_empty() {
+        let once = matches!(method.kind, MethodKind::Init | MethodKind::Migrate);
+        if once && !self.frames.is_empty() {
             return Err(TrapKind::NotPermitted);
         }
         split(method.params.iter().map(|param| &param.ty), args, |_| ())
@@ -253,7 +254,11 @@ impl Session {
         }
         let abi = &self.world.contracts.get(&contract).expect("it is running").abi;
         if abi.is_cell(field, CellKind::Immutable) {
-            let permitted = kind == AccessKind::Read || method_kind == MethodKind::Init;
+            let permitted = match (kind, method_kind) {
+                (AccessKind::Read, _) | (_, MethodKind::Init) => true,
+                (_, MethodKind::Migrate) => self.base(&full).is_none(),
+                _ => false,
+            };
             return if permitted { Ok(full) } else { Err(TrapKind::NotPermitted) };
         }
         if method_kind == MethodKind::Init || self.list.permits(&full, kind) {

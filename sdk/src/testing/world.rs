@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kempe_abi::derive::{self, Contracts, DeriveError, Sink};
-use kempe_abi::{Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section};
+use kempe_abi::derive::{self, Contracts, Sink};
+use kempe_abi::{
+    Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section,
+};
 
 use super::backend::CodeSource;
 
@@ -133,15 +135,8 @@ impl List {
     ) -> Result<Self, TrapKind> {
         let mut list = Self::default();
         let method = MethodId::of(method);
-        derive::derive(world, caller, contract, method, args, &mut list).map_err(|error| {
-            match error {
-                DeriveError::NoSuchContract(_) => TrapKind::NoSuchContract,
-                DeriveError::NoSuchMethod { .. } => TrapKind::NoSuchMethod,
-                DeriveError::BadArguments { .. } => TrapKind::BadArguments,
-                DeriveError::TooLarge => TrapKind::ListTooLarge,
-                _ => TrapKind::Underivable,
-            }
-        })?;
+        derive::derive(world, caller, contract, method, args, &mut list)
+            .map_err(|error| error.trap())?;
         Ok(list)
     }
 

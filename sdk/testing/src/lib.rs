@@ -221,7 +221,7 @@ impl Backend for WasmBackend {
         let name = code.def.name;
         let wasm = self.modules.get(name);
         let wasm = wasm.unwrap_or_else(|| panic!("no module of the contract `{name}` was given"));
-        let action = Action::Deploy { wasm: wasm.clone(), args: args.to_vec() };
+        let action = Action::Deploy { wasm: wasm.clone(), args: args.to_vec(), authority: None };
         let nonce = self.chain.next_nonce(&deployer).expect("memory can be read");
         let built = self.build(vec![(deployer, action)]);
         let receipt = self.receipt(&built, 0);

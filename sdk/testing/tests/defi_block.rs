@@ -108,7 +108,10 @@ impl World {
 
     fn deploy(&mut self, wasm: &[u8], args: impl Encode) -> Address {
         let nonce = self.chain.next_nonce(&self.address(0)).unwrap();
-        self.build(vec![(0, Action::Deploy { wasm: wasm.to_vec(), args: encoded(args) })]);
+        self.build(vec![(
+            0,
+            Action::Deploy { wasm: wasm.to_vec(), args: encoded(args), authority: None },
+        )]);
         contract_address(&self.address(0), nonce, 0)
     }
 

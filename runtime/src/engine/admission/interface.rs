@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kempe_abi::host::{INIT, MEMORY, METHOD_PREFIX};
+use kempe_abi::host::{INIT, MEMORY, METHOD_PREFIX, MIGRATE};
 use kempe_abi::{Abi, Member, MethodKind, Type};
 use wasmparser::{ExternalKind, ValType};
 
@@ -26,8 +26,10 @@ pub(super) fn abi(module: &Module<'_>) -> Result<Abi, Refusal> {
     distinct("method", abi.methods.iter().map(|method| &method.name))?;
     for method in &abi.methods {
         item("method", &method.name, &method.doc)?;
-        if (method.kind == MethodKind::Init) != (method.name == INIT) {
-            return Err(Refusal::AbiInit { method: Name::new(&method.name) });
+        for (kind, name) in [(MethodKind::Init, INIT), (MethodKind::Migrate, MIGRATE)] {
+            if (method.kind == kind) != (method.name == name) {
+                return Err(Refusal::AbiInit { method: Name::new(&method.name) });
+            }
         }
         members("parameter", &method.params)?;
         ty(&method.returns)?;

@@ -189,7 +189,7 @@ pub enum Refusal {
     #[error("the documentation of {what} `{name}` has control characters")]
     AbiDoc { what: &'static str, name: Name },
     #[error(
-        "method `{method}`: the one method that runs at deployment is called `init`, and no other is"
+        "method `{method}`: what runs at deployment is called `init`, what runs at an upgrade `migrate`, and no other method is"
     )]
     AbiInit { method: Name },
     #[error("the access template of method `{method}` {what}")]

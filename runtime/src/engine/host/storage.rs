@@ -174,7 +174,8 @@ fn add(
     session.add(at, accumulator, number)
 }
 
-/// Immutables are read from the contract's record, or, during `init`, from what was set so far.
+/// Immutables are read from the contract's record, or, during `init` and `migrate`, from what was
+/// set so far.
 fn get_immutable(
     session: &mut Session,
     memory: &mut [u8],
@@ -182,7 +183,7 @@ fn get_immutable(
     out: u32,
     cap: u32,
 ) -> Result<i32, TrapKind> {
-    let value = match &session.frame().init {
+    let value = match &session.frame().immutables {
         Some(set) => set.iter().find(|(at, _)| *at == field).map(|(_, value)| &value[..]),
         None => session.own_contract().immutable(field),
     };
@@ -205,7 +206,7 @@ fn put_immutable(
     }
     charge_bytes(session, len, session.prices.write_byte)?;
     let value = slice(memory, value, len)?.to_vec();
-    let set = session.frame_mut().init.as_mut().ok_or(TrapKind::NotPermitted)?;
+    let set = session.frame_mut().immutables.as_mut().ok_or(TrapKind::NotPermitted)?;
     match set.binary_search_by_key(&field, |(at, _)| *at) {
         Ok(_) => Err(TrapKind::NotPermitted),
         Err(at) => {

@@ -130,6 +130,19 @@ impl Session {
         Ok(self.cells.len() - 1)
     }
 
+    /// Adds a cell that a template declares to those of a transaction that runs alone.
+    pub(crate) fn declare(&mut self, key: StateKey, kind: AccessKind) -> Result<(), TrapKind> {
+        match self.find(&key.contract, key.field, &key.key) {
+            Some(at) if self.cells[at].kind.permits(kind) => Ok(()),
+            Some(at) => self.widen(at),
+            None => {
+                let at = self.record(key, kind)?;
+                self.cells[at].kind = kind;
+                Ok(())
+            }
+        }
+    }
+
     /// Turns a recorded cell into one that may be written, folding in what was added.
     fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
         self.journal(at);

@@ -101,7 +101,8 @@ impl World {
         let genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}\ndevelopment = true"))?;
         let chain = Chain::create(&self.directory, genesis, ChainOptions::default())?;
         let Contracts { tokens, pool, .. } = self.contracts;
-        let deploy = |wasm: &[u8], args| Action::Deploy { wasm: wasm.to_vec(), args };
+        let deploy =
+            |wasm: &[u8], args| Action::Deploy { wasm: wasm.to_vec(), args, authority: None };
         let token = || deploy(kempe_contracts::TOKEN, encode(&owner));
         let pool_args = encode(&(tokens[0], tokens[1], 30u16));
         let mut actions = vec![
