@@ -209,15 +209,15 @@ impl<'a> ErrorSets<'a> {
     }
 }
 
-/// The parameters of `init`, if there is one, and its documentation.
-fn init(abi: &Abi) -> (&[Member], &str) {
-    let init = abi.methods.iter().find(|method| method.kind == MethodKind::Init);
-    init.map_or((&[], ""), |init| (&init.params, &init.doc))
+/// The parameters of `init` or `migrate`, if there is one, and its documentation.
+fn once(abi: &Abi, kind: MethodKind) -> (&[Member], &str) {
+    let method = abi.methods.iter().find(|method| method.kind == kind);
+    method.map_or((&[], ""), |method| (&method.params, &method.doc))
 }
 
 /// The methods that can be called from outside.
 fn methods(abi: &Abi) -> impl Iterator<Item = &kempe_abi::Method> {
-    abi.methods.iter().filter(|method| method.kind != MethodKind::Init)
+    abi.methods.iter().filter(|method| matches!(method.kind, MethodKind::Call | MethodKind::View))
 }
 
 /// Whether the fields are called `0`, `1`, ...: those of a tuple struct.

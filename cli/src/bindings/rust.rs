@@ -1,11 +1,11 @@
 //! The client in Rust: one module.
 
-use kempe_abi::{Abi, ErrorSet, Event, Member, Method, Type};
+use kempe_abi::{Abi, ErrorSet, Event, Member, Method, MethodKind, Type};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 
 use super::names::{Names, RUST_KEYWORDS};
-use super::{BindingsError, ErrorSets, NamedTypes, are_positions, check, doc_lines, init, methods};
+use super::{BindingsError, ErrorSets, NamedTypes, are_positions, check, doc_lines, methods, once};
 
 /// Names that the generated code means by what everybody means by them.
 #[rustfmt::skip]
@@ -13,7 +13,7 @@ const PRELUDE: &[&str] = &[
     "Action", "Address", "Box", "Call", "Clone", "Copy", "Debug", "Default", "Drop", "Eq", "Err",
     "ErrorCodes", "EventRecord", "Fn", "From", "Hash", "Infallible", "Into", "Iterator", "None",
     "Ok", "Option", "Ord", "PartialEq", "PartialOrd", "Receipt", "Result", "Send", "Sized", "Some",
-    "String", "Sync", "Vec", "alloc", "bool", "borsh", "char", "core", "errors", "events", "f32",
+    "String", "Sync", "Upgrade", "Vec", "alloc", "bool", "borsh", "char", "core", "errors", "events", "f32",
     "f64", "i128", "i16", "i32", "i64", "i8", "isize", "kempe_abi", "kempe_runtime", "std", "str",
     "types", "u128", "u16", "u32", "u64", "u8", "usize",
 ];
@@ -43,7 +43,7 @@ pub fn rust(abi: &Abi) -> Result<String, BindingsError> {
         use core::convert::Infallible;
 
         use kempe_abi::{Address, Hash, borsh};
-        use kempe_runtime::types::{Action, Call, Receipt};
+        use kempe_runtime::types::{Action, Call, Receipt, Upgrade};
 
         #contract #errors #events #types
     };
@@ -86,6 +86,12 @@ fn doc(text: &str) -> TokenStream {
         quote! { #[doc = #escaped] }
     });
     quote! { #(#lines)* }
+}
+
+/// The same, behind a first paragraph.
+fn paragraph(text: &str) -> Option<TokenStream> {
+    let text = doc(text);
+    (!text.is_empty()).then(|| quote! { #[doc = ""] #text })
 }
 
 fn derives(is_copy: bool) -> TokenStream {
@@ -157,9 +163,9 @@ impl Writer<'_> {
     fn contract(&self, abi: &Abi) -> TokenStream {
         let mut scope = Names::without(&[PRELUDE, NEVER]);
         let (name, docs) = (ident(&scope.take(&abi.name)), doc(&abi.doc));
-        let deploy = self.deploy(abi);
+        let (deploy, upgrade) = (self.deploy(abi), self.upgrade(abi));
         let events = (!abi.events.is_empty()).then(events_of_receipt);
-        let mut scope = Names::without(&[&["at", "deploy", "events"], NEVER]);
+        let mut scope = Names::without(&[&["at", "deploy", "events", "upgrade"], NEVER]);
         let methods = methods(abi).map(|method| self.method(method, &mut scope));
         let derives = derives(true);
         quote! {
@@ -178,6 +184,7 @@ impl Writer<'_> {
                 }
 
                 #deploy
+                #upgrade
                 #events
                 #(#methods)*
             }
@@ -185,18 +192,41 @@ impl Writer<'_> {
     }
 
     fn deploy(&self, abi: &Abi) -> TokenStream {
-        let (params, text) = init(abi);
-        let (declared, values) =
-            self.params(params, &mut Names::without(&[PRELUDE, NEVER, &["wasm"]]));
-        let docs = doc(text);
+        let (params, text) = once(abi, MethodKind::Init);
+        let own = &["wasm", "authority"];
+        let (declared, values) = self.params(params, &mut Names::without(&[PRELUDE, NEVER, own]));
+        let docs = paragraph(text);
         quote! {
-            /// Deploys the contract.
-            ///
+            /// Deploys the contract. The authority may replace the code later; nobody, ever, if there is none.
             #docs
             #[must_use]
-            pub fn deploy(wasm: Vec<u8>, #(#declared),*) -> Action {
+            pub fn deploy(wasm: Vec<u8>, authority: Option<Address>, #(#declared),*) -> Action {
                 let args = borsh::to_vec(&#values).expect("arguments have an encoding");
-                Action::Deploy { wasm, args }
+                Action::Deploy { wasm, args, authority: authority.map(Box::new) }
+            }
+        }
+    }
+
+    fn upgrade(&self, abi: &Abi) -> TokenStream {
+        let (params, text) = once(abi, MethodKind::Migrate);
+        let own = &["wasm", "allow_wider", "authority"];
+        let (declared, values) = self.params(params, &mut Names::without(&[PRELUDE, NEVER, own]));
+        let docs = paragraph(text);
+        quote! {
+            /// Replaces the code by the one that this client is of. The authority may do so again;
+            /// nobody, ever, if there is none.
+            #docs
+            #[must_use]
+            pub fn upgrade(
+                &self,
+                wasm: Vec<u8>,
+                allow_wider: bool,
+                authority: Option<Address>,
+                #(#declared),*
+            ) -> Action {
+                let args = borsh::to_vec(&#values).expect("arguments have an encoding");
+                let contract = self.address;
+                Action::Upgrade(Box::new(Upgrade { contract, wasm, args, allow_wider, authority }))
             }
         }
     }

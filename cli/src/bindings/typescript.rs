@@ -6,13 +6,13 @@
 use std::fmt::Write;
 
 use kempe_abi::{
-    Abi, AccessKind, Decode, ErrorSet, Event, Member, Method, MethodId, TrapKind, Type,
+    Abi, AccessKind, Decode, ErrorSet, Event, Member, Method, MethodId, MethodKind, TrapKind, Type,
 };
 use kempe_runtime::types::{ACTIONS_MAX, LIST_ENTRIES_MAX, TX_BYTES_MAX, TX_KEY};
 use serde_json::{Value, json};
 
 use super::names::{JAVASCRIPT_KEYWORDS, Names, TYPESCRIPT_KEYWORDS};
-use super::{BindingsError, ErrorSets, NamedTypes, are_positions, check, doc_lines, init, methods};
+use super::{BindingsError, ErrorSets, NamedTypes, are_positions, check, doc_lines, methods, once};
 use crate::value::is_nullable;
 
 const RUNTIME: &str = include_str!("../../template/typescript/kempe.js");
@@ -235,12 +235,26 @@ impl<'a> Writer<'a> {
     fn class(&self, out: &mut String) {
         let (class, doc) = (&self.class, comment("", &self.abi.doc));
         put(out, format_args!("\n{doc}export class {class} extends Contract<Event> {{\n"));
-        let (params, doc) = init(self.abi);
-        // Not in the class: a parameter may be called `wasm`.
-        let params = self.params(params, Names::without(&[JAVASCRIPT_KEYWORDS, &["wasm"]]));
-        let params = if params.is_empty() { params } else { format!(", {params}") };
-        let doc = comment("  ", &format!("Deploys the contract. {doc}"));
-        put(out, format_args!("{doc}  static $deploy(wasm: Uint8Array{params}): Action;\n"));
+        let mut once = |kind, what: &str, start: &str, own: &[&str]| {
+            let (params, doc) = once(self.abi, kind);
+            let params = self.params(params, Names::without(&[JAVASCRIPT_KEYWORDS, own]));
+            let params = if params.is_empty() { params } else { format!(", {params}") };
+            let doc = comment("  ", &format!("{what} {doc}"));
+            put(out, format_args!("{doc}  {start}{params}): Action;\n"));
+        };
+        once(
+            MethodKind::Init,
+            "Deploys the contract. The authority may replace the code later; nobody, ever, if it is null.",
+            "static $deploy(wasm: Uint8Array, authority: Address | null",
+            &["wasm", "authority"],
+        );
+        once(
+            MethodKind::Migrate,
+            "Replaces the code by the one that this client is of. The authority may do so again; \
+             nobody, ever, if it is null.",
+            "$upgrade(wasm: Uint8Array, allow_wider: boolean, authority: Address | null",
+            &["wasm", "allow_wider", "authority"],
+        );
         out.push_str("  /** The event of a record; undefined if it is another contract's. */\n");
         out.push_str("  static $event(record: EventRecord): Event | undefined;\n");
         for (name, method) in self.methods() {

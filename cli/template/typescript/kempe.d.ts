@@ -84,11 +84,21 @@ export class Key {
   sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
-/** One thing to do. Contracts make calls; `$deploy` and {@link transfer} make the others. */
+/** One thing to do. Contracts make calls; `$deploy`, `$upgrade` and {@link transfer} make the others. */
 export type Action =
   | { kind: "Call"; value: { contract: Address; method: number; args: Uint8Array } }
-  | { kind: "Deploy"; value: { wasm: Uint8Array; args: Uint8Array } }
-  | { kind: "Transfer"; value: { to: Address; amount: bigint } };
+  | { kind: "Deploy"; value: { wasm: Uint8Array; args: Uint8Array; authority: Address | null } }
+  | { kind: "Transfer"; value: { to: Address; amount: bigint } }
+  | {
+      kind: "Upgrade";
+      value: {
+        contract: Address;
+        wasm: Uint8Array;
+        args: Uint8Array;
+        allow_wider: boolean;
+        authority: Address | null;
+      };
+    };
 
 /** Moves native balance. */
 export function transfer(to: Address, amount: bigint): Action;

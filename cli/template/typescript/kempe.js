@@ -477,8 +477,15 @@ const ACTION = {
   name: "Action",
   enum: [
     ["Call", [["contract", "address"], ["method", "u32"], ["args", BYTES]]],
-    ["Deploy", [["wasm", BYTES], ["args", BYTES]]],
+    ["Deploy", [["wasm", BYTES], ["args", BYTES], ["authority", { option: "address" }]]],
     ["Transfer", [["to", "address"], ["amount", "u128"]]],
+    ["Upgrade", [
+      ["contract", "address"],
+      ["wasm", BYTES],
+      ["args", BYTES],
+      ["allow_wider", "bool"],
+      ["authority", { option: "address" }],
+    ]],
   ],
 };
 
@@ -658,14 +665,18 @@ function methodOf(abi, name) {
   return abi.methods.find((method) => method.name === name);
 }
 
+/** The arguments of a method that a contract does not have to have. */
+function argsOnce(abi, name, values) {
+  return args(methodOf(abi, name) ?? { name, params: [] }, values);
+}
+
 export class Contract {
   constructor(address) {
     this.$address = toHex(bytes32(address, "an address"));
   }
 
-  static $deploy(wasm, ...values) {
-    const init = methodOf(this.$abi, "init") ?? { name: "init", params: [] };
-    return { kind: "Deploy", value: { wasm, args: args(init, values) } };
+  static $deploy(wasm, authority, ...values) {
+    return { kind: "Deploy", value: { wasm, args: argsOnce(this.$abi, "init", values), authority } };
   }
 
   static $event(record) {
@@ -678,6 +689,11 @@ export class Contract {
   $events(receipt) {
     const own = receipt.events.filter(({ contract }) => contract === this.$address);
     return own.map((record) => this.constructor.$event(record)).filter((event) => event !== undefined);
+  }
+
+  $upgrade(wasm, allow_wider, authority, ...values) {
+    const args = argsOnce(this.constructor.$abi, "migrate", values);
+    return { kind: "Upgrade", value: { contract: this.$address, wasm, args, allow_wider, authority } };
   }
 
   $call(name, values) {

@@ -112,7 +112,7 @@ function receiptOf(outcome, contract = ADDRESS, action = 1) {
   return { outcome, failure, results: [], events: [] };
 }
 
-for (const { module, class: name, methods, deploys, events } of vectors.contracts) {
+for (const { module, class: name, methods, deploys, upgrades, events } of vectors.contracts) {
   const Client = (await import(`./${module}.js`))[name];
   const { $abi: abi } = Client;
   const client = new Client(ADDRESS.toUpperCase().replace("0X", "0x"));
@@ -164,8 +164,18 @@ for (const { module, class: name, methods, deploys, events } of vectors.contract
     const { params } = abiMethod("init");
     const values = params.map(([, type], i) => revive(type, vector.args[i]));
     const wasm = Uint8Array.of(0, 0x61);
-    const expected = { kind: "Deploy", value: { wasm, args: fromHex(vector.args_bytes) } };
-    assert.deepEqual(Client.$deploy(wasm, ...values), expected);
+    const expected = { wasm, args: fromHex(vector.args_bytes), authority: OTHER };
+    assert.deepEqual(Client.$deploy(wasm, OTHER, ...values), { kind: "Deploy", value: expected });
+  }
+
+  for (const vector of upgrades) {
+    const { params } = abiMethod("migrate");
+    const values = params.map(([, type], i) => revive(type, vector.args[i]));
+    const wasm = Uint8Array.of(0, 0x61);
+    const args = fromHex(vector.args_bytes);
+    const expected = { contract: ADDRESS, wasm, args, allow_wider: true, authority: null };
+    const upgrade = client.$upgrade(wasm, true, null, ...values);
+    assert.deepEqual(upgrade, { kind: "Upgrade", value: expected });
   }
 
   const records = events.map(({ id, bytes }) => ({ contract: ADDRESS, id, data: fromHex(bytes) }));
@@ -212,7 +222,7 @@ const call = { kind: "Transfer", value: { to: ADDRESS, amount: 1n } };
 const base = { chain_id: 1n, sender: ADDRESS, nonce: 0n, fuel_limit: 1n };
 throws("no actions", () => kempe.encodeTransaction({ ...base, actions: [] }));
 throws("too many actions", () => kempe.encodeTransaction({ ...base, actions: Array(65).fill(call) }));
-const large = { kind: "Deploy", value: { wasm: new Uint8Array(2 ** 20), args: new Uint8Array() } };
+const large = { kind: "Deploy", value: { wasm: new Uint8Array(2 ** 20), args: new Uint8Array(), authority: null } };
 throws("too large", () => kempe.encodeTransaction({ ...base, actions: [large] }));
 throws("a wrong name", () => kempe.encodeTransaction({ ...base, actions: [call], fuel: 1n }));
 await assert.rejects(kempe.Key.fromSeed(new Uint8Array(31)), kempe.KempeError);

@@ -63,7 +63,8 @@ pub(crate) const FUEL: u64 = 1_000_000_000;
 fn a_client_deploys_calls_and_reads() {
     let mut world = World::new();
     let (owner, ben) = (world.sender, Address([9; 32]));
-    let receipt = world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), owner)], FUEL);
+    let receipt =
+        world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), None, owner)], FUEL);
     assert_eq!(receipt.outcome, Outcome::Ok);
     let token = Token::at(contract_address(&owner, 0, 0));
 

@@ -82,7 +82,7 @@ fn the_guide_runs() {
     let (_, rest) = GUIDE.split_once("```ts\n").unwrap();
     let (example, _) = rest.split_once("```").unwrap();
     let mut world = World::new();
-    world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), world.sender)], FUEL);
+    world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), None, world.sender)], FUEL);
     let token = Token::at(contract_address(&world.sender, 0, 0));
     let actions = vec![token.mint(world.sender, 100).into(), token.balance(world.sender).into()];
     let receipt = world.send(actions, 10_000_000);

@@ -6,7 +6,7 @@
 
 use core::convert::Infallible;
 use kempe_abi::{Address, Hash, borsh};
-use kempe_runtime::types::{Action, Call, Receipt};
+use kempe_runtime::types::{Action, Call, Receipt, Upgrade};
 /// */ throw new Error("ran") /*
 /// '''
 /// panic!("ran");
@@ -26,7 +26,7 @@ impl Shapes {
     pub const fn at(address: Address) -> Self {
         Self { address }
     }
-    /// Deploys the contract.
+    /// Deploys the contract. The authority may replace the code later; nobody, ever, if there is none.
     ///
     /// */ throw new Error("ran") /*
     /// '''
@@ -37,9 +37,51 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
-    pub fn deploy(wasm: Vec<u8>, wasm_: u64, self_: String) -> Action {
+    pub fn deploy(
+        wasm: Vec<u8>,
+        authority: Option<Address>,
+        wasm_: u64,
+        self_: String,
+    ) -> Action {
         let args = borsh::to_vec(&(&wasm_, &self_)).expect("arguments have an encoding");
-        Action::Deploy { wasm, args }
+        Action::Deploy {
+            wasm,
+            args,
+            authority: authority.map(Box::new),
+        }
+    }
+    /// Replaces the code by the one that this client is of. The authority may do so again;
+    /// nobody, ever, if there is none.
+    ///
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
+    pub fn upgrade(
+        &self,
+        wasm: Vec<u8>,
+        allow_wider: bool,
+        authority: Option<Address>,
+        authority_: u64,
+        allow_wider_: bool,
+    ) -> Action {
+        let args = borsh::to_vec(&(&authority_, &allow_wider_))
+            .expect("arguments have an encoding");
+        let contract = self.address;
+        Action::Upgrade(
+            Box::new(Upgrade {
+                contract,
+                wasm,
+                args,
+                allow_wider,
+                authority,
+            }),
+        )
     }
     /// The contract's events in a receipt, in order.
     ///
@@ -654,6 +696,18 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
+    pub fn Address(&self, Address_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "Address", &(&Address_,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
     pub fn Array(&self, Array: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Array", &(&Array,))
     }
@@ -690,8 +744,44 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
+    pub fn Err(&self, Err_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "Err", &(&Err_,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
     pub fn Event(&self, Event: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Event", &(&Event,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
+    pub fn Hash(&self, Hash_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "Hash", &(&Hash_,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
+    pub fn None(&self, None_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "None", &(&None_,))
     }
     /// */ throw new Error("ran") /*
     /// '''
@@ -738,8 +828,32 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
+    pub fn Some(&self, Some_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "Some", &(&Some_,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
     pub fn String(&self, String_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "String", &(&String_,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
+    pub fn Upgrade(&self, Upgrade_: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "Upgrade", &(&Upgrade_,))
     }
     /// */ throw new Error("ran") /*
     /// '''
@@ -822,6 +936,18 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
+    pub fn allow_wider(&self, allow_wider: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "allow_wider", &(&allow_wider,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
     pub fn any(&self, any: u32) -> Call<(), Infallible> {
         Call::new(self.address, "any", &(&any,))
     }
@@ -872,6 +998,18 @@ impl Shapes {
     #[must_use]
     pub fn at_(&self, at: u32) -> Call<(), Infallible> {
         Call::new(self.address, "at", &(&at,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
+    pub fn authority(&self, authority: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "authority", &(&authority,))
     }
     /// */ throw new Error("ran") /*
     /// '''
@@ -1638,6 +1776,18 @@ impl Shapes {
     /// '''
     /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
     #[must_use]
+    pub fn upgrade_(&self, upgrade: u32) -> Call<(), Infallible> {
+        Call::new(self.address, "upgrade", &(&upgrade,))
+    }
+    /// */ throw new Error("ran") /*
+    /// '''
+    /// panic!("ran");
+    /// '''
+    ///
+    /// panic!();
+    /// '''
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    #[must_use]
     pub fn r#use(&self, r#use: u32) -> Call<(), Infallible> {
         Call::new(self.address, "use", &(&r#use,))
     }
@@ -1749,25 +1899,33 @@ impl Shapes {
     pub fn words(
         &self,
         Action_: u8,
+        Address_: u8,
         Array: u8,
         Call_: u8,
         Contract: u8,
+        Err_: u8,
         Event: u8,
+        Hash_: u8,
+        None_: u8,
         Ok_: u8,
         Option_: u8,
         Self_: u8,
+        Some_: u8,
         String_: u8,
+        Upgrade_: u8,
         Vec_: u8,
         __: u8,
         ___: u8,
         __proto__: u8,
         r#abstract: u8,
         address: u8,
+        allow_wider: u8,
         any: u8,
         arguments: u8,
         r#as: u8,
         r#async: u8,
         at: u8,
+        authority: u8,
         r#await: u8,
         class: u8,
         r#const: u8,
@@ -1831,6 +1989,7 @@ impl Shapes {
         u64_: u8,
         undefined: u8,
         r#unsafe: u8,
+        upgrade: u8,
         r#use: u8,
         valueOf: u8,
         var: u8,
@@ -1847,37 +2006,47 @@ impl Shapes {
             &(
                 (
                     &Action_,
+                    &Address_,
                     &Array,
                     &Call_,
                     &Contract,
+                    &Err_,
                     &Event,
+                    &Hash_,
+                    &None_,
                     &Ok_,
                     &Option_,
                     &Self_,
+                ),
+                (
+                    &Some_,
                     &String_,
+                    &Upgrade_,
                     &Vec_,
                     &__,
                     &___,
-                ),
-                (
                     &__proto__,
                     &r#abstract,
                     &address,
+                    &allow_wider,
                     &any,
                     &arguments,
+                ),
+                (
                     &r#as,
                     &r#async,
                     &at,
+                    &authority,
                     &r#await,
                     &class,
                     &r#const,
                     &constructor,
-                ),
-                (
                     &crate_,
                     &default,
                     &delete,
                     &deploy,
+                ),
+                (
                     &r#dyn,
                     &r#enum,
                     &eval,
@@ -1886,12 +2055,12 @@ impl Shapes {
                     &extends,
                     &r#false,
                     &r#fn,
-                ),
-                (
                     &from,
                     &function,
                     &r#gen,
                     &get,
+                ),
+                (
                     &hasOwnProperty,
                     &r#impl,
                     &import,
@@ -1900,12 +2069,12 @@ impl Shapes {
                     &kempe_abi_,
                     &kempe_runtime_,
                     &r#let,
-                ),
-                (
                     &r#loop,
                     &r#match,
                     &r#mod,
                     &r#move,
+                ),
+                (
                     &r#mut,
                     &new,
                     &null,
@@ -1914,12 +2083,12 @@ impl Shapes {
                     &package,
                     &prototype,
                     &r#pub,
-                ),
-                (
                     &r,
                     &r#ref,
                     &r#return,
                     &self_,
+                ),
+                (
                     &self__,
                     &set,
                     &r#static,
@@ -1928,12 +2097,12 @@ impl Shapes {
                     &r#struct,
                     &super_,
                     &switch,
-                ),
-                (
                     &then,
                     &this,
                     &toString,
                     &r#trait,
+                ),
+                (
                     &r#true,
                     &r#try,
                     &r#type,
@@ -1941,9 +2110,13 @@ impl Shapes {
                     &u64_,
                     &undefined,
                     &r#unsafe,
+                    &upgrade,
                     &r#use,
+                    &valueOf,
+                    &var,
+                    &void,
                 ),
-                (&valueOf, &var, &void, &wasm, &r#where, &r#while, &with, &r#yield),
+                (&wasm, &r#where, &r#while, &with, &r#yield),
             ),
         )
     }
@@ -2112,25 +2285,33 @@ pub mod events {
     #[borsh(crate = "kempe_abi::borsh")]
     pub struct Event_ {
         pub Action: u8,
+        pub Address: u8,
         pub Array: u8,
         pub Call: u8,
         pub Contract: u8,
+        pub Err: u8,
         pub Event: u8,
+        pub Hash: u8,
+        pub None: u8,
         pub Ok: u8,
         pub Option: u8,
         pub Self_: u8,
+        pub Some: u8,
         pub String: u8,
+        pub Upgrade: u8,
         pub Vec: u8,
         pub __: u8,
         pub ___: u8,
         pub __proto__: u8,
         pub r#abstract: u8,
         pub address: u8,
+        pub allow_wider: u8,
         pub any: u8,
         pub arguments: u8,
         pub r#as: u8,
         pub r#async: u8,
         pub at: u8,
+        pub authority: u8,
         pub r#await: u8,
         pub class: u8,
         pub r#const: u8,
@@ -2194,6 +2375,7 @@ pub mod events {
         pub u64: u8,
         pub undefined: u8,
         pub r#unsafe: u8,
+        pub upgrade: u8,
         pub r#use: u8,
         pub valueOf: u8,
         pub var: u8,

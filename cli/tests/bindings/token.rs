@@ -6,7 +6,7 @@
 
 use core::convert::Infallible;
 use kempe_abi::{Address, Hash, borsh};
-use kempe_runtime::types::{Action, Call, Receipt};
+use kempe_runtime::types::{Action, Call, Receipt, Upgrade};
 /// A fungible token. Its owner gives roles to those who mint and pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -19,13 +19,38 @@ impl Token {
     pub const fn at(address: Address) -> Self {
         Self { address }
     }
-    /// Deploys the contract.
+    /// Deploys the contract. The authority may replace the code later; nobody, ever, if there is none.
     ///
     /// Sets up a token without any supply.
     #[must_use]
-    pub fn deploy(wasm: Vec<u8>, owner: Address) -> Action {
+    pub fn deploy(wasm: Vec<u8>, authority: Option<Address>, owner: Address) -> Action {
         let args = borsh::to_vec(&(&owner,)).expect("arguments have an encoding");
-        Action::Deploy { wasm, args }
+        Action::Deploy {
+            wasm,
+            args,
+            authority: authority.map(Box::new),
+        }
+    }
+    /// Replaces the code by the one that this client is of. The authority may do so again;
+    /// nobody, ever, if there is none.
+    #[must_use]
+    pub fn upgrade(
+        &self,
+        wasm: Vec<u8>,
+        allow_wider: bool,
+        authority: Option<Address>,
+    ) -> Action {
+        let args = borsh::to_vec(&()).expect("arguments have an encoding");
+        let contract = self.address;
+        Action::Upgrade(
+            Box::new(Upgrade {
+                contract,
+                wasm,
+                args,
+                allow_wider,
+                authority,
+            }),
+        )
     }
     /// The contract's events in a receipt, in order.
     ///

@@ -11,7 +11,7 @@ const moved = token.transfer(ann, 5n);
 const balance = token.balance(ann);
 
 async function run(key: Key): Promise<Uint8Array> {
-  const actions = [moved, balance, transfer(ann, 1n), Token.$deploy(wasm, ann)];
+  const actions = [moved, balance, transfer(ann, 1n), Token.$deploy(wasm, null, ann), token.$upgrade(wasm, false, ann)];
   const signed = await signTransaction({ chain_id: 1n, nonce: 0n, fuel_limit: 1n, actions }, key);
   return signed.bytes;
 }

@@ -10,7 +10,7 @@ use kempe_abi::{
 use kempe_cli::value::from_json;
 use kempe_runtime::types::{
     Action, DeclaredAccess, EventRecord, Failure, Receipt, StateKey, Transaction, Undeclared,
-    address_of, contract_address,
+    Upgrade, address_of, contract_address,
 };
 use serde_json::{Map, Value, json};
 
@@ -146,11 +146,16 @@ fn method(rng: &mut Rng, method: &Method) -> Value {
 /// Calls of every method, results, errors and events of a contract, drawn `n` times.
 pub(crate) fn contract(abi: &Abi, n: usize, seed: u64) -> Value {
     let mut rng = Rng::with_seed(seed);
-    let (mut methods, mut events, mut deploys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut methods, mut events) = (Vec::new(), Vec::new());
+    let (mut deploys, mut upgrades) = (Vec::new(), Vec::new());
     for _ in 0..n {
         for found in &abi.methods {
             let vector = method(&mut rng, found);
-            if found.kind == MethodKind::Init { deploys.push(vector) } else { methods.push(vector) }
+            match found.kind {
+                MethodKind::Init => deploys.push(vector),
+                MethodKind::Migrate => upgrades.push(vector),
+                MethodKind::Call | MethodKind::View => methods.push(vector),
+            }
         }
         for event in &abi.events {
             let fields = draw_fields(&mut rng, &event.fields);
@@ -165,7 +170,7 @@ pub(crate) fn contract(abi: &Abi, n: usize, seed: u64) -> Value {
     }
     let module = abi.name.to_ascii_lowercase();
     json!({
-        "class": abi.name, "module": module, "methods": methods, "deploys": deploys, "events": events,
+        "class": abi.name, "module": module, "methods": methods, "deploys": deploys, "upgrades": upgrades, "events": events,
     })
 }
 
@@ -210,9 +215,18 @@ fn action_json(action: &Action) -> Value {
         Action::Call { contract, method, args } => json!({ "Call": {
             "contract": contract.to_string(), "method": method.0, "args": hex_of(args),
         } }),
-        Action::Deploy { wasm, args } => {
-            json!({ "Deploy": { "wasm": hex_of(wasm), "args": hex_of(args) } })
-        }
+        Action::Deploy { wasm, args, authority } => json!({ "Deploy": {
+            "wasm": hex_of(wasm),
+            "args": hex_of(args),
+            "authority": authority.as_ref().map(ToString::to_string),
+        } }),
+        Action::Upgrade(upgrade) => json!({ "Upgrade": {
+            "contract": upgrade.contract.to_string(),
+            "wasm": hex_of(&upgrade.wasm),
+            "args": hex_of(&upgrade.args),
+            "allow_wider": upgrade.allow_wider,
+            "authority": upgrade.authority.as_ref().map(ToString::to_string),
+        } }),
         Action::Transfer { to, amount } => {
             json!({ "Transfer": { "to": to.to_string(), "amount": amount.to_string() } })
         }
@@ -226,9 +240,22 @@ fn transactions() -> Vec<Value> {
         method: MethodId::of("transfer"),
         args: vec![5; n],
     };
+    let deploy = |authority| Action::Deploy {
+        wasm: b"\0asm\x01\0\0\0".repeat(100),
+        args: vec![1, 2, 3],
+        authority,
+    };
+    let upgrade = |authority, allow_wider| {
+        let contract = Address([0xcd; 32]);
+        let (wasm, args) = (b"\0asm".to_vec(), vec![4; 5]);
+        Action::Upgrade(Box::new(Upgrade { contract, wasm, args, allow_wider, authority }))
+    };
     let all = vec![
         Action::Transfer { to: Address([0xff; 32]), amount: u128::MAX },
-        Action::Deploy { wasm: b"\0asm\x01\0\0\0".repeat(200), args: vec![1, 2, 3] },
+        deploy(None),
+        deploy(Some(Box::new(Address([0xab; 32])))),
+        upgrade(None, false),
+        upgrade(Some(Address([0xab; 32])), true),
         call(7),
     ];
     let many = (0..64).map(call).collect();
