@@ -23,7 +23,7 @@ pub use lab::{
     PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
     best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
 };
-pub use measured::{Measure, is_run_as_planned, measure_input, measure_transfers};
+pub use measured::{Measure, measure_input, measure_transfers};
 pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
-use kempe_runtime::scheduler::{Form, Graph, Scheduler, Sequential, lower_bound_of};
+use kempe_runtime::scheduler::{Graph, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
 
 use crate::lab::ratio;
@@ -16,17 +16,6 @@ use crate::{
 
 /// A block that takes longer on one thread is not run as often as asked.
 const LONG_NS: u64 = 250_000_000;
-
-/// Whether the executor runs a scheduler's plans as they are: batches and graphs. The others it would
-/// run by the batches that they publish, which would measure something else.
-#[must_use]
-pub fn is_run_as_planned(scheduler: &dyn Scheduler) -> bool {
-    let accesses = kempe_runtime::scheduler::Accesses::default();
-    let empty = kempe_runtime::scheduler::Block::new(&accesses, &[], &[], &[]);
-    empty.is_ok_and(|empty| {
-        matches!(scheduler.plan(&empty, 1).form(), Form::Batches(_) | Form::Graph(_))
-    })
-}
 
 /// How blocks are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +30,8 @@ pub struct Measure {
 /// Executes a block of token transfers by each scheduler's plan, in rounds in which each follows another,
 /// beside one thread that runs them in the given order.
 ///
-/// Only executing is timed: lists, numbers and plans are made before. Schedulers whose plans the
-/// executor does not run as they are are left out. A row's prediction is the simulator's, from what the
+/// Only executing is timed: lists, numbers and plans are made before, and so are the values on which
+/// a plan of [`Form::Values`](kempe_runtime::scheduler::Form::Values) runs. A row's prediction is the simulator's, from what the
 /// run on one thread took.
 ///
 /// # Errors
@@ -159,7 +148,7 @@ impl<'a> Bench<'a> {
         let n_threads = self.how.n_threads;
         let mut executor = self.world.executor(n_threads)?;
         let mut runs = Vec::new();
-        for &scheduler in schedulers.iter().filter(|scheduler| is_run_as_planned(**scheduler)) {
+        for &scheduler in schedulers {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
             runs.push(Run { scheduler, plan, times_ns: Vec::new() });
         }
@@ -190,7 +179,9 @@ impl<'a> Bench<'a> {
         executor: &mut Executor,
     ) -> Result<Row, WorldError> {
         let (txs, state) = (self.block.txs(), self.world.state());
+        let n_before = executor.n_runs();
         let output = executor.execute(&txs, &run.plan, &state, ENV)?;
+        let n_runs = executor.n_runs() - n_before;
         let (engine, schedule) = (self.world.engine(), run.plan.schedule());
         let expected = executor
             .install(|| oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV))?;
@@ -214,7 +205,7 @@ impl<'a> Bench<'a> {
             makespan_ns,
             bound_ns,
             tx_per_s: ratio(n_txs * 1_000_000_000, makespan_ns),
-            executions_per_tx: 1.0,
+            executions_per_tx: ratio(n_runs, n_txs),
             idle: None,
             idle_at_barriers: None,
             latency_ns_p50: None,
@@ -299,7 +290,7 @@ mod tests {
     const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
 
     fn check(rows: Vec<Row>) {
-        assert_eq!(rows.len(), 15, "those with batches or a graph");
+        assert_eq!(rows.len(), SCHEDULERS.len());
         for row in rows {
             assert!(row.root_equal && !row.simulated && row.predicted_ns > Some(0), "{row:?}");
         }

@@ -8,11 +8,18 @@
 mod batched;
 mod disjoint;
 mod effects;
+mod forms;
+mod graph;
 mod intern;
+mod optimistic;
 pub mod oracle;
+mod plan;
+mod rounds;
 mod slots;
 mod tail;
 mod unbarred;
+mod values;
+mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,8 +41,10 @@ use effects::{Effect, effects_of, fail_counter};
 use slots::Slots;
 
 pub(crate) use effects::fits;
-pub use intern::{Interned, Plan};
+pub use intern::Interned;
+pub use plan::Plan;
 pub(crate) use tail::solo;
+pub use values::{PostValues, PostValuesError};
 
 /// A transaction with its hash, which was computed to check the signature.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +84,15 @@ pub enum ExecutorError {
     /// The state could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A transaction left something else than the block says: the published values are wrong. All
+    /// before it in the published order are right.
+    #[error("tx={tx_index} did not leave the published value: key={key}")]
+    PostValue {
+        /// The transaction.
+        tx_index: u32,
+        /// The hash of the key.
+        key: Hash,
+    },
     /// A bug of the executor: a worker panicked. The executor stays usable.
     #[error("a worker panicked: {0}")]
     Panicked(String),
@@ -145,6 +163,15 @@ impl Executor {
         self.threads.current_num_threads()
     }
 
+    /// How often this executor has run a transaction: more often than it was given some where a plan runs
+    /// some of them again. Starts from 0 after a panic.
+    pub fn n_runs(&mut self) -> u64 {
+        let workers = self.workers.iter_mut();
+        workers
+            .map(|worker| worker.get_mut().unwrap_or_else(PoisonError::into_inner).n_runs())
+            .sum()
+    }
+
     /// Runs a function on the pool's threads, whose stacks are sized for contracts.
     pub fn install<R: Send>(&self, body: impl FnOnce() -> R + Send) -> R {
         self.threads.install(body)
@@ -195,13 +222,12 @@ impl Executor {
         let result = catch_unwind(AssertUnwindSafe(|| {
             this.threads.install(|| {
                 let new = || BlockRun::new(this, txs, plan, state, env);
-                if let Some((order, dag)) = plan.graph() {
-                    let run = new()?;
-                    if run.run_unbarred(order, dag)? {
-                        return tail::finish(run);
-                    }
+                if let Some(run) = new()?.run_as_planned()? {
+                    return tail::finish(run);
                 }
-                new()?.run()
+                let mut run = new()?;
+                run.run_batches()?;
+                tail::finish(run)
             })
         }));
         let result = result.unwrap_or_else(|panic| {
@@ -215,6 +241,12 @@ impl Executor {
             worker.get_mut().unwrap_or_else(PoisonError::into_inner).unload();
         }
         result
+    }
+
+    /// How many of so many transactions a thread takes at once: several times for each thread, so that
+    /// one with cheap transactions takes more.
+    fn chunk_size(&self, n_txs: usize) -> usize {
+        (n_txs / (self.n_threads() * 8)).clamp(8, 256)
     }
 
     /// The worker of the current thread. Its lock is never contended: one thread, one worker.
@@ -272,11 +304,6 @@ impl<'a> BlockRun<'a> {
         })
     }
 
-    fn run(mut self) -> Result<BlockOutput, ExecutorError> {
-        self.run_batches()?;
-        tail::finish(self)
-    }
-
     /// Writes the footprints of transactions that this thread ran into their receipts.
     fn put_footprints(&self, txs: &[u32], mut footprints: Footprints) {
         for (&tx_index, footprint) in txs.iter().zip(footprints.take()) {
@@ -287,8 +314,14 @@ impl<'a> BlockRun<'a> {
         }
     }
 
-    /// Asks for what the next transactions need, in steps, since one thing says where the next is.
+    /// Asks for what the next transactions need, their slots at last.
     fn fetch_ahead(&self, rest: &[u32]) {
+        self.fetch_ahead_with(rest, |accesses| self.slots.prefetch(accesses));
+    }
+
+    /// Asks for what the next transactions need, in steps, since one thing says where the next is;
+    /// `values` asks for the values of one.
+    fn fetch_ahead_with(&self, rest: &[u32], values: impl Fn(&[Access])) {
         let interned = self.plan.interned();
         if let Some(&soon) = rest.get(12) {
             warm::actions(self.txs[soon as usize].transaction);
@@ -300,7 +333,7 @@ impl<'a> BlockRun<'a> {
             self.receipts.prefetch(soon);
         }
         if let Some(&soon) = rest.get(3) {
-            self.slots.prefetch(interned.accesses().of(soon));
+            values(interned.accesses().of(soon));
         }
     }
 
@@ -310,21 +343,14 @@ impl<'a> BlockRun<'a> {
         tx_index: u32,
         has_dynamic: bool,
     ) -> Result<Option<Pending>, StoreError> {
-        let tx = self.txs[tx_index as usize];
         let interned = self.plan.interned();
-        let accesses = interned.accesses().of(tx_index);
-        worker.load(interned.shared_lists(), tx_index, |at, _| {
-            let Access { slot, kind } = accesses[at];
-            if kind == AccessKind::Add {
-                // It sees nothing of the counter, which others may be adding to.
-                return Ok((slot, None));
-            }
+        let mut run = self.run_on(worker, tx_index, |_, slot| {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
             // SAFETY: the slot is in the list of a transaction of the current batch.
-            let value = unsafe { self.slots.read(slot) };
-            Ok((slot, value))
+            unsafe {
+                self.slots.read(slot)
+            }
         })?;
-        let mut run = worker.run(tx.transaction, Mode::Enforce, self.env, 0)?;
         let undeclared = Outcome::Trap(TrapKind::UndeclaredAccess);
         let is_dynamic = || interned.lists().of(tx_index).is_some_and(|list| list.dynamic);
         if has_dynamic && run.outcome == undeclared && is_dynamic() {
@@ -336,19 +362,51 @@ impl<'a> BlockRun<'a> {
             let (effects, fee_only) = (effects_of(cells), run.fee_only.take());
             Pending { tx_index, effects, fee_only, retry: None }
         });
-        #[expect(unsafe_code, reason = "see `Disjoint`")]
-        // SAFETY: these are the accesses of a transaction of the current batch, and a verified plan
-        // names each transaction once.
-        unsafe {
-            if !waits {
-                self.slots.publish(accesses, cells);
+        if !waits {
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: these are the accesses of a transaction of the current batch.
+            unsafe {
+                self.slots.publish(interned.accesses().of(tx_index), cells);
             }
-            if !run.logs.is_empty() {
-                self.logs.put(tx_index, std::mem::take(&mut run.logs));
-            }
-            self.receipts.put(tx_index, receipt_of(run, tx.hash, false));
         }
+        self.put_run(tx_index, run);
         Ok(pending)
+    }
+
+    /// Runs a transaction on the values that `read` gives for the positions in its list and their
+    /// slots. What it only adds to it does not see.
+    fn run_on(
+        &self,
+        worker: &mut Worker,
+        tx_index: u32,
+        read: impl Fn(usize, u32) -> Option<Bytes>,
+    ) -> Result<Run, StoreError> {
+        let interned = self.plan.interned();
+        let accesses = interned.accesses().of(tx_index);
+        worker.load(interned.shared_lists(), tx_index, |at, _| {
+            let Access { slot, kind } = accesses[at];
+            // Others may be adding to a counter that it adds to.
+            let value = if kind == AccessKind::Add { None } else { read(at, slot) };
+            Ok((slot, value))
+        })?;
+        worker.run(self.txs[tx_index as usize].transaction, Mode::Enforce, self.env, 0)
+    }
+
+    /// Writes down what a transaction gave, without its footprint.
+    fn put_run(&self, tx_index: u32, mut run: Run) {
+        let logs = std::mem::take(&mut run.logs);
+        self.put(tx_index, receipt_of(run, self.txs[tx_index as usize].hash, false), logs);
+    }
+
+    fn put(&self, tx_index: u32, receipt: Receipt, logs: Vec<String>) {
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: a verified plan names each transaction once, and the thread that ran it puts it.
+        unsafe {
+            if !logs.is_empty() {
+                self.logs.put(tx_index, logs);
+            }
+            self.receipts.put(tx_index, receipt);
+        }
     }
 
     /// Ends a transaction whose additions waited: where one does not fit, it failed.

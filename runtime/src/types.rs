@@ -21,6 +21,5 @@ pub use signatures::{KeyCache, signatures_together, verify_signatures};
 pub(crate) use transaction::SIGNATURE_BYTES;
 pub use transaction::{
     ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX, TX_KEY,
-    Upgrade,
-    Transaction, TransactionError, address_of, contract_address,
+    Transaction, TransactionError, Upgrade, address_of, contract_address,
 };

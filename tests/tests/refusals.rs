@@ -3,8 +3,8 @@
 use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
 use kempe_runtime::chain::{Chain, ChainError};
 use kempe_runtime::engine::BlockEnv;
-use kempe_runtime::executor::{Executor, Plan, Tx};
-use kempe_runtime::scheduler::{Color, Mode, Schedule};
+use kempe_runtime::executor::{Executor, Plan, PostValuesError, Tx};
+use kempe_runtime::scheduler::{Color, Mode, Schedule, Values};
 use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{
     Action, Bytes, DeclaredAccess, KeyHash, Receipt, StateKey, TransactionError, contract_address,
@@ -384,4 +384,53 @@ fn a_panic_in_a_worker_loses_the_block_and_nothing_else() {
     let output = run(8).expect("the executor lives");
     assert!(output.receipts.iter().all(|receipt| receipt.outcome == Outcome::Ok));
     assert_eq!(output.receipts.len(), 2);
+}
+
+#[test]
+fn published_values_that_are_not_those_of_the_block_are_refused() {
+    let mut world = World::of(genesis(4, 0), options(3, &Values));
+    let tally = world.deploy(0, kempe_contracts::COUNTER, &());
+    let raise = |amount: u64| call(tally, "raise", &amount);
+    let lower = |amount: u64| call(tally, "lower", &amount);
+    let native = |byte, amount| Action::Transfer { to: Address([byte; 32]), amount };
+    // The third does not fit, and the last of the second sender has less than it sends.
+    let txs = world.sign(vec![
+        (0, vec![raise(5), native(7, 1)]),
+        (1, vec![lower(3)]),
+        (2, vec![lower(9), native(7, 2)]),
+        (3, vec![raise(1), native(7, 3)]),
+        (1, vec![native(8, u128::MAX / 4)]),
+    ]);
+    let mut prepared = world.chain.prepare(txs, 0).expect("it is prepared");
+    assert_eq!(prepared.plan.post_values(), None, "nobody knows them yet");
+    let first = world.chain.execute(&prepared).expect("it runs");
+    assert_eq!(first, world.chain.execute_oracle(&prepared).expect("it runs"));
+    assert_eq!(first.receipts[2].outcome, trap(TrapKind::CounterOutOfBounds));
+    let right = prepared.plan.post_values().expect("it ran").clone();
+    assert_eq!(first, world.chain.execute(&prepared).expect("they are right"));
+    let accesses = prepared.plan.interned().accesses();
+    let rows: Vec<usize> = accesses.rows().map(<[_]>::len).collect();
+    let owners = (0..).zip(rows).flat_map(|(tx, n)| std::iter::repeat_n(tx, n));
+    for n_threads in [1, 3] {
+        world.chain.set_options(options(n_threads, &Values)).expect("threads start");
+        for (at, tx) in owners.clone().enumerate().collect::<Vec<(usize, u32)>>() {
+            for other in [None, Some(None), Some(Some(Bytes::from_slice(&[9; 16])))] {
+                let mut wrong = right.clone();
+                if wrong.after[at] == other {
+                    continue;
+                }
+                wrong.after[at] = other;
+                prepared.plan = prepared.plan.with_post_values(wrong).expect("one for each access");
+                let error = world.chain.execute(&prepared).expect_err("one value is wrong");
+                let text = format!("tx={tx} did not leave the published value: key=");
+                assert!(error.to_string().starts_with(&text), "{at}: {error}");
+            }
+        }
+        prepared.plan = prepared.plan.with_post_values(right.clone()).expect("as before");
+        assert_eq!(first, world.chain.execute(&prepared).expect("they are right"));
+    }
+    let (mut short, n_values) = (right.clone(), right.after.len());
+    short.after.pop();
+    let error = prepared.plan.with_post_values(short).expect_err("one is missing");
+    assert_eq!(error, PostValuesError::Length { found: n_values - 1, expected: n_values });
 }

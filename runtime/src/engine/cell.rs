@@ -110,6 +110,10 @@ impl Accumulator {
     /// The sum of an account's balance.
     pub(crate) const BALANCE: Self = Self(16);
 
+    /// A sum of one byte.
+    #[cfg(test)]
+    pub(crate) const BYTE: Self = Self(1);
+
     const MAX: u8 = 32;
     const MIN: u8 = 64;
 

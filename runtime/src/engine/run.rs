@@ -56,6 +56,7 @@ pub(crate) struct Run {
 #[repr(align(128))]
 pub(crate) struct Worker {
     session: Option<Box<Session>>,
+    n_runs: u64,
 }
 
 impl std::fmt::Debug for Worker {
@@ -71,7 +72,7 @@ impl Worker {
     pub(crate) fn new(engine: &Arc<Engine>, prices: Prices, fresh: bool) -> Self {
         let mut session = Session::new(Arc::clone(engine), prices);
         session.pool.fresh = fresh;
-        Self { session: Some(Box::new(session)) }
+        Self { session: Some(Box::new(session)), n_runs: 0 }
     }
 
     /// From where a recording run and the loading of code read.
@@ -113,6 +114,11 @@ impl Worker {
         session.cells.iter().map(|cell| (session.state_key(cell), cell))
     }
 
+    /// How many transactions it ran.
+    pub(crate) fn n_runs(&self) -> u64 {
+        self.n_runs
+    }
+
     /// The entries of the last run's footprint.
     pub(crate) fn footprint(&self) -> impl Iterator<Item = [u8; 32]> {
         self.session().footprint()
@@ -136,6 +142,7 @@ impl Worker {
         env: BlockEnv,
         burned: u64,
     ) -> Result<Run, StoreError> {
+        self.n_runs += 1;
         let mut session = self.session.take().expect("a run returns the session");
         let fuel = tx.fuel_limit.saturating_sub(burned);
         session.begin(mode == Mode::Record, env, fuel);

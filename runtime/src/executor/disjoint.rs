@@ -30,6 +30,11 @@ impl<T> Disjoint<T> {
         Self(entries.map(|_| UnsafeCell::new(entry())).collect::<Vec<_>>().into_boxed_slice())
     }
 
+    /// A table of these entries.
+    pub(super) fn of(entries: Vec<T>) -> Self {
+        Self(entries.into_iter().map(UnsafeCell::new).collect())
+    }
+
     /// Each entry, to be filled before the threads start.
     pub(super) fn as_mut_slice(&mut self) -> &mut [UnsafeCell<T>] {
         &mut self.0
@@ -78,6 +83,12 @@ impl<T> Disjoint<T> {
         if let Some(entry) = self.0.get(at as usize) {
             prefetch(entry);
         }
+    }
+}
+
+impl<T> Default for Disjoint<T> {
+    fn default() -> Self {
+        Self(Box::default())
     }
 }
 

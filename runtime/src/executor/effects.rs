@@ -3,7 +3,7 @@
 use kempe_abi::{Accumulate, Address, Outcome, TrapKind};
 
 use crate::access::system_hash;
-use crate::engine::{Accumulator, Cell};
+use crate::engine::{Accumulator, Cell, Delta};
 use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, system_field};
 
 /// What a transaction does to one key.
@@ -19,6 +19,31 @@ pub(super) struct Effect {
     pub(super) added: i128,
     /// How it is added to.
     accumulator: Accumulator,
+}
+
+/// What is added to a cell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addition {
+    added: Delta,
+    accumulator: Accumulator,
+}
+
+impl Addition {
+    #[cfg(test)]
+    pub(super) fn new(added: i128) -> Self {
+        Self { added: added.into(), accumulator: Accumulator::BYTE }
+    }
+
+    /// What a transaction adds to a cell that its list lets it only add to, if it does.
+    pub(super) fn of(cell: &Cell) -> Option<Self> {
+        let Cell { added, accumulator, .. } = *cell;
+        (added.get() != 0).then_some(Self { added, accumulator })
+    }
+
+    /// The value that it leaves, where there is `current`.
+    pub(super) fn value(self, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
+        self.accumulator.apply(current, self.added.get())
+    }
 }
 
 /// The effects of a transaction that ran, which takes the values out of its cells.

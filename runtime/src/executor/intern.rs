@@ -1,4 +1,4 @@
-//! The numbering of a block's keys, and the plan of a block.
+//! The numbering of a block's keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,10 +9,7 @@ use rayon::prelude::*;
 use super::Tx;
 use crate::access::{CHUNK_TXS, Chunk, Entry, ListedKey, Lists};
 use crate::prefetch::prefetch;
-use crate::scheduler::{
-    self, Access, Accesses, Block, Dag, Form, Mode, PlanError, Schedule, ScheduleError, Scheduler,
-    verify, verify_plan,
-};
+use crate::scheduler::{Access, Accesses, Block};
 use crate::types::KeyHash;
 
 /// The parts into which keys are divided to be numbered in parallel. A constant, so that the
@@ -152,105 +149,6 @@ impl Interned {
     pub fn block(&self) -> Block<'_> {
         Block::new(&self.accesses, &self.costs, &self.senders, &self.tail)
             .expect("interning fills every column, and a block in memory has fewer than 2^32 txs")
-    }
-}
-
-/// A block with a schedule that was verified: what the executor runs.
-#[derive(Debug)]
-pub struct Plan {
-    interned: Interned,
-    schedule: Schedule,
-    /// The plan of a scheduler that needs no barriers.
-    unbarred: Option<scheduler::Plan>,
-}
-
-impl Plan {
-    /// Verifies a schedule, which may come from anyone. Costs about as much as scheduling.
-    ///
-    /// # Errors
-    /// [`ScheduleError`], if the schedule does not fit the block.
-    pub fn new(interned: Interned, schedule: Schedule, mode: Mode) -> Result<Self, ScheduleError> {
-        verify(&schedule, &interned.block(), mode)?;
-        Ok(Self { interned, schedule, unbarred: None })
-    }
-
-    /// Plans a block and verifies the plan. A [`Form::Graph`] runs without barriers; every other form
-    /// runs by the batches that the plan publishes.
-    ///
-    /// # Errors
-    /// [`PlanError`], if the plan does not fit the block.
-    pub fn by(
-        interned: Interned,
-        scheduler: &dyn Scheduler,
-        n_workers: usize,
-    ) -> Result<Self, PlanError> {
-        let plan = scheduler.plan(&interned.block(), n_workers);
-        Self::of(interned, plan, scheduler.mode())
-    }
-
-    /// Plans a block and verifies the plan; it runs by the batches that the plan publishes, whatever its form.
-    ///
-    /// # Errors
-    /// [`PlanError`], if the plan does not fit the block.
-    pub fn batches(interned: Interned, scheduler: &dyn Scheduler) -> Result<Self, PlanError> {
-        let (plan, mode) = (scheduler.plan(&interned.block(), 1), scheduler.mode());
-        if !matches!(plan.form(), Form::Batches(_)) {
-            // Batches are made from the order of any other form, which must be one.
-            verify_plan(&plan, &interned.block(), mode)?;
-        }
-        let schedule = plan.into_schedule(&interned.block());
-        Ok(Self::new(interned, schedule, mode)?)
-    }
-
-    /// The same plan for the same block, whose keys were numbered again.
-    ///
-    /// # Errors
-    /// [`PlanError`], if it is another block.
-    pub fn again(&self, interned: Interned) -> Result<Self, PlanError> {
-        match &self.unbarred {
-            Some(plan) => Self::of(interned, plan.clone(), Mode::Free),
-            None => Ok(Self::new(interned, self.schedule.clone(), Mode::Free)?),
-        }
-    }
-
-    fn of(interned: Interned, plan: scheduler::Plan, mode: Mode) -> Result<Self, PlanError> {
-        let block = interned.block();
-        verify_plan(&plan, &block, mode)?;
-        let is_graph = matches!(plan.form(), Form::Graph(_));
-        let schedule = plan.schedule(&block);
-        if !is_graph {
-            verify(&schedule, &block, mode)?;
-        }
-        // A dynamic transaction may leave its list and take its sender's later ones to the tail.
-        let is_unbarred = is_graph && !interned.lists().has_dynamic();
-        Ok(Self { unbarred: is_unbarred.then_some(plan), interned, schedule })
-    }
-
-    /// The transactions in an order that a graph permits, and the graph; if there is one.
-    pub(super) fn graph(&self) -> Option<(&[u32], &Dag)> {
-        let plan = self.unbarred.as_ref()?;
-        match plan.form() {
-            Form::Graph(dag) => Some((plan.body(), dag)),
-            _ => None,
-        }
-    }
-
-    /// The lists and their numbering.
-    #[must_use]
-    pub fn interned(&self) -> &Interned {
-        &self.interned
-    }
-
-    /// The schedule.
-    #[must_use]
-    pub fn schedule(&self) -> &Schedule {
-        &self.schedule
-    }
-
-    /// The schedule, to be published.
-    #[must_use]
-    pub fn into_schedule(self) -> Schedule {
-        self.schedule
     }
 }
 

@@ -14,13 +14,43 @@ use crate::types::Bytes;
 
 /// Inside a batch, a transaction reads and writes the slots of its list; see [`Disjoint`]. What is
 /// added is applied between batches, in the published order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slots(Disjoint<Slot>);
 
 #[derive(Debug, Default)]
 struct Slot {
     value: Option<Bytes>,
     changed: bool,
+}
+
+/// What a block left of each slot that it changed, in any order.
+pub(super) type Changes = Vec<(u32, Option<Bytes>)>;
+
+/// The values of the keys before the block, while something else holds the later ones.
+#[derive(Debug)]
+pub(super) struct Start(Vec<Slot>);
+
+impl Start {
+    /// The value of a slot before the block.
+    pub(super) fn get(&self, slot: u32) -> Option<&Bytes> {
+        self.0[slot as usize].value.as_ref()
+    }
+
+    /// Asks for the slots of a transaction that runs soon.
+    pub(super) fn prefetch(&self, accesses: &[Access]) {
+        for access in accesses {
+            prefetch(&self.0[access.slot as usize]);
+        }
+    }
+
+    /// The slots after the block, which left these values.
+    pub(super) fn finish(self, changes: Changes) -> Slots {
+        let mut slots = self.0;
+        for (slot, value) in changes {
+            slots[slot as usize] = Slot { value, changed: true };
+        }
+        Slots(Disjoint::of(slots))
+    }
 }
 
 impl Slots {
@@ -39,6 +69,16 @@ impl Slots {
             Ok::<_, StoreError>(())
         })?;
         Ok(Self(slots))
+    }
+
+    #[cfg(test)]
+    pub(super) fn empty(n_slots: usize) -> Self {
+        Self(Disjoint::new(n_slots, Slot::default))
+    }
+
+    /// The values as they are now, to be only read; none are left here.
+    pub(super) fn take_start(&mut self) -> Start {
+        Start(std::mem::take(self).0.into_vec())
     }
 
     /// Asks for the slots of a transaction that runs soon.

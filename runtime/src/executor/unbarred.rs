@@ -1,16 +1,17 @@
-//! Runs a block without barriers: each transaction starts when those that it waits for have ended.
+//! Runs transactions without barriers: each starts when those that it waits for have ended.
 //!
 //! A worker that ends a transaction goes on with the most urgent one that it set free, so that a
 //! chain stays on one core; the others it keeps in its own deque, from which idle workers steal.
 //! Transactions that wait for nobody are handed out a few at a time, so that what they need can be
 //! fetched ahead.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+use rayon::prelude::*;
 
-use super::{BlockRun, Pending};
+use super::BlockRun;
 use crate::engine::Worker;
 use crate::scheduler::Dag;
 use crate::state::StoreError;
@@ -21,13 +22,26 @@ use crate::types::Footprints;
 const ROOTS_PER_TAKE: usize = 32;
 /// How many footprints a worker collects before it hashes them together.
 const FOOTPRINTS_PER_HASH: usize = 64;
-/// A block is run by one worker if so many percent of its costs follow each other: there is nothing to
-/// gain, and handing a chain from core to core costs.
-const CHAIN_PERCENT: u128 = 90;
 
-/// A block on its way through a graph.
-struct Unbarred<'a> {
+/// What is done with a transaction when its turn comes.
+pub(super) trait Step: Sync {
+    /// Runs a transaction whose predecessors have ended, and adds its footprint. False if nobody is to
+    /// go on, because the order of what commutes could show.
+    fn run(
+        &self,
+        worker: &mut Worker,
+        tx: u32,
+        footprints: &mut Footprints,
+    ) -> Result<bool, StoreError>;
+
+    /// Asks for what the next transactions need.
+    fn fetch_ahead(&self, rest: &[u32]);
+}
+
+/// Transactions on their way through a graph.
+struct Unbarred<'a, S> {
     run: &'a BlockRun<'a>,
+    step: &'a S,
     dag: &'a Dag,
     /// For each node, how many it still waits for.
     waits: Vec<AtomicU32>,
@@ -37,11 +51,7 @@ struct Unbarred<'a> {
     n_heads: usize,
     next_root: AtomicUsize,
     n_left: AtomicUsize,
-    /// Held while additions are applied.
-    additions: Mutex<()>,
-    /// For each slot, whether something was added and whether something was taken away.
-    signs: Vec<AtomicU8>,
-    /// The order of additions matters, or a worker failed: nobody goes on.
+    /// A step said so, or a worker failed: nobody goes on.
     is_stopped: AtomicBool,
     error: Mutex<Option<StoreError>>,
 }
@@ -58,64 +68,65 @@ impl Drop for StopOnPanic<'_> {
 }
 
 impl BlockRun<'_> {
-    /// Runs the transactions of a graph, which was verified, on all threads. Returns false if the
-    /// block must run by its batches instead, on values that were loaded again: where an addition
-    /// does not fit, or additions go both ways, the order of those that commute could show.
-    pub(super) fn run_unbarred(&self, order: &[u32], dag: &Dag) -> Result<bool, StoreError> {
-        let block = self.plan.interned().block();
-        let work: u128 = order.iter().map(|&tx| u128::from(block.cost(tx))).sum();
-        let is_chain = u128::from(dag.critical_path()) * 100 >= work * CHAIN_PERCENT;
-        let graph = Unbarred::new(self, order, dag);
-        if is_chain || self.executor.n_threads() == 1 {
-            graph.run_in_order(order)?;
-        } else {
-            graph.run_on_all_threads();
-        }
+    /// Runs these transactions, of which a verified graph holds all dependencies, on all threads. False
+    /// if a step said so.
+    pub(super) fn run_graph(
+        &self,
+        txs: &[u32],
+        dag: &Dag,
+        step: &impl Step,
+    ) -> Result<bool, StoreError> {
+        let graph = Unbarred::new(self, txs, dag, step);
+        graph.run_on_all_threads();
         let Unbarred { is_stopped, error, .. } = graph;
         match error.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok(!is_stopped.into_inner()),
         }
     }
+
+    /// Runs these transactions one after the other. False if a step said so.
+    pub(super) fn run_in_order(&self, txs: &[u32], step: &impl Step) -> Result<bool, StoreError> {
+        let mut worker = self.executor.worker();
+        let mut done = Done::default();
+        for (at, &tx) in txs.iter().enumerate() {
+            step.fetch_ahead(&txs[at..]);
+            if !done.step(self, step, &mut worker, tx)? {
+                return Ok(false);
+            }
+        }
+        done.flush(self);
+        Ok(true)
+    }
+
+    /// Runs these transactions, which wait for nobody, on all threads. False if a step said so.
+    pub(super) fn run_all(&self, txs: &[u32], step: &impl Step) -> Result<bool, StoreError> {
+        let chunks = txs.par_chunks(self.executor.chunk_size(txs.len()));
+        chunks.map(|txs| self.run_in_order(txs, step)).try_reduce(|| true, |a, b| Ok(a && b))
+    }
 }
 
-impl<'a> Unbarred<'a> {
-    fn new(run: &'a BlockRun<'a>, order: &[u32], dag: &'a Dag) -> Self {
+impl<'a, S: Step> Unbarred<'a, S> {
+    fn new(run: &'a BlockRun<'a>, txs: &[u32], dag: &'a Dag, step: &'a S) -> Self {
         let waits = dag.indegrees().iter().map(|&n| AtomicU32::new(n)).collect();
-        let free = order.iter().copied().filter(|&tx| dag.indegrees()[tx as usize] == 0);
+        let free = txs.iter().copied().filter(|&tx| dag.indegrees()[tx as usize] == 0);
         let (mut roots, alone): (Vec<u32>, Vec<u32>) =
             free.partition(|&tx| !dag.successors(tx).is_empty());
         roots.sort_by_key(|&tx| std::cmp::Reverse(dag.ranks()[tx as usize]));
         let n_heads = roots.len();
         roots.extend(alone);
-        let n_slots = run.plan.interned().accesses().n_slots();
         Self {
             run,
+            step,
             dag,
             waits,
             roots,
             n_heads,
             next_root: AtomicUsize::new(0),
-            n_left: AtomicUsize::new(order.len()),
-            additions: Mutex::new(()),
-            signs: (0..n_slots).map(|_| AtomicU8::new(0)).collect(),
+            n_left: AtomicUsize::new(txs.len()),
             is_stopped: AtomicBool::new(false),
             error: Mutex::new(None),
         }
-    }
-
-    fn run_in_order(&self, order: &[u32]) -> Result<(), StoreError> {
-        let mut worker = self.run.executor.worker();
-        let mut done = Done::default();
-        for (at, &tx) in order.iter().enumerate() {
-            self.run.fetch_ahead(&order[at..]);
-            self.run_one(&mut worker, tx, &mut done)?;
-            if self.is_stopped.load(Ordering::Relaxed) {
-                break;
-            }
-        }
-        done.flush(self.run);
-        Ok(())
     }
 
     fn run_on_all_threads(&self) {
@@ -145,7 +156,7 @@ impl<'a> Unbarred<'a> {
             let taken = self.roots.get(first..).unwrap_or_default();
             let taken = &taken[..taken.len().min(n_taken)];
             for (at, &root) in taken.iter().enumerate() {
-                self.run.fetch_ahead(&taken[at..]);
+                self.step.fetch_ahead(&taken[at..]);
                 self.run_chain(&mut worker, root, deque, &mut done)?;
             }
             let mut stolen = deque.pop().or_else(|| steal(stealers));
@@ -198,32 +209,10 @@ impl<'a> Unbarred<'a> {
     }
 
     fn run_one(&self, worker: &mut Worker, tx: u32, done: &mut Done) -> Result<(), StoreError> {
-        let pending = self.run.run_one(worker, tx, false)?;
-        done.push(self.run, worker, tx);
-        if let Some(pending) = pending
-            && !self.settle(&pending)
-        {
+        if !done.step(self.run, self.step, worker, tx)? {
             self.is_stopped.store(true, Ordering::Release);
         }
         Ok(())
-    }
-
-    /// Applies the effects of a transaction that added something. False if the order could show.
-    fn settle(&self, pending: &Pending) -> bool {
-        let _held = lock(&self.additions);
-        for effect in pending.effects.iter().filter(|effect| effect.is_sum()) {
-            let sign = if effect.added > 0 { 1 } else { 2 };
-            let before = self.signs[effect.slot as usize].fetch_or(sign, Ordering::Relaxed);
-            if before | sign == 3 {
-                return false;
-            }
-        }
-        #[expect(unsafe_code, reason = "see `Disjoint`")]
-        // SAFETY: whoever runs now and lists a slot that is added to only adds to it too, which does
-        // not read it, and applies its addition with the lock held; the other slots of these effects
-        // are in no list of a transaction that runs now.
-        let applied = unsafe { self.run.slots.try_apply_beside(&pending.effects) };
-        applied.is_ok()
     }
 
     /// Counts a transaction as ended for those that wait for it; returns the most urgent one that is
@@ -271,19 +260,30 @@ pub(super) struct Done {
 impl Done {
     /// Adds a transaction that the worker ran last.
     pub(super) fn push(&mut self, run: &BlockRun<'_>, worker: &Worker, tx: u32) {
-        self.txs.push(tx);
         self.footprints.push(worker.footprint());
-        self.flush_if_full(run);
+        self.count(run, tx);
     }
 
     /// Adds a transaction that did not run.
     pub(super) fn push_empty(&mut self, run: &BlockRun<'_>, tx: u32) {
-        self.txs.push(tx);
         self.footprints.push(std::iter::empty());
-        self.flush_if_full(run);
+        self.count(run, tx);
     }
 
-    fn flush_if_full(&mut self, run: &BlockRun<'_>) {
+    fn step(
+        &mut self,
+        run: &BlockRun<'_>,
+        step: &impl Step,
+        worker: &mut Worker,
+        tx: u32,
+    ) -> Result<bool, StoreError> {
+        let goes_on = step.run(worker, tx, &mut self.footprints)?;
+        self.count(run, tx);
+        Ok(goes_on)
+    }
+
+    fn count(&mut self, run: &BlockRun<'_>, tx: u32) {
+        self.txs.push(tx);
         if self.txs.len() == FOOTPRINTS_PER_HASH {
             self.flush(run);
         }

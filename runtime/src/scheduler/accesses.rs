@@ -106,8 +106,13 @@ impl Accesses {
     /// If there is no such transaction.
     #[must_use]
     pub fn of(&self, tx: u32) -> &[Access] {
+        &self.entries[self.range(tx)]
+    }
+
+    /// Where the accesses of a transaction are among all.
+    pub(crate) fn range(&self, tx: u32) -> std::ops::Range<usize> {
         let tx = tx as usize;
-        &self.entries[self.offsets[tx] as usize..self.offsets[tx + 1] as usize]
+        self.offsets[tx] as usize..self.offsets[tx + 1] as usize
     }
 
     /// The rows, in order.

@@ -96,7 +96,7 @@ impl Dag {
     }
 
     /// What is read after it was written by these transactions, in this order.
-    pub(super) fn reads_after_writes(block: &Block<'_>, order: &[u32]) -> Self {
+    pub(crate) fn reads_after_writes(block: &Block<'_>, order: &[u32]) -> Self {
         let mut edges = Edges::new(block);
         thin::reads_after_writes(block, order.iter().copied(), &mut edges);
         Self::of(block, &edges)

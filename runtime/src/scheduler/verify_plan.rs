@@ -86,12 +86,25 @@ pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), Pla
             if !plan.body().ends_with(again) {
                 return Err(PlanError::Again);
             }
+            let first = &plan.body()[..plan.body().len() - again.len()];
+            check_first_round(block, first)?;
             let mut pairs = Pairs::new(block);
             thin::conflicts(block, again.iter().copied(), &mut pairs);
             check_dag(dag, again, block, &pairs)
         }
         // Hints only advise, and values are checked when they are used.
         _ => Ok(()),
+    }
+}
+
+/// Checks that nobody reads what another one leaves who comes before it: all of them run at once on
+/// the state before the block.
+fn check_first_round(block: &Block<'_>, txs: &[u32]) -> Result<(), PlanError> {
+    let mut pairs = Pairs::new(block);
+    thin::reads_after_writes(block, txs.iter().copied(), &mut pairs);
+    match pairs.resolved().first() {
+        Some(&(first, second, slot)) => Err(PlanError::Unordered { first, second, slot }),
+        None => Ok(()),
     }
 }
 

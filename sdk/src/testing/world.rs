@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::derive::{self, Contracts, Sink};
-use kempe_abi::{
-    Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section,
-};
+use kempe_abi::{Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section};
 
 use super::backend::CodeSource;
 

@@ -174,6 +174,21 @@ fn illegal_graphs_are_refused_with_the_pair_and_the_key() {
 }
 
 #[test]
+fn a_first_round_in_which_somebody_reads_what_another_left_is_refused() {
+    let check = |text: &str, order: &[u32]| {
+        let owned = Owned::parse(text);
+        let dag = Dag::new(&owned.block(), 0, &[]).unwrap();
+        let plan = Plan::new(order.to_vec(), 0, Form::Rounds { again: Vec::new(), dag });
+        verify_plan(&plan, &owned.block(), Mode::Free)
+    };
+    let unordered = Err(PlanError::Unordered { first: 0, second: 1, slot: 0 });
+    assert_eq!(check("t0: w a; t1: r a", &[0, 1]), unordered);
+    assert_eq!(check("t0: a a; t1: w a", &[0, 1]), unordered);
+    assert_eq!(check("t0: w a; t1: r a", &[1, 0]), Ok(()), "the reader comes first");
+    assert_eq!(check("t0: a a; t1: a a", &[0, 1]), Ok(()), "additions commute");
+}
+
+#[test]
 fn versions_wait_only_for_what_is_read() {
     let path = |text: &str, scheduler: &dyn Scheduler| {
         let owned = Owned::parse(text);

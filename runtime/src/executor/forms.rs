@@ -1,0 +1,68 @@
+//! Runs a block as the form of its plan says.
+
+use super::graph::InPlace;
+use super::plan::{Unbarred, Way};
+use super::slots::{Changes, Start};
+use super::versions::Versions;
+use super::{BlockRun, ExecutorError};
+use crate::scheduler::Form;
+
+impl BlockRun<'_> {
+    /// Runs all but the tail, without batches if the plan needs none. `None` if the block must run by its
+    /// batches instead, on values that are loaded again: where additions do not fit, the order of those
+    /// that commute could show.
+    pub(super) fn run_as_planned(mut self) -> Result<Option<Self>, ExecutorError> {
+        let unbarred = match self.plan.way() {
+            Way::Batches => {
+                self.run_batches()?;
+                return Ok(Some(self));
+            }
+            Way::Unbarred(unbarred) => unbarred,
+            Way::Values(values) => {
+                let start = self.slots.take_start();
+                let changes = match values.get() {
+                    Some(values) => self.run_values(&start, values)?,
+                    None => {
+                        let (changes, recorded) = self.record_values(&start)?;
+                        values.get_or_init(|| recorded);
+                        changes
+                    }
+                };
+                self.slots = start.finish(changes);
+                return Ok(Some(self));
+            }
+        };
+        let is_alone = self.executor.n_threads() == 1 || unbarred.is_chain();
+        if is_alone {
+            let goes_on = self.run_in_order(unbarred.body(), &InPlace::new(&self))?;
+            return Ok(goes_on.then_some(self));
+        }
+        if let Form::Graph(dag) = unbarred.form() {
+            let goes_on = self.run_graph(unbarred.body(), dag, &InPlace::new(&self))?;
+            return Ok(goes_on.then_some(self));
+        }
+        let start = self.slots.take_start();
+        let Some(changes) = self.run_versions(unbarred, &start)? else { return Ok(None) };
+        self.slots = start.finish(changes);
+        Ok(Some(self))
+    }
+
+    /// Runs a block whose keys have several values at a time.
+    fn run_versions(
+        &self,
+        unbarred: &Unbarred,
+        start: &Start,
+    ) -> Result<Option<Changes>, ExecutorError> {
+        let body = unbarred.body();
+        if let Form::Optimistic { hints } = unbarred.form() {
+            return Ok(self.run_optimistic(body, start, hints.is_some())?);
+        }
+        let versions = Versions::new(self, unbarred.layout(), start);
+        let goes_on = match unbarred.form() {
+            Form::Versions(dag) => self.run_graph(body, dag, &versions)?,
+            Form::Rounds { again, dag } => self.run_rounds(&versions, body, again, dag)?,
+            _ => unreachable!("the other forms have one value for each key"),
+        };
+        Ok(if goes_on { versions.changes() } else { None })
+    }
+}

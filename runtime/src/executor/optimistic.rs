@@ -1,0 +1,192 @@
+//! Optimistic execution: transactions run before those in front of them have ended, and again where
+//! they read too early.
+//!
+//! Each key has the values that transactions left so far, by their places in the order ([`Memory`]). A
+//! transaction reads the last ones before its own place; when it ended, the same is read again, and if
+//! the values differ its writes become estimates and it runs again. Who meets an estimate waits for
+//! the transaction that left it. [`Tasks`] hands out executions and validations, lower ones first.
+//!
+//! Values are compared, not who wrote them: a transaction is a function of what it read, so one that
+//! reads the same again has done what it would do. What it read is its whole list, because the fuel that a
+//! list costs depends on its values.
+//!
+//! Additions commute unless one does not fit. While the block runs such a one is passed over; if one is
+//! left when all is valid, in the published order, the block runs again by its batches.
+//!
+//! Source: R. Gelashvili et al., "Block-STM: scaling blockchain execution by turning ordering curse to a
+//! performance blessing", PPoPP 2023, algorithms 1 to 5.
+
+mod memory;
+mod tasks;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kempe_abi::AccessKind;
+use rayon::prelude::*;
+
+use super::slots::{Changes, Start};
+use super::unbarred::{StopOnPanic, lock};
+use super::{BlockRun, CHUNK_TXS};
+use crate::engine::{Run, Worker};
+use crate::scheduler::Access;
+use crate::state::StoreError;
+use crate::types::{Bytes, Footprints};
+
+use memory::{Memory, Seen};
+use tasks::{Task, Tasks};
+
+/// The last execution of a transaction.
+struct Execution {
+    run: Run,
+    footprint: Vec<[u8; 32]>,
+    /// What it read, by its list; nothing where it only adds.
+    values: Vec<Option<Bytes>>,
+}
+
+/// A block while it runs optimistically. Transactions are known by their places in `body`.
+struct Optimistic<'a> {
+    run: &'a BlockRun<'a>,
+    body: &'a [u32],
+    start: &'a Start,
+    memory: Memory,
+    tasks: Tasks,
+    executions: Vec<Mutex<Option<Execution>>>,
+    is_stopped: AtomicBool,
+    error: Mutex<Option<StoreError>>,
+}
+
+impl BlockRun<'_> {
+    /// Runs `body` so that the result is that of its order. With `has_hints` whatever a list lets a
+    /// transaction change is an estimate from the start. `None` if an addition did not fit.
+    pub(super) fn run_optimistic(
+        &self,
+        body: &[u32],
+        start: &Start,
+        has_hints: bool,
+    ) -> Result<Option<Changes>, StoreError> {
+        let accesses = self.plan.interned().accesses();
+        let memory = Memory::new(accesses.n_slots());
+        if has_hints {
+            for (place, &tx) in (0..).zip(body) {
+                let changed =
+                    accesses.of(tx).iter().filter(|access| access.kind != AccessKind::Read);
+                changed.for_each(|access| memory.estimate(access.slot, place));
+            }
+        }
+        let optimistic = Optimistic {
+            run: self,
+            body,
+            start,
+            memory,
+            tasks: Tasks::new(body.len()),
+            executions: body.iter().map(|_| Mutex::new(None)).collect(),
+            is_stopped: AtomicBool::new(false),
+            error: Mutex::new(None),
+        };
+        rayon::broadcast(|_| {
+            let _guard = StopOnPanic(&optimistic.is_stopped);
+            if let Err(error) = optimistic.work() {
+                *lock(&optimistic.error) = Some(error);
+                optimistic.is_stopped.store(true, Ordering::Release);
+            }
+        });
+        let error = lock(&optimistic.error).take();
+        error.map_or_else(|| Ok(optimistic.finish()), Err)
+    }
+}
+
+impl Optimistic<'_> {
+    /// One worker, until all is valid.
+    fn work(&self) -> Result<(), StoreError> {
+        let mut worker = self.run.executor.worker();
+        let mut task = None;
+        let mut n_idle = 0u32;
+        while !self.tasks.is_done() && !self.is_stopped.load(Ordering::Acquire) {
+            task = match task {
+                Some(Task::Execute { place, .. }) => self.execute(&mut worker, place)?,
+                Some(Task::Validate { place, incarnation }) => self.validate(place, incarnation),
+                None => self.tasks.next(),
+            };
+            n_idle = if task.is_none() { n_idle + 1 } else { 0 };
+            if n_idle > 64 {
+                // Others run what comes before; the system may need the core for them.
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
+    }
+
+    fn accesses(&self, place: u32) -> &[Access] {
+        self.run.plan.interned().accesses().of(self.body[place as usize])
+    }
+
+    /// What a transaction reads now, by its list. `Err` names the place whose estimate it meets.
+    fn read(&self, place: u32) -> Result<Vec<Option<Bytes>>, u32> {
+        let read = |&Access { slot, kind }: &Access| match kind {
+            AccessKind::Add => Ok(None),
+            _ => match self.memory.read(slot, place, self.start.get(slot)) {
+                Seen::Value(value) => Ok(value),
+                Seen::Estimate(before) => Err(before),
+            },
+        };
+        self.accesses(place).iter().map(read).collect()
+    }
+
+    fn execute(&self, worker: &mut Worker, place: u32) -> Result<Option<Task>, StoreError> {
+        let rest = &self.body[place as usize..];
+        self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
+        let values = loop {
+            match self.read(place) {
+                Ok(values) => break values,
+                Err(before) if self.tasks.wait_for(place, before) => return Ok(None),
+                // It ended meanwhile.
+                Err(_) => {}
+            }
+        };
+        let run = self.run.run_on(worker, rest[0], |at, _| values[at].clone())?;
+        let footprint = worker.footprint().collect();
+        let mut is_elsewhere = false;
+        for (access, cell) in self.accesses(place).iter().zip(worker.cells_mut()) {
+            is_elsewhere |= self.memory.publish(*access, place, cell);
+        }
+        *lock(&self.executions[place as usize]) = Some(Execution { run, footprint, values });
+        Ok(self.tasks.executed(place, is_elsewhere))
+    }
+
+    fn validate(&self, place: u32, incarnation: u32) -> Option<Task> {
+        let is_valid = {
+            let execution = lock(&self.executions[place as usize]);
+            let seen = execution.as_ref().map(|execution| &execution.values);
+            seen.is_some_and(|seen| self.read(place).as_ref() == Ok(seen))
+        };
+        let is_aborted = !is_valid && self.tasks.abort(place, incarnation);
+        if is_aborted {
+            let changed =
+                self.accesses(place).iter().filter(|access| access.kind != AccessKind::Read);
+            changed.for_each(|access| self.memory.invalidate(access.slot, place));
+        }
+        self.tasks.validated(place, is_aborted)
+    }
+
+    /// Writes the receipts, and gives the changes.
+    fn finish(self) -> Option<Changes> {
+        let Self { run, body, start, memory, executions, .. } = self;
+        let mut places = vec![0; run.txs.len()];
+        let published = run.plan.schedule().batches().flatten();
+        (0..).zip(published).for_each(|(place, &tx)| places[tx as usize] = place);
+        let published: Vec<u32> = body.iter().map(|&tx| places[tx as usize]).collect();
+        let changes = memory.into_changes(start, &published)?;
+        let chunks = body.par_chunks(CHUNK_TXS).zip(executions.par_chunks(CHUNK_TXS));
+        chunks.for_each(|(txs, executions)| {
+            let mut footprints = Footprints::default();
+            for (&tx, execution) in txs.iter().zip(executions) {
+                let execution = lock(execution).take().expect("all is valid");
+                run.put_run(tx, execution.run);
+                footprints.push(execution.footprint.into_iter());
+            }
+            run.put_footprints(txs, footprints);
+        });
+        Some(changes)
+    }
+}

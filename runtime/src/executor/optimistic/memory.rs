@@ -1,0 +1,180 @@
+//! What transactions left of each key so far.
+
+use std::sync::Mutex;
+
+use kempe_abi::AccessKind;
+use rayon::prelude::*;
+
+use crate::engine::Cell;
+use crate::executor::effects::Addition;
+use crate::executor::slots::{Changes, Start};
+use crate::executor::unbarred::lock;
+use crate::scheduler::Access;
+use crate::types::Bytes;
+
+/// For each slot, what transactions left of it, in order of their places.
+#[derive(Debug)]
+pub(super) struct Memory(Vec<Mutex<Vec<(u32, Left)>>>);
+
+/// What a transaction left of a key.
+#[derive(Clone, Debug)]
+enum Left {
+    /// It runs for the first time, or again, and may change the key.
+    Estimate,
+    Value(Option<Bytes>),
+    More(Addition),
+}
+
+/// What a reader sees.
+pub(super) enum Seen {
+    Value(Option<Bytes>),
+    /// The place of the transaction that will decide it.
+    Estimate(u32),
+}
+
+impl Memory {
+    /// Nobody has left anything.
+    pub(super) fn new(n_slots: usize) -> Self {
+        Self((0..n_slots).map(|_| Mutex::new(Vec::new())).collect())
+    }
+
+    /// Takes it that a transaction will change a slot.
+    pub(super) fn estimate(&self, slot: u32, place: u32) {
+        self.put(slot, place, Some(Left::Estimate));
+    }
+
+    /// Makes an estimate of what a transaction left of a slot, if anything.
+    pub(super) fn invalidate(&self, slot: u32, place: u32) {
+        let mut left = lock(&self.0[slot as usize]);
+        if let Ok(at) = left.binary_search_by_key(&place, |&(place, _)| place) {
+            left[at].1 = Left::Estimate;
+        }
+    }
+
+    /// Replaces what a transaction left of a slot by what it did now. True if nothing stood there
+    /// before, not even an estimate, so that somebody may have read past it.
+    pub(super) fn publish(&self, access: Access, place: u32, cell: &mut Cell) -> bool {
+        let left = match access.kind {
+            AccessKind::Read => return false,
+            AccessKind::Add => Addition::of(cell).map(Left::More),
+            _ => cell.dirty.then(|| Left::Value(cell.value.take())),
+        };
+        self.put(access.slot, place, left)
+    }
+
+    fn put(&self, slot: u32, place: u32, what: Option<Left>) -> bool {
+        let mut left = lock(&self.0[slot as usize]);
+        match (left.binary_search_by_key(&place, |&(place, _)| place), what) {
+            (Ok(at), Some(what)) => left[at].1 = what,
+            (Ok(at), None) => drop(left.remove(at)),
+            (Err(at), Some(what)) => {
+                left.insert(at, (place, what));
+                return true;
+            }
+            (Err(_), None) => {}
+        }
+        false
+    }
+
+    /// What the transaction at a place reads of a slot that had `start` before the block. An addition
+    /// that does not fit is passed over.
+    pub(super) fn read(&self, slot: u32, place: u32, start: Option<&Bytes>) -> Seen {
+        let left = lock(&self.0[slot as usize]);
+        let before = &left[..left.partition_point(|&(other, _)| other < place)];
+        let mut additions = Vec::new();
+        let mut value = start;
+        for (place, left) in before.iter().rev() {
+            match left {
+                Left::Estimate => return Seen::Estimate(*place),
+                Left::More(addition) => additions.push(addition),
+                Left::Value(left) => {
+                    value = left.as_ref();
+                    break;
+                }
+            }
+        }
+        let mut value = value.cloned();
+        for addition in additions.into_iter().rev() {
+            value = addition.value(value.as_deref()).ok().or(value);
+        }
+        Seen::Value(value)
+    }
+
+    /// What is left of each slot that changed, where additions count in the order of `published`, which
+    /// has a number for each place. `None` if one does not fit.
+    pub(super) fn into_changes(self, start: &Start, published: &[u32]) -> Option<Changes> {
+        let change = |(slot, left): (usize, Mutex<Vec<(u32, Left)>>)| {
+            let slot = u32::try_from(slot).expect("slots have 32 bits");
+            let mut left = left.into_inner().unwrap_or_default();
+            if left.is_empty() {
+                return None;
+            }
+            left.sort_unstable_by_key(|&(place, _)| published[place as usize]);
+            let mut value = start.get(slot).cloned();
+            for (_, left) in left {
+                value = match left {
+                    Left::Value(left) => left,
+                    Left::More(addition) => match addition.value(value.as_deref()) {
+                        Ok(sum) => Some(sum),
+                        Err(_) => return Some(None),
+                    },
+                    Left::Estimate => unreachable!("all is valid"),
+                };
+            }
+            Some(Some((slot, value)))
+        };
+        self.0.into_par_iter().enumerate().with_min_len(1024).filter_map(change).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::slots::Slots;
+
+    fn value(byte: u8) -> Option<Bytes> {
+        Some(Bytes::from_slice(&[byte]))
+    }
+
+    fn more(added: i128) -> Option<Left> {
+        Some(Left::More(Addition::new(added)))
+    }
+
+    fn read(memory: &Memory, place: u32) -> Result<Option<Bytes>, u32> {
+        match memory.read(0, place, value(9).as_ref()) {
+            Seen::Value(value) => Ok(value),
+            Seen::Estimate(place) => Err(place),
+        }
+    }
+
+    #[test]
+    fn a_reader_sees_the_last_value_before_its_place_and_what_was_added_since() {
+        let memory = Memory::new(1);
+        assert_eq!(read(&memory, 3), Ok(value(9)));
+        assert!(memory.put(0, 4, more(2)), "nothing stood there");
+        assert!(memory.put(0, 1, Some(Left::Value(value(20)))));
+        assert!(!memory.put(0, 4, more(3)), "something did");
+        assert_eq!(read(&memory, 1), Ok(value(9)), "its own is behind it");
+        assert_eq!([read(&memory, 4), read(&memory, 5)], [Ok(value(20)), Ok(value(23))]);
+        memory.put(0, 5, more(250));
+        assert_eq!(read(&memory, 6), Ok(value(23)), "what does not fit is passed over");
+        memory.invalidate(0, 4);
+        memory.invalidate(0, 2);
+        assert_eq!([read(&memory, 4), read(&memory, 6)], [Ok(value(20)), Err(4)]);
+        memory.put(0, 4, None);
+        memory.put(0, 5, Some(Left::Value(None)));
+        assert_eq!(read(&memory, 6), Ok(None), "it was removed");
+    }
+
+    #[test]
+    fn additions_count_in_the_published_order() {
+        let changes = |published: &[u32]| {
+            let memory = Memory::new(2);
+            memory.put(1, 0, more(-5));
+            memory.put(1, 1, more(7));
+            memory.into_changes(&Slots::empty(2).take_start(), published)
+        };
+        assert_eq!(changes(&[1, 0]), Some(vec![(1, value(2))]));
+        assert_eq!(changes(&[0, 1]), None, "nothing is left to take five from");
+    }
+}

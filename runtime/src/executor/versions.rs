@@ -1,0 +1,285 @@
+//! A version of each key for each write: who reads waits for what it reads, and nobody else waits.
+//!
+//! Versions are laid out from the published order before anything runs: one for each declared write or
+//! addition, and one wherever additions are followed by something that reads, which holds their sum
+//! ([`Layout`]). While the block runs each is set once, by the transaction that it belongs to or by
+//! the first who reads the sum ([`Versions`]), so there are no locks and nothing unsafe: a version that
+//! is read before it was set would be a panic, which the order of the graph rules out.
+//!
+//! A declared write may not happen. Its version then names the one that the transaction read instead,
+//! so that a reader behind many such writes takes one step.
+//!
+//! An addition that does not fit would fail its transaction, whose other writes somebody may have read
+//! by then. The block then runs again by its batches.
+//!
+//! Source: J. Faleiro and D. Abadi, "Rethinking serializable multiversion concurrency control" (BOHM),
+//! VLDB 2015.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use kempe_abi::AccessKind;
+use rayon::prelude::*;
+
+use super::BlockRun;
+use super::effects::Addition;
+use super::slots::{Changes, Start};
+use super::unbarred::Step;
+use crate::engine::{Cell, Worker};
+use crate::scheduler::{Accesses, Schedule};
+use crate::state::StoreError;
+use crate::types::{Bytes, Footprints};
+
+/// No version: the value before the block.
+const START: u32 = u32::MAX;
+
+/// Where each access finds its value and leaves its own.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    /// For each access, by its position among all.
+    links: Vec<Link>,
+    /// For each version, what is before it.
+    places: Vec<Place>,
+    /// For each slot, its last version.
+    last: Vec<u32>,
+}
+
+/// The versions of an access.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    /// What it reads.
+    reads: u32,
+    /// What it sets; [`START`] for a read.
+    sets: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The version before it on its slot.
+    before: u32,
+    /// Whether it belongs to no transaction and holds the sum of the additions before it.
+    is_sum: bool,
+}
+
+impl Layout {
+    /// Numbers the versions of a block in the order that its schedule publishes. O(accesses).
+    pub(super) fn new(accesses: &Accesses, schedule: &Schedule) -> Self {
+        let mut layout = Self {
+            links: vec![Link { reads: START, sets: START }; accesses.n_accesses()],
+            places: Vec::with_capacity(accesses.n_accesses()),
+            last: vec![START; accesses.n_slots()],
+        };
+        // Whether the last version of a slot is an addition.
+        let mut is_added = vec![false; accesses.n_slots()];
+        for &tx in schedule.batches().flatten() {
+            for (at, access) in accesses.range(tx).zip(accesses.of(tx)) {
+                let is_addition = access.kind == AccessKind::Add;
+                let was_added = std::mem::replace(&mut is_added[access.slot as usize], is_addition);
+                if was_added && !is_addition {
+                    layout.push(access.slot, true);
+                }
+                let reads = layout.last[access.slot as usize];
+                let sets = match access.kind {
+                    AccessKind::Read => START,
+                    _ => layout.push(access.slot, false),
+                };
+                layout.links[at] = Link { reads, sets };
+            }
+        }
+        for (slot, was_added) in (0..).zip(is_added) {
+            if was_added {
+                layout.push(slot, true);
+            }
+        }
+        layout
+    }
+
+    /// Appends a version of a slot.
+    fn push(&mut self, slot: u32, is_sum: bool) -> u32 {
+        let version = u32::try_from(self.places.len()).expect("at most two for each access");
+        let last = &mut self.last[slot as usize];
+        self.places.push(Place { before: std::mem::replace(last, version), is_sum });
+        version
+    }
+}
+
+/// What is known of a key at a place of the published order.
+#[derive(Debug)]
+enum Version {
+    /// A value, or that there is none.
+    Value(Option<Bytes>),
+    /// What this other version has.
+    Same(u32),
+    /// What the version before it has, and something added.
+    More(Addition),
+}
+
+/// The versions of a block's keys while it runs.
+pub(super) struct Versions<'a> {
+    run: &'a BlockRun<'a>,
+    layout: &'a Layout,
+    start: &'a Start,
+    versions: Vec<OnceLock<Version>>,
+    /// An addition did not fit.
+    is_unfit: AtomicBool,
+}
+
+impl<'a> Versions<'a> {
+    /// The versions of a block, none of them set; `start` has the values before it.
+    pub(super) fn new(run: &'a BlockRun<'a>, layout: &'a Layout, start: &'a Start) -> Self {
+        let versions = layout.places.iter().map(|_| OnceLock::new()).collect();
+        Self { run, layout, start, versions, is_unfit: AtomicBool::new(false) }
+    }
+
+    /// The values before the block.
+    pub(super) fn start(&self) -> &Start {
+        self.start
+    }
+
+    /// Whether all additions fitted so far.
+    pub(super) fn goes_on(&self) -> bool {
+        !self.is_unfit.load(Ordering::Relaxed)
+    }
+
+    /// What a transaction reads at a position of its list, when those that it waits for have ended.
+    pub(super) fn read(&self, tx: u32, at: usize) -> Option<&Bytes> {
+        let accesses = self.run.plan.interned().accesses();
+        let Link { reads, .. } = self.layout.links[accesses.range(tx).start + at];
+        let slot = accesses.of(tx)[at].slot;
+        self.value(self.holder(reads, slot), slot)
+    }
+
+    fn place(&self, version: u32) -> Place {
+        self.layout.places[version as usize]
+    }
+
+    fn version(&self, version: u32) -> Option<&Version> {
+        self.versions[version as usize].get()
+    }
+
+    /// The version that has the value that a reader of `version` sees.
+    fn holder(&self, mut version: u32, slot: u32) -> u32 {
+        while version != START {
+            if self.place(version).is_sum && self.version(version).is_none() {
+                self.sum_up(version, slot);
+            }
+            match self.version(version).expect("a transaction waits for what it reads") {
+                Version::Same(other) => version = *other,
+                Version::Value(_) => break,
+                Version::More(_) => unreachable!("a sum stands between an addition and a reader"),
+            }
+        }
+        version
+    }
+
+    /// The value that a holder has.
+    fn value(&self, holder: u32, slot: u32) -> Option<&Bytes> {
+        if holder == START {
+            return self.start.get(slot);
+        }
+        match self.version(holder) {
+            Some(Version::Value(value)) => value.as_ref(),
+            _ => unreachable!("a holder has a value"),
+        }
+    }
+
+    /// Sets a sum, and before it those that nobody has read yet: each addition is looked at once.
+    fn sum_up(&self, sum: u32, slot: u32) {
+        let mut unset = vec![sum];
+        let mut at = self.place(sum).before;
+        while at != START {
+            match self.version(at) {
+                None if self.place(at).is_sum => {
+                    unset.push(at);
+                    at = self.place(at).before;
+                }
+                None => unreachable!("a reader waits for the additions before it"),
+                Some(Version::Same(other)) => at = *other,
+                Some(Version::More(_)) => at = self.place(at).before,
+                Some(Version::Value(_)) => break,
+            }
+        }
+        for &sum in unset.iter().rev() {
+            // Two readers at once find the same.
+            let _ = self.versions[sum as usize].set(self.sum(sum, slot));
+        }
+    }
+
+    /// What a sum has, where all before it are set.
+    fn sum(&self, sum: u32, slot: u32) -> Version {
+        let mut additions = Vec::new();
+        let mut at = self.place(sum).before;
+        while at != START {
+            match self.version(at) {
+                Some(Version::Same(other)) => at = *other,
+                Some(Version::More(addition)) => {
+                    additions.push(addition);
+                    at = self.place(at).before;
+                }
+                _ => break,
+            }
+        }
+        if additions.is_empty() {
+            return Version::Same(at);
+        }
+        let mut value = self.value(at, slot).cloned();
+        for addition in additions.into_iter().rev() {
+            match addition.value(value.as_deref()) {
+                Ok(sum) => value = Some(sum),
+                Err(_) => self.is_unfit.store(true, Ordering::Relaxed),
+            }
+        }
+        Version::Value(value)
+    }
+
+    /// Sets the versions of a transaction that ran.
+    pub(super) fn publish(&self, tx: u32, cells: &mut [Cell]) {
+        let accesses = self.run.plan.interned().accesses();
+        for ((at, access), cell) in accesses.range(tx).zip(accesses.of(tx)).zip(cells) {
+            let Link { reads, sets } = self.layout.links[at];
+            let version = match access.kind {
+                AccessKind::Read => continue,
+                AccessKind::Add => match Addition::of(cell) {
+                    Some(addition) => Version::More(addition),
+                    None => Version::Same(reads),
+                },
+                _ if cell.dirty => Version::Value(cell.value.take()),
+                _ => Version::Same(self.holder(reads, access.slot)),
+            };
+            let is_first = self.versions[sets as usize].set(version).is_ok();
+            debug_assert!(is_first, "a transaction runs once");
+        }
+    }
+
+    /// What the block left of each slot that it changed, once all transactions have ended; `None` if an
+    /// addition did not fit.
+    pub(super) fn changes(&self) -> Option<Changes> {
+        let last = self.layout.last.par_iter().enumerate().with_min_len(1024);
+        let change = |(slot, &last): (usize, &u32)| {
+            let slot = u32::try_from(slot).expect("slots have 32 bits");
+            let holder = self.holder(last, slot);
+            (holder != START).then(|| (slot, self.value(holder, slot).cloned()))
+        };
+        let changes = last.filter_map(change).collect();
+        self.goes_on().then_some(changes)
+    }
+}
+
+impl Step for Versions<'_> {
+    fn run(
+        &self,
+        worker: &mut Worker,
+        tx: u32,
+        footprints: &mut Footprints,
+    ) -> Result<bool, StoreError> {
+        let run = self.run.run_on(worker, tx, |at, _| self.read(tx, at).cloned())?;
+        footprints.push(worker.footprint());
+        self.publish(tx, worker.cells_mut());
+        self.run.put_run(tx, run);
+        Ok(self.goes_on())
+    }
+
+    fn fetch_ahead(&self, rest: &[u32]) {
+        self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
+    }
+}
