@@ -225,6 +225,16 @@ fn a_file_of_calls_runs_as_blocks() {
     let report = kempe.json("replay");
     assert_eq!((&report["roots_equal"], &report["txs"]), (&json!(true), &json!(8)));
     assert_eq!(report["blocks"], 5);
+    let report = kempe.json("replay --bisect");
+    assert_eq!((&report["roots_equal"], report.get("bisection")), (&json!(true), None));
+    assert_eq!(kempe.json("replay --bisect 3"), json!({ "height": 3, "bisection": null }));
+    assert_eq!(kempe.ok("replay --bisect 5 --threads 2"), "block 5: both executions are equal\n");
+    let error = kempe.fails(2, "replay --bisect 6");
+    assert!(
+        error.contains("there is no block 6") && error.contains("the last block is 5"),
+        "{error}"
+    );
+    kempe.fails(2, "replay --bisect 0");
 }
 
 #[test]

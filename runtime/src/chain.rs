@@ -5,6 +5,7 @@
 //! A block is acknowledged, by returning from [`Chain::build`] or [`Chain::apply`], when the store
 //! has made it durable.
 
+mod bisect;
 mod blocks;
 mod nonces;
 mod open;
@@ -27,6 +28,7 @@ use crate::types::{
     system_field,
 };
 
+pub use bisect::{Bisection, KeyDifference, ReceiptDifference, bisect};
 pub use blocks::{BlockReport, Prepared};
 pub use open::{STORE_DIRECTORY, exists};
 pub use pipeline::{

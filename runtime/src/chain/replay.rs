@@ -1,6 +1,8 @@
 //! Re-executing a chain from its genesis, sequentially and in parallel.
 
 use super::{Chain, ChainError, ChainOptions};
+use crate::state::StoreError;
+use crate::types::BlockRecord;
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +37,7 @@ pub fn replay(
     let mut again = Chain::in_memory(chain.genesis().clone(), options)?;
     let mut report = ReplayReport { n_blocks: 0, n_txs: 0, divergence: None };
     for height in 1..=chain.head().height {
-        let missing =
-            || crate::state::StoreError::inconsistent(format!("block height={height} is missing"));
-        let record = chain.block(height)?.ok_or_else(missing)?;
+        let record = stored(chain, height)?;
         let oracle = again.oracle_root(&record.block)?;
         let stored = record.block.header.state_root;
         let what = if oracle != stored {
@@ -61,4 +61,10 @@ pub fn replay(
         }
     }
     Ok(report)
+}
+
+/// A block that must be there.
+pub(super) fn stored(chain: &Chain, height: u64) -> Result<BlockRecord, ChainError> {
+    let missing = || StoreError::inconsistent(format!("block height={height} is missing"));
+    Ok(chain.block(height)?.ok_or_else(missing)?)
 }
