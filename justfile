@@ -32,6 +32,14 @@ crash:
 calibrate:
     KEMPE_CALIBRATE_RUNS=7 cargo test --release -p kempe-tests --test hostile prices -- --ignored --nocapture
 
+# Change inputs of everything that takes bytes for so many seconds each, and run 5,000 random
+# contracts on two engines, from another seed each time; `just fuzz 60 module` is one of them only.
+fuzz seconds="60" only="":
+    KEMPE_SEED=$(date +%s) KEMPE_FUZZ_MS=$(({{seconds}} * 1000)) KEMPE_FUZZ="{{only}}" \
+        cargo test --release -p kempe-tests --test fuzz -- --nocapture
+    if [ -z "{{only}}" ]; then KEMPE_SEED=$(date +%s) KEMPE_MODULES=5000 \
+        cargo test --release -p kempe-tests --test engines agree -- --nocapture; fi
+
 # The documentation, without a broken link.
 doc:
     RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --release

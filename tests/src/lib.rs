@@ -3,6 +3,8 @@
 //! This library is what the tests share: a chain with contracts on it, and accounts that sign.
 #![allow(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
+pub mod hold;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 

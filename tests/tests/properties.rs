@@ -1,10 +1,8 @@
 //! What must hold for any bytes, with bytes from proptest: random ones, and true ones with changes.
 
-mod hold;
-
 use borsh::to_vec;
 use kempe_runtime::types::Action;
-use kempe_tests::World;
+use kempe_tests::{World, hold};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

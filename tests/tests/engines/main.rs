@@ -1,0 +1,217 @@
+//! Two engines agree: random contracts run on the runtime, and on wasmi with a model of the host.
+//!
+//! Compared are the outcome with the kind of a trap, the result, the events, the log, in which stand
+//! all host calls, the globals and the hash of the memory (see `module`), the fuel to the last
+//! instruction, and every key of the state.
+
+mod model;
+mod module;
+
+use std::collections::BTreeMap;
+
+use kempe_abi::{Address, Outcome, TrapKind};
+use kempe_runtime::engine::{BlockEnv, admit};
+use kempe_runtime::scheduler::Color;
+use kempe_runtime::types::{Action, EventRecord, Prices, Receipt, StateKey, contract_address};
+use kempe_tests::{World, call, deploy, genesis, number, options};
+use model::{Code, Ran, Scene, Stored};
+
+/// More than any of these contracts can burn: they count their loops and calls.
+const FUEL: u64 = 1_000_000_000;
+
+const N_ACCOUNTS: u8 = 3;
+
+/// What was tried.
+#[derive(Debug, Default)]
+struct Counts {
+    contracts: u32,
+    /// Refused by admission, by its message.
+    refused: Vec<String>,
+    calls: u32,
+    ok: u32,
+    reverts: u32,
+    /// By the code of the kind.
+    traps: BTreeMap<u8, u32>,
+    /// Host functions called besides `log`, in what ended well.
+    host_calls: usize,
+    /// The native stack was exhausted first, whose depth is the compiler's.
+    too_deep: u32,
+}
+
+/// Bugs to be noticed.
+#[derive(Clone, Copy, Debug)]
+struct Bugs {
+    module: module::Bug,
+    model: model::Bug,
+}
+
+const NO_BUGS: Bugs = Bugs { module: module::Bug::None, model: model::Bug::None };
+
+/// A chain on which all is free but instructions.
+fn world() -> World {
+    let mut genesis = genesis(N_ACCOUNTS, 0);
+    genesis.prices = Prices {
+        transaction: 0,
+        transaction_byte: 0,
+        list_entry: 0,
+        call: 0,
+        memory_kib: 0,
+        host_call: 0,
+        copy_byte: 0,
+        write_byte: 0,
+        hash_block: 0,
+        signature: 0,
+        deploy_byte: 0,
+        ..genesis.prices
+    };
+    World::of(genesis, options(1, &Color))
+}
+
+/// What the runtime did, as the model says it.
+fn ran(receipt: &Receipt, logs: &[String], fuel: Option<u64>) -> Ran {
+    let events = receipt.events.iter().map(|EventRecord { id, data, .. }| (*id, data.clone()));
+    // A trap of wasm itself burns the limit.
+    let fuel = match fuel {
+        None => (receipt.fuel != FUEL).then_some(receipt.fuel),
+        Some(_) => Some(receipt.fuel),
+    };
+    Ran {
+        outcome: receipt.outcome,
+        output: receipt.results.first().cloned().unwrap_or_default(),
+        events: events.collect(),
+        logs: logs.to_vec(),
+        fuel,
+    }
+}
+
+/// Runs a random contract in both; an error says how they differ.
+fn case(seed: u64, bugs: Bugs, counts: &mut Counts) -> Result<(), String> {
+    let random = &mut fastrand::Rng::with_seed(seed);
+    let contract = module::contract(random, bugs.module);
+    counts.contracts += 1;
+    if let Err(refusal) = admit(&contract.wasm) {
+        counts.refused.push(format!("{seed}: {refusal}"));
+        return Ok(());
+    }
+    let mut world = world();
+    let code = Code::new(&contract.counting);
+    let mut stored = Stored::default();
+    let mut bytes = || -> Vec<u8> { (0..random.usize(..32)).map(|_| random.u8(..)).collect() };
+    let sender = world.accounts[0].address;
+    let this = contract_address(&sender, 0, 0);
+    let mut nth = 0;
+    for block in 0..3 {
+        let start = stored.rows.clone();
+        let is_deployment = block == 0;
+        let calls: Vec<(usize, Action, Vec<u8>)> = if is_deployment {
+            let args = bytes();
+            let action = if contract.init {
+                deploy(&contract.wasm, &args)
+            } else {
+                deploy(&contract.wasm, &())
+            };
+            vec![(0, action, args)]
+        } else {
+            (0..usize::from(N_ACCOUNTS))
+                .map(|from| {
+                    let args = bytes();
+                    (from, call(this, "go", &args), args)
+                })
+                .collect()
+        };
+        let txs =
+            calls.iter().map(|(from, action, _)| (*from, vec![action.clone()], FUEL, Vec::new()));
+        let txs = world.sign_with(txs);
+        let report = world.build(txs);
+        let header = &report.record.block.header;
+        let env = BlockEnv { height: header.height, time_ms: header.time_ms };
+        for ((from, _, args), (receipt, logs)) in
+            calls.iter().zip(report.record.receipts.iter().zip(&report.logs))
+        {
+            nth += 1;
+            if is_deployment && !contract.init {
+                if receipt.outcome != Outcome::Ok {
+                    return Err(format!("seed={seed}: deployed: {:?} {logs:?}", receipt.outcome));
+                }
+                continue;
+            }
+            let scene = Scene { this, caller: world.accounts[*from].address, env, bug: bugs.model };
+            let args = borsh::to_vec(args).expect("encoding to memory cannot fail");
+            let method = if is_deployment { "init" } else { "go" };
+            let mut expected = code.run(method, &args, &mut stored, &start, scene);
+            if receipt.outcome == Outcome::Trap(TrapKind::StackOverflow) {
+                counts.too_deep += 1;
+                return Ok(());
+            }
+            let mut found = ran(receipt, logs, expected.fuel);
+            if is_deployment {
+                // The result of a deployment is the address.
+                (found.output, expected.output) = (Vec::new(), Vec::new());
+            }
+            count(counts, found.outcome);
+            if found != expected {
+                return Err(format!(
+                    "seed={seed} call={nth} {method}:\nkempe: {found:?}\nwasmi: {expected:?}"
+                ));
+            }
+            if is_deployment && receipt.outcome != Outcome::Ok {
+                return Ok(());
+            }
+        }
+        counts.host_calls += std::mem::take(&mut stored.n_calls);
+        compare_state(&world, this, &stored).map_err(|what| format!("seed={seed}: {what}"))?;
+    }
+    Ok(())
+}
+
+fn count(counts: &mut Counts, outcome: Outcome) {
+    counts.calls += 1;
+    match outcome {
+        Outcome::Ok => counts.ok += 1,
+        Outcome::Revert(_) => counts.reverts += 1,
+        Outcome::Trap(kind) => *counts.traps.entry(kind as u8).or_default() += 1,
+    }
+}
+
+fn compare_state(world: &World, this: Address, stored: &Stored) -> Result<(), String> {
+    let state = world.chain.state().expect("it is there");
+    for ((field, key), expected) in &stored.rows {
+        let found = state.get(&StateKey::new(this, *field, key).hash()).expect("readable");
+        if found.as_deref() != expected.as_deref() {
+            return Err(format!("field={field} key={key:?}: {found:?} is not {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn wasmtime_and_wasmi_agree() {
+    let first: u64 = number("KEMPE_SEED", 0);
+    let n: u64 = number("KEMPE_MODULES", 60);
+    let mut counts = Counts::default();
+    for seed in first..first + n {
+        case(seed, NO_BUGS, &mut counts).unwrap_or_else(|what| panic!("{what}"));
+    }
+    println!("{counts:?}");
+    // Nothing is dropped in silence: few are refused, and few are too deep to compare.
+    let share = |part: usize, percent: u32| part <= (n as usize * percent as usize).div_ceil(100);
+    assert!(share(counts.refused.len(), 5), "{:?}", counts.refused);
+    assert!(share(counts.too_deep as usize, 2), "{}", counts.too_deep);
+    assert!(counts.ok * 4 > counts.calls, "few succeed: {counts:?}");
+    assert!(counts.traps.len() > 3, "few kinds of traps: {counts:?}");
+}
+
+#[test]
+fn planted_bugs_are_noticed() {
+    let bugs = [
+        Bugs { module: module::Bug::Shift, ..NO_BUGS },
+        Bugs { module: module::Bug::Fuel, ..NO_BUGS },
+        Bugs { model: model::Bug::Remove, ..NO_BUGS },
+        Bugs { model: model::Bug::Start, ..NO_BUGS },
+    ];
+    for bugs in bugs {
+        let noticed = (0..500).find(|&seed| case(seed, bugs, &mut Counts::default()).is_err());
+        assert!(noticed.is_some(), "{bugs:?}");
+        println!("{bugs:?} is noticed at seed {noticed:?}");
+    }
+}
