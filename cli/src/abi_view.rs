@@ -196,7 +196,7 @@ impl View<'_> {
             Expr::Member(of, name) => format!("{}.{}", self.expr(of, None), printable(name)),
             Expr::Element => "element".into(),
             Expr::Literal(bytes) => ty
-                .and_then(|ty| value::display(ty, bytes, &|_| None).ok())
+                .and_then(|ty| literal(ty, bytes))
                 .unwrap_or_else(|| format!("0x{}", hex::encode(bytes))),
             Expr::Immutable(field) => self.cell(*field, &[]),
             Expr::Hash(parts) => format!("hash({})", self.exprs(parts)),
@@ -205,6 +205,17 @@ impl View<'_> {
             Expr::Shard(of, shards) => format!("shard({}, {shards})", self.expr(of, None)),
         }
     }
+}
+
+/// A constant as it stands in a template: an integer with its type.
+fn literal(ty: &Type, bytes: &[u8]) -> Option<String> {
+    let text = value::display(ty, bytes, &|_| None).ok()?;
+    let suffix = if text.parse::<i128>().is_ok() || text.parse::<u128>().is_ok() {
+        ty.to_string()
+    } else {
+        String::new()
+    };
+    Some(text + &suffix)
 }
 
 fn joined(word: &str, items: impl Iterator<Item = String>) -> Option<String> {
@@ -278,7 +289,7 @@ mod tests {
             access_lines(&abi, &abi.methods[0]),
             [
                 "read(total)",
-                "write(shares[caller, 7], shares[order.maker, _])",
+                "write(shares[caller, 7u16], shares[order.maker, _])",
                 "calls(token.transfer(hash(this, 0xab), element))",
                 "each(to, add(total))",
                 "dynamic",
@@ -286,7 +297,7 @@ mod tests {
         );
         assert_eq!(
             clause(&abi, &abi.methods[0], &abi.methods[0].access[0]),
-            "write(shares[caller, 7])"
+            "write(shares[caller, 7u16])"
         );
     }
 

@@ -13,6 +13,7 @@ pub mod describe;
 mod footprint;
 mod invoke;
 pub mod keystore;
+mod lints;
 mod locate;
 pub mod measure;
 mod module;

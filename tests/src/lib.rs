@@ -32,6 +32,12 @@ pub fn number<N: FromStr>(name: &str, short: N) -> N {
 /// The contract that does everything a contract should not.
 pub const CHAOS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/chaos.wasm"));
 
+/// The contract in which every method has a smell, apart from those that are called `fine_...`.
+pub const SMELLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/smells.wasm"));
+
+/// The contract whose every call touches the same cells.
+pub const BUSY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/busy.wasm"));
+
 /// Enough for anything the tests do.
 pub const FUEL: u64 = 50_000_000;
 

@@ -4,16 +4,20 @@ use std::path::PathBuf;
 
 use kempe_abi::{Abi, SECTION_NAME};
 use kempe_build::{BuildRequest, build_contract};
+use kempe_runtime::engine::admission::lint::lint;
 use serde::Serialize;
 use wasmparser::{Parser, Payload};
 
 use crate::args::HELP;
+use crate::lints::{self, FindingView};
 use crate::output::{Exit, Failure, Output};
 
 const EXAMPLES: &str = "\
 Examples:
   kempe build                       the contract in this directory
-  kempe build contracts/token       another one; the wasm is target/kempe/<name>.wasm";
+  kempe build contracts/token       another one; the wasm is target/kempe/<name>.wasm
+
+What the linter finds (`kempe check --lint`) is printed as warnings.";
 
 /// The arguments of `kempe build`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +30,10 @@ pub struct Args {
     /// Where to put the wasm and cargo's files [default: target/kempe of the contract's workspace]
     #[arg(long, value_name = "DIR")]
     target_dir: Option<PathBuf>,
+
+    /// Fail if the linter finds something; the wasm is written all the same
+    #[arg(long)]
+    deny_lints: bool,
 }
 
 /// What was built. Sizes are in bytes.
@@ -41,10 +49,11 @@ struct Report {
     abi_bytes: usize,
     memory_bytes: u32,
     stack_bytes: u32,
+    lints: Vec<FindingView>,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
-    let mut reports = Vec::new();
+    let (mut reports, mut n_found) = (Vec::new(), 0);
     for contract in &args.contracts {
         let request = BuildRequest {
             manifest_path: contract.clone(),
@@ -58,6 +67,17 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             Failure::new(Exit::Failed, format!("`{}` declares no contract", built.name))
                 .with_help("mark the struct that is the state, and its impl, with `#[contract]`")
         })?;
+        let found = match lint(&built.wasm) {
+            Ok(findings) => lints::views(&abi, &findings),
+            Err(refusal) => {
+                output.warn(format_args!("`{}` would not be admitted: {refusal}", built.name));
+                Vec::new()
+            }
+        };
+        if !found.is_empty() {
+            output.warn(format_args!("the linter on `{}`\n{}", built.name, lints::text(&found)));
+        }
+        n_found += found.len();
         reports.push(Report {
             name: built.name,
             contract: abi.name,
@@ -69,10 +89,12 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             abi_bytes: sizes.abi.map_or(0, |abi| abi.len()),
             memory_bytes: built.settings.memory_bytes,
             stack_bytes: built.settings.stack_bytes,
+            lints: found,
         });
     }
     let text = reports.iter().map(line).collect::<Vec<_>>().join("\n");
-    Ok(output.result(text, &reports)?)
+    output.result(text, &reports)?;
+    lints::deny(args.deny_lints, n_found)
 }
 
 fn line(report: &Report) -> String {

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use comfy_table::{Table, presets};
+use kempe_runtime::engine::admission::lint::lint;
 use kempe_runtime::engine::admission::{AccessTable, Sizes};
 use kempe_runtime::engine::{Engine, EngineError};
 use serde::Serialize;
 
 use crate::args::HELP;
+use crate::lints::{self, FindingView};
 use crate::module;
 use crate::output::{Exit, Failure, Output};
 
@@ -16,8 +18,9 @@ Examples:
   kempe check token.wasm
   kempe check token.wat --json
   kempe check contracts/token       builds it first
+  kempe check contracts/token --lint   also what keeps calls from running in parallel
 
-A module that would be refused ends with code 1.";
+A module that would be refused ends with code 1, and so does, with --deny-lints, one with findings.";
 
 /// The arguments of `kempe check`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,14 @@ A module that would be refused ends with code 1.";
 pub struct Args {
     /// The wasm, its text (.wat), or the directory of the contract
     file: PathBuf,
+
+    /// Look for what keeps calls from running at the same time, and say what to write instead
+    #[arg(long)]
+    lint: bool,
+
+    /// Look, and fail if something is found
+    #[arg(long)]
+    deny_lints: bool,
 }
 
 #[derive(Serialize)]
@@ -36,6 +47,8 @@ struct Report {
     memory_bytes: Option<u32>,
     sizes: Option<SizesView>,
     access: Vec<RowView>,
+    /// Only if the linter was asked.
+    lints: Option<Vec<FindingView>>,
 }
 
 impl Report {
@@ -48,6 +61,7 @@ impl Report {
             memory_bytes: None,
             sizes: None,
             access: Vec::new(),
+            lints: None,
         }
     }
 }
@@ -99,6 +113,13 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         Ok(code) => {
             let admitted = &code.admitted;
             let table = admitted.access_table();
+            let found = if args.lint || args.deny_lints {
+                Some(lints::views(&admitted.abi, &lint(&wasm).map_err(EngineError::Refused)?))
+            } else {
+                None
+            };
+            let n_found = found.as_ref().map_or(0, Vec::len);
+            let lint_text = found.as_deref().map(lints::text).unwrap_or_default();
             let report = Report {
                 admitted: true,
                 reason: None,
@@ -107,12 +128,15 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
                 memory_bytes: Some(admitted.memory_bytes),
                 sizes: Some(SizesView::new(&admitted.sizes)),
                 access: rows(&table),
+                lints: found,
             };
             let head = format!(
                 "admitted: contract {}, {} bytes, memory {} bytes\n\n",
                 admitted.abi.name, admitted.sizes.module_bytes, admitted.memory_bytes
             );
-            return Ok(output.result(head + &text(&table), &report)?);
+            let text = format!("{head}{}\n\n{lint_text}", text(&table));
+            output.result(text.trim_end(), &report)?;
+            return lints::deny(args.deny_lints, n_found);
         }
         Err(EngineError::Refused(refusal)) => (refusal.to_string(), refusal.code()),
         Err(error @ EngineError::Compile(_)) => (error.to_string(), "compile"),

@@ -36,6 +36,7 @@ mod effort;
 mod imports;
 mod interface;
 pub mod limits;
+pub mod lint;
 mod operators;
 mod reach;
 mod refusal;

@@ -1,0 +1,216 @@
+//! The linter: what is admitted, and keeps calls from running at the same time without need.
+//!
+//! It looks at templates and at what the code can reach, which admission has proved. Everything it says
+//! follows from the module: it knows no arguments and no state, so it is silent where these decide.
+
+mod contract;
+mod methods;
+
+use kempe_abi::{Abi, AccessKind, CellKind, Clause, Expr, Field, Method, Type};
+
+use super::refusal::Refusal;
+use super::{FieldReach, admit};
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// A clause that the code never uses: it never touches the field so, it cannot know the key, or
+    /// another clause permits the same.
+    OverDeclared,
+    /// A cell is declared with `write`, and the code only reads it, or only adds to it.
+    NeverWritten,
+    /// Every call that changes state writes one and the same cell, and none needs what it holds.
+    EveryCall,
+    /// One cell holds a whole map, or `dynamic` stands for the whole contract where the template could
+    /// name the cells.
+    WholeMap,
+}
+
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 4] =
+        [Self::OverDeclared, Self::NeverWritten, Self::EveryCall, Self::WholeMap];
+
+    /// A stable word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::OverDeclared => "over-declared",
+            Self::NeverWritten => "never-written",
+            Self::EveryCall => "every-call",
+            Self::WholeMap => "whole-map",
+        }
+    }
+}
+
+/// Something that keeps calls from running at the same time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub rule: Rule,
+    /// The method, by its position in the ABI.
+    pub method: usize,
+    /// The field, by name; none for a call or for `dynamic`.
+    pub field: Option<String>,
+    /// What is found, in a sentence.
+    pub explanation: String,
+    /// How to mend it.
+    pub fix: Fix,
+}
+
+/// How to mend a finding: what to write in place of what is there. What is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fix {
+    /// The field, as a line of the contract's struct.
+    pub field: Option<String>,
+    /// The whole template of the method, mended for everything that is found of the method and can be
+    /// said in a template.
+    pub access: Option<Vec<Clause>>,
+    /// What to write in the method's body, in place of the write.
+    pub code: Option<String>,
+}
+
+/// Looks for what keeps calls from running at the same time.
+///
+/// The findings are in the order of the rules, then of the methods. Costs as much as admission.
+///
+/// # Errors
+/// [`Refusal`], if the module is not admitted.
+pub fn lint(wasm: &[u8]) -> Result<Vec<Finding>, Refusal> {
+    let admitted = admit(wasm)?;
+    let mut findings = Vec::new();
+    let all: Vec<View<'_>> = admitted.views().collect();
+    for view in &all {
+        methods::templates(view, &mut findings);
+        methods::dynamic(view, &mut findings);
+        methods::collections(view, &mut findings);
+    }
+    contract::every_call(&all, &mut findings);
+    findings.sort_by_key(|finding| (finding.rule, finding.method));
+    Ok(findings)
+}
+
+impl super::Admitted {
+    fn views(&self) -> impl Iterator<Item = View<'_>> {
+        let abi = &self.abi;
+        let methods = abi.methods.iter().zip(&self.methods).enumerate();
+        methods.map(|(index, (method, reached))| {
+            let mended = methods::mend(abi, method, reached);
+            View { abi, index, method, reached, mended }
+        })
+    }
+}
+
+/// A method with what is known of it.
+struct View<'a> {
+    abi: &'a Abi,
+    index: usize,
+    method: &'a Method,
+    reached: &'a super::AdmittedMethod,
+    /// The template without what its code does not use.
+    mended: methods::Mended,
+}
+
+impl View<'_> {
+    fn reach(&self, field: u8) -> FieldReach {
+        self.reached.of(field)
+    }
+
+    fn field(&self, field: u8) -> &Field {
+        &self.abi.fields[usize::from(field)]
+    }
+
+    fn is_dynamic(&self) -> bool {
+        has_dynamic(&self.method.access)
+    }
+
+    /// The mended template, with every clause of the field exchanged.
+    fn exchanged(&self, field: u8, with: impl Fn(&[Expr]) -> Option<Clause>) -> Vec<Clause> {
+        exchange(&self.mended.clauses, field, &with)
+    }
+}
+
+impl super::AdmittedMethod {
+    /// How the code can touch a field.
+    fn of(&self, field: u8) -> FieldReach {
+        let found = self.reach.iter().find(|reach| reach.field == field);
+        found.copied().unwrap_or(FieldReach { field, ..FieldReach::default() })
+    }
+}
+
+fn has_dynamic(clauses: &[Clause]) -> bool {
+    clauses.iter().any(|clause| match clause {
+        Clause::Dynamic => true,
+        Clause::Each { clauses, .. } => has_dynamic(clauses),
+        Clause::Touch { .. } | Clause::Start { .. } | Clause::Call { .. } => false,
+    })
+}
+
+fn exchange(
+    clauses: &[Clause],
+    number: u8,
+    with: &dyn Fn(&[Expr]) -> Option<Clause>,
+) -> Vec<Clause> {
+    let one = |clause: &Clause| match clause {
+        Clause::Touch { field, key, .. } if *field == number => with(key),
+        Clause::Each { list, clauses } => {
+            let clauses = exchange(clauses, number, with);
+            (!clauses.is_empty()).then(|| Clause::Each { list: list.clone(), clauses })
+        }
+        other => Some(other.clone()),
+    };
+    clauses.iter().filter_map(one).collect()
+}
+
+/// The cells that a template touches whatever the call, with how: those whose keys are constants.
+fn fixed_cells(clauses: &[Clause]) -> impl Iterator<Item = (u8, &[Expr], AccessKind)> {
+    clauses.iter().filter_map(|clause| match clause {
+        Clause::Touch { kind, field, key } if key.iter().all(is_fixed) => {
+            Some((*field, &**key, *kind))
+        }
+        _ => None,
+    })
+}
+
+/// Whether the expression has one value in all calls of the contract.
+fn is_fixed(expr: &Expr) -> bool {
+    match expr {
+        Expr::This | Expr::Literal(_) | Expr::Immutable(_) => true,
+        Expr::Member(of, _) | Expr::Shard(of, _) => is_fixed(of),
+        Expr::Hash(parts) | Expr::Tuple(parts) => parts.iter().all(is_fixed),
+        Expr::Caller | Expr::Param(_) | Expr::Element | Expr::Open => false,
+    }
+}
+
+/// A field as a line of the contract's struct.
+fn field_line(name: &str, cell: CellKind, keys: &[Type], value: &Type) -> String {
+    let value = rust_type(value);
+    let cell = match (cell, keys) {
+        (CellKind::Counter, _) => format!("Counter<{value}>"),
+        (CellKind::Maximum, _) => format!("Maximum<{value}>"),
+        (CellKind::Minimum, _) => format!("Minimum<{value}>"),
+        (CellKind::Immutable, _) => format!("Immutable<{value}>"),
+        (CellKind::Value, []) => format!("Item<{value}>"),
+        (CellKind::Value, _) => value,
+    };
+    let map = |cell: String, key: &Type| format!("Map<{}, {cell}>", rust_type(key));
+    format!("{name}: {},", keys.iter().rev().fold(cell, map))
+}
+
+/// A type as it stands in a contract.
+fn rust_type(ty: &Type) -> String {
+    let list = |types: &[Type]| types.iter().map(rust_type).collect::<Vec<_>>().join(", ");
+    match ty {
+        Type::Unit => "()".into(),
+        Type::String => "String".into(),
+        Type::Address => "Address".into(),
+        Type::Hash => "Hash".into(),
+        Type::Option(inner) => format!("Option<{}>", rust_type(inner)),
+        Type::List(inner) => format!("Vec<{}>", rust_type(inner)),
+        Type::Array(inner, n) => format!("[{}; {n}]", rust_type(inner)),
+        Type::Tuple(types) => format!("({})", list(types)),
+        Type::Struct(name, _) | Type::Enum(name, _) => name.clone(),
+        // The words of the ABI are those of Rust.
+        integer => integer.to_string(),
+    }
+}

@@ -1,0 +1,69 @@
+//! The linter: it finds every planted smell, and nothing in the shipped contracts.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::BTreeSet;
+
+use kempe_abi::Abi;
+use kempe_contracts::ALL;
+use kempe_runtime::engine::admission::admit;
+use kempe_runtime::engine::admission::lint::{Finding, lint};
+use kempe_tests::{BUSY, SMELLS};
+
+/// Each smell of the contract `smells`, in the order in which they are reported.
+const PLANTED: &[(&str, &str, &str)] = &[
+    ("over-declared", "unread_cell", "owner"),
+    ("over-declared", "untouched_map", "balances"),
+    ("over-declared", "unadded", "total"),
+    ("over-declared", "unread_start", "owner"),
+    ("over-declared", "uncalled", "-"),
+    ("over-declared", "untouched_each", "balances"),
+    ("over-declared", "not_the_callers", "balances"),
+    ("over-declared", "not_its_own", "balances"),
+    ("over-declared", "not_the_tokens", "balances"),
+    ("over-declared", "not_hashed", "notes"),
+    ("over-declared", "twice", "balances"),
+    ("never-written", "only_reads", "owner"),
+    ("never-written", "only_adds", "total"),
+    ("never-written", "only_reads_a_map", "balances"),
+    ("never-written", "only_adds_each", "votes"),
+    ("whole-map", "append", "ledger"),
+    ("whole-map", "append_to_a_page", "pages"),
+    ("whole-map", "dynamic_for_two_cells", "-"),
+    ("whole-map", "dynamic_for_nothing", "-"),
+];
+
+fn abi(wasm: &[u8]) -> Abi {
+    admit(wasm).unwrap().abi
+}
+
+fn row<'a>(abi: &'a Abi, finding: &'a Finding) -> (&'a str, &'a str, &'a str) {
+    let method = &abi.methods[finding.method].name;
+    (finding.rule.word(), method, finding.field.as_deref().unwrap_or("-"))
+}
+
+#[test]
+fn every_planted_smell_is_found_and_nothing_else() {
+    let (abi, findings) = (abi(SMELLS), lint(SMELLS).unwrap());
+    let found: BTreeSet<_> = findings.iter().map(|finding| row(&abi, finding)).collect();
+    let planted: BTreeSet<_> = PLANTED.iter().copied().collect();
+    let difference: Vec<_> = found.symmetric_difference(&planted).collect();
+    assert!(difference.is_empty(), "{difference:#?}");
+    assert_eq!(findings.len(), PLANTED.len());
+}
+
+#[test]
+fn nothing_is_found_in_the_shipped_contracts() {
+    for (name, wasm) in ALL {
+        let (abi, findings) = (abi(wasm), lint(wasm).unwrap());
+        let rows: Vec<_> = findings.iter().map(|finding| row(&abi, finding)).collect();
+        assert!(rows.is_empty(), "{name}: {rows:#?}");
+    }
+}
+
+#[test]
+fn what_every_call_writes_and_none_reads_is_found() {
+    let (abi, findings) = (abi(BUSY), lint(BUSY).unwrap());
+    let rows: Vec<_> = findings.iter().map(|finding| row(&abi, finding)).collect();
+    assert_eq!(rows, [("every-call", "raise", "changed_ms"), ("every-call", "raise", "last")]);
+}
