@@ -127,7 +127,7 @@ impl Mender<'_> {
 
     /// Why the code cannot know the value of an expression, if it cannot.
     fn unknowable(&self, expr: &Expr) -> Option<String> {
-        let lacks = |host: &str| !self.reached.host.iter().any(|found| *found == host);
+        let lacks = |host: &str| !self.reached.host.contains(&host);
         match expr {
             Expr::Caller if lacks("caller") => Some("it never asks who calls".into()),
             Expr::This if lacks("this") => Some("it never asks for its own address".into()),
