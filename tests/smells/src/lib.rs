@@ -20,7 +20,6 @@ pub struct Smells {
     total: Counter<u64>,
     hits: Item<u64>,
     large: Item<u128>,
-    small: Item<u8>,
     balances: Map<Address, u64>,
     votes: Map<Address, Counter<u64>>,
     notes: Map<Hash, u64>,
@@ -209,6 +208,10 @@ impl Smells {
         now
     }
 
+    /// Takes some.
+    ///
+    /// # Errors
+    /// [`SmellError::TooMuch`].
     #[access(write(balances[caller]))]
     pub fn fine_checked(&mut self, amount: u64) -> Result<(), SmellError> {
         let had = self.balances.get(caller());
@@ -278,7 +281,7 @@ impl Smells {
     pub fn fine_every_tenth(&mut self) {
         let now = self.hits.get().unwrap_or(0) + 1;
         self.hits.put(now);
-        if now % 10 == 0 {
+        if now.is_multiple_of(10) {
             self.total.add(1);
         }
     }
@@ -296,7 +299,7 @@ impl Smells {
     #[access(write(balances[to]), calls(token.transfer(to, 1u128)))]
     pub fn fine_call(&mut self, to: Address) {
         self.balances.put(to, 1u64);
-        let _ = FungibleClient::new(self.token.get()).transfer(to, 1u128);
+        FungibleClient::new(self.token.get()).transfer(to, 1u128);
     }
 
     #[access(dynamic)]

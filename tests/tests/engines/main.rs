@@ -15,6 +15,7 @@ use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, EventRecord, Prices, Receipt, StateKey, contract_address};
 use kempe_tests::{World, call, deploy, genesis, number, options};
 use model::{Code, Ran, Scene, Stored};
+use module::Bug;
 
 /// More than any of these contracts can burn: they count their loops and calls.
 const FUEL: u64 = 1_000_000_000;
@@ -37,15 +38,6 @@ struct Counts {
     /// The native stack was exhausted first, whose depth is the compiler's.
     too_deep: u32,
 }
-
-/// Bugs to be noticed.
-#[derive(Clone, Copy, Debug)]
-struct Bugs {
-    module: module::Bug,
-    model: model::Bug,
-}
-
-const NO_BUGS: Bugs = Bugs { module: module::Bug::None, model: model::Bug::None };
 
 /// A chain on which all is free but instructions.
 fn world() -> World {
@@ -85,9 +77,10 @@ fn ran(receipt: &Receipt, logs: &[String], fuel: Option<u64>) -> Ran {
 }
 
 /// Runs a random contract in both; an error says how they differ.
-fn case(seed: u64, bugs: Bugs, counts: &mut Counts) -> Result<(), String> {
+#[expect(clippy::too_many_lines, reason = "one run, step by step, in both engines")]
+fn case(seed: u64, bug: Bug, counts: &mut Counts) -> Result<(), String> {
     let random = &mut fastrand::Rng::with_seed(seed);
-    let contract = module::contract(random, bugs.module);
+    let contract = module::contract(random, bug);
     counts.contracts += 1;
     if let Err(refusal) = admit(&contract.wasm) {
         counts.refused.push(format!("{seed}: {refusal}"));
@@ -135,7 +128,7 @@ fn case(seed: u64, bugs: Bugs, counts: &mut Counts) -> Result<(), String> {
                 }
                 continue;
             }
-            let scene = Scene { this, caller: world.accounts[*from].address, env, bug: bugs.model };
+            let scene = Scene { this, caller: world.accounts[*from].address, env };
             let args = borsh::to_vec(args).expect("encoding to memory cannot fail");
             let method = if is_deployment { "init" } else { "go" };
             let mut expected = code.run(method, &args, &mut stored, &start, scene);
@@ -187,31 +180,25 @@ fn compare_state(world: &World, this: Address, stored: &Stored) -> Result<(), St
 #[test]
 fn wasmtime_and_wasmi_agree() {
     let first: u64 = number("KEMPE_SEED", 0);
-    let n: u64 = number("KEMPE_MODULES", 60);
+    let n: u64 = number("KEMPE_MODULES", 300);
     let mut counts = Counts::default();
     for seed in first..first + n {
-        case(seed, NO_BUGS, &mut counts).unwrap_or_else(|what| panic!("{what}"));
+        case(seed, Bug::None, &mut counts).unwrap_or_else(|what| panic!("{what}"));
     }
     println!("{counts:?}");
     // Nothing is dropped in silence: few are refused, and few are too deep to compare.
-    let share = |part: usize, percent: u32| part <= (n as usize * percent as usize).div_ceil(100);
+    let share = |part: usize, percent: u64| part as u64 <= (n * percent).div_ceil(100);
     assert!(share(counts.refused.len(), 5), "{:?}", counts.refused);
     assert!(share(counts.too_deep as usize, 2), "{}", counts.too_deep);
     assert!(counts.ok * 4 > counts.calls, "few succeed: {counts:?}");
-    assert!(counts.traps.len() > 3, "few kinds of traps: {counts:?}");
+    assert!(counts.traps.len() > 2, "few kinds of traps: {counts:?}");
 }
 
 #[test]
 fn planted_bugs_are_noticed() {
-    let bugs = [
-        Bugs { module: module::Bug::Shift, ..NO_BUGS },
-        Bugs { module: module::Bug::Fuel, ..NO_BUGS },
-        Bugs { model: model::Bug::Remove, ..NO_BUGS },
-        Bugs { model: model::Bug::Start, ..NO_BUGS },
-    ];
-    for bugs in bugs {
-        let noticed = (0..500).find(|&seed| case(seed, bugs, &mut Counts::default()).is_err());
-        assert!(noticed.is_some(), "{bugs:?}");
-        println!("{bugs:?} is noticed at seed {noticed:?}");
+    for bug in [Bug::Subtract, Bug::Fuel] {
+        let noticed = (0..500).find(|&seed| case(seed, bug, &mut Counts::default()).is_err());
+        assert!(noticed.is_some(), "{bug:?}");
+        println!("{bug:?} is noticed at seed {noticed:?}");
     }
 }

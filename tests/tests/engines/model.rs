@@ -14,16 +14,6 @@ use wasmi::{Caller, Config, Engine, Error, Extern, Linker, Module, Store, TrapCo
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 const IMMUTABLE_BYTES_MAX: usize = 1024;
 
-/// A bug put into the model, to see that it is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bug {
-    None,
-    /// `remove` does nothing.
-    Remove,
-    /// `start` reads what is there now.
-    Start,
-}
-
 type Key = (u8, Vec<u8>);
 type Rows = BTreeMap<Key, Option<Vec<u8>>>;
 
@@ -55,7 +45,6 @@ pub(crate) struct Scene {
     pub(crate) this: Address,
     pub(crate) caller: Address,
     pub(crate) env: BlockEnv,
-    pub(crate) bug: Bug,
 }
 
 /// A row while a call runs.
@@ -306,6 +295,7 @@ fn copy(memory: &mut [u8], value: Option<&[u8]>, out: u32, cap: u32) -> Result<i
 
 type C<'a> = Caller<'a, Running>;
 
+#[expect(clippy::too_many_lines, reason = "one function of the host after the other")]
 fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
     for field in [0, 1, 3_u8] {
         let get = move |mut caller: C<'_>, k: u32, k_len: u32, out: u32, cap: u32| {
@@ -319,9 +309,7 @@ fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
         let start = move |mut caller: C<'_>, k: u32, k_len: u32, out: u32, cap: u32| {
             with(&mut caller, |running, memory| {
                 let key = short(key(memory, field, (k, k_len))?)?;
-                let is_wrong = running.scene.bug == Bug::Start;
-                let rows = if is_wrong { &running.stored.rows } else { &running.start };
-                let value = rows.get(&key).cloned().flatten();
+                let value = running.start.get(&key).cloned().flatten();
                 copy(memory, value.as_deref(), out, cap)
             })
         };
@@ -342,11 +330,7 @@ fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
         let remove = move |mut caller: C<'_>, k: u32, k_len: u32| {
             with(&mut caller, |running, memory| {
                 let key = short(key(memory, field, (k, k_len))?)?;
-                let is_wrong = running.scene.bug == Bug::Remove;
-                let row = running.row(key)?;
-                if !is_wrong {
-                    *row = None;
-                }
+                *running.row(key)? = None;
                 Ok(())
             })
         };
@@ -400,6 +384,7 @@ fn link_others(linker: &mut Linker<Running>) -> Result<(), Error> {
             Ok(())
         })
     })?;
+    #[expect(clippy::type_complexity, reason = "a table of names and functions")]
     let who: [(&str, fn(&Scene) -> Address); 2] =
         [("caller", |scene| scene.caller), ("this", |scene| scene.this)];
     for (name, who) in who {
@@ -432,6 +417,7 @@ fn link_others(linker: &mut Linker<Running>) -> Result<(), Error> {
         })?;
     }
     link_calls(linker)?;
+    #[expect(clippy::type_complexity, reason = "a table of names and functions")]
     let hashes: [(&str, fn(&[u8]) -> [u8; 32]); 3] = [
         ("blake3", |data| *blake3::hash(data).as_bytes()),
         ("sha256", |data| <sha2::Sha256 as sha2::Digest>::digest(data).into()),

@@ -106,8 +106,8 @@ pub(crate) struct Contract {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
     None,
-    /// A shift to the right that keeps the sign, where it should not.
-    Shift,
+    /// What should be subtracted is added.
+    Subtract,
     /// An instruction that costs nothing is counted.
     Fuel,
 }
@@ -239,8 +239,11 @@ impl Body {
             self.count();
         }
         match instruction {
-            I::I32ShrU if self.counter.is_some() && self.bug == Bug::Shift => {
-                self.function.instruction(&I::I32ShrS)
+            I::I32Sub if self.counter.is_some() && self.bug == Bug::Subtract => {
+                self.function.instruction(&I::I32Add)
+            }
+            I::I64Sub if self.counter.is_some() && self.bug == Bug::Subtract => {
+                self.function.instruction(&I::I64Add)
             }
             other => self.function.instruction(other),
         };

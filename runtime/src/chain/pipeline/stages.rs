@@ -270,7 +270,7 @@ impl WriteLog {
         if !records.is_empty() {
             self.store.append(&records)?;
         }
-        self.progress.passed(Stage::Log);
+        group.iter().for_each(|_| self.progress.passed(Stage::Log));
         for SealedBlock { acknowledged, block } in group {
             if let (Some(header), Some(block)) = (&acknowledged.header, block) {
                 self.store.state().archive(header.height, block.receipts, &block.hashes);
