@@ -20,7 +20,7 @@ pub use machine::Machine;
 pub use pipeline::{BlockLatency, PipelineCase, PipelineReport};
 pub use plots::PlotError;
 pub use prediction::Prediction;
-pub use report::{BuildTime, LabReport, REPORT_VERSION, Row};
+pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
 

@@ -19,11 +19,11 @@ mod world;
 
 pub use input::{Input, InputTx};
 pub use lab::{
-    BlockLatency, BuildTime, Change, Comparison, Contention, HotKey, LabReport, Machine,
-    PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
+    BlockLatency, BuildTime, Calibrated, Change, Comparison, Contention, HotKey, LabReport,
+    Machine, PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
     best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
 };
-pub use measured::{Measure, measure_input, measure_transfers};
+pub use measured::{Measure, RealRuns};
 pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;

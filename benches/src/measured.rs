@@ -1,6 +1,8 @@
 //! Real runs in wasm, by the plans of the schedulers, against the serial oracle; and what the simulator
 //! predicts for them from runs on one thread.
 
+mod calibration;
+
 use std::time::Instant;
 
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
@@ -27,59 +29,92 @@ pub struct Measure {
     pub n_rounds: usize,
 }
 
-/// Executes a block of token transfers by each scheduler's plan, in rounds in which each follows another,
-/// beside one thread that runs them in the given order.
+/// Real runs of blocks by the plans of schedulers, in rounds in which each follows another, beside one
+/// thread that runs the transactions in the given order.
 ///
 /// Only executing is timed: lists, numbers and plans are made before, and so are the values on which
 /// a plan of [`Form::Values`](kempe_runtime::scheduler::Form::Values) runs. A row's prediction is the simulator's, from what the
-/// run on one thread took.
+/// run on one thread took and from what running costs beside, which was found on other blocks.
 ///
-/// # Errors
-/// [`WorldError`].
-pub fn measure_transfers(
-    schedulers: &[&dyn Scheduler],
-    workload: Workload,
-    n_txs: usize,
+/// ```
+/// use kempe_bench::{Input, Measure, Pattern, RealRuns};
+/// use kempe_runtime::scheduler::{Color, Graph};
+///
+/// let runs = RealRuns::calibrated(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3 })?;
+/// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate();
+/// for row in runs.input(&input)? {
+///     assert!(row.root_equal && row.predicted_ns.is_some());
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct RealRuns<'s> {
+    schedulers: &'s [&'s dyn Scheduler],
     how: Measure,
-) -> Result<Vec<Row>, WorldError> {
-    let world = TokenWorld::new(workload.n_accounts(n_txs))?;
-    let block = world.block(&workload.transfers(n_txs, 7)?);
-    let name = format!("token {workload}");
-    let mut bench = Bench::new(name, &world.base, &block, how)?;
-    // All transfers do the same.
-    let costs = vec![bench.base(how.n_rounds)? / (n_txs as u64).max(1); n_txs];
-    bench.rows(schedulers, &costs)
+    overheads: Vec<Overheads>,
 }
 
-/// Executes a block of the lab as wasm, as [`measure_transfers`] does with transfers.
-///
-/// What each transaction costs is found on one thread: with and without burning time. What is burned is
-/// its recorded cost by one factor for the block, the rest goes with the number of keys. A block of more than
-/// ten seconds is shortened to that.
-///
-/// # Errors
-/// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
-pub fn measure_input(
-    schedulers: &[&dyn Scheduler],
-    input: &Input,
-    how: Measure,
-) -> Result<Vec<Row>, WorldError> {
-    let world = ReplayWorld::new()?;
-    let idle_block = world.idle_block(input)?;
-    let idle_ns = Bench::new(String::new(), &world.base, &idle_block, how)?.base(how.n_rounds)?;
-    let block = world.block(input)?;
-    let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, how)?;
-    let all_ns = bench.base(how.n_rounds)?;
-    world.check(input, &bench.output)?;
-    let burned: u64 = input.costs().iter().copied().fold(0, u64::saturating_add);
-    let per_tx = |tx: u32| KEYS_OF_A_TX + input.accesses().of(tx).len() as u64;
-    let n_txs = u32::try_from(input.n_txs()).unwrap_or(u32::MAX);
-    let all_keys: u64 = (0..n_txs).map(per_tx).sum();
-    let costs = (0..n_txs).zip(input.costs()).map(|(tx, &burns)| {
-        let burned = share(all_ns.saturating_sub(idle_ns), burns, burned);
-        burned.saturating_add(share(idle_ns, per_tx(tx), all_keys)).max(1)
-    });
-    bench.rows(schedulers, &costs.collect::<Vec<_>>())
+impl<'s> RealRuns<'s> {
+    /// Finds what each scheduler's plans cost beside the transactions; takes a second or two.
+    ///
+    /// # Errors
+    /// [`WorldError`].
+    pub fn calibrated(
+        schedulers: &'s [&'s dyn Scheduler],
+        how: Measure,
+    ) -> Result<Self, WorldError> {
+        let overheads = vec![Overheads::default(); schedulers.len()];
+        let mut runs = Self { schedulers, how, overheads };
+        calibration::calibrate(&mut runs)?;
+        Ok(runs)
+    }
+
+    /// What each scheduler's plans cost beside the transactions, in nanoseconds and thousandths.
+    #[must_use]
+    pub fn overheads(&self) -> &[Overheads] {
+        &self.overheads
+    }
+
+    /// Runs a block of token transfers.
+    ///
+    /// # Errors
+    /// [`WorldError`].
+    pub fn transfers(&self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
+        let world = TokenWorld::new(workload.n_accounts(n_txs))?;
+        let block = world.block(&workload.transfers(n_txs, 7)?);
+        let name = format!("token {workload}");
+        let mut bench = Bench::new(name, &world.base, &block, self)?;
+        // All transfers do the same.
+        let costs = vec![bench.base()? / (n_txs as u64).max(1); n_txs];
+        bench.rows(&costs)
+    }
+
+    /// Runs a block of the lab as wasm.
+    ///
+    /// What each transaction costs is found on one thread: with and without burning time. What is burned is
+    /// its recorded cost by one factor for the block, the rest goes with the number of keys. A block of
+    /// more than ten seconds is shortened to that.
+    ///
+    /// # Errors
+    /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
+    pub fn input(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
+        let world = ReplayWorld::new()?;
+        let idle_block = world.idle_block(input)?;
+        let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
+        let block = world.block(input)?;
+        let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, self)?;
+        let all_ns = bench.base()?;
+        world.check(input, &bench.output)?;
+        let burned: u64 = input.costs().iter().copied().fold(0, u64::saturating_add);
+        let per_tx = |tx: u32| KEYS_OF_A_TX + input.accesses().of(tx).len() as u64;
+        let n_txs = u32::try_from(input.n_txs()).unwrap_or(u32::MAX);
+        let all_keys: u64 = (0..n_txs).map(per_tx).sum();
+        let costs = (0..n_txs).zip(input.costs()).map(|(tx, &burns)| {
+            let burned = share(all_ns.saturating_sub(idle_ns), burns, burned);
+            burned.saturating_add(share(idle_ns, per_tx(tx), all_keys)).max(1)
+        });
+        bench.rows(&costs.collect::<Vec<_>>())
+    }
 }
 
 /// A transaction without keys costs about as much as so many keys.
@@ -96,7 +131,7 @@ struct Bench<'a> {
     name: String,
     world: &'a World,
     block: &'a UnsignedBlock,
-    how: Measure,
+    runs: &'a RealRuns<'a>,
     alone: Executor,
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
     /// is faster where a graph has to run again. The faster counts.
@@ -110,7 +145,7 @@ impl<'a> Bench<'a> {
         name: String,
         world: &'a World,
         block: &'a UnsignedBlock,
-        how: Measure,
+        runs: &'a RealRuns<'a>,
     ) -> Result<Self, WorldError> {
         let mut alone = world.executor(1)?;
         let plans = [
@@ -118,14 +153,14 @@ impl<'a> Bench<'a> {
             plan(&Sequential, &alone, world, block, &[])?,
         ];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
-        Ok(Self { name, world, block, how, alone, plans, output })
+        Ok(Self { name, world, block, runs, alone, plans, output })
     }
 
     /// The time of the block on one thread, in the given order.
-    fn base(&mut self, n_rounds: usize) -> Result<u64, WorldError> {
+    fn base(&mut self) -> Result<u64, WorldError> {
         let mut times = Base::default();
         // The first round warms up.
-        for round in 0..=n_rounds {
+        for round in 0..=self.runs.how.n_rounds {
             let time = self.time_alone()?;
             if round > 0 {
                 times.push(time);
@@ -140,20 +175,17 @@ impl<'a> Bench<'a> {
         Ok([time(graph)?, time(batches)?])
     }
 
-    fn rows(
-        &mut self,
-        schedulers: &[&dyn Scheduler],
-        costs: &[u64],
-    ) -> Result<Vec<Row>, WorldError> {
-        let n_threads = self.how.n_threads;
+    fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
+        let RealRuns { schedulers, how: Measure { n_threads, n_rounds }, overheads } = self.runs;
+        let (n_threads, n_rounds) = (*n_threads, *n_rounds);
         let mut executor = self.world.executor(n_threads)?;
         let mut runs = Vec::new();
-        for &scheduler in schedulers {
+        for (&scheduler, &overheads) in schedulers.iter().zip(overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
-            runs.push(Run { scheduler, plan, times_ns: Vec::new() });
+            runs.push(Run { scheduler, overheads, plan, times_ns: Vec::new() });
         }
         let total: u64 = costs.iter().sum();
-        let n_rounds = if total > LONG_NS { 1 } else { self.how.n_rounds };
+        let n_rounds = if total > LONG_NS { 1 } else { n_rounds };
         let mut base_ns = Base::default();
         // The first round warms up.
         for round in 0..=n_rounds {
@@ -161,21 +193,35 @@ impl<'a> Bench<'a> {
             if round > 0 {
                 base_ns.push(base);
             }
-            for run in &mut runs {
+            // Whoever comes first finds the caches as one thread left them: each comes first in turn.
+            let n_runs = runs.len().max(1);
+            for at in 0..runs.len() {
+                let run = &mut runs[(at + round) % n_runs];
                 let time = time(&mut executor, &run.plan, self.world, self.block)?;
                 if round > 0 {
                     run.times_ns.push(time);
                 }
             }
         }
-        let base = base_ns.best();
-        runs.into_iter().map(|run| self.row(run, base, &mut executor)).collect()
+        let rounds = base_ns.rounds();
+        let base = median(&mut rounds.clone());
+        let costs_ns = total.max(1);
+        runs.into_iter()
+            .map(|mut run| {
+                // The machine is not always as fast: what counts is how a run compares with one thread in
+                // the same round.
+                let of_round = run.times_ns.iter().zip(rounds);
+                run.times_ns = of_round.map(|(&time, &alone)| share(base, time, alone)).collect();
+                self.row(run, base, costs_ns, &mut executor)
+            })
+            .collect()
     }
 
     fn row(
         &self,
         mut run: Run<'_>,
         base_ns: u64,
+        costs_ns: u64,
         executor: &mut Executor,
     ) -> Result<Row, WorldError> {
         let (txs, state) = (self.block.txs(), self.world.state());
@@ -186,12 +232,15 @@ impl<'a> Bench<'a> {
         let expected = executor
             .install(|| oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV))?;
         let makespan_ns = median(&mut run.times_ns);
-        let n_threads = self.how.n_threads;
+        let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
         let planned = run.scheduler.plan(&block, n_threads);
         let mode = run.scheduler.mode();
         let bound_ns = lower_bound_of(&planned, &block, n_threads as u64, mode).max();
-        let predicted = simulate(&planned, &block, n_threads, Overheads::default());
+        let bound_ns = share(base_ns, bound_ns, costs_ns);
+        // What transactions took while this was measured, not when the costs were found.
+        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        let predicted = simulate(&planned, &block, n_threads, overheads).makespan;
         let n_txs = txs.len() as u64;
         Ok(Row {
             scheduler: run.scheduler.name().to_owned(),
@@ -213,7 +262,7 @@ impl<'a> Bench<'a> {
             overtakes_per_tx: None,
             plan_ns_per_tx: None,
             plan_share: None,
-            predicted_ns: Some(predicted.makespan),
+            predicted_ns: Some(share(base_ns, predicted, costs_ns)),
             spread: spread(&run.times_ns),
         })
     }
@@ -229,14 +278,22 @@ impl Base {
     }
 
     /// The faster plan's median.
-    fn best(&mut self) -> u64 {
-        self.0.iter_mut().map(|times| median(times)).min().unwrap_or(0)
+    fn best(&self) -> u64 {
+        median(&mut self.rounds().clone())
+    }
+
+    /// The faster plan's time in each round.
+    fn rounds(&self) -> &Vec<u64> {
+        let [graph, batches] = &self.0;
+        let is_faster = median(&mut graph.clone()) <= median(&mut batches.clone());
+        if is_faster { graph } else { batches }
     }
 }
 
 /// A plan and how long it took.
 struct Run<'a> {
     scheduler: &'a dyn Scheduler,
+    overheads: Overheads,
     plan: Plan,
     times_ns: Vec<u64>,
 }
@@ -289,6 +346,11 @@ mod tests {
 
     const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
 
+    fn uncalibrated() -> RealRuns<'static> {
+        let overheads = vec![Overheads::default(); SCHEDULERS.len()];
+        RealRuns { schedulers: &SCHEDULERS, how: HOW, overheads }
+    }
+
     fn check(rows: Vec<Row>) {
         assert_eq!(rows.len(), SCHEDULERS.len());
         for row in rows {
@@ -300,7 +362,7 @@ mod tests {
     fn every_plan_that_runs_gives_what_the_oracle_gives() {
         for workload in ["uniform:200", "one-hot:50", "zipf:100:120", "pairs"] {
             let workload: Workload = workload.parse().unwrap();
-            check(measure_transfers(&SCHEDULERS, workload, 300, HOW).unwrap());
+            check(uncalibrated().transfers(workload, 300).unwrap());
         }
     }
 
@@ -308,7 +370,7 @@ mod tests {
     fn blocks_of_the_lab_run_as_wasm() {
         for pattern in ["amm:txs=120", "p2p:accounts=9,txs=90,trap=30,over=3", "oracle:txs=100"] {
             let input = pattern.parse::<Pattern>().unwrap().generate();
-            check(measure_input(&SCHEDULERS, &input, HOW).unwrap());
+            check(uncalibrated().input(&input).unwrap());
         }
     }
 
@@ -316,14 +378,14 @@ mod tests {
     fn the_longest_list_runs() {
         let accesses = (0..1023).map(|key| (key, AccessKind::Write, false)).collect();
         let txs = vec![InputTx { accesses, ..InputTx::default() }];
-        check(measure_input(&SCHEDULERS, &Input::new("longest".to_owned(), txs), HOW).unwrap());
+        check(uncalibrated().input(&Input::new("longest".to_owned(), txs)).unwrap());
     }
 
     #[test]
     fn a_list_that_is_too_long_is_named() {
         let accesses = (0..1024).map(|key| (key, AccessKind::Read, false)).collect();
         let txs = vec![InputTx::default(), InputTx { accesses, ..InputTx::default() }];
-        let error = measure_input(&SCHEDULERS, &Input::new("long".to_owned(), txs), HOW);
+        let error = uncalibrated().input(&Input::new("long".to_owned(), txs));
         assert_eq!(
             error.unwrap_err().to_string(),
             "transaction 1 of long touches 1024 keys, and a list names at most 1023"

@@ -10,17 +10,36 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule};
+use serde::{Deserialize, Serialize};
 
 /// What running costs beside the transactions, in the unit of their costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overheads {
     /// For each execution of a transaction.
+    #[serde(rename = "dispatch_ns")]
     pub dispatch: u64,
+    /// For each access of a list, in each execution.
+    #[serde(rename = "access_ns")]
+    pub access: u64,
     /// For each barrier between two batches, where more than one worker runs.
+    #[serde(rename = "barrier_ns")]
     pub barrier: u64,
+    /// For a transaction of a graph that starts on another worker than the one that set it free.
+    #[serde(rename = "handover_ns")]
+    pub handover: u64,
     /// What each execution takes longer for every worker beside it, in thousandths: caches and
     /// memory are shared.
     pub inflation_permille: u64,
+}
+
+impl Overheads {
+    /// The same in another unit of costs.
+    #[must_use]
+    pub fn map(self, unit: impl Fn(u64) -> u64) -> Self {
+        let Self { dispatch, access, barrier, handover, inflation_permille } = self;
+        let [dispatch, access, barrier, handover] = [dispatch, access, barrier, handover].map(unit);
+        Self { dispatch, access, barrier, handover, inflation_permille }
+    }
 }
 
 /// One execution of a transaction.
@@ -70,7 +89,8 @@ impl Simulated {
 ///
 /// Inside a batch the most expensive transaction starts first (LPT); in a graph the one with the
 /// most expensive chain behind it. [`Form::Optimistic`] is simulated with validation that takes no
-/// time and with all reads at the start. O(executions log executions).
+/// time and with all reads at the start. A plan that [is a chain](Plan::is_chain) runs on one worker.
+/// O(executions log executions).
 #[must_use]
 pub fn simulate(
     plan: &Plan,
@@ -80,6 +100,7 @@ pub fn simulate(
 ) -> Simulated {
     let mut machine = Machine::new(block, n_workers.max(1), overheads);
     match plan.form() {
+        _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Batches(schedule) => machine.batches(schedule),
         Form::Graph(dag) | Form::Versions(dag) => machine.graph(dag, plan.body()),
         Form::Values => machine.batch(plan.body(), true),
@@ -123,17 +144,29 @@ impl<'a> Machine<'a> {
 
     fn cost(&self, tx: u32) -> u64 {
         let cost = self.block.cost(tx);
-        let beside = self.n_workers as u64 - 1;
+        let others = self.n_workers as u64 - 1;
         let longer =
-            u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(beside)
+            u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(others)
                 / 1000;
         let longer = u64::try_from(longer).unwrap_or(u64::MAX);
-        cost.saturating_add(longer).saturating_add(self.overheads.dispatch)
+        let n_accesses = self.block.accesses().of(tx).len() as u64;
+        let Overheads { dispatch, access, .. } = self.overheads;
+        let beside = dispatch.saturating_add(access.saturating_mul(n_accesses));
+        cost.saturating_add(longer).saturating_add(beside)
     }
 
     fn span(&mut self, tx: u32, worker: usize, start: u64, end: u64) {
         let worker = u32::try_from(worker).unwrap_or(u32::MAX);
         self.spans.push(Span { tx, worker, start, end, counted: true });
+    }
+
+    /// One after the other on one worker, which costs nothing beside.
+    fn chain(&mut self, txs: &[u32]) {
+        for &tx in txs {
+            let end = self.now.saturating_add(self.block.cost(tx));
+            self.span(tx, 0, self.now, end);
+            self.now = end;
+        }
     }
 
     fn batches(&mut self, schedule: &Schedule) {
@@ -174,65 +207,90 @@ impl<'a> Machine<'a> {
 
     /// The transactions of a graph, each as soon as it may; starts and ends at [`now`](Self::now).
     fn graph(&mut self, dag: &Dag, txs: &[u32]) {
-        let mut waits = dag.indegrees().to_vec();
-        let mut is_here = vec![false; self.block.n_txs()];
-        txs.iter().for_each(|&tx| is_here[tx as usize] = true);
-        let ranks = dag.ranks();
-        let mut ready: BinaryHeap<(u64, Reverse<u32>)> = BinaryHeap::new();
-        let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
-        let mut joins: Vec<u32> = (dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX))
-            .filter(is_free)
-            .collect();
-        let free = txs.iter().copied().filter(is_free);
-        ready.extend(free.map(|tx| (ranks[tx as usize], Reverse(tx))));
+        let mut ready = Ready::new(dag, txs, self.block.n_txs());
         let mut idle: Vec<usize> = (0..self.n_workers).rev().collect();
         let mut running: BinaryHeap<Reverse<(u64, u32, usize)>> = BinaryHeap::new();
         loop {
-            while let Some(node) = joins.pop() {
-                release(dag, node, &mut waits, &is_here, &mut ready, &mut joins);
-            }
-            while let Some(&worker) = idle.last()
-                && let Some((_, Reverse(tx))) = ready.pop()
+            while !idle.is_empty()
+                && let Some((tx, by)) = ready.pop()
             {
-                idle.pop();
-                let end = self.now.saturating_add(self.cost(tx));
-                self.span(tx, worker, self.now, end);
+                // Whoever set it free goes on with it, if idle.
+                let at = by.and_then(|by| idle.iter().position(|&worker| worker == by));
+                let worker = idle.remove(at.unwrap_or(idle.len() - 1));
+                let handover = match by {
+                    Some(by) if by != worker => self.overheads.handover,
+                    _ => 0,
+                };
+                let start = self.now.saturating_add(handover);
+                let end = start.saturating_add(self.cost(tx));
+                self.span(tx, worker, start, end);
                 running.push(Reverse((end, tx, worker)));
             }
             let Some(Reverse((end, tx, worker))) = running.pop() else { break };
             self.now = end;
             idle.push(worker);
-            release(dag, tx, &mut waits, &is_here, &mut ready, &mut joins);
+            ready.release(tx, worker);
             // All that ends now, before anything starts: the choice is by rank, not by chance.
             while let Some(&Reverse((other, tx, worker))) = running.peek()
                 && other == end
             {
                 running.pop();
                 idle.push(worker);
-                release(dag, tx, &mut waits, &is_here, &mut ready, &mut joins);
+                ready.release(tx, worker);
             }
         }
     }
 }
 
-/// Counts a node as done for those that wait for it.
-fn release(
-    dag: &Dag,
-    node: u32,
-    waits: &mut [u32],
-    is_here: &[bool],
-    ready: &mut BinaryHeap<(u64, Reverse<u32>)>,
-    joins: &mut Vec<u32>,
-) {
-    for &next in dag.successors(node) {
-        waits[next as usize] -= 1;
-        if waits[next as usize] > 0 {
-            continue;
-        }
-        if next >= dag.n_txs() {
-            joins.push(next);
-        } else if is_here[next as usize] {
-            ready.push((dag.ranks()[next as usize], Reverse(next)));
+/// The transactions of a graph that wait for nobody, by rank, with the worker that set each free.
+struct Ready<'a> {
+    dag: &'a Dag,
+    waits: Vec<u32>,
+    is_here: Vec<bool>,
+    heap: BinaryHeap<(u64, Reverse<u32>, Option<usize>)>,
+}
+
+impl<'a> Ready<'a> {
+    fn new(dag: &'a Dag, txs: &[u32], n_txs: usize) -> Self {
+        let mut is_here = vec![false; n_txs];
+        txs.iter().for_each(|&tx| is_here[tx as usize] = true);
+        let waits = dag.indegrees().to_vec();
+        let mut ready = Self { dag, waits, is_here, heap: BinaryHeap::new() };
+        let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
+        let joins = dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX);
+        joins.filter(is_free).for_each(|join| ready.end(join, None));
+        txs.iter().copied().filter(is_free).for_each(|tx| ready.push(tx, None));
+        ready
+    }
+
+    fn push(&mut self, tx: u32, by: Option<usize>) {
+        self.heap.push((self.dag.ranks()[tx as usize], Reverse(tx), by));
+    }
+
+    fn pop(&mut self) -> Option<(u32, Option<usize>)> {
+        self.heap.pop().map(|(_, Reverse(tx), by)| (tx, by))
+    }
+
+    /// Counts a transaction as done for those that wait for it.
+    fn release(&mut self, tx: u32, worker: usize) {
+        self.end(tx, Some(worker));
+    }
+
+    /// Ends a node, and the joins that waited for nothing else.
+    fn end(&mut self, node: u32, by: Option<usize>) {
+        let mut ended = vec![node];
+        while let Some(node) = ended.pop() {
+            for &next in self.dag.successors(node) {
+                self.waits[next as usize] -= 1;
+                if self.waits[next as usize] > 0 {
+                    continue;
+                }
+                if next >= self.dag.n_txs() {
+                    ended.push(next);
+                } else if self.is_here[next as usize] {
+                    self.push(next, by);
+                }
+            }
         }
     }
 }

@@ -243,12 +243,6 @@ impl Executor {
         result
     }
 
-    /// How many of so many transactions a thread takes at once: several times for each thread, so that
-    /// one with cheap transactions takes more.
-    fn chunk_size(&self, n_txs: usize) -> usize {
-        (n_txs / (self.n_threads() * 8)).clamp(8, 256)
-    }
-
     /// The worker of the current thread. Its lock is never contended: one thread, one worker.
     fn worker(&self) -> MutexGuard<'_, Worker> {
         let at = rayon::current_thread_index().unwrap_or(0);

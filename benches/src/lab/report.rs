@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Machine, Rung};
+use crate::Overheads;
 
 /// The version of the form of [`LabReport`]: it grows when a field changes its meaning.
 pub const REPORT_VERSION: u32 = 1;
@@ -72,6 +73,16 @@ pub struct BuildTime {
     pub ns_per_tx: f64,
 }
 
+/// What running a scheduler's plans costs beside the transactions, on the measured number of threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The scheduler.
+    pub scheduler: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub overheads: Overheads,
+}
+
 /// Everything that a bench found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LabReport {
@@ -85,6 +96,9 @@ pub struct LabReport {
     pub repeats: u32,
     /// Schedulers on blocks.
     pub results: Vec<Row>,
+    /// What the predictions of the measured runs take as overheads.
+    #[serde(default)]
+    pub overheads: Vec<Calibrated>,
     /// What planning costs as blocks grow.
     pub build_times: Vec<BuildTime>,
     /// What each model of conflicts permits.

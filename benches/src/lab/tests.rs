@@ -23,6 +23,7 @@ fn report(texts: &[&str]) -> LabReport {
         method: vec!["a <test>".to_owned()],
         repeats: 1,
         results,
+        overheads: Vec::new(),
         build_times: vec![
             BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 10, ns_per_tx: 5.0 },
             BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 99, ns_per_tx: 6.0 },

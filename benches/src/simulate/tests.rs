@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kempe_abi::AccessKind::{Add, Read, Write};
+use kempe_abi::AccessKind::{self, Add, Read, Write};
 use kempe_runtime::scheduler::{
     Access, Accesses, SCHEDULERS, by_name, lower_bound_of, verify_plan,
 };
@@ -36,25 +36,38 @@ fn small_blocks_take_as_long_as_by_hand() {
     assert_eq!(makespan("graph", &block, 2, none), 10);
     assert_eq!(makespan("values", &block, 2, none), 10);
     assert_eq!(makespan("graph", &block, 1, none), 20);
-    let some = Overheads { dispatch: 1, barrier: 5, inflation_permille: 1000 };
+    let some = Overheads { dispatch: 1, barrier: 5, inflation_permille: 1000, ..none };
     assert_eq!(makespan("layers", &block, 2, some), 19 + 5 + 19);
     assert_eq!(makespan("layers", &block, 1, some), 24, "one worker needs no barrier");
+    let some = Overheads { access: 2, handover: 7, ..none };
+    assert_eq!(makespan("graph", &block, 2, some), 14, "each chain stays where it is");
 }
 
 #[test]
 fn who_read_too_early_runs_again() {
-    let accesses = block_of(&[&[(0, Write)], &[(0, Read), (1, Write)], &[(1, Read)]]);
-    let costs = [5, 3, 1];
+    let rows: [&[(u32, AccessKind)]; 4] =
+        [&[(0, Write)], &[(0, Read), (1, Write)], &[(1, Read)], &[(2, Write)]];
+    let accesses = block_of(&rows);
+    // The last one only keeps the others from being all there is, which would be run as a chain.
+    let costs = [5, 3, 1, 2];
     let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
-    let plan = by_name("block-stm").unwrap().plan(&block, 3);
-    let run = simulate(&plan, &block, 3, Overheads::default());
+    let plan = by_name("block-stm").unwrap().plan(&block, 4);
+    let run = simulate(&plan, &block, 4, Overheads::default());
     // All start at 0. At 1 tx 2 is done, at 3 tx 1 is and undoes tx 2, which runs again until 4; at 5
     // tx 0 undoes tx 1, and with it tx 2, which then meets an estimate and waits.
-    assert_eq!((run.makespan, run.n_executions()), (9, 6));
-    assert_eq!(run.latencies(), [5, 8, 9]);
-    let hints = by_name("block-stm-hints").unwrap().plan(&block, 3);
-    let run = simulate(&hints, &block, 3, Overheads::default());
-    assert_eq!((run.makespan, run.n_executions()), (9, 3));
+    assert_eq!((run.makespan, run.n_executions()), (9, 7));
+    assert_eq!(run.latencies(), [2, 5, 8, 9]);
+    let hints = by_name("block-stm-hints").unwrap().plan(&block, 4);
+    let run = simulate(&hints, &block, 4, Overheads::default());
+    assert_eq!((run.makespan, run.n_executions()), (9, 4));
+    for scheduler in ["block-stm", "versions"] {
+        let chain = block_of(&rows[..3]);
+        let block = Block::new(&chain, &costs[..3], &[], &[]).unwrap();
+        let plan = by_name(scheduler).unwrap().plan(&block, 4);
+        let dispatch = Overheads { dispatch: 100, ..Overheads::default() };
+        let run = simulate(&plan, &block, 4, dispatch);
+        assert_eq!((run.makespan, run.n_executions()), (9, 3), "{scheduler} runs it on one worker");
+    }
 }
 
 #[test]

@@ -10,22 +10,14 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use hashbrown::HashSet;
 use kempe_abi::Address;
 
-use super::unbarred::{Done, StopOnPanic, lock};
+use super::unbarred::{Done, StopOnPanic, lock, n_to_take};
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
 use crate::state::StoreError;
 
-/// The most transactions that a worker takes at once: enough to fetch ahead.
-const TAKE_MAX: usize = 256;
-/// The parts of a batch that there are for each worker, so that one with cheap transactions takes
-/// more.
-const PARTS_PER_WORKER: usize = 8;
-
 /// A batch, by the positions of its transactions in the published order.
 struct Batch {
     end: usize,
-    /// How many a worker takes at once.
-    n_taken: usize,
     /// The first that nobody has taken.
     next: AtomicUsize,
     /// How many have not ended.
@@ -33,9 +25,12 @@ struct Batch {
 }
 
 impl Batch {
-    /// Whether there is something for more than one worker.
-    fn is_shared(&self, start: usize) -> bool {
-        self.end - start > self.n_taken
+    /// Takes what a worker runs next.
+    fn take(&self, n_threads: usize) -> std::ops::Range<usize> {
+        let left = self.end.saturating_sub(self.next.load(Ordering::Relaxed));
+        let n_taken = if n_threads == 1 { left } else { n_to_take(left, n_threads) };
+        let first = self.next.fetch_add(n_taken, Ordering::Relaxed).min(self.end);
+        first..self.end.min(first + n_taken)
     }
 }
 
@@ -89,19 +84,14 @@ impl<'a> Batched<'a> {
         let mut order = schedule.order().to_vec();
         let (mut batches, mut shared, mut start) = (Vec::new(), Vec::new(), 0);
         for batch in schedule.batches() {
-            let n_taken = if n_threads == 1 {
-                batch.len()
-            } else {
-                (batch.len() / (n_threads * PARTS_PER_WORKER)).clamp(1, TAKE_MAX)
-            };
             let end = start + batch.len();
-            let (next, n_left) = (AtomicUsize::new(start), AtomicUsize::new(batch.len()));
-            let batch = Batch { end, n_taken, next, n_left };
-            shared.push(batch.is_shared(start));
-            if batch.is_shared(start) && block.has_costs() {
+            let is_shared = n_threads > 1 && batch.len() > 1;
+            if is_shared && block.has_costs() {
                 order[start..end].sort_by_key(|&tx| std::cmp::Reverse(block.cost(tx)));
             }
-            batches.push(batch);
+            let (next, n_left) = (AtomicUsize::new(start), AtomicUsize::new(batch.len()));
+            batches.push(Batch { end, next, n_left });
+            shared.push(is_shared);
             start = end;
         }
         Self {
@@ -147,14 +137,14 @@ impl<'a> Batched<'a> {
         // Whether this worker ended the batch before, so that what is not shared is its own.
         let mut is_next = number == 0 && !self.has_begun.swap(true, Ordering::Relaxed);
         while let Some(batch) = self.batches.get(number) {
-            let first = match self.shared[number] || is_next {
-                true => batch.next.fetch_add(batch.n_taken, Ordering::Relaxed),
-                false => batch.end,
+            let taken = match self.shared[number] || is_next {
+                true => batch.take(self.run.executor.n_threads()),
+                false => 0..0,
             };
-            if first < batch.end {
-                let end = batch.end.min(first + batch.n_taken);
-                self.run_some(&mut worker, number, first..end, &mut done)?;
-                if batch.n_left.fetch_sub(end - first, Ordering::AcqRel) == end - first {
+            if !taken.is_empty() {
+                let n_taken = taken.len();
+                self.run_some(&mut worker, number, taken, &mut done)?;
+                if batch.n_left.fetch_sub(n_taken, Ordering::AcqRel) == n_taken {
                     self.settle();
                     number += 1;
                     is_next = true;

@@ -2,7 +2,7 @@
 
 use super::graph::InPlace;
 use super::plan::{Unbarred, Way};
-use super::slots::{Changes, Start};
+use super::slots::{Slots, Start};
 use super::versions::Versions;
 use super::{BlockRun, ExecutorError};
 use crate::scheduler::Form;
@@ -20,15 +20,14 @@ impl BlockRun<'_> {
             Way::Unbarred(unbarred) => unbarred,
             Way::Values(values) => {
                 let start = self.slots.take_start();
-                let changes = match values.get() {
-                    Some(values) => self.run_values(&start, values)?,
+                self.slots = match values.get() {
+                    Some(values) => self.run_values(start, values)?,
                     None => {
-                        let (changes, recorded) = self.record_values(&start)?;
+                        let (slots, recorded) = self.record_values(start)?;
                         values.get_or_init(|| recorded);
-                        changes
+                        slots
                     }
                 };
-                self.slots = start.finish(changes);
                 return Ok(Some(self));
             }
         };
@@ -42,8 +41,8 @@ impl BlockRun<'_> {
             return Ok(goes_on.then_some(self));
         }
         let start = self.slots.take_start();
-        let Some(changes) = self.run_versions(unbarred, &start)? else { return Ok(None) };
-        self.slots = start.finish(changes);
+        let Some(slots) = self.run_versions(unbarred, start)? else { return Ok(None) };
+        self.slots = slots;
         Ok(Some(self))
     }
 
@@ -51,18 +50,19 @@ impl BlockRun<'_> {
     fn run_versions(
         &self,
         unbarred: &Unbarred,
-        start: &Start,
-    ) -> Result<Option<Changes>, ExecutorError> {
+        start: Start,
+    ) -> Result<Option<Slots>, ExecutorError> {
         let body = unbarred.body();
         if let Form::Optimistic { hints } = unbarred.form() {
             return Ok(self.run_optimistic(body, start, hints.is_some())?);
         }
-        let versions = Versions::new(self, unbarred.layout(), start);
+        let versions = Versions::new(self, unbarred.layout(), &start);
         let goes_on = match unbarred.form() {
             Form::Versions(dag) => self.run_graph(body, dag, &versions)?,
             Form::Rounds { again, dag } => self.run_rounds(&versions, body, again, dag)?,
             _ => unreachable!("the other forms have one value for each key"),
         };
-        Ok(if goes_on { versions.changes() } else { None })
+        let table = versions.into_table();
+        Ok(if goes_on { table.finish(start) } else { None })
     }
 }

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
 
-use super::slots::{Changes, Start};
+use super::slots::{Slots, Start, copied};
 use super::unbarred::{StopOnPanic, lock};
 use super::{BlockRun, CHUNK_TXS};
 use crate::engine::{Run, Worker};
@@ -33,7 +33,7 @@ use crate::scheduler::Access;
 use crate::state::StoreError;
 use crate::types::{Bytes, Footprints};
 
-use memory::{Memory, Seen};
+use memory::Memory;
 use tasks::{Task, Tasks};
 
 /// The last execution of a transaction.
@@ -62,9 +62,9 @@ impl BlockRun<'_> {
     pub(super) fn run_optimistic(
         &self,
         body: &[u32],
-        start: &Start,
+        start: Start,
         has_hints: bool,
-    ) -> Result<Option<Changes>, StoreError> {
+    ) -> Result<Option<Slots>, StoreError> {
         let accesses = self.plan.interned().accesses();
         let memory = Memory::new(accesses.n_slots());
         if has_hints {
@@ -77,7 +77,7 @@ impl BlockRun<'_> {
         let optimistic = Optimistic {
             run: self,
             body,
-            start,
+            start: &start,
             memory,
             tasks: Tasks::new(body.len()),
             executions: body.iter().map(|_| Mutex::new(None)).collect(),
@@ -92,7 +92,11 @@ impl BlockRun<'_> {
             }
         });
         let error = lock(&optimistic.error).take();
-        error.map_or_else(|| Ok(optimistic.finish()), Err)
+        if let Some(error) = error {
+            return Err(error);
+        }
+        let (memory, published) = optimistic.into_memory();
+        Ok(memory.finish(start, &published))
     }
 }
 
@@ -121,21 +125,39 @@ impl Optimistic<'_> {
         self.run.plan.interned().accesses().of(self.body[place as usize])
     }
 
+    /// Looks at what a transaction reads now at a position of its list; see [`Memory::look`].
+    fn look<R>(
+        &self,
+        place: u32,
+        &Access { slot, kind }: &Access,
+        look: impl FnOnce(Result<Option<&Bytes>, u32>) -> R,
+    ) -> R {
+        match kind {
+            AccessKind::Add => look(Ok(None)),
+            _ => self.memory.look(slot, place, self.start.get(slot), look),
+        }
+    }
+
     /// What a transaction reads now, by its list. `Err` names the place whose estimate it meets.
     fn read(&self, place: u32) -> Result<Vec<Option<Bytes>>, u32> {
-        let read = |&Access { slot, kind }: &Access| match kind {
-            AccessKind::Add => Ok(None),
-            _ => match self.memory.read(slot, place, self.start.get(slot)) {
-                Seen::Value(value) => Ok(value),
-                Seen::Estimate(before) => Err(before),
-            },
-        };
-        self.accesses(place).iter().map(read).collect()
+        let accesses = self.accesses(place).iter();
+        accesses.map(|access| self.look(place, access, |seen| seen.map(copied))).collect()
+    }
+
+    /// Whether a transaction would read the same again.
+    fn is_valid(&self, place: u32) -> bool {
+        let execution = lock(&self.executions[place as usize]);
+        let Some(Execution { values, .. }) = &*execution else { return false };
+        let mut seen = self.accesses(place).iter().zip(values);
+        seen.all(|(access, value)| self.look(place, access, |now| now == Ok(value.as_ref())))
     }
 
     fn execute(&self, worker: &mut Worker, place: u32) -> Result<Option<Task>, StoreError> {
         let rest = &self.body[place as usize..];
-        self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
+        self.run.fetch_ahead_with(rest, |accesses| {
+            self.start.prefetch(accesses);
+            self.memory.prefetch(accesses);
+        });
         let values = loop {
             match self.read(place) {
                 Ok(values) => break values,
@@ -144,7 +166,7 @@ impl Optimistic<'_> {
                 Err(_) => {}
             }
         };
-        let run = self.run.run_on(worker, rest[0], |at, _| values[at].clone())?;
+        let run = self.run.run_on(worker, rest[0], |at, _| copied(values[at].as_ref()))?;
         let footprint = worker.footprint().collect();
         let mut is_elsewhere = false;
         for (access, cell) in self.accesses(place).iter().zip(worker.cells_mut()) {
@@ -155,12 +177,7 @@ impl Optimistic<'_> {
     }
 
     fn validate(&self, place: u32, incarnation: u32) -> Option<Task> {
-        let is_valid = {
-            let execution = lock(&self.executions[place as usize]);
-            let seen = execution.as_ref().map(|execution| &execution.values);
-            seen.is_some_and(|seen| self.read(place).as_ref() == Ok(seen))
-        };
-        let is_aborted = !is_valid && self.tasks.abort(place, incarnation);
+        let is_aborted = !self.is_valid(place) && self.tasks.abort(place, incarnation);
         if is_aborted {
             let changed =
                 self.accesses(place).iter().filter(|access| access.kind != AccessKind::Read);
@@ -169,14 +186,13 @@ impl Optimistic<'_> {
         self.tasks.validated(place, is_aborted)
     }
 
-    /// Writes the receipts, and gives the changes.
-    fn finish(self) -> Option<Changes> {
-        let Self { run, body, start, memory, executions, .. } = self;
+    /// Writes the receipts. Gives the memory, and for each place its number in the published order.
+    fn into_memory(self) -> (Memory, Vec<u32>) {
+        let Self { run, body, memory, executions, .. } = self;
         let mut places = vec![0; run.txs.len()];
         let published = run.plan.schedule().batches().flatten();
         (0..).zip(published).for_each(|(place, &tx)| places[tx as usize] = place);
-        let published: Vec<u32> = body.iter().map(|&tx| places[tx as usize]).collect();
-        let changes = memory.into_changes(start, &published)?;
+        let published = body.iter().map(|&tx| places[tx as usize]).collect();
         let chunks = body.par_chunks(CHUNK_TXS).zip(executions.par_chunks(CHUNK_TXS));
         chunks.for_each(|(txs, executions)| {
             let mut footprints = Footprints::default();
@@ -187,6 +203,6 @@ impl Optimistic<'_> {
             }
             run.put_footprints(txs, footprints);
         });
-        Some(changes)
+        (memory, published)
     }
 }

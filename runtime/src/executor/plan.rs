@@ -6,8 +6,7 @@ use super::Interned;
 use super::values::{PostValues, PostValuesError};
 use super::versions::Layout;
 use crate::scheduler::{
-    self, Block, Dag, Form, Mode, PlanError, Schedule, ScheduleError, Scheduler, verify,
-    verify_plan,
+    self, Form, Mode, PlanError, Schedule, ScheduleError, Scheduler, verify, verify_plan,
 };
 
 /// A block with a schedule that was verified: what the executor runs.
@@ -104,7 +103,7 @@ impl Plan {
             Form::Batches(_) => Way::Batches,
             Form::Values => Way::Values(Arc::default()),
             form => {
-                let is_chain = is_chain(&plan, &block);
+                let is_chain = plan.is_chain(&block);
                 let layout = match form {
                     Form::Versions(_) | Form::Rounds { .. } => {
                         Layout::new(block.accesses(), &schedule)
@@ -167,10 +166,6 @@ impl Plan {
     }
 }
 
-/// A block is run by one thread if so many percent of its costs follow each other: there is nothing to
-/// gain, and handing a chain from core to core costs.
-const CHAIN_PERCENT: u128 = 90;
-
 impl Unbarred {
     /// The transactions that are not in the tail, in an order in which they could run one by one.
     pub(super) fn body(&self) -> &[u32] {
@@ -189,18 +184,4 @@ impl Unbarred {
     pub(super) fn is_chain(&self) -> bool {
         self.is_chain
     }
-}
-
-/// Whether nearly all that a plan costs follows each other.
-fn is_chain(plan: &scheduler::Plan, block: &Block<'_>) -> bool {
-    let longest = match plan.form() {
-        Form::Graph(dag) | Form::Versions(dag) => dag.critical_path(),
-        Form::Optimistic { hints: Some(dag) } | Form::Rounds { dag, .. } => dag.critical_path(),
-        Form::Optimistic { hints: None } => {
-            Dag::reads_after_writes(block, plan.body()).critical_path()
-        }
-        Form::Batches(_) | Form::Values => return false,
-    };
-    let work: u128 = plan.body().iter().map(|&tx| u128::from(block.cost(tx))).sum();
-    u128::from(longest) * 100 >= work * CHAIN_PERCENT
 }

@@ -14,6 +14,7 @@ use std::sync::Mutex;
 use kempe_abi::AccessKind;
 
 use super::BlockRun;
+use super::slots::copied;
 use super::unbarred::{Step, lock};
 use super::versions::Versions;
 use crate::engine::{Cell, Run, Worker};
@@ -31,7 +32,7 @@ struct Early {
 /// A block on its way through two rounds.
 struct Rounds<'a> {
     run: &'a BlockRun<'a>,
-    versions: &'a Versions<'a>,
+    versions: &'a Versions<'a, 'a>,
     /// For each transaction, its first run while it is not known whether it counts; the lock is
     /// never contended.
     early: Vec<Mutex<Option<Early>>>,
@@ -50,7 +51,7 @@ impl BlockRun<'_> {
     /// what they read has changed. False if a step said so.
     pub(super) fn run_rounds(
         &self,
-        versions: &Versions<'_>,
+        versions: &Versions<'_, '_>,
         body: &[u32],
         again: &[u32],
         dag: &Dag,
@@ -79,7 +80,7 @@ impl Step for First<'_> {
             return rounds.versions.run(worker, tx, footprints);
         }
         let start = rounds.versions.start();
-        let run = rounds.run.run_on(worker, tx, |_, slot| start.get(slot).cloned())?;
+        let run = rounds.run.run_on(worker, tx, |_, slot| copied(start.get(slot)))?;
         let early = Early {
             run,
             cells: worker.cells_mut().to_vec(),

@@ -17,9 +17,17 @@ use crate::scheduler::Dag;
 use crate::state::StoreError;
 use crate::types::Footprints;
 
-/// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead. Fewer
-/// where fewer are left, so that the last ones, or a few long chains, are shared by all.
-const ROOTS_PER_TAKE: usize = 32;
+/// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead.
+const TAKE_MAX: usize = 32;
+
+/// How many of so many transactions that wait for nobody a worker takes: a part of those that are left,
+/// of which each worker gets several, so that the last ones are shared by all.
+///
+/// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987).
+pub(super) fn n_to_take(n_left: usize, n_threads: usize) -> usize {
+    (n_left / (4 * n_threads)).clamp(1, TAKE_MAX)
+}
+
 /// How many footprints a worker collects before it hashes them together.
 const FOOTPRINTS_PER_HASH: usize = 64;
 
@@ -99,10 +107,32 @@ impl BlockRun<'_> {
         Ok(true)
     }
 
-    /// Runs these transactions, which wait for nobody, on all threads. False if a step said so.
+    /// Runs these transactions, which wait for nobody, on all threads, the most expensive first (LPT). False
+    /// if a step said so.
     pub(super) fn run_all(&self, txs: &[u32], step: &impl Step) -> Result<bool, StoreError> {
-        let chunks = txs.par_chunks(self.executor.chunk_size(txs.len()));
-        chunks.map(|txs| self.run_in_order(txs, step)).try_reduce(|| true, |a, b| Ok(a && b))
+        let (block, n_threads) = (self.plan.interned().block(), self.executor.n_threads());
+        let mut order = txs.to_vec();
+        if block.has_costs() && n_threads > 1 {
+            order.sort_by_key(|&tx| std::cmp::Reverse(block.cost(tx)));
+        }
+        let next = AtomicUsize::new(0);
+        let work = |_| {
+            let mut goes_on = true;
+            while goes_on {
+                let n_left = order.len().saturating_sub(next.load(Ordering::Relaxed));
+                let n_taken = n_to_take(n_left, n_threads);
+                let first = next.fetch_add(n_taken, Ordering::Relaxed);
+                let Some(taken) = order.get(first..order.len().min(first + n_taken)) else { break };
+                if taken.is_empty() {
+                    break;
+                }
+                goes_on = self.run_in_order(taken, step)?;
+            }
+            Ok(goes_on)
+        };
+        // Not a broadcast: a thread that is busy with something else must not be waited for.
+        let workers = (0..n_threads).into_par_iter().with_max_len(1);
+        workers.map(work).try_reduce(|| true, |a, b| Ok(a && b))
     }
 }
 
@@ -174,18 +204,14 @@ impl<'a, S: Step> Unbarred<'a, S> {
         Ok(())
     }
 
-    /// How many roots a worker takes now: a part of those that are left, of which each worker gets
-    /// several. Those with somebody behind them come first and one by one: nobody knows how much work
-    /// each of them is.
-    ///
-    /// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987).
+    /// How many roots a worker takes now. Those with somebody behind them come first and one by one:
+    /// nobody knows how much work each of them is.
     fn roots_per_take(&self) -> usize {
         let next = self.next_root.load(Ordering::Relaxed);
         if next < self.n_heads {
             return 1;
         }
-        let parts = 4 * self.run.executor.n_threads();
-        (self.roots.len().saturating_sub(next) / parts).clamp(1, ROOTS_PER_TAKE)
+        n_to_take(self.roots.len().saturating_sub(next), self.run.executor.n_threads())
     }
 
     /// Runs a transaction, and after it again and again the most urgent one that it set free.

@@ -15,10 +15,11 @@ use std::sync::Mutex;
 use kempe_abi::{AccessKind, Hash};
 
 use super::effects::{Effect, effects_of, fail_counter};
-use super::slots::{Changes, Start};
+use super::slots::{Slots, Start, copied};
 use super::unbarred::{Step, lock};
 use super::{BlockRun, ExecutorError, receipt_of};
 use crate::engine::{Run, Worker};
+use crate::prefetch::prefetch;
 use crate::scheduler::{Accesses, Schedule};
 use crate::state::StoreError;
 use crate::types::{Bytes, Footprints, Receipt};
@@ -36,6 +37,13 @@ pub struct PostValues {
     /// For each access of the block, in the order of [`Accesses::rows`]: the value after the
     /// transaction, where it wrote or added, and then `None` if there is none.
     pub after: Vec<Option<Option<Bytes>>>,
+}
+
+impl PostValues {
+    /// What an access left.
+    fn of(&self, access: u32) -> Option<&Bytes> {
+        self.after[access as usize].as_ref()?.as_ref()
+    }
 }
 
 /// No access: the value before the block.
@@ -137,10 +145,7 @@ struct Known<'a> {
 
 impl Known<'_> {
     fn value(&self, source: u32, slot: u32) -> Option<&Bytes> {
-        match self.values.after.get(source as usize) {
-            Some(after) => after.as_ref().and_then(Option::as_ref),
-            None => self.start.get(slot),
-        }
+        if source == START { self.start.get(slot) } else { self.values.of(source) }
     }
 }
 
@@ -154,7 +159,7 @@ impl Step for Known<'_> {
         let accesses = self.run.plan.interned().accesses();
         let (row, range) = (accesses.of(tx), accesses.range(tx));
         let before = |at: usize| self.value(self.sources.reads[range.start + at], row[at].slot);
-        let run = self.run.run_on(worker, tx, |at, _| before(at).cloned())?;
+        let run = self.run.run_on(worker, tx, |at, _| copied(before(at)))?;
         footprints.push(worker.footprint());
         let Done { receipt, logs, after } = done(self.run, worker, tx, run, before);
         let said = &self.values.after[range.clone()];
@@ -168,6 +173,15 @@ impl Step for Known<'_> {
     }
 
     fn fetch_ahead(&self, rest: &[u32]) {
+        if let Some(&soon) = rest.get(3) {
+            let range = self.run.plan.interned().accesses().range(soon);
+            for (at, &source) in range.clone().zip(&self.sources.reads[range]) {
+                prefetch(&self.values.after[at]);
+                if let Some(before) = self.values.after.get(source as usize) {
+                    prefetch(before);
+                }
+            }
+        }
         self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
     }
 }
@@ -176,12 +190,12 @@ impl BlockRun<'_> {
     /// Runs a block on published values, which are for its accesses, and checks them.
     pub(super) fn run_values(
         &self,
-        start: &Start,
+        start: Start,
         values: &PostValues,
-    ) -> Result<Changes, ExecutorError> {
+    ) -> Result<Slots, ExecutorError> {
         let accesses = self.plan.interned().accesses();
         let sources = Sources::new(accesses, self.plan.schedule(), values);
-        let known = Known { run: self, start, values, sources, wrong: Mutex::new(None) };
+        let known = Known { run: self, start: &start, values, sources, wrong: Mutex::new(None) };
         let n_tail = self.plan.schedule().tail().len();
         self.run_all(&self.plan.schedule().order()[..self.txs.len() - n_tail], &known)?;
         let wrong = *lock(&known.wrong);
@@ -189,23 +203,26 @@ impl BlockRun<'_> {
             let key = Hash(self.plan.interned().slots()[slot as usize].0);
             return Err(ExecutorError::PostValue { tx_index, key });
         }
-        let changed = (0..).zip(&known.sources.last).filter(|(_, last)| **last != START);
-        Ok(changed.map(|(slot, &last)| (slot, known.value(last, slot).cloned())).collect())
+        let last = known.sources.last;
+        Ok(start.finish(|slot, _| {
+            let source = last[slot as usize];
+            (source != START).then(|| copied(values.of(source)))
+        }))
     }
 
     /// Runs a block one by one in its published order, and gives what each transaction left.
-    pub(super) fn record_values(&self, start: &Start) -> Result<(Changes, PostValues), StoreError> {
+    pub(super) fn record_values(&self, start: Start) -> Result<(Slots, PostValues), StoreError> {
         let accesses = self.plan.interned().accesses();
         let mut values = PostValues { after: vec![None; accesses.n_accesses()] };
-        let mut last: Vec<Option<usize>> = vec![None; accesses.n_slots()];
+        let mut last: Vec<Option<u32>> = vec![None; accesses.n_slots()];
         let mut worker = self.executor.worker();
         for &tx in self.plan.schedule().batches().flatten() {
             let (row, range) = (accesses.of(tx), accesses.range(tx));
             let before = |at: usize| match last[row[at].slot as usize] {
-                Some(source) => values.after[source].as_ref().and_then(Option::as_ref),
+                Some(source) => values.of(source),
                 None => start.get(row[at].slot),
             };
-            let run = self.run_on(&mut worker, tx, |at, _| before(at).cloned())?;
+            let run = self.run_on(&mut worker, tx, |at, _| copied(before(at)))?;
             let mut footprints = Footprints::default();
             footprints.push(worker.footprint());
             let Done { receipt, logs, after } = done(self, &mut worker, tx, run, before);
@@ -213,14 +230,13 @@ impl BlockRun<'_> {
             self.put_footprints(&[tx], footprints);
             for ((at, access), after) in range.zip(row).zip(after) {
                 if after.is_some() {
-                    last[access.slot as usize] = Some(at);
+                    last[access.slot as usize] = u32::try_from(at).ok();
                     values.after[at] = after;
                 }
             }
         }
-        let value = |at: usize| values.after[at].clone().flatten();
-        let changes = (0..).zip(&last).filter_map(|(slot, last)| Some((slot, value((*last)?))));
-        let changes = changes.collect();
-        Ok((changes, values))
+        let slots =
+            start.finish(|slot, _| last[slot as usize].map(|source| copied(values.of(source))));
+        Ok((slots, values))
     }
 }

@@ -23,9 +23,10 @@ use rayon::prelude::*;
 
 use super::BlockRun;
 use super::effects::Addition;
-use super::slots::{Changes, Start};
+use super::slots::{Slot, Slots, Start, copied};
 use super::unbarred::Step;
 use crate::engine::{Cell, Worker};
+use crate::prefetch::prefetch;
 use crate::scheduler::{Accesses, Schedule};
 use crate::state::StoreError;
 use crate::types::{Bytes, Footprints};
@@ -114,21 +115,28 @@ enum Version {
     More(Addition),
 }
 
-/// The versions of a block's keys while it runs.
-pub(super) struct Versions<'a> {
+/// A block whose keys have versions, while it runs.
+pub(super) struct Versions<'a, 'p> {
     run: &'a BlockRun<'a>,
-    layout: &'a Layout,
     start: &'a Start,
+    table: Table<'p>,
+}
+
+/// The versions of a block's keys. Where a slot is asked for it is the one before the block.
+pub(super) struct Table<'a> {
+    layout: &'a Layout,
     versions: Vec<OnceLock<Version>>,
     /// An addition did not fit.
     is_unfit: AtomicBool,
 }
 
-impl<'a> Versions<'a> {
+impl<'a, 'p> Versions<'a, 'p> {
     /// The versions of a block, none of them set; `start` has the values before it.
-    pub(super) fn new(run: &'a BlockRun<'a>, layout: &'a Layout, start: &'a Start) -> Self {
-        let versions = layout.places.iter().map(|_| OnceLock::new()).collect();
-        Self { run, layout, start, versions, is_unfit: AtomicBool::new(false) }
+    pub(super) fn new(run: &'a BlockRun<'a>, layout: &'p Layout, start: &'a Start) -> Self {
+        let places = layout.places.par_iter().with_min_len(1024);
+        let versions = places.map(|_| OnceLock::new()).collect();
+        let table = Table { layout, versions, is_unfit: AtomicBool::new(false) };
+        Self { run, start, table }
     }
 
     /// The values before the block.
@@ -136,17 +144,48 @@ impl<'a> Versions<'a> {
         self.start
     }
 
+    /// The versions alone, once all transactions have ended.
+    pub(super) fn into_table(self) -> Table<'p> {
+        self.table
+    }
+
     /// Whether all additions fitted so far.
     pub(super) fn goes_on(&self) -> bool {
-        !self.is_unfit.load(Ordering::Relaxed)
+        self.table.goes_on()
     }
 
     /// What a transaction reads at a position of its list, when those that it waits for have ended.
     pub(super) fn read(&self, tx: u32, at: usize) -> Option<&Bytes> {
         let accesses = self.run.plan.interned().accesses();
-        let Link { reads, .. } = self.layout.links[accesses.range(tx).start + at];
-        let slot = accesses.of(tx)[at].slot;
-        self.value(self.holder(reads, slot), slot)
+        let Link { reads, .. } = self.table.layout.links[accesses.range(tx).start + at];
+        let slot = self.start.slot(accesses.of(tx)[at].slot);
+        self.table.value(self.table.holder(reads, slot), slot)
+    }
+
+    /// Sets the versions of a transaction that ran.
+    pub(super) fn publish(&self, tx: u32, cells: &mut [Cell]) {
+        let accesses = self.run.plan.interned().accesses();
+        let links = &self.table.layout.links[accesses.range(tx)];
+        for ((link, access), cell) in links.iter().zip(accesses.of(tx)).zip(cells) {
+            let Link { reads, sets } = *link;
+            let version = match access.kind {
+                AccessKind::Read => continue,
+                AccessKind::Add => match Addition::of(cell) {
+                    Some(addition) => Version::More(addition),
+                    None => Version::Same(reads),
+                },
+                _ if cell.dirty => Version::Value(cell.value.take()),
+                _ => Version::Same(self.table.holder(reads, self.start.slot(access.slot))),
+            };
+            let is_first = self.table.versions[sets as usize].set(version).is_ok();
+            debug_assert!(is_first, "a transaction runs once");
+        }
+    }
+}
+
+impl Table<'_> {
+    fn goes_on(&self) -> bool {
+        !self.is_unfit.load(Ordering::Relaxed)
     }
 
     fn place(&self, version: u32) -> Place {
@@ -158,7 +197,7 @@ impl<'a> Versions<'a> {
     }
 
     /// The version that has the value that a reader of `version` sees.
-    fn holder(&self, mut version: u32, slot: u32) -> u32 {
+    fn holder(&self, mut version: u32, slot: &Slot) -> u32 {
         while version != START {
             if self.place(version).is_sum && self.version(version).is_none() {
                 self.sum_up(version, slot);
@@ -173,9 +212,9 @@ impl<'a> Versions<'a> {
     }
 
     /// The value that a holder has.
-    fn value(&self, holder: u32, slot: u32) -> Option<&Bytes> {
+    fn value<'v>(&'v self, holder: u32, slot: &'v Slot) -> Option<&'v Bytes> {
         if holder == START {
-            return self.start.get(slot);
+            return slot.value();
         }
         match self.version(holder) {
             Some(Version::Value(value)) => value.as_ref(),
@@ -184,7 +223,7 @@ impl<'a> Versions<'a> {
     }
 
     /// Sets a sum, and before it those that nobody has read yet: each addition is looked at once.
-    fn sum_up(&self, sum: u32, slot: u32) {
+    fn sum_up(&self, sum: u32, slot: &Slot) {
         let mut unset = vec![sum];
         let mut at = self.place(sum).before;
         while at != START {
@@ -206,7 +245,7 @@ impl<'a> Versions<'a> {
     }
 
     /// What a sum has, where all before it are set.
-    fn sum(&self, sum: u32, slot: u32) -> Version {
+    fn sum(&self, sum: u32, slot: &Slot) -> Version {
         let mut additions = Vec::new();
         let mut at = self.place(sum).before;
         while at != START {
@@ -222,7 +261,7 @@ impl<'a> Versions<'a> {
         if additions.is_empty() {
             return Version::Same(at);
         }
-        let mut value = self.value(at, slot).cloned();
+        let mut value = copied(self.value(at, slot));
         for addition in additions.into_iter().rev() {
             match addition.value(value.as_deref()) {
                 Ok(sum) => value = Some(sum),
@@ -232,47 +271,43 @@ impl<'a> Versions<'a> {
         Version::Value(value)
     }
 
-    /// Sets the versions of a transaction that ran.
-    pub(super) fn publish(&self, tx: u32, cells: &mut [Cell]) {
-        let accesses = self.run.plan.interned().accesses();
-        for ((at, access), cell) in accesses.range(tx).zip(accesses.of(tx)).zip(cells) {
-            let Link { reads, sets } = self.layout.links[at];
-            let version = match access.kind {
-                AccessKind::Read => continue,
-                AccessKind::Add => match Addition::of(cell) {
-                    Some(addition) => Version::More(addition),
-                    None => Version::Same(reads),
-                },
-                _ if cell.dirty => Version::Value(cell.value.take()),
-                _ => Version::Same(self.holder(reads, access.slot)),
-            };
-            let is_first = self.versions[sets as usize].set(version).is_ok();
-            debug_assert!(is_first, "a transaction runs once");
+    /// What the block left of each slot, once all transactions have ended; `None` if an addition did not
+    /// fit.
+    pub(super) fn finish(self, start: Start) -> Option<Slots> {
+        let slots = start.finish(|at, slot| {
+            let holder = self.holder(self.layout.last[at as usize], slot);
+            (holder != START).then(|| copied(self.value(holder, slot)))
+        });
+        self.goes_on().then_some(slots)
+    }
+
+    /// Asks for what tells a transaction its versions.
+    fn prefetch_links(&self, range: std::ops::Range<usize>) {
+        for links in self.layout.links[range].chunks(64 / size_of::<Link>()) {
+            prefetch(links);
         }
     }
 
-    /// What the block left of each slot that it changed, once all transactions have ended; `None` if an
-    /// addition did not fit.
-    pub(super) fn changes(&self) -> Option<Changes> {
-        let last = self.layout.last.par_iter().enumerate().with_min_len(1024);
-        let change = |(slot, &last): (usize, &u32)| {
-            let slot = u32::try_from(slot).expect("slots have 32 bits");
-            let holder = self.holder(last, slot);
-            (holder != START).then(|| (slot, self.value(holder, slot).cloned()))
-        };
-        let changes = last.filter_map(change).collect();
-        self.goes_on().then_some(changes)
+    /// Asks for the versions of a transaction.
+    fn prefetch_versions(&self, range: std::ops::Range<usize>) {
+        for &Link { reads, sets } in &self.layout.links[range] {
+            for version in [reads, sets] {
+                if let Some(version) = self.versions.get(version as usize) {
+                    prefetch(version);
+                }
+            }
+        }
     }
 }
 
-impl Step for Versions<'_> {
+impl Step for Versions<'_, '_> {
     fn run(
         &self,
         worker: &mut Worker,
         tx: u32,
         footprints: &mut Footprints,
     ) -> Result<bool, StoreError> {
-        let run = self.run.run_on(worker, tx, |at, _| self.read(tx, at).cloned())?;
+        let run = self.run.run_on(worker, tx, |at, _| copied(self.read(tx, at)))?;
         footprints.push(worker.footprint());
         self.publish(tx, worker.cells_mut());
         self.run.put_run(tx, run);
@@ -280,6 +315,13 @@ impl Step for Versions<'_> {
     }
 
     fn fetch_ahead(&self, rest: &[u32]) {
+        let accesses = self.run.plan.interned().accesses();
+        if let Some(&soon) = rest.get(6) {
+            self.table.prefetch_links(accesses.range(soon));
+        }
+        if let Some(&soon) = rest.get(3) {
+            self.table.prefetch_versions(accesses.range(soon));
+        }
         self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
     }
 }

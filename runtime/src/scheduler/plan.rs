@@ -41,6 +41,10 @@ pub enum Form {
     },
 }
 
+/// The part of a block's costs, in percent, that makes a chain. Ours to choose: two workers would gain a
+/// tenth at most, and hand over at every transaction.
+const CHAIN_PERCENT: u128 = 90;
+
 impl Plan {
     /// The plan to run a schedule's batches one after the other, and then its tail.
     #[must_use]
@@ -73,6 +77,24 @@ impl Plan {
     #[must_use]
     pub fn tail(&self) -> &[u32] {
         &self.order[self.order.len() - self.n_tail..]
+    }
+
+    /// Whether nearly all that the plan costs follows each other, so that more than one worker has nothing
+    /// to gain, and handing the chain from core to core would cost: executors run it on one. Batches and
+    /// published values are never such a chain: the first are seen by the executor one by one, of the second
+    /// nobody waits. O(nodes + edges).
+    #[must_use]
+    pub fn is_chain(&self, block: &Block<'_>) -> bool {
+        let longest = match &self.form {
+            Form::Graph(dag) | Form::Versions(dag) => dag.critical_path(),
+            Form::Optimistic { hints: Some(dag) } | Form::Rounds { dag, .. } => dag.critical_path(),
+            Form::Optimistic { hints: None } => {
+                Dag::reads_after_writes(block, self.body()).critical_path()
+            }
+            Form::Batches(_) | Form::Values => return false,
+        };
+        let work: u128 = self.body().iter().map(|&tx| u128::from(block.cost(tx))).sum();
+        u128::from(longest) * 100 >= work * CHAIN_PERCENT
     }
 
     /// What makes a transaction wait.

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
-    BuildTime, COMMON, Input, LabReport, Machine, Measure, Parameter, Pattern, Prediction,
-    REPORT_VERSION, Row, SHAPES, WorldError, html, ladder, measure_input, measure_transfers,
-    planning_ns, simulate_rows,
+    BuildTime, COMMON, Calibrated, Input, LabReport, Machine, Measure, Parameter, Pattern,
+    Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html, ladder, planning_ns,
+    simulate_rows,
 };
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler, by_name};
 use serde::Serialize;
@@ -76,9 +76,10 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     let mut method = method(&inputs);
-    if args.threads > 0 {
-        measure(args, &inputs, &schedulers, &mut results, &mut method)?;
-    }
+    let overheads = match args.threads {
+        0 => Vec::new(),
+        _ => measure(args, &inputs, &schedulers, &mut results, &mut method)?,
+    };
     let report = LabReport {
         version: REPORT_VERSION,
         machine: Machine::here(commit()),
@@ -86,6 +87,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         // A simulation repeats exactly.
         repeats: if args.threads > 0 { ROUNDS } else { 1 },
         results,
+        overheads,
         build_times: build_times(&schedulers)?,
         ladder: inputs.iter().flat_map(ladder).collect(),
     };
@@ -95,21 +97,23 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
 }
 
 /// Runs the blocks for real, and where none were named also token transfers. A block that cannot run
-/// is left out, and the method says why.
+/// is left out, and the method says why. Gives the overheads.
 fn measure(
     args: &RunArgs,
     inputs: &[Input],
     schedulers: &[&dyn Scheduler],
     results: &mut Vec<Row>,
     method: &mut Vec<String>,
-) -> Result<(), Failure> {
+) -> Result<Vec<Calibrated>, Failure> {
     let how = Measure { n_threads: args.threads.into(), n_rounds: ROUNDS as usize };
     let is_preset = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
     let transfers = if is_preset { &MEASURED[..] } else { &[] };
     let bar = progress::bar((inputs.len() + transfers.len()) as u64, "blocks run for real");
+    let runs =
+        RealRuns::calibrated(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
     let mut left_out = Vec::new();
     for input in inputs {
-        match measure_input(schedulers, input, how) {
+        match runs.input(input) {
             Ok(rows) => results.extend(rows),
             Err(error @ WorldError::ListTooLong { .. }) => left_out.push(error.to_string()),
             Err(error) => return Err(Failure::new(Exit::Failed, error)),
@@ -118,7 +122,7 @@ fn measure(
     }
     let n_txs = if args.preset == Preset::Quick { 4000 } else { 20_000 };
     for text in transfers {
-        results.extend(measure_transfers(schedulers, text.parse()?, n_txs, how)?);
+        results.extend(runs.transfers(text.parse()?, n_txs)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -133,8 +137,18 @@ fn measure(
          nanosecond; those named token are transfers."
             .to_owned(),
     );
+    method.push(
+        "What is predicted for a measured run comes from the simulator, with what the transactions took \
+         on one thread and with the overheads of each scheduler, which were found on three other blocks: \
+         short and long independent transactions, and a ladder of pairs. Rows that are simulated have no \
+         overheads."
+            .to_owned(),
+    );
     method.extend(left_out.into_iter().map(|why| format!("Only simulated: {why}.")));
-    Ok(())
+    let calibrated = schedulers.iter().zip(runs.overheads()).map(|(scheduler, &overheads)| {
+        Calibrated { scheduler: scheduler.name().to_owned(), overheads }
+    });
+    Ok(calibrated.collect())
 }
 
 /// A run whose result is not that of its order is a bug, and no figure of it is worth anything.

@@ -1,20 +1,26 @@
 //! What transactions left of each key so far.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use crate::engine::Cell;
 use crate::executor::effects::Addition;
-use crate::executor::slots::{Changes, Start};
+use crate::executor::slots::{Slots, Start, copied};
 use crate::executor::unbarred::lock;
+use crate::prefetch::prefetch;
 use crate::scheduler::Access;
 use crate::types::Bytes;
 
 /// For each slot, what transactions left of it, in order of their places.
 #[derive(Debug)]
-pub(super) struct Memory(Vec<Mutex<Vec<(u32, Left)>>>);
+pub(super) struct Memory(Vec<Mutex<AllLeft>>);
+
+/// Most keys of a block are changed by one transaction.
+type AllLeft = SmallVec<[(u32, Left); 1]>;
 
 /// What a transaction left of a key.
 #[derive(Clone, Debug)]
@@ -25,17 +31,11 @@ enum Left {
     More(Addition),
 }
 
-/// What a reader sees.
-pub(super) enum Seen {
-    Value(Option<Bytes>),
-    /// The place of the transaction that will decide it.
-    Estimate(u32),
-}
-
 impl Memory {
     /// Nobody has left anything.
     pub(super) fn new(n_slots: usize) -> Self {
-        Self((0..n_slots).map(|_| Mutex::new(Vec::new())).collect())
+        let slots = (0..n_slots).into_par_iter().with_min_len(1024);
+        Self(slots.map(|_| Mutex::new(SmallVec::new())).collect())
     }
 
     /// Takes it that a transaction will change a slot.
@@ -76,16 +76,23 @@ impl Memory {
         false
     }
 
-    /// What the transaction at a place reads of a slot that had `start` before the block. An addition
-    /// that does not fit is passed over.
-    pub(super) fn read(&self, slot: u32, place: u32, start: Option<&Bytes>) -> Seen {
+    /// Looks at what the transaction at a place reads of a slot that had `start` before the block: a
+    /// value, or the place of the transaction whose estimate it meets. An addition that does not fit is
+    /// passed over.
+    pub(super) fn look<R>(
+        &self,
+        slot: u32,
+        place: u32,
+        start: Option<&Bytes>,
+        look: impl FnOnce(Result<Option<&Bytes>, u32>) -> R,
+    ) -> R {
         let left = lock(&self.0[slot as usize]);
         let before = &left[..left.partition_point(|&(other, _)| other < place)];
         let mut additions = Vec::new();
         let mut value = start;
         for (place, left) in before.iter().rev() {
             match left {
-                Left::Estimate => return Seen::Estimate(*place),
+                Left::Estimate => return look(Err(*place)),
                 Left::More(addition) => additions.push(addition),
                 Left::Value(left) => {
                     value = left.as_ref();
@@ -93,37 +100,46 @@ impl Memory {
                 }
             }
         }
-        let mut value = value.cloned();
-        for addition in additions.into_iter().rev() {
-            value = addition.value(value.as_deref()).ok().or(value);
+        if additions.is_empty() {
+            return look(Ok(value));
         }
-        Seen::Value(value)
+        let mut sum = copied(value);
+        for addition in additions.into_iter().rev() {
+            sum = addition.value(sum.as_deref()).ok().or(sum);
+        }
+        look(Ok(sum.as_ref()))
     }
 
-    /// What is left of each slot that changed, where additions count in the order of `published`, which
-    /// has a number for each place. `None` if one does not fit.
-    pub(super) fn into_changes(self, start: &Start, published: &[u32]) -> Option<Changes> {
-        let change = |(slot, left): (usize, Mutex<Vec<(u32, Left)>>)| {
-            let slot = u32::try_from(slot).expect("slots have 32 bits");
-            let mut left = left.into_inner().unwrap_or_default();
-            if left.is_empty() {
-                return None;
-            }
+    /// Asks for what was left of the slots of a transaction that runs soon.
+    pub(super) fn prefetch(&self, accesses: &[Access]) {
+        for access in accesses {
+            prefetch(&self.0[access.slot as usize]);
+        }
+    }
+
+    /// What the block left of each slot, where additions count in the order of `published`, which has a
+    /// number for each place. `None` if one does not fit.
+    pub(super) fn finish(self, start: Start, published: &[u32]) -> Option<Slots> {
+        let is_unfit = AtomicBool::new(false);
+        let slots = start.finish(|slot, before| {
+            let mut left = lock(&self.0[slot as usize]);
             left.sort_unstable_by_key(|&(place, _)| published[place as usize]);
-            let mut value = start.get(slot).cloned();
-            for (_, left) in left {
-                value = match left {
+            let mut last = None;
+            for (_, left) in left.drain(..) {
+                last = Some(match left {
                     Left::Value(left) => left,
-                    Left::More(addition) => match addition.value(value.as_deref()) {
-                        Ok(sum) => Some(sum),
-                        Err(_) => return Some(None),
-                    },
+                    Left::More(addition) => {
+                        let current = last.as_ref().map_or(before.value(), Option::as_ref);
+                        let sum = addition.value(current.map(|current| &current[..]));
+                        is_unfit.fetch_or(sum.is_err(), Ordering::Relaxed);
+                        sum.ok()
+                    }
                     Left::Estimate => unreachable!("all is valid"),
-                };
+                });
             }
-            Some(Some((slot, value)))
-        };
-        self.0.into_par_iter().enumerate().with_min_len(1024).filter_map(change).collect()
+            last
+        });
+        (!is_unfit.into_inner()).then_some(slots)
     }
 }
 
@@ -141,10 +157,7 @@ mod tests {
     }
 
     fn read(memory: &Memory, place: u32) -> Result<Option<Bytes>, u32> {
-        match memory.read(0, place, value(9).as_ref()) {
-            Seen::Value(value) => Ok(value),
-            Seen::Estimate(place) => Err(place),
-        }
+        memory.look(0, place, value(9).as_ref(), |seen| seen.map(copied))
     }
 
     #[test]
@@ -172,9 +185,10 @@ mod tests {
             let memory = Memory::new(2);
             memory.put(1, 0, more(-5));
             memory.put(1, 1, more(7));
-            memory.into_changes(&Slots::empty(2).take_start(), published)
+            let slots = memory.finish(Slots::empty(2).take_start(), published)?.take_start();
+            Some([copied(slots.get(0)), copied(slots.get(1))])
         };
-        assert_eq!(changes(&[1, 0]), Some(vec![(1, value(2))]));
+        assert_eq!(changes(&[1, 0]), Some([None, value(2)]));
         assert_eq!(changes(&[0, 1]), None, "nothing is left to take five from");
     }
 }

@@ -1,0 +1,143 @@
+//! What running plans costs beside the transactions, found on blocks made for it.
+//!
+//! Each overhead is what the simulator still lacks on a block where nothing else shows: first what each
+//! execution costs, on short independent transactions; then how much longer they take while others
+//! run, on long ones; then what a barrier or a hand-over costs, on a ladder of pairs that all wait for the
+//! pair before.
+
+use kempe_abi::AccessKind;
+use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
+
+use super::{Bench, Measure, RealRuns};
+use crate::{Input, InputTx, Overheads, ReplayWorld, Row, WorldError, simulate};
+
+/// The transactions of a block of short ones, and what each burns: about as much as a transfer takes. Locks
+/// that workers fight for cost more where transactions are shorter still.
+const SHORT: (u64, u64) = (2000, 1000);
+/// How many keys they write: few, and many.
+const N_KEYS: [u64; 2] = [2, 12];
+/// Those of a block of long ones: so long that what is done beside them does not show.
+const LONG: (u64, u64) = (300, 20_000);
+
+/// Finds the overheads of all schedulers of `runs`, which has none yet.
+pub(super) fn calibrate(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+    dispatch(runs)?;
+    let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
+    for (at, (row, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
+        let inflation = share(1000, missing(&row), predicted(&row));
+        runs.overheads[at].inflation_permille = inflation / n_others;
+    }
+    let (barrier, handover) = (barrier(runs.how)?, handover(runs.how)?);
+    for overheads in &mut runs.overheads {
+        *overheads = Overheads { barrier, handover, ..*overheads };
+    }
+    Ok(())
+}
+
+/// Finds what each execution costs beside, and each access of it.
+fn dispatch(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+    let each = |n_keys| -> Result<Vec<u64>, WorldError> {
+        let rows = measure(runs, &independent(SHORT, n_keys))?.into_iter();
+        Ok(rows.map(|(row, cost)| share(cost, missing(&row), predicted(&row))).collect())
+    };
+    let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
+    for ((overheads, few), many) in runs.overheads.iter_mut().zip(few).zip(many) {
+        overheads.access = many.saturating_sub(few) / (N_KEYS[1] - N_KEYS[0]);
+        overheads.dispatch = few.saturating_sub(overheads.access * N_KEYS[0]);
+    }
+    Ok(())
+}
+
+/// What the simulator lacks.
+fn missing(row: &Row) -> u64 {
+    row.makespan_ns.saturating_sub(predicted(row))
+}
+
+fn predicted(row: &Row) -> u64 {
+    row.predicted_ns.unwrap_or(0)
+}
+
+/// `whole * part / all`; nothing of nothing.
+fn share(whole: u64, part: u64, all: u64) -> u64 {
+    if all == 0 { 0 } else { super::share(whole, part, all) }
+}
+
+/// What a barrier costs, beside the transactions.
+fn barrier(how: Measure) -> Result<u64, WorldError> {
+    on_the_ladder(&Layers, how, |nanos| Overheads { barrier: nanos, ..Overheads::default() })
+}
+
+/// What it costs to go on from what another worker did.
+fn handover(how: Measure) -> Result<u64, WorldError> {
+    on_the_ladder(&Graph, how, |nanos| Overheads { handover: nanos, ..Overheads::default() })
+}
+
+/// How much of an overhead there is at each rung of the ladder.
+fn on_the_ladder(
+    scheduler: &dyn Scheduler,
+    how: Measure,
+    overhead: impl Fn(u64) -> Overheads,
+) -> Result<u64, WorldError> {
+    let alone = [scheduler];
+    let mut runs = RealRuns { schedulers: &alone, how, overheads: vec![Overheads::default()] };
+    dispatch(&mut runs)?;
+    let mut each = 0;
+    for (row, cost) in measure(&runs, &ladder(SHORT))? {
+        let input = ladder((SHORT.0, cost));
+        let (block, n_workers) = (input.block(), how.n_threads);
+        let plan = scheduler.plan(&block, n_workers);
+        let makespan = |overheads| simulate(&plan, &block, n_workers, overheads).makespan;
+        // How much longer the ladder takes with so much of it for each.
+        let longer = makespan(overhead(cost)).saturating_sub(makespan(Overheads::default()));
+        each = share(cost, missing(&row), longer);
+    }
+    Ok(each)
+}
+
+/// The row of each scheduler, with what a transaction cost on one thread.
+fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Row, u64)>, WorldError> {
+    let world = ReplayWorld::new()?;
+    let block = world.block(input)?;
+    let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, runs)?;
+    let cost = (bench.base()? / (input.n_txs() as u64).max(1)).max(1);
+    let rows = bench.rows(&vec![cost; input.n_txs()])?;
+    Ok(rows.into_iter().map(|row| (row, cost)).collect())
+}
+
+/// Transactions that write so many keys each.
+fn independent((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
+    let tx = |at: u64| InputTx {
+        accesses: (0..n_keys).map(|key| (n_keys * at + key, AccessKind::Write, false)).collect(),
+        cost,
+        ..InputTx::default()
+    };
+    Input::new("independent".to_owned(), (0..n_txs).map(tx).collect())
+}
+
+/// Pairs of transactions: each writes a key of its own and reads both keys of the pair before.
+fn ladder((n_txs, cost): (u64, u64)) -> Input {
+    let tx = |at: u64| {
+        let pair = at / 2 * 2;
+        let before = pair.checked_sub(2).into_iter().flat_map(|first| [first, first + 1]);
+        let reads = before.map(|key| (key, AccessKind::Read, false));
+        let accesses = reads.chain([(at, AccessKind::Write, false)]).collect();
+        InputTx { accesses, cost, ..InputTx::default() }
+    };
+    Input::new("ladder".to_owned(), (0..n_txs).map(tx).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ladder_has_a_layer_for_each_pair() {
+        let ladder = ladder((20, 1));
+        let schedule = Layers.plan(&ladder.block(), 2).into_schedule(&ladder.block());
+        assert_eq!(schedule.batches().map(<[u32]>::len).collect::<Vec<_>>(), [2; 10]);
+        let plan = Graph.plan(&ladder.block(), 2);
+        let handover = Overheads { handover: 5, ..Overheads::default() };
+        let run = |overheads| simulate(&plan, &ladder.block(), 2, overheads).makespan;
+        assert_eq!((run(Overheads::default()), run(handover)), (10, 10 + 9 * 5));
+    }
+}
