@@ -7,11 +7,12 @@ use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use kempe_bench::{TokenWorld, UnsignedBlock, Workload, run_block};
+use kempe_abi::AccessKind;
+use kempe_bench::{Input, InputTx, ReplayWorld, TokenWorld, UnsignedBlock, Workload, run_block};
 use kempe_runtime::engine::BlockEnv;
-use kempe_runtime::executor::{Executor, Plan, Tx};
-use kempe_runtime::scheduler::{Color, Mode, Scheduler, verify};
-use kempe_runtime::state::StateRead;
+use kempe_runtime::executor::{Change, Executor, Plan, Tx};
+use kempe_runtime::scheduler::{Color, Mode, Scheduler, by_name};
+use kempe_runtime::state::{StateChange, StateRead, StateTable, StateTree};
 
 /// The allocator of the command line too.
 #[global_allocator]
@@ -31,6 +32,7 @@ fn executor(criterion: &mut Criterion) {
             whole(criterion, &world, &uniform.txs(), n_threads, &parameter);
         }
     }
+    dispatch(criterion);
     let n_accounts = N_ACCOUNTS[0];
     let world = TokenWorld::new(n_accounts).expect("the token is deployed");
     let hot = block(&world, Workload::OneHot { n_accounts });
@@ -64,16 +66,51 @@ fn stages(criterion: &mut Criterion, world: &TokenWorld, txs: &[Tx<'_>], n_accou
         bencher.iter_batched(|| lists.clone(), intern, BatchSize::PerIteration);
     });
     let interned = executor.intern(lists, txs);
-    group(criterion, "scheduler::color")
-        .bench_function(id(), |bencher| bencher.iter(|| Color.schedule(&interned.block())));
     let schedule = Color.schedule(&interned.block());
-    group(criterion, "scheduler::verify").bench_function(id(), |bencher| {
-        bencher.iter(|| verify(&schedule, &interned.block(), Mode::Free).expect("it fits"));
-    });
     let plan = Plan::new(interned, schedule, Mode::Free).expect("it fits");
     group(criterion, "executor::execute").bench_function(id(), |bencher| {
         bencher.iter(|| executor.execute(txs, &plan, &state, ENV).expect("it runs"));
     });
+    let output = executor.execute(txs, &plan, &state, ENV).expect("it runs");
+    merge(criterion, &output.changes, id());
+}
+
+/// What a block changed into the state and its tree.
+fn merge(criterion: &mut Criterion, changes: &[Change], id: BenchmarkId) {
+    let change =
+        |change: &Change| StateChange::new(change.key.clone(), change.hash, change.value.clone());
+    let changes: Vec<StateChange> = changes.iter().map(change).collect();
+    let (table, tree) = (StateTable::new(), StateTree::empty());
+    group(criterion, "state::merge").bench_function(id, |bencher| {
+        bencher.iter(|| {
+            table.apply(&changes);
+            tree.update(&table, &changes).expect("memory is readable")
+        });
+    });
+}
+
+/// What it takes to get at each transaction of a block and away from it: they touch two keys each and burn no
+/// time, on both threads.
+fn dispatch(criterion: &mut Criterion) {
+    let tx = |at: u64| InputTx {
+        accesses: [2 * at, 2 * at + 1].map(|key| (key, AccessKind::Write, false)).to_vec(),
+        ..InputTx::default()
+    };
+    let input = Input::new("independent".to_owned(), (0..N_TXS as u64).map(tx).collect());
+    let world = ReplayWorld::new().expect("the contract is deployed");
+    let block = world.idle_block(&input).expect("the lists are short");
+    let (txs, state) = (block.txs(), world.base.state());
+    let mut executor = world.base.executor(2).expect("threads start");
+    for name in ["color", "graph", "versions", "values", "block-stm"] {
+        let lists = executor.derive(&txs, &state).expect("memory is readable");
+        let interned = executor.intern(lists, &txs);
+        let scheduler = by_name(name).expect("there is one of the name");
+        let plan = Plan::by(interned, scheduler, 2).expect("the plan is legal");
+        let id = BenchmarkId::from_parameter(format!("scheduler={name}/threads=2"));
+        group(criterion, "executor::dispatch").bench_function(id, |bencher| {
+            bencher.iter(|| executor.execute(&txs, &plan, &state, ENV).expect("it runs"));
+        });
+    }
 }
 
 /// A block from its transactions to receipts and changes.

@@ -1,36 +1,66 @@
-//! What scheduling costs: blocks of 20,000 transfers, each with two written keys and one that all
-//! read. Elements are transactions: the time for one is 1 / throughput.
+//! What planning costs: transfers, each with two written keys and one that all read. Elements are
+//! transactions: the time for one is 1 / throughput.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
 use kempe_bench::{Workload, transfer_accesses};
 use kempe_runtime::scheduler::{Block, Color, ConflictGraph, Mode, SCHEDULERS, Scheduler, verify};
 
+/// The transactions of a block: of each kind of contention, and where that is the least.
 const N_TXS: usize = 20_000;
+const SIZES: [usize; 3] = [2_000, N_TXS, 200_000];
+const LEAST: &str = "uniform:1000000";
+const CONTENDED: [&str; 4] = ["zipf:1000000:100", "uniform:100", "one-hot:1000000", "uniform:2"];
 
 fn schedulers(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("scheduler");
-    group.throughput(Throughput::Elements(N_TXS as u64)).sample_size(20);
-    for name in
-        ["uniform:1000000", "zipf:1000000:100", "uniform:100", "one-hot:1000000", "uniform:2"]
-    {
-        let workload: Workload = name.parse().expect("the names above are workloads");
-        let specs = workload.transfers(N_TXS, 7).expect("their parameters are in range");
-        let accesses = transfer_accesses(&specs);
-        let block = Block::new(&accesses, &[], &[], &[]).expect("no column can be of wrong length");
-        // Above its limit of edges DSATUR is only another name for coloring.
-        for scheduler in SCHEDULERS.into_iter().filter(|scheduler| scheduler.name() != "dsatur") {
-            let id = BenchmarkId::new(scheduler.name(), format!("workload={name}"));
-            group.bench_function(id, |bencher| bencher.iter(|| scheduler.schedule(&block)));
-        }
-        let id = BenchmarkId::new("graph", format!("workload={name}"));
-        group.bench_function(id, |bencher| bencher.iter(|| ConflictGraph::new(&block)));
-        let schedule = Color.schedule(&block);
-        let id = BenchmarkId::new("verify", format!("workload={name}"));
-        group.bench_function(id, |bencher| {
-            bencher.iter(|| verify(&schedule, &block, Mode::Free).is_ok());
+    for n_txs in SIZES {
+        bench(criterion, LEAST, n_txs);
+    }
+    for workload in CONTENDED {
+        bench(criterion, workload, N_TXS);
+    }
+}
+
+fn group<'a>(
+    criterion: &'a mut Criterion,
+    operation: &str,
+    n_txs: usize,
+) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(operation);
+    group.throughput(Throughput::Elements(n_txs as u64)).sample_size(20);
+    group
+}
+
+fn bench(criterion: &mut Criterion, name: &str, n_txs: usize) {
+    let workload: Workload = name.parse().expect("the names above are workloads");
+    let specs = workload.transfers(n_txs, 7).expect("their parameters are in range");
+    let accesses = transfer_accesses(&specs);
+    let block = Block::new(&accesses, &[], &[], &[]).expect("no column can be of wrong length");
+    let block_id = format!("workload={name}/txs={n_txs}");
+    let mut plans = group(criterion, "scheduler::plan", n_txs);
+    // Above its limit of edges DSATUR is only another name for coloring.
+    for scheduler in SCHEDULERS.into_iter().filter(|scheduler| scheduler.name() != "dsatur") {
+        let id = format!("scheduler={}/{block_id}", scheduler.name());
+        plans.bench_function(BenchmarkId::from_parameter(id), |bencher| {
+            bencher.iter(|| scheduler.plan(&block, 2));
         });
     }
-    group.finish();
+    plans.finish();
+    group(criterion, "scheduler::conflict_graph", n_txs).bench_function(
+        BenchmarkId::from_parameter(&block_id),
+        |bencher| {
+            bencher.iter(|| ConflictGraph::new(&block));
+        },
+    );
+    let schedule = Color.schedule(&block);
+    group(criterion, "scheduler::verify", n_txs).bench_function(
+        BenchmarkId::from_parameter(&block_id),
+        |bencher| {
+            bencher.iter(|| verify(&schedule, &block, Mode::Free).is_ok());
+        },
+    );
 }
 
 criterion_group!(benches, schedulers);

@@ -52,10 +52,11 @@ pub struct RealRuns<'s> {
     schedulers: &'s [&'s dyn Scheduler],
     how: Measure,
     overheads: Vec<Overheads>,
+    world: ReplayWorld,
 }
 
 impl<'s> RealRuns<'s> {
-    /// Finds what each scheduler's plans cost beside the transactions; takes a second or two.
+    /// Finds what each scheduler's plans cost beside the transactions; takes some seconds.
     ///
     /// # Errors
     /// [`WorldError`].
@@ -63,10 +64,14 @@ impl<'s> RealRuns<'s> {
         schedulers: &'s [&'s dyn Scheduler],
         how: Measure,
     ) -> Result<Self, WorldError> {
-        let overheads = vec![Overheads::default(); schedulers.len()];
-        let mut runs = Self { schedulers, how, overheads };
-        calibration::calibrate(&mut runs)?;
+        let mut runs = Self::uncalibrated(schedulers, how)?;
+        runs.overheads = calibration::overheads(schedulers, how)?;
         Ok(runs)
+    }
+
+    fn uncalibrated(schedulers: &'s [&'s dyn Scheduler], how: Measure) -> Result<Self, WorldError> {
+        let overheads = vec![Overheads::default(); schedulers.len()];
+        Ok(Self { schedulers, how, overheads, world: ReplayWorld::new()? })
     }
 
     /// What each scheduler's plans cost beside the transactions, in nanoseconds and thousandths.
@@ -98,7 +103,7 @@ impl<'s> RealRuns<'s> {
     /// # Errors
     /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
     pub fn input(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
-        let world = ReplayWorld::new()?;
+        let world = &self.world;
         let idle_block = world.idle_block(input)?;
         let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
         let block = world.block(input)?;
@@ -176,7 +181,8 @@ impl<'a> Bench<'a> {
     }
 
     fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
-        let RealRuns { schedulers, how: Measure { n_threads, n_rounds }, overheads } = self.runs;
+        let RealRuns { schedulers, how: Measure { n_threads, n_rounds }, overheads, .. } =
+            self.runs;
         let (n_threads, n_rounds) = (*n_threads, *n_rounds);
         let mut executor = self.world.executor(n_threads)?;
         let mut runs = Vec::new();
@@ -193,10 +199,11 @@ impl<'a> Bench<'a> {
             if round > 0 {
                 base_ns.push(base);
             }
-            // Whoever comes first finds the caches as one thread left them: each comes first in turn.
-            let n_runs = runs.len().max(1);
-            for at in 0..runs.len() {
-                let run = &mut runs[(at + round) % n_runs];
+            // Whoever comes first would find the caches as one thread left them.
+            if let Some(first) = runs.first() {
+                time(&mut executor, &first.plan, self.world, self.block)?;
+            }
+            for run in &mut runs {
                 let time = time(&mut executor, &run.plan, self.world, self.block)?;
                 if round > 0 {
                     run.times_ns.push(time);
@@ -347,8 +354,7 @@ mod tests {
     const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
 
     fn uncalibrated() -> RealRuns<'static> {
-        let overheads = vec![Overheads::default(); SCHEDULERS.len()];
-        RealRuns { schedulers: &SCHEDULERS, how: HOW, overheads }
+        RealRuns::uncalibrated(&SCHEDULERS, HOW).unwrap()
     }
 
     fn check(rows: Vec<Row>) {

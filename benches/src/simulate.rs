@@ -21,6 +21,9 @@ pub struct Overheads {
     /// For each access of a list, in each execution.
     #[serde(rename = "access_ns")]
     pub access: u64,
+    /// Before the workers beside the first one begin.
+    #[serde(rename = "wake_ns")]
+    pub wake: u64,
     /// For each barrier between two batches, where more than one worker runs.
     #[serde(rename = "barrier_ns")]
     pub barrier: u64,
@@ -36,9 +39,14 @@ impl Overheads {
     /// The same in another unit of costs.
     #[must_use]
     pub fn map(self, unit: impl Fn(u64) -> u64) -> Self {
-        let Self { dispatch, access, barrier, handover, inflation_permille } = self;
-        let [dispatch, access, barrier, handover] = [dispatch, access, barrier, handover].map(unit);
-        Self { dispatch, access, barrier, handover, inflation_permille }
+        Self {
+            dispatch: unit(self.dispatch),
+            access: unit(self.access),
+            wake: unit(self.wake),
+            barrier: unit(self.barrier),
+            handover: unit(self.handover),
+            inflation_permille: self.inflation_permille,
+        }
     }
 }
 
@@ -102,9 +110,14 @@ pub fn simulate(
     match plan.form() {
         _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Batches(schedule) => machine.batches(schedule),
-        Form::Graph(dag) | Form::Versions(dag) => machine.graph(dag, plan.body()),
+        Form::Graph(dag) | Form::Versions(dag) => machine.graph(dag, plan.body(), dag.ranks()),
         Form::Values => machine.batch(plan.body(), true),
-        Form::Optimistic { hints: Some(dag) } => machine.graph(dag, plan.body()),
+        Form::Optimistic { hints: Some(dag) } => {
+            // Lower places first.
+            let mut urgency = vec![0; block.n_txs()];
+            (0..).zip(plan.body().iter().rev()).for_each(|(at, &tx)| urgency[tx as usize] = at);
+            machine.graph(dag, plan.body(), &urgency);
+        }
         Form::Optimistic { hints: None } => optimistic::run(&mut machine, plan.body()),
         Form::Rounds { again, dag } => {
             let counted = plan.body().len() - again.len();
@@ -114,7 +127,7 @@ pub fn simulate(
             plan.body()[counted..].iter().for_each(|&tx| is_again[tx as usize] = true);
             let spans = &mut machine.spans[first..];
             spans.iter_mut().for_each(|span| span.counted = !is_again[span.tx as usize]);
-            machine.graph(dag, again);
+            machine.graph(dag, again, dag.ranks());
         }
         form => unreachable!("the simulator knows every form of plan: {form:?}"),
     }
@@ -155,6 +168,11 @@ impl<'a> Machine<'a> {
         cost.saturating_add(longer).saturating_add(beside)
     }
 
+    /// When a worker can begin with what there is now.
+    fn begins(&self, worker: usize) -> u64 {
+        if worker == 0 { self.now } else { self.now.max(self.overheads.wake) }
+    }
+
     fn span(&mut self, tx: u32, worker: usize, start: u64, end: u64) {
         let worker = u32::try_from(worker).unwrap_or(u32::MAX);
         self.spans.push(Span { tx, worker, start, end, counted: true });
@@ -184,7 +202,7 @@ impl<'a> Machine<'a> {
         order.sort_by_key(|&tx| Reverse(self.block.cost(tx)));
         let n_busy = self.n_workers.min(order.len());
         let mut free: BinaryHeap<Reverse<(u64, usize)>> =
-            (0..n_busy).map(|worker| Reverse((self.now, worker))).collect();
+            (0..n_busy).map(|worker| Reverse((self.begins(worker), worker))).collect();
         let mut last = self.now;
         let mut sum_of_ends = 0u64;
         for tx in order {
@@ -195,7 +213,8 @@ impl<'a> Machine<'a> {
             free.push(Reverse((end, worker)));
         }
         for Reverse((end, _)) in free {
-            sum_of_ends = sum_of_ends.saturating_add(last - end);
+            // Whoever woke up too late was there for nothing.
+            sum_of_ends = sum_of_ends.saturating_add(last.saturating_sub(end));
         }
         let unused = (self.n_workers - n_busy) as u64;
         let idle = sum_of_ends.saturating_add(unused.saturating_mul(last - self.now));
@@ -205,11 +224,15 @@ impl<'a> Machine<'a> {
         self.now = last.saturating_add(barrier);
     }
 
-    /// The transactions of a graph, each as soon as it may; starts and ends at [`now`](Self::now).
-    fn graph(&mut self, dag: &Dag, txs: &[u32]) {
-        let mut ready = Ready::new(dag, txs, self.block.n_txs());
-        let mut idle: Vec<usize> = (0..self.n_workers).rev().collect();
-        let mut running: BinaryHeap<Reverse<(u64, u32, usize)>> = BinaryHeap::new();
+    /// The transactions of a graph, each as soon as it may, the most urgent first; starts and ends at
+    /// [`now`](Self::now).
+    fn graph(&mut self, dag: &Dag, txs: &[u32], urgency: &[u64]) {
+        let mut ready = Ready::new(dag, txs, urgency);
+        let (mut idle, asleep): (Vec<usize>, Vec<usize>) =
+            (0..self.n_workers).rev().partition(|&worker| self.begins(worker) == self.now);
+        // By the time, a transaction or none, and the worker.
+        let mut running: BinaryHeap<Reverse<(u64, u32, usize)>> =
+            asleep.into_iter().map(|at| Reverse((self.begins(at), NONE, at))).collect();
         loop {
             while !idle.is_empty()
                 && let Some((tx, by)) = ready.pop()
@@ -227,6 +250,9 @@ impl<'a> Machine<'a> {
                 running.push(Reverse((end, tx, worker)));
             }
             let Some(Reverse((end, tx, worker))) = running.pop() else { break };
+            if tx == NONE && ready.n_left == 0 {
+                continue;
+            }
             self.now = end;
             idle.push(worker);
             ready.release(tx, worker);
@@ -242,20 +268,27 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// The transactions of a graph that wait for nobody, by rank, with the worker that set each free.
+/// No transaction: a worker that wakes up.
+const NONE: u32 = u32::MAX;
+
+/// The transactions of a graph that wait for nobody, by urgency, with the worker that set each free.
 struct Ready<'a> {
     dag: &'a Dag,
+    urgency: &'a [u64],
+    /// How many have not ended.
+    n_left: usize,
     waits: Vec<u32>,
     is_here: Vec<bool>,
     heap: BinaryHeap<(u64, Reverse<u32>, Option<usize>)>,
 }
 
 impl<'a> Ready<'a> {
-    fn new(dag: &'a Dag, txs: &[u32], n_txs: usize) -> Self {
-        let mut is_here = vec![false; n_txs];
+    fn new(dag: &'a Dag, txs: &[u32], urgency: &'a [u64]) -> Self {
+        let mut is_here = vec![false; dag.n_txs() as usize];
         txs.iter().for_each(|&tx| is_here[tx as usize] = true);
         let waits = dag.indegrees().to_vec();
-        let mut ready = Self { dag, waits, is_here, heap: BinaryHeap::new() };
+        let (n_left, heap) = (txs.len(), BinaryHeap::new());
+        let mut ready = Self { dag, urgency, n_left, waits, is_here, heap };
         let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
         let joins = dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX);
         joins.filter(is_free).for_each(|join| ready.end(join, None));
@@ -264,7 +297,7 @@ impl<'a> Ready<'a> {
     }
 
     fn push(&mut self, tx: u32, by: Option<usize>) {
-        self.heap.push((self.dag.ranks()[tx as usize], Reverse(tx), by));
+        self.heap.push((self.urgency[tx as usize], Reverse(tx), by));
     }
 
     fn pop(&mut self) -> Option<(u32, Option<usize>)> {
@@ -273,7 +306,10 @@ impl<'a> Ready<'a> {
 
     /// Counts a transaction as done for those that wait for it.
     fn release(&mut self, tx: u32, worker: usize) {
-        self.end(tx, Some(worker));
+        if tx != NONE {
+            self.n_left -= 1;
+            self.end(tx, Some(worker));
+        }
     }
 
     /// Ends a node, and the joins that waited for nothing else.

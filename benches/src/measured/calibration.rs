@@ -2,32 +2,70 @@
 //!
 //! Each overhead is what the simulator still lacks on a block where nothing else shows: first what each
 //! execution costs, on short independent transactions; then how much longer they take while others
-//! run, on long ones; then what a barrier or a hand-over costs, on a ladder of pairs that all wait for the
+//! run, on long ones, and on a few of them until when the others run; then what a barrier or a hand-over costs, on a ladder of pairs that all wait for the
 //! pair before.
 
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 
 use super::{Bench, Measure, RealRuns};
-use crate::{Input, InputTx, Overheads, ReplayWorld, Row, WorldError, simulate};
+use crate::{Input, InputTx, Overheads, Row, WorldError, simulate};
 
 /// The transactions of a block of short ones, and what each burns: about as much as a transfer takes. Locks
 /// that workers fight for cost more where transactions are shorter still.
-const SHORT: (u64, u64) = (2000, 1000);
+const SHORT: (u64, u64) = (800, 1000);
 /// How many keys they write: few, and many.
 const N_KEYS: [u64; 2] = [2, 12];
 /// Those of a block of long ones: so long that what is done beside them does not show.
-const LONG: (u64, u64) = (300, 20_000);
+const LONG: (u64, u64) = (100, 20_000);
 
-/// Finds the overheads of all schedulers of `runs`, which has none yet.
-pub(super) fn calibrate(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+/// How often all is found again, in as many rounds each: other work on the machine only makes overheads
+/// larger, for a while.
+const N_PASSES: usize = 3;
+
+/// Finds the overheads of all schedulers.
+pub(super) fn overheads(
+    schedulers: &[&dyn Scheduler],
+    how: Measure,
+) -> Result<Vec<Overheads>, WorldError> {
+    let how = Measure { n_rounds: how.n_rounds.min(N_PASSES), ..how };
+    let mut least: Option<Vec<Overheads>> = None;
+    let mut runs = RealRuns::uncalibrated(schedulers, how)?;
+    for _ in 0..N_PASSES {
+        runs.overheads = vec![Overheads::default(); schedulers.len()];
+        pass(&mut runs)?;
+        let now = runs.overheads.clone();
+        least = Some(match least {
+            None => now,
+            Some(before) => before.into_iter().zip(now).map(|(a, b)| lesser(a, b)).collect(),
+        });
+    }
+    Ok(least.unwrap_or_default())
+}
+
+fn lesser(a: Overheads, b: Overheads) -> Overheads {
+    let few = |overheads: &Overheads| overheads.dispatch + overheads.access * N_KEYS[0];
+    let Overheads { dispatch, access, .. } = if few(&a) <= few(&b) { a } else { b };
+    Overheads {
+        dispatch,
+        access,
+        wake: a.wake.min(b.wake),
+        barrier: a.barrier.min(b.barrier),
+        handover: a.handover.min(b.handover),
+        inflation_permille: a.inflation_permille.min(b.inflation_permille),
+    }
+}
+
+/// Finds the overheads of all schedulers of `runs` once.
+fn pass(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
     dispatch(runs)?;
     let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
     for (at, (row, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
         let inflation = share(1000, missing(&row), predicted(&row));
         runs.overheads[at].inflation_permille = inflation / n_others;
     }
-    let (barrier, handover) = (barrier(runs.how)?, handover(runs.how)?);
+    wake(runs)?;
+    let (barrier, handover) = on_the_ladder(runs.how)?;
     for overheads in &mut runs.overheads {
         *overheads = Overheads { barrier, handover, ..*overheads };
     }
@@ -48,6 +86,16 @@ fn dispatch(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
     Ok(())
 }
 
+/// Finds how long it takes until the other workers begin, on a block with one transaction for each.
+fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+    let one_each = independent((runs.how.n_threads as u64, 5 * LONG.1), N_KEYS[0]);
+    let rows = measure(runs, &one_each)?;
+    for (overheads, (row, _)) in runs.overheads.iter_mut().zip(rows) {
+        overheads.wake = missing(&row);
+    }
+    Ok(())
+}
+
 /// What the simulator lacks.
 fn missing(row: &Row) -> u64 {
     row.makespan_ns.saturating_sub(predicted(row))
@@ -62,43 +110,30 @@ fn share(whole: u64, part: u64, all: u64) -> u64 {
     if all == 0 { 0 } else { super::share(whole, part, all) }
 }
 
-/// What a barrier costs, beside the transactions.
-fn barrier(how: Measure) -> Result<u64, WorldError> {
-    on_the_ladder(&Layers, how, |nanos| Overheads { barrier: nanos, ..Overheads::default() })
-}
-
-/// What it costs to go on from what another worker did.
-fn handover(how: Measure) -> Result<u64, WorldError> {
-    on_the_ladder(&Graph, how, |nanos| Overheads { handover: nanos, ..Overheads::default() })
-}
-
-/// How much of an overhead there is at each rung of the ladder.
-fn on_the_ladder(
-    scheduler: &dyn Scheduler,
-    how: Measure,
-    overhead: impl Fn(u64) -> Overheads,
-) -> Result<u64, WorldError> {
-    let alone = [scheduler];
-    let mut runs = RealRuns { schedulers: &alone, how, overheads: vec![Overheads::default()] };
+/// What a barrier costs, and what it costs to go on from what another worker did.
+fn on_the_ladder(how: Measure) -> Result<(u64, u64), WorldError> {
+    let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
+    let mut runs = RealRuns::uncalibrated(&schedulers, how)?;
     dispatch(&mut runs)?;
-    let mut each = 0;
-    for (row, cost) in measure(&runs, &ladder(SHORT))? {
+    let mut found = Vec::new();
+    for (scheduler, (row, cost)) in schedulers.iter().zip(measure(&runs, &ladder(SHORT))?) {
         let input = ladder((SHORT.0, cost));
         let (block, n_workers) = (input.block(), how.n_threads);
         let plan = scheduler.plan(&block, n_workers);
         let makespan = |overheads| simulate(&plan, &block, n_workers, overheads).makespan;
-        // How much longer the ladder takes with so much of it for each.
-        let longer = makespan(overhead(cost)).saturating_sub(makespan(Overheads::default()));
-        each = share(cost, missing(&row), longer);
+        let both = Overheads { barrier: cost, handover: cost, ..Overheads::default() };
+        // How much longer the ladder takes with so much of it for each: the one has no hand-overs, the other no
+        // barriers.
+        let longer = makespan(both).saturating_sub(makespan(Overheads::default()));
+        found.push(share(cost, missing(&row), longer));
     }
-    Ok(each)
+    Ok((found[0], found[1]))
 }
 
 /// The row of each scheduler, with what a transaction cost on one thread.
 fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Row, u64)>, WorldError> {
-    let world = ReplayWorld::new()?;
-    let block = world.block(input)?;
-    let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, runs)?;
+    let block = runs.world.block(input)?;
+    let mut bench = Bench::new(input.name().to_owned(), &runs.world.base, &block, runs)?;
     let cost = (bench.base()? / (input.n_txs() as u64).max(1)).max(1);
     let rows = bench.rows(&vec![cost; input.n_txs()])?;
     Ok(rows.into_iter().map(|row| (row, cost)).collect())

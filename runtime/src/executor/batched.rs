@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use hashbrown::HashSet;
 use kempe_abi::Address;
 
-use super::unbarred::{Done, StopOnPanic, lock, n_to_take};
+use super::unbarred::{Done, StopOnPanic, lock, sums, take};
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
 use crate::state::StoreError;
@@ -24,22 +24,14 @@ struct Batch {
     n_left: AtomicUsize,
 }
 
-impl Batch {
-    /// Takes what a worker runs next.
-    fn take(&self, n_threads: usize) -> std::ops::Range<usize> {
-        let left = self.end.saturating_sub(self.next.load(Ordering::Relaxed));
-        let n_taken = if n_threads == 1 { left } else { n_to_take(left, n_threads) };
-        let first = self.next.fetch_add(n_taken, Ordering::Relaxed).min(self.end);
-        first..self.end.min(first + n_taken)
-    }
-}
-
 /// A block on its way through its batches.
 pub(super) struct Batched<'a> {
     run: &'a BlockRun<'a>,
     /// The transactions as they are taken: batch after batch, and inside a batch the most expensive first,
     /// so that nobody is left with a long one at its end (LPT).
     order: Vec<u32>,
+    /// For each position, the costs before it.
+    before: Vec<u64>,
     batches: Vec<Batch>,
     /// Which batches are shared.
     shared: Vec<bool>,
@@ -96,6 +88,7 @@ impl<'a> Batched<'a> {
         }
         Self {
             run,
+            before: sums(order.iter().map(|&tx| block.cost(tx))),
             order,
             n_shared: shared.iter().rposition(|shared| *shared).map_or(0, |last| last + 1),
             batches,
@@ -131,6 +124,7 @@ impl<'a> Batched<'a> {
 
     /// One worker, until nothing is left for it.
     fn work(&self) -> Result<(), StoreError> {
+        let n_threads = self.run.executor.n_threads();
         let mut worker = self.run.executor.worker();
         let mut done = Done::default();
         let mut number = self.n_ended.load(Ordering::Acquire);
@@ -138,7 +132,7 @@ impl<'a> Batched<'a> {
         let mut is_next = number == 0 && !self.has_begun.swap(true, Ordering::Relaxed);
         while let Some(batch) = self.batches.get(number) {
             let taken = match self.shared[number] || is_next {
-                true => batch.take(self.run.executor.n_threads()),
+                true => take(&batch.next, batch.end, &self.before, n_threads),
                 false => 0..0,
             };
             if !taken.is_empty() {

@@ -20,12 +20,36 @@ use crate::types::Footprints;
 /// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead.
 const TAKE_MAX: usize = 32;
 
-/// How many of so many transactions that wait for nobody a worker takes: a part of those that are left,
-/// of which each worker gets several, so that the last ones are shared by all.
+/// Takes from transactions that wait for nobody those that a worker runs next, by their positions: a part of
+/// the costs that are left before `end`, of which each worker gets several, so that the last ones are shared by
+/// all. `before` has for each position the costs before it, and at last those of all.
 ///
-/// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987).
-pub(super) fn n_to_take(n_left: usize, n_threads: usize) -> usize {
-    (n_left / (4 * n_threads)).clamp(1, TAKE_MAX)
+/// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987), by costs instead of numbers.
+pub(super) fn take(
+    next: &AtomicUsize,
+    end: usize,
+    before: &[u64],
+    n_threads: usize,
+) -> std::ops::Range<usize> {
+    let until = |first: usize| {
+        let left = before[end].saturating_sub(before[first]);
+        let limit = before[first].saturating_add(left / (4 * n_threads as u64));
+        let ends = &before[first + 1..=end.min(first + TAKE_MAX)];
+        first + ends.partition_point(|&before| before <= limit).max(1)
+    };
+    let moved = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |first| {
+        (first < end).then(|| until(first))
+    });
+    moved.map_or(end..end, |first| first..until(first))
+}
+
+/// For each of these costs the sum of those before it, and at last the sum of all.
+pub(super) fn sums(costs: impl Iterator<Item = u64>) -> Vec<u64> {
+    let sum = |sum: &mut u64, cost| {
+        *sum = sum.saturating_add(cost);
+        Some(*sum)
+    };
+    std::iter::once(0).chain(costs.scan(0, sum)).collect()
 }
 
 /// How many footprints a worker collects before it hashes them together.
@@ -53,10 +77,10 @@ struct Unbarred<'a, S> {
     dag: &'a Dag,
     /// For each node, how many it still waits for.
     waits: Vec<AtomicU32>,
-    /// The transactions that wait for nobody, those with somebody behind them first.
+    /// The transactions that wait for nobody, those first that have the most behind them.
     roots: Vec<u32>,
-    /// How many of them have somebody behind them.
-    n_heads: usize,
+    /// For each root, what those before it have behind them.
+    before: Vec<u64>,
     next_root: AtomicUsize,
     n_left: AtomicUsize,
     /// A step said so, or a worker failed: nobody goes on.
@@ -115,18 +139,16 @@ impl BlockRun<'_> {
         if block.has_costs() && n_threads > 1 {
             order.sort_by_key(|&tx| std::cmp::Reverse(block.cost(tx)));
         }
+        let before = sums(order.iter().map(|&tx| block.cost(tx)));
         let next = AtomicUsize::new(0);
         let work = |_| {
             let mut goes_on = true;
             while goes_on {
-                let n_left = order.len().saturating_sub(next.load(Ordering::Relaxed));
-                let n_taken = n_to_take(n_left, n_threads);
-                let first = next.fetch_add(n_taken, Ordering::Relaxed);
-                let Some(taken) = order.get(first..order.len().min(first + n_taken)) else { break };
+                let taken = take(&next, order.len(), &before, n_threads);
                 if taken.is_empty() {
                     break;
                 }
-                goes_on = self.run_in_order(taken, step)?;
+                goes_on = self.run_in_order(&order[taken], step)?;
             }
             Ok(goes_on)
         };
@@ -142,16 +164,22 @@ impl<'a, S: Step> Unbarred<'a, S> {
         let free = txs.iter().copied().filter(|&tx| dag.indegrees()[tx as usize] == 0);
         let (mut roots, alone): (Vec<u32>, Vec<u32>) =
             free.partition(|&tx| !dag.successors(tx).is_empty());
-        roots.sort_by_key(|&tx| std::cmp::Reverse(dag.ranks()[tx as usize]));
-        let n_heads = roots.len();
-        roots.extend(alone);
+        let rank = |tx: u32| dag.ranks()[tx as usize];
+        if run.plan.interned().block().has_costs() {
+            roots.extend(alone);
+            roots.sort_by_key(|&tx| std::cmp::Reverse(rank(tx)));
+        } else {
+            // Nobody's rank is less than that of who is alone.
+            roots.sort_by_key(|&tx| std::cmp::Reverse(rank(tx)));
+            roots.extend(alone);
+        }
         Self {
             run,
             step,
             dag,
             waits,
+            before: sums(roots.iter().map(|&tx| rank(tx))),
             roots,
-            n_heads,
             next_root: AtomicUsize::new(0),
             n_left: AtomicUsize::new(txs.len()),
             is_stopped: AtomicBool::new(false),
@@ -181,10 +209,9 @@ impl<'a, S: Step> Unbarred<'a, S> {
         let mut done = Done::default();
         let mut n_idle = 0u32;
         while self.n_left.load(Ordering::Acquire) > 0 && !self.is_stopped.load(Ordering::Acquire) {
-            let n_taken = self.roots_per_take();
-            let first = self.next_root.fetch_add(n_taken, Ordering::Relaxed);
-            let taken = self.roots.get(first..).unwrap_or_default();
-            let taken = &taken[..taken.len().min(n_taken)];
+            let n_threads = self.run.executor.n_threads();
+            let taken = take(&self.next_root, self.roots.len(), &self.before, n_threads);
+            let taken = &self.roots[taken];
             for (at, &root) in taken.iter().enumerate() {
                 self.step.fetch_ahead(&taken[at..]);
                 self.run_chain(&mut worker, root, deque, &mut done)?;
@@ -202,16 +229,6 @@ impl<'a, S: Step> Unbarred<'a, S> {
         }
         done.flush(self.run);
         Ok(())
-    }
-
-    /// How many roots a worker takes now. Those with somebody behind them come first and one by one:
-    /// nobody knows how much work each of them is.
-    fn roots_per_take(&self) -> usize {
-        let next = self.next_root.load(Ordering::Relaxed);
-        if next < self.n_heads {
-            return 1;
-        }
-        n_to_take(self.roots.len().saturating_sub(next), self.run.executor.n_threads())
     }
 
     /// Runs a transaction, and after it again and again the most urgent one that it set free.
@@ -337,4 +354,25 @@ fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
 /// A panic of another worker is told by itself.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_takes_takes_a_part_of_the_costs_that_are_left() {
+        let takes = |costs: &[u64]| {
+            let (next, before) = (AtomicUsize::new(0), sums(costs.iter().copied()));
+            let take = || take(&next, costs.len(), &before, 2);
+            let takes: Vec<_> = std::iter::repeat_with(take).take(4).collect();
+            takes.into_iter().map(|taken| (taken.start, taken.len())).collect::<Vec<_>>()
+        };
+        assert_eq!(takes(&[1; 40]), [(0, 5), (5, 4), (9, 3), (12, 3)], "an eighth of what is left");
+        assert_eq!(takes(&[1; 1000])[0], (0, TAKE_MAX));
+        assert_eq!(takes(&[90, 50, 10, 9, 1, 1, 1, 1])[..3], [(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(takes(&[3, u64::MAX, 2])[..4], [(0, 1), (1, 1), (2, 1), (3, 0)]);
+        assert_eq!(takes(&[]), [(0, 0); 4]);
+        assert_eq!(takes(&[0, 0, 0])[0], (0, 3), "what costs nothing is taken at once");
+    }
 }

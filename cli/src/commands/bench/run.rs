@@ -42,7 +42,7 @@ const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 const MEASURED: [&str; 4] = ["pairs", "uniform:100000", "zipf:1000:100", "one-hot:1000"];
 
 /// How often each measured run is repeated; the median counts.
-const ROUNDS: u32 = 7;
+const ROUNDS: u32 = 5;
 
 /// The schedulers for which planning is measured on large blocks.
 const PLANNERS: [&str; 8] = [
@@ -120,7 +120,7 @@ fn measure(
         }
         bar.inc(1);
     }
-    let n_txs = if args.preset == Preset::Quick { 4000 } else { 20_000 };
+    let n_txs = if args.preset == Preset::Quick { 2000 } else { 20_000 };
     for text in transfers {
         results.extend(runs.transfers(text.parse()?, n_txs)?);
         bar.inc(1);
