@@ -158,16 +158,37 @@ impl Accumulator {
     /// # Errors
     /// [`TrapKind::CounterOutOfBounds`] when a sum is negative or does not fit.
     pub(crate) fn apply(self, value: Option<&[u8]>, amount: i128) -> Result<Bytes, TrapKind> {
-        let mut bytes = [0; 16];
-        if let Some(value) = value {
-            bytes
-                .get_mut(..value.len())
-                .ok_or(TrapKind::CounterOutOfBounds)?
-                .copy_from_slice(value);
-        }
-        let value = value.map(|_| u128::from_le_bytes(bytes));
+        let value = self.decode(value)?;
         let left = self.how().apply(value, self.max(), amount);
-        let left = left.ok_or(TrapKind::CounterOutOfBounds)?;
-        Ok(Bytes::from_slice(&left.to_le_bytes()[..self.width()]))
+        Ok(self.encode(left.ok_or(TrapKind::CounterOutOfBounds)?))
+    }
+
+    /// What a cell holds after some amounts, where those that do not fit are passed over; nothing if there was
+    /// nothing and none fits.
+    pub(crate) fn apply_all(
+        self,
+        value: Option<&[u8]>,
+        amounts: impl Iterator<Item = i128>,
+    ) -> Option<Bytes> {
+        let Ok(start) = self.decode(value) else { return value.map(Bytes::from_slice) };
+        let (how, max) = (self.how(), self.max());
+        let left = amounts.fold(start, |value, amount| how.apply(value, max, amount).or(value));
+        if left == start {
+            value.map(Bytes::from_slice)
+        } else {
+            left.map(|left| self.encode(left))
+        }
+    }
+
+    fn decode(self, value: Option<&[u8]>) -> Result<Option<u128>, TrapKind> {
+        let Some(value) = value else { return Ok(None) };
+        let mut bytes = [0; 16];
+        let low = bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?;
+        low.copy_from_slice(value);
+        Ok(Some(u128::from_le_bytes(bytes)))
+    }
+
+    fn encode(self, value: u128) -> Bytes {
+        Bytes::from_slice(&value.to_le_bytes()[..self.width()])
     }
 }

@@ -44,6 +44,17 @@ impl Addition {
     pub(super) fn value(self, current: Option<&[u8]>) -> Result<Bytes, TrapKind> {
         self.accumulator.apply(current, self.added.get())
     }
+
+    /// The value that this and further additions to the same cell leave, where there is `current`; those that do
+    /// not fit are passed over.
+    pub(super) fn value_with<'a>(
+        self,
+        others: impl Iterator<Item = &'a Self>,
+        current: Option<&[u8]>,
+    ) -> Option<Bytes> {
+        let amounts = others.map(|addition| addition.added.get());
+        self.accumulator.apply_all(current, std::iter::once(self.added.get()).chain(amounts))
+    }
 }
 
 /// The effects of a transaction that ran, which takes the values out of its cells.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::engine::Cell;
 use crate::executor::effects::Addition;
-use crate::executor::slots::{Slots, Start, copied};
+use crate::executor::slots::{Slots, Start};
 use crate::executor::unbarred::lock;
 use crate::prefetch::prefetch;
 use crate::scheduler::Access;
@@ -88,26 +88,27 @@ impl Memory {
     ) -> R {
         let left = lock(&self.0[slot as usize]);
         let before = &left[..left.partition_point(|&(other, _)| other < place)];
-        let mut additions = Vec::new();
-        let mut value = start;
-        for (place, left) in before.iter().rev() {
+        let (mut value, mut first) = (start, 0);
+        for (at, (place, left)) in before.iter().enumerate().rev() {
             match left {
                 Left::Estimate => return look(Err(*place)),
-                Left::More(addition) => additions.push(addition),
+                Left::More(_) => {}
                 Left::Value(left) => {
-                    value = left.as_ref();
+                    (value, first) = (left.as_ref(), at + 1);
                     break;
                 }
             }
         }
-        if additions.is_empty() {
-            return look(Ok(value));
+        let mut additions = before[first..].iter().filter_map(|(_, left)| match left {
+            Left::More(addition) => Some(addition),
+            _ => None,
+        });
+        match additions.next() {
+            None => look(Ok(value)),
+            Some(next) => {
+                look(Ok(next.value_with(additions, value.map(|value| &value[..])).as_ref()))
+            }
         }
-        let mut sum = copied(value);
-        for addition in additions.into_iter().rev() {
-            sum = addition.value(sum.as_deref()).ok().or(sum);
-        }
-        look(Ok(sum.as_ref()))
     }
 
     /// Asks for what was left of the slots of a transaction that runs soon.
@@ -146,7 +147,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::slots::Slots;
+    use crate::executor::slots::copied;
 
     fn value(byte: u8) -> Option<Bytes> {
         Some(Bytes::from_slice(&[byte]))
