@@ -71,6 +71,7 @@ pub(crate) fn field_line(field: &Field) -> String {
         CellKind::Immutable => "immutable ",
         CellKind::Maximum => "maximum ",
         CellKind::Minimum => "minimum ",
+        CellKind::Stock => "stock ",
     };
     let keys = field.keys.iter().map(|key| format!("[{key}]")).collect::<String>();
     format!("{kind}{}{keys}: {}", printable(&field.name), printable(&field.value.to_string()))
@@ -140,6 +141,13 @@ impl View<'_> {
             _ => None,
         });
         lines.extend(joined("start", starts));
+        // Each stands for itself, because its numbers stand behind its cell.
+        lines.extend(clauses.iter().filter_map(|clause| match clause {
+            Clause::Reserve { field, key, amount, floor } => {
+                Some(self.reserve(*field, key, amount, floor))
+            }
+            _ => None,
+        }));
         let calls = clauses.iter().filter_map(|clause| match clause {
             Clause::Call { callee, method, args } => {
                 let args = self.exprs(args);
@@ -155,7 +163,10 @@ impl View<'_> {
                     lines.push(format!("each({}, {inner})", self.expr(list, None)));
                 }
                 Clause::Dynamic => lines.push("dynamic".into()),
-                Clause::Touch { .. } | Clause::Start { .. } | Clause::Call { .. } => {}
+                Clause::Touch { .. }
+                | Clause::Start { .. }
+                | Clause::Reserve { .. }
+                | Clause::Call { .. } => {}
             }
         }
         lines
@@ -178,6 +189,15 @@ impl View<'_> {
         let part = |(i, expr): (usize, &Expr)| self.expr(expr, field.keys.get(i));
         let key = key.iter().enumerate().map(part).collect::<Vec<_>>().join(", ");
         format!("{}[{key}]", printable(&field.name))
+    }
+
+    fn reserve(&self, field: u8, key: &[Expr], amount: &Expr, floor: &Expr) -> String {
+        let ty = self.abi.fields.get(usize::from(field)).map(|field| &field.value);
+        let (cell, amount) = (self.cell(field, key), self.expr(amount, ty));
+        match floor {
+            Expr::Literal(bytes) if bytes.is_empty() => format!("reserve({cell}, {amount})"),
+            floor => format!("reserve({cell}, {amount}, {})", self.expr(floor, ty)),
+        }
     }
 
     fn exprs(&self, exprs: &[Expr]) -> String {

@@ -1,6 +1,7 @@
 //! From a transaction to its access list.
 
 mod builder;
+mod escrow;
 mod list;
 
 use std::sync::LazyLock;

@@ -16,7 +16,7 @@ mod session;
 mod upgrade;
 
 pub use admission::{Admitted, Refusal, admit};
-pub(crate) use cell::{Accumulator, Cell, Delta};
+pub(crate) use cell::{Accumulator, Cell, Delta, number};
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};
 pub(crate) use run::{Mode, Run, Worker};

@@ -190,7 +190,7 @@ impl Executor {
         let chunks = self.threads.install(|| {
             txs.par_chunks(CHUNK_TXS).map(derive).collect::<Result<Vec<_>, StoreError>>()
         })?;
-        Ok(Lists { chunks })
+        Ok(self.threads.install(|| Lists::new(chunks, &**state))?)
     }
 
     /// Numbers the keys of a block, on all threads.

@@ -38,6 +38,8 @@ pub trait FieldTag: 'static {
     fn max(key: &[u8], low: i64, high: i64);
     /// Lowers a minimum.
     fn min(key: &[u8], low: i64, high: i64);
+    /// Takes from a stock; 0 if there is not enough.
+    fn reserve(key: &[u8], amount: [i64; 2], floor: [i64; 2]) -> i32;
 }
 
 /// Names a storage field.

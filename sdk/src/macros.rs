@@ -35,7 +35,7 @@ macro_rules! log {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __field {
-    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal, $max:literal, $min:literal) => {
+    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal, $max:literal, $min:literal, $reserve:literal) => {
         pub struct $name;
 
         #[cfg(target_arch = "wasm32")]
@@ -56,6 +56,15 @@ macro_rules! __field {
                 safe fn max(key: *const u8, key_len: usize, low: i64, high: i64);
                 #[link_name = $min]
                 safe fn min(key: *const u8, key_len: usize, low: i64, high: i64);
+                #[link_name = $reserve]
+                safe fn reserve(
+                    key: *const u8,
+                    key_len: usize,
+                    low: i64,
+                    high: i64,
+                    floor_low: i64,
+                    floor_high: i64,
+                ) -> i32;
             }
 
             impl $crate::host::FieldTag for $name {
@@ -94,6 +103,11 @@ macro_rules! __field {
                 #[inline(always)]
                 fn min(key: &[u8], low: i64, high: i64) {
                     min(key.as_ptr(), key.len(), low, high);
+                }
+
+                #[inline(always)]
+                fn reserve(key: &[u8], [low, high]: [i64; 2], floor: [i64; 2]) -> i32 {
+                    reserve(key.as_ptr(), key.len(), low, high, floor[0], floor[1])
                 }
             }
         };

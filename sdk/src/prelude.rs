@@ -7,6 +7,6 @@ pub use alloc::vec::Vec;
 
 pub use crate::{
     Address, CallError, Contract, ContractError, Counter, Event, Hash, Immutable, Item, Map, Max,
-    Min, Revert, Sharded, Value, access, caller, contract, emit, ensure, error, event, hash,
+    Min, Revert, Sharded, Stock, Value, access, caller, contract, emit, ensure, error, event, hash,
     height, interface, log, revert, this, time_ms,
 };

@@ -10,6 +10,7 @@ mod item;
 mod key;
 mod map;
 mod sharded;
+mod stock;
 
 pub use counter::{Counter, CounterValue};
 pub use extreme::{Max, Min};
@@ -18,6 +19,7 @@ pub use item::Item;
 pub use key::AsKey;
 pub use map::Map;
 pub use sharded::Sharded;
+pub use stock::Stock;
 
 use kempe_abi::AbiType;
 

@@ -112,6 +112,12 @@ impl What {
                     "remove" | "show" | "part" | "total" | "extremes" | "soil_and_panic" => {
                         call(this, method, a)
                     }
+                    "rebook" => call(this, method, &(other, *a, *b % 16)),
+                    "book" | "book_parts" | "overbook" | "exchange" | "stock" | "book_and_fail"
+                    | "book_somewhere" => call(this, method, &(*a, *b % 16)),
+                    "left" => call(this, method, a),
+                    "book_both" => call(this, method, &(*a, *b % 8)),
+                    "restock" => call(this, method, &(*a, *b)),
                     "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower"
                     | "reset" | "surpass" | "follow" => call(this, method, &(*a, *b)),
                     "juggle" => call(this, method, &(other, *a)),
@@ -147,6 +153,19 @@ const CHAOS_METHODS: &[&str] = &[
     "reset",
     "extremes",
     "surpass",
+    "stock",
+    "book",
+    "book",
+    "book",
+    "book_parts",
+    "overbook",
+    "book_both",
+    "exchange",
+    "restock",
+    "left",
+    "book_and_fail",
+    "rebook",
+    "book_somewhere",
     "deal",
     "part",
     "total",
@@ -166,7 +185,27 @@ const CHAOS_METHODS: &[&str] = &[
 
 /// Those of the methods that touch what accumulates, and leave no list.
 const ACCUMULATING: &[&str] = &[
-    "add", "sub", "show", "raise", "lower", "reset", "extremes", "deal", "part", "total", "gather",
+    "stock",
+    "book",
+    "book_parts",
+    "overbook",
+    "book_both",
+    "exchange",
+    "restock",
+    "left",
+    "book_and_fail",
+    "rebook",
+    "add",
+    "sub",
+    "show",
+    "raise",
+    "lower",
+    "reset",
+    "extremes",
+    "deal",
+    "part",
+    "total",
+    "gather",
 ];
 
 fn what() -> impl Strategy<Value = What> {
@@ -222,8 +261,12 @@ fn block() -> impl Strategy<Value = Vec<Spec>> {
 }
 
 fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAccess> {
-    let dynamic =
-        |what: &What| matches!(what, What::Chaos { method: "follow" | "juggle" | "surpass", .. });
+    let dynamic = |what: &What| {
+        matches!(
+            what,
+            What::Chaos { method: "follow" | "juggle" | "surpass" | "book_somewhere", .. }
+        )
+    };
     if !spec.actions.iter().any(dynamic) {
         return Vec::new();
     }

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use kempe_abi::derive::Sink;
-use kempe_abi::{AccessKind, Address};
+use kempe_abi::{AccessKind, Address, Bound};
 
 use super::list::{Chunk, Entry, Row};
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
@@ -95,6 +95,7 @@ impl ChunkBuilder {
     fn cut(&mut self, n_entries: usize) {
         self.chunk.entries.truncate(n_entries);
         while self.pending.pop_if(|pending| pending.entry as usize >= n_entries).is_some() {}
+        while self.chunk.bounds.pop_if(|(entry, _)| *entry as usize >= n_entries).is_some() {}
     }
 
     /// Hashes what is not hashed yet.
@@ -156,13 +157,21 @@ impl<'a> RowBuilder<'a> {
         self.last
     }
 
+    fn prefix(&mut self, contract: &Address, field: u8) -> FieldPrefix {
+        match self.loaded(contract) {
+            Some(contract) => contract.prefix(field),
+            None => FieldPrefix::new(contract, field),
+        }
+    }
+
     pub(super) fn system(&mut self, kind: AccessKind, field: u8, key: &Address) {
         let prefix = &SYSTEM_PREFIXES[usize::from(field)];
-        self.insert(kind, &SYSTEM, field, &key.0, Hashing::By(prefix));
+        self.insert(kind, None, &SYSTEM, (field, &key.0), Hashing::By(prefix));
     }
 
     pub(super) fn declared(&mut self, kind: AccessKind, key: &StateKey) {
-        self.insert(kind, &key.contract, key.field, &key.key, Hashing::Known(key.hash()));
+        let hashing = Hashing::Known(key.hash());
+        self.insert(kind, None, &key.contract, (key.field, &key.key), hashing);
     }
 
     /// The number of entries.
@@ -185,14 +194,15 @@ impl<'a> RowBuilder<'a> {
     fn insert(
         &mut self,
         kind: AccessKind,
+        bound: Option<Bound>,
         contract: &Address,
-        field: u8,
-        key: &[u8],
+        (field, key): (u8, &[u8]),
         hashing: Hashing<'_>,
     ) {
         if let Some(at) = self.find(contract, field, key) {
             let entry = &mut self.builder.chunk.entries[at];
             entry.kind = entry.kind.join(kind);
+            self.join_bound(at, bound);
             return;
         }
         let builder = &mut *self.builder;
@@ -216,7 +226,20 @@ impl<'a> RowBuilder<'a> {
         let at = to_u32(builder.chunk.keys.len());
         builder.chunk.keys.extend_from_slice(key);
         let key_len = u16::try_from(key.len()).expect("keys have at most KEY_BYTES_MAX bytes");
+        builder.chunk.bounds.extend(bound.map(|bound| (to_u32(entry), bound)));
         builder.chunk.entries.push(Entry { hash, contract, key: at, key_len, field, kind });
+    }
+
+    /// Adds to what an entry takes of a stock. With anything else in the list for it, it is no longer bounded.
+    fn join_bound(&mut self, at: usize, bound: Option<Bound>) {
+        let bounds = &mut self.builder.chunk.bounds;
+        let Ok(found) = bounds.binary_search_by_key(&to_u32(at), |(entry, _)| *entry) else {
+            return;
+        };
+        match bound {
+            Some(bound) => bounds[found].1 = bounds[found].1.join(bound),
+            None => drop(bounds.remove(found)),
+        }
     }
 
     /// The position of the row's entry for a key.
@@ -261,15 +284,19 @@ impl Sink for RowBuilder<'_> {
             None => system_hash(system_field::CONTRACT, &contract.0),
         };
         let kind = AccessKind::Read;
-        self.insert(kind, &SYSTEM, system_field::CONTRACT, &contract.0, Hashing::Known(hash));
+        let name = (system_field::CONTRACT, &contract.0[..]);
+        self.insert(kind, None, &SYSTEM, name, Hashing::Known(hash));
     }
 
     fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
-        let prefix = match self.loaded(contract) {
-            Some(contract) => contract.prefix(field),
-            None => FieldPrefix::new(contract, field),
-        };
-        self.insert(kind, contract, field, key, Hashing::By(&prefix));
+        let prefix = self.prefix(contract, field);
+        self.insert(kind, None, contract, (field, key), Hashing::By(&prefix));
+    }
+
+    fn reserve(&mut self, contract: &Address, field: u8, key: &[u8], bound: Bound) {
+        let prefix = self.prefix(contract, field);
+        let kind = AccessKind::Write;
+        self.insert(kind, Some(bound), contract, (field, key), Hashing::By(&prefix));
     }
 
     fn dynamic(&mut self, _: &Address) {

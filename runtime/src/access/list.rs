@@ -1,8 +1,9 @@
 //! Access lists, many at a time: flat arrays, so that a block's lists are a few allocations and are
 //! read in order.
 
-use kempe_abi::{AccessKind, Address};
+use kempe_abi::{AccessKind, Address, Bound};
 
+use super::escrow::Escrows;
 use crate::prefetch::prefetch;
 use crate::types::{KeyHash, StateKey};
 
@@ -14,6 +15,8 @@ pub(crate) const CHUNK_TXS: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
     pub(crate) chunks: Vec<Chunk>,
+    /// What all of them take of stocks.
+    pub(super) escrows: Escrows,
 }
 
 /// The access lists of [`CHUNK_TXS`] transactions in order, the last ones of a block of fewer.
@@ -23,6 +26,8 @@ pub(crate) struct Chunk {
     pub(super) entries: Vec<Entry>,
     pub(super) contracts: Vec<Address>,
     pub(super) keys: Vec<u8>,
+    /// The bounds of the entries that only take from a stock, with the positions of these entries, in order.
+    pub(super) bounds: Vec<(u32, Bound)>,
 }
 
 /// One transaction's list.
@@ -51,6 +56,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub struct AccessList<'a> {
     chunk: &'a Chunk,
+    row: usize,
     entries: &'a [Entry],
     /// Whether a method in it is declared as dynamic: a touch outside the list is then not an
     /// error of the contract, and the transaction is tried again in the tail lane.
@@ -68,8 +74,11 @@ pub struct ListedKey<'a> {
     pub key: &'a [u8],
     /// The hash of all three.
     pub hash: KeyHash,
-    /// What the list permits.
+    /// What the list permits; of a stock that is only taken from, `Add` where nobody can be refused, and
+    /// else `Write`.
     pub kind: AccessKind,
+    /// How much may be taken of a stock, if nothing else is permitted.
+    pub bound: Option<Bound>,
 }
 
 impl ListedKey<'_> {
@@ -83,7 +92,7 @@ impl ListedKey<'_> {
 impl Lists {
     /// The lists of one chunk of transactions.
     pub(crate) fn of_chunk(chunk: Chunk) -> Self {
-        Self { chunks: vec![chunk] }
+        Self { chunks: vec![chunk], escrows: Escrows::default() }
     }
 
     /// How many transactions.
@@ -164,7 +173,18 @@ impl Chunk {
     /// The list of a row; one that is not known has no entries.
     pub(crate) fn list(&self, row: usize) -> AccessList<'_> {
         let entries = &self.entries[self.range(row)];
-        AccessList { chunk: self, entries, dynamic: self.rows[row].dynamic }
+        AccessList { chunk: self, row, entries, dynamic: self.rows[row].dynamic }
+    }
+
+    /// The bounds of a row, with the positions of their entries in it.
+    pub(crate) fn bounds(&self, row: usize) -> impl Iterator<Item = (usize, Bound)> {
+        // Few rows take from stocks, and most chunks have none.
+        let range = if self.bounds.is_empty() { 0..0 } else { self.range(row) };
+        let first = self.bounds.partition_point(|(entry, _)| (*entry as usize) < range.start);
+        let bounds = self.bounds[first..].iter();
+        let bounds = bounds.take_while(move |(entry, _)| (*entry as usize) < range.end);
+        let start = range.start;
+        bounds.map(move |&(entry, bound)| (entry as usize - start, bound))
     }
 
     /// How many entries each row has, and whether its list is known.
@@ -175,7 +195,8 @@ impl Chunk {
     /// What an entry names.
     pub(crate) fn key(&self, entry: &Entry) -> ListedKey<'_> {
         let (contract, key) = self.name(entry.contract, entry.key, entry.key_len);
-        ListedKey { contract, field: entry.field, key, hash: entry.hash, kind: entry.kind }
+        let Entry { hash, field, kind, .. } = *entry;
+        ListedKey { contract, field, key, hash, kind, bound: None }
     }
 
     /// A contract and a key by their positions.
@@ -202,7 +223,11 @@ impl<'a> AccessList<'a> {
     /// The entries, in the order of the templates.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = ListedKey<'a>> + use<'a> {
         let chunk = self.chunk;
-        self.entries.iter().map(move |entry| chunk.key(entry))
+        let mut bounds = chunk.bounds(self.row).peekable();
+        self.entries.iter().enumerate().map(move |(at, entry)| {
+            let bound = bounds.next_if(|(found, _)| *found == at).map(|(_, bound)| bound);
+            ListedKey { bound, ..chunk.key(entry) }
+        })
     }
 
     /// The entries as they are stored.

@@ -147,7 +147,7 @@ impl Chain {
             .zip(&hashes)
             .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
             .collect();
-        let lists = self.executor.derive(&txs, &state)?;
+        let lists = self.executor.derive(&txs, &state)?.published_by(&block.schedule);
         Ok(self.executor.intern(lists, &txs))
     }
 

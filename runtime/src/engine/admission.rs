@@ -97,6 +97,8 @@ pub struct FieldReach {
     pub writes: bool,
     /// Whether it can add.
     pub adds: bool,
+    /// Whether it can take from a stock.
+    pub reserves: bool,
 }
 
 /// Checks a module for deployment.

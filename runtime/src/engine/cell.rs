@@ -116,6 +116,9 @@ impl Accumulator {
 
     const MAX: u8 = 32;
     const MIN: u8 = 64;
+    const STOCK: u8 = Self::MAX | Self::MIN;
+    /// The transaction may only take from the stock, and only so much.
+    const BOUNDED: u8 = 128;
 
     /// That of a contract's field.
     pub(crate) fn of(contract: &Contract, field: u8) -> Self {
@@ -133,6 +136,7 @@ impl Accumulator {
             Some(Accumulate::Sum) | None => width,
             Some(Accumulate::Max) => width | Self::MAX,
             Some(Accumulate::Min) => width | Self::MIN,
+            Some(Accumulate::Stock) => width | Self::STOCK,
         })
     }
 
@@ -140,8 +144,23 @@ impl Accumulator {
         match self.0 & (Self::MAX | Self::MIN) {
             0 => Accumulate::Sum,
             Self::MAX => Accumulate::Max,
-            _ => Accumulate::Min,
+            Self::MIN => Accumulate::Min,
+            _ => Accumulate::Stock,
         }
+    }
+
+    /// The same, of a stock of which the transaction may only take so much.
+    pub(crate) fn bounded(self) -> Self {
+        Self(self.0 | Self::BOUNDED)
+    }
+
+    /// The same, of a cell with which the transaction may do all that its kind permits.
+    pub(crate) fn unbounded(self) -> Self {
+        Self(self.0 & !Self::BOUNDED)
+    }
+
+    pub(crate) fn is_bounded(self) -> bool {
+        self.0 & Self::BOUNDED != 0
     }
 
     fn width(self) -> usize {
@@ -181,14 +200,19 @@ impl Accumulator {
     }
 
     fn decode(self, value: Option<&[u8]>) -> Result<Option<u128>, TrapKind> {
-        let Some(value) = value else { return Ok(None) };
-        let mut bytes = [0; 16];
-        let low = bytes.get_mut(..value.len()).ok_or(TrapKind::CounterOutOfBounds)?;
-        low.copy_from_slice(value);
-        Ok(Some(u128::from_le_bytes(bytes)))
+        let value = value.map(|value| number(Some(value)).ok_or(TrapKind::CounterOutOfBounds));
+        value.transpose()
     }
 
     fn encode(self, value: u128) -> Bytes {
         Bytes::from_slice(&value.to_le_bytes()[..self.width()])
     }
+}
+
+/// The number that a cell holds, zero if it holds nothing; `None` if its value is longer than a number.
+pub(crate) fn number(value: Option<&[u8]>) -> Option<u128> {
+    let value = value.unwrap_or_default();
+    let mut bytes = [0; 16];
+    bytes.get_mut(..value.len())?.copy_from_slice(value);
+    Some(u128::from_le_bytes(bytes))
 }

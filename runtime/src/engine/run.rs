@@ -188,6 +188,11 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
             }
         }
     }
+    if outcome == Outcome::Ok
+        && let Err(kind) = session.settle_stocks()
+    {
+        outcome = Outcome::Trap(kind);
+    }
     let fuel = fuel_limit - session.fuel.min(fuel_limit);
     let failure = (outcome != Outcome::Ok).then(|| {
         Box::new(Failure {
@@ -279,7 +284,9 @@ fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> 
     let prices = session.prices;
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
     // What is added to is not read, and its value depends on what else is added in the batch.
-    let read = session.cells.iter().filter(|cell| cell.kind != AccessKind::Add);
+    // Neither is what is only taken from, where nobody can be refused, and that must not show.
+    let is_read = |cell: &&Cell| cell.kind != AccessKind::Add && !cell.accumulator.is_bounded();
+    let read = session.cells.iter().filter(is_read);
     let values = read.map(|cell| prices.listed_value(cell.value.as_deref()));
     let values = values.fold(0, u64::saturating_add);
     session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))

@@ -6,12 +6,13 @@
 
 mod cells;
 mod journal;
+mod stock;
 
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use kempe_abi::host::CALL_DEPTH_MAX;
-use kempe_abi::{AccessKind, Address, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, Bound, Outcome, TrapKind};
 use wasmtime::Memory;
 
 use super::cell::Cell;
@@ -65,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) recording: bool,
     pub(crate) env: BlockEnv,
     pub(crate) cells: Vec<Cell>,
+    /// How much may be taken of the stocks that the transaction only takes from, with their cells.
+    bounds: Vec<(usize, Bound)>,
     /// Where the names of the cells are.
     lists: Arc<Lists>,
     chunk: usize,
@@ -130,6 +133,7 @@ impl Session {
             recording: false,
             env: BlockEnv::default(),
             cells: Vec::new(),
+            bounds: Vec::new(),
             lists: Arc::default(),
             chunk: 0,
             recorded: Vec::new(),
@@ -170,6 +174,12 @@ impl Session {
         for (at, entry) in lists.chunks[self.chunk].list(row).entries().iter().enumerate() {
             let (slot, value) = value(at, &entry.hash)?;
             self.cells.push(Cell::listed(entry, slot, value));
+        }
+        self.bounds.clear();
+        for (at, bound) in lists.chunks[self.chunk].bounds(row) {
+            let cell = &mut self.cells[at];
+            cell.accumulator = cell.accumulator.bounded();
+            self.bounds.push((at, bound));
         }
         Ok(())
     }

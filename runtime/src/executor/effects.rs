@@ -3,7 +3,7 @@
 use kempe_abi::{Accumulate, Address, Outcome, TrapKind};
 
 use crate::access::system_hash;
-use crate::engine::{Accumulator, Cell, Delta};
+use crate::engine::{Accumulator, Cell, Delta, number};
 use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, system_field};
 
 /// What a transaction does to one key.
@@ -82,7 +82,19 @@ pub(crate) fn fits(cell: &Cell) -> bool {
 impl Effect {
     /// Whether the order of its addition among others could show: sums have bounds.
     pub(super) fn is_sum(&self) -> bool {
-        self.added != 0 && self.accumulator.how() == Accumulate::Sum
+        let how = self.accumulator.how();
+        self.added != 0 && matches!(how, Accumulate::Sum | Accumulate::Stock)
+    }
+
+    /// Whether the order of its addition among others could show where `current` is before it: nobody takes
+    /// more from a stock than is there, so below the middle of its range it has room for both.
+    pub(super) fn is_near_bound(&self, current: Option<&[u8]>) -> bool {
+        let middle = self.accumulator.max() / 2;
+        let is_low = |value: Option<&[u8]>| number(value).is_some_and(|value| value <= middle);
+        let after = self.accumulator.apply(current, self.added);
+        self.accumulator.how() != Accumulate::Stock
+            || !is_low(current)
+            || !after.is_ok_and(|after| is_low(Some(&after)))
     }
 
     /// The value that it leaves, where there is `current`.

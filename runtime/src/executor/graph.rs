@@ -15,9 +15,14 @@ pub(super) struct InPlace<'a> {
     run: &'a BlockRun<'a>,
     /// Held while additions are applied.
     additions: Mutex<()>,
-    /// For each slot, whether something was added and whether something was taken away.
+    /// For each slot, whether something was added, whether something was taken away, and whether that was
+    /// near a bound: a set of [`ADDED`], [`TAKEN`], [`NEAR_BOUND`].
     signs: Vec<AtomicU8>,
 }
+
+const ADDED: u8 = 1;
+const TAKEN: u8 = 2;
+const NEAR_BOUND: u8 = 4;
 
 impl<'a> InPlace<'a> {
     pub(super) fn new(run: &'a BlockRun<'a>) -> Self {
@@ -27,12 +32,22 @@ impl<'a> InPlace<'a> {
     }
 
     /// Applies the effects of a transaction that added something. False if the order could show.
+    ///
+    /// Of a stock, what is taken is there in any order, and so is the room for what is added if it never was
+    /// above the middle: all that is added, on top of what was there first, is then what is there last and
+    /// what was taken, which was there first.
     fn settle(&self, pending: &Pending) -> bool {
         let _held = lock(&self.additions);
         for effect in pending.effects.iter().filter(|effect| effect.is_sum()) {
-            let sign = if effect.added > 0 { 1 } else { 2 };
-            let before = self.signs[effect.slot as usize].fetch_or(sign, Ordering::Relaxed);
-            if before | sign == 3 {
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: the slot is added to, as below.
+            let current = unsafe { self.run.slots.read(effect.slot) };
+            let sign = if effect.added > 0 { ADDED } else { TAKEN };
+            let near = if effect.is_near_bound(current.as_deref()) { NEAR_BOUND } else { 0 };
+            let signs = &self.signs[effect.slot as usize];
+            if signs.fetch_or(sign | near, Ordering::Relaxed) | sign | near
+                == ADDED | TAKEN | NEAR_BOUND
+            {
                 return false;
             }
         }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
-use crate::access::Clause;
+use crate::access::{Clause, Expr};
 use crate::accumulate::Accumulate;
 use crate::address::MethodId;
 use crate::interface::Interface;
@@ -86,6 +86,8 @@ pub enum CellKind {
     Maximum = 3,
     /// An unsigned integer that is only lowered, but by a write.
     Minimum = 4,
+    /// An unsigned integer that is added to, and taken from as far as there is enough.
+    Stock = 5,
 }
 
 /// A method.
@@ -327,17 +329,27 @@ impl Abi {
     fn check_clauses(&self, clauses: &[Clause]) -> Result<(), &'static str> {
         clauses.iter().try_for_each(|clause| match clause {
             Clause::Touch { field, key, .. } | Clause::Start { field, key } => {
-                let field = self.fields.get(usize::from(*field)).ok_or("no such field")?;
-                if field.cell == CellKind::Immutable {
-                    return Err("an immutable needs no declaration");
+                self.check_key(*field, key)
+            }
+            Clause::Reserve { field, key, .. } => {
+                if !self.is_cell(*field, CellKind::Stock) {
+                    return Err("only a stock can be taken from");
                 }
-                if field.keys.is_empty() != key.is_empty() {
-                    return Err("a key is missing, or there is one too many");
-                }
-                Ok(())
+                self.check_key(*field, key)
             }
             Clause::Each { clauses, .. } => self.check_clauses(clauses),
             Clause::Call { .. } | Clause::Dynamic => Ok(()),
         })
+    }
+
+    fn check_key(&self, field: u8, key: &[Expr]) -> Result<(), &'static str> {
+        let field = self.fields.get(usize::from(field)).ok_or("no such field")?;
+        if field.cell == CellKind::Immutable {
+            return Err("an immutable needs no declaration");
+        }
+        if field.keys.is_empty() != key.is_empty() {
+            return Err("a key is missing, or there is one too many");
+        }
+        Ok(())
     }
 }

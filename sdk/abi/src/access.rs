@@ -21,6 +21,9 @@ use crate::types::{invalid, read_list};
 /// or a minimum. A cell has one sort, so the table needs no row for each: where a clause says `max`, the
 /// list says `Add`, and `max` never meets `add` on one key.
 ///
+/// Taking from a stock, [`Clause::Reserve`], is an `Add` in a block in which nobody can be refused, and else a
+/// `Write`: see [`Escrow`](crate::Escrow).
+///
 /// What is read as it was before the block, [`Clause::Start`], commutes with all of these and is in no
 /// access list.
 ///
@@ -122,6 +125,21 @@ pub enum Clause {
         /// The keys, in order; none for a field that is not a map.
         key: Vec<Expr>,
     },
+    /// Takes from a stock of this contract, as far as there is enough; permits nothing else of it. See
+    /// [`Escrow`](crate::Escrow).
+    ///
+    /// Numbers are unsigned, little-endian, of at most 16 bytes; none at all are zero. Where one is open, the
+    /// clause is `write`.
+    Reserve {
+        /// The field, by its position in the contract's struct.
+        field: u8,
+        /// The keys, in order; none for a field that is not a map.
+        key: Vec<Expr>,
+        /// The most that is taken.
+        amount: Expr,
+        /// The most that is wanted to be left.
+        floor: Expr,
+    },
 }
 
 /// A hole of an access template, or a constant. Decoding refuses expressions nested deeper than
@@ -187,6 +205,12 @@ impl Clause {
             4 => Self::Start {
                 field: u8::deserialize_reader(reader)?,
                 key: Vec::deserialize_reader(reader)?,
+            },
+            5 => Self::Reserve {
+                field: u8::deserialize_reader(reader)?,
+                key: Vec::deserialize_reader(reader)?,
+                amount: Expr::deserialize_reader(reader)?,
+                floor: Expr::deserialize_reader(reader)?,
             },
             _ => return Err(invalid("an unknown clause")),
         })

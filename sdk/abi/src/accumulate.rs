@@ -10,6 +10,7 @@ use crate::{AccessKind, CellKind};
 /// | `Sum` | 0 | `x + v` | where that leaves the type's range |
 /// | `Max` | 0 | the greater of `x` and `v` | never |
 /// | `Min` | the type's greatest value | the lesser of `x` and `v` | never |
+/// | `Stock` | 0 | `x + v`, where `v` is not negative | where that leaves the type's range |
 ///
 /// Each commutes with itself. `Max` and `Min` in every way: for any `x`, `max(max(x, v), w) = max(max(x, w), v)`,
 /// nobody who adds sees the value, and none can fail; so exchanging two neighbors changes neither the
@@ -35,6 +36,8 @@ pub enum Accumulate {
     Max,
     /// The least.
     Min,
+    /// What is in stock: a sum that is only taken from as far as there is enough, see [`Escrow`](crate::Escrow).
+    Stock,
 }
 
 impl Accumulate {
@@ -45,6 +48,7 @@ impl Accumulate {
             CellKind::Counter => Some(Self::Sum),
             CellKind::Maximum => Some(Self::Max),
             CellKind::Minimum => Some(Self::Min),
+            CellKind::Stock => Some(Self::Stock),
             CellKind::Value | CellKind::Immutable => None,
         }
     }
@@ -53,19 +57,21 @@ impl Accumulate {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Sum => "add",
+            Self::Sum | Self::Stock => "add",
             Self::Max => "max",
             Self::Min => "min",
         }
     }
 
     /// The amount for a number as a contract gives it; `None` if a cell that holds at most `max` could
-    /// never hold it. Numbers of sums are signed.
+    /// never hold it, or it is negative for a stock. Numbers of sums are signed.
     #[must_use]
     pub const fn amount(self, number: i128, max: u128) -> Option<i128> {
         let bits = number.cast_unsigned();
         match self {
             Self::Sum => Some(number),
+            Self::Stock if number < 0 => None,
+            Self::Stock => Some(number),
             _ if bits > max => None,
             Self::Max => Some(number),
             Self::Min => Some((max - bits).cast_signed()),
@@ -76,7 +82,7 @@ impl Accumulate {
     #[must_use]
     pub const fn join(self, a: i128, b: i128) -> Option<i128> {
         match self {
-            Self::Sum => a.checked_add(b),
+            Self::Sum | Self::Stock => a.checked_add(b),
             Self::Max | Self::Min if a.cast_unsigned() < b.cast_unsigned() => Some(b),
             Self::Max | Self::Min => Some(a),
         }
@@ -87,7 +93,7 @@ impl Accumulate {
     pub const fn apply(self, value: Option<u128>, max: u128, amount: i128) -> Option<u128> {
         let bits = amount.cast_unsigned();
         let (value, other) = match (self, value) {
-            (Self::Sum, value) => {
+            (Self::Sum | Self::Stock, value) => {
                 let value = match value {
                     Some(value) => value,
                     None => 0,

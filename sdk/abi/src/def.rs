@@ -71,6 +71,8 @@ pub enum CellDef {
     Maximum,
     /// Lowered.
     Minimum,
+    /// Added to, and taken from.
+    Stock,
 }
 
 /// A method. Becomes a [`Method`](crate::Method).
@@ -134,6 +136,7 @@ pub enum ClauseDef {
     Each { list: ExprDef, clauses: &'static [Self] },
     Dynamic,
     Start { field: u8, key: &'static [ExprDef] },
+    Reserve { field: u8, key: &'static [ExprDef], amount: ExprDef, floor: ExprDef },
 }
 
 /// Becomes an [`Expr`](crate::Expr).

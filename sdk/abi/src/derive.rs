@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
 use crate::layout::{self, LayoutError};
-use crate::{Abi, AccessKind, Address, Clause, Expr, Method, MethodId, TrapKind, Type};
+use crate::{Abi, AccessKind, Address, Bound, Clause, Expr, Method, MethodId, TrapKind, Type};
 
 /// The most steps of one derivation: clauses evaluated and calls spliced. Bounds templates that
 /// call each other in a fan; ours to choose.
@@ -92,6 +92,10 @@ pub trait Sink {
     fn call(&mut self, contract: &Address);
     /// A cell is touched.
     fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]);
+    /// A stock is taken from. Who does not care how much is told that it is written.
+    fn reserve(&mut self, contract: &Address, field: u8, key: &[u8], _: Bound) {
+        self.touch(AccessKind::Write, contract, field, key);
+    }
     /// The method touches keys that only the transaction can name.
     fn dynamic(&mut self, contract: &Address);
 }
@@ -185,12 +189,19 @@ impl Walk<'_> {
             self.step()?;
             match clause {
                 Clause::Touch { kind, field, key } => {
-                    let key = self.concat(frame, key, element)?;
-                    let key = key.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
-                    if key.len() > KEY_BYTES_MAX {
-                        return Err(frame.inconsistent("a key is longer than the limit"));
-                    }
+                    let key = self.key(frame, key, element)?;
                     self.sink.touch(*kind, frame.contract, *field, &key);
+                }
+                Clause::Reserve { field, key, amount, floor } => {
+                    let key = self.key(frame, key, element)?;
+                    let amount = self.number(frame, amount, element)?;
+                    let floor = self.number(frame, floor, element)?;
+                    if let (Some(amount), Some(floor)) = (amount, floor) {
+                        let bound = Bound { amount, floor };
+                        self.sink.reserve(frame.contract, *field, &key, bound);
+                    } else {
+                        self.sink.touch(AccessKind::Write, frame.contract, *field, &key);
+                    }
                 }
                 Clause::Dynamic => self.sink.dynamic(frame.contract),
                 // What no transaction of the block changes orders nothing.
@@ -280,6 +291,35 @@ impl Walk<'_> {
             args: &values,
             depth: frame.depth + 1,
         })
+    }
+
+    /// The bytes of a key.
+    fn key<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        parts: &[Expr],
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<Cow<'a, [u8]>, DeriveError> {
+        let key = self.concat(frame, parts, element)?;
+        let key = key.ok_or_else(|| DeriveError::Open(frame.method.name.clone()))?;
+        if key.len() > KEY_BYTES_MAX {
+            return Err(frame.inconsistent("a key is longer than the limit"));
+        }
+        Ok(key)
+    }
+
+    /// A number; `None` if it is open.
+    fn number<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        expr: &Expr,
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<Option<u128>, DeriveError> {
+        let Some(value) = self.eval(frame, expr, element)?.0 else { return Ok(None) };
+        let mut bytes = [0; 16];
+        let low = bytes.get_mut(..value.len());
+        low.ok_or_else(|| frame.inconsistent("a number is too long"))?.copy_from_slice(&value);
+        Ok(Some(u128::from_le_bytes(bytes)))
     }
 
     fn concat<'a>(

@@ -211,6 +211,13 @@ impl<const N: usize> Writer<N> {
                     self.clauses(clauses);
                 }
                 ClauseDef::Dynamic => self.u8(3),
+                ClauseDef::Reserve { field, key, amount, floor } => {
+                    self.u8(5);
+                    self.u8(*field);
+                    self.exprs(key);
+                    self.expr(amount);
+                    self.expr(floor);
+                }
                 ClauseDef::Start { field, key } => {
                     self.u8(4);
                     self.u8(*field);

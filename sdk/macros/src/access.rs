@@ -13,6 +13,8 @@ use crate::text;
 pub(crate) enum Clause {
     /// `read(cell)`, `write(cell)`, `add(cell)`, `max(cell)`, `min(cell)`, `start(cell)`.
     Touch { kind: Touch, field: Ident, key: Vec<Expr> },
+    /// `reserve(cell, amount)`, `reserve(cell, amount, floor)`.
+    Reserve { field: Ident, key: Vec<Expr>, amount: Expr, floor: Option<Expr> },
     /// `calls(callee.method(args))`.
     Call { callee: Expr, method: Ident, args: Vec<Expr> },
     /// `each(list, clauses)`.
@@ -93,12 +95,21 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
             clauses.extend(calls.into_iter().map(|call| call.0));
             return Ok(());
         }
+        "reserve" => {
+            let content;
+            parenthesized!(content in input);
+            clauses.push(parse_reserve(&content)?);
+            return Ok(());
+        }
         "each" => {
             clauses.push(parse_each(input, word.span())?);
             return Ok(());
         }
         other => {
-            let words = ["read", "write", "add", "max", "min", "start", "calls", "each", "dynamic"];
+            let words = [
+                "read", "write", "add", "max", "min", "reserve", "start", "calls", "each",
+                "dynamic",
+            ];
             let help = text::suggest(other, words.into_iter());
             let message = format!("`{other}` is not a clause of `#[access(...)]`");
             return Err(text::error(word.span(), &message, &help));
@@ -113,6 +124,26 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
         key: cell.key,
     }));
     Ok(())
+}
+
+fn parse_reserve(input: ParseStream<'_>) -> syn::Result<Clause> {
+    let Cell { field, key } = input.parse()?;
+    if input.is_empty() {
+        return Err(text::error(
+            field.span(),
+            "this does not say how much is taken",
+            &format!("write `reserve({field}, amount)`, or `reserve({field}, amount, floor)`"),
+        ));
+    }
+    input.parse::<Token![,]>()?;
+    let amount = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    let floor = if input.is_empty() { None } else { Some(input.parse()?) };
+    input.parse::<Option<Token![,]>>()?;
+    if !input.is_empty() {
+        return Err(input.error("`reserve` has a cell, an amount and a floor"));
+    }
+    Ok(Clause::Reserve { field, key, amount, floor })
 }
 
 fn parse_each(input: ParseStream<'_>, span: Span) -> syn::Result<Clause> {

@@ -110,6 +110,12 @@ fn declarations(clauses: &[Clause], fields: &[Field], declared: &mut Vec<Declare
                     declared.push(Declared { field: index, kind: *kind, span: field.span() });
                 }
             }
+            Clause::Reserve { field, .. } => {
+                if let Some(index) = fields.iter().position(|f| f.name == *field) {
+                    let (kind, span) = (Touch::Reserve, field.span());
+                    declared.push(Declared { field: index, kind, span });
+                }
+            }
             Clause::Each { clauses, .. } => declarations(clauses, fields, declared),
             Clause::Call { .. } | Clause::Dynamic => {}
         }
@@ -136,7 +142,13 @@ fn check_use(
                 "an immutable is set in `init`; make it an `Item` if it changes",
             ));
         }
-        Touch::Read | Touch::Start | Touch::Add | Touch::Max | Touch::Min | Touch::Write => {}
+        Touch::Read
+        | Touch::Start
+        | Touch::Add
+        | Touch::Max
+        | Touch::Min
+        | Touch::Reserve
+        | Touch::Write => {}
     }
     if method.role == Role::View && !matches!(used.touch, Touch::Read | Touch::Start) {
         return Err(text::error(

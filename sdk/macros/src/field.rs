@@ -22,6 +22,8 @@ pub(crate) enum Cell {
     MaxMap,
     Min,
     MinMap,
+    Stock,
+    StockMap,
     Immutable,
 }
 
@@ -32,6 +34,8 @@ pub(crate) enum Touch {
     Add,
     Max,
     Min,
+    /// Takes from a stock as far as there is enough.
+    Reserve,
     Write,
     /// Reads the value before the block, which conflicts with nothing.
     Start,
@@ -48,6 +52,7 @@ impl Touch {
             Self::Add => "add",
             Self::Max => "max",
             Self::Min => "min",
+            Self::Reserve => "reserve",
             Self::Write | Self::Set => "write",
             Self::Start => "start",
         }
@@ -81,6 +86,10 @@ impl Cell {
             (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "get") => Touch::Read,
             (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "put") => Touch::Write,
             (Self::Sharded | Self::ShardedMap, "put") => Touch::Write,
+            (Self::Stock | Self::StockMap, "get") => Touch::Read,
+            (Self::Stock | Self::StockMap, "add") => Touch::Add,
+            (Self::Stock | Self::StockMap, "reserve" | "reserve_above") => Touch::Reserve,
+            (Self::Stock | Self::StockMap, "put") => Touch::Write,
             _ => return None,
         })
     }
@@ -88,7 +97,12 @@ impl Cell {
     /// The clause for what accumulates in the cell, if anything does.
     pub(crate) fn accumulates(self) -> Option<Touch> {
         match self {
-            Self::Counter | Self::CounterMap | Self::Sharded | Self::ShardedMap => Some(Touch::Add),
+            Self::Counter
+            | Self::CounterMap
+            | Self::Sharded
+            | Self::ShardedMap
+            | Self::Stock
+            | Self::StockMap => Some(Touch::Add),
             Self::Max | Self::MaxMap => Some(Touch::Max),
             Self::Min | Self::MinMap => Some(Touch::Min),
             Self::Item | Self::Map | Self::Immutable => None,
@@ -106,6 +120,9 @@ impl Cell {
             Self::Sharded | Self::ShardedMap => "`get`, `part`, `at_start`, `add`, `put`",
             Self::Max | Self::MaxMap => "`get`, `at_start`, `raise`, `put`",
             Self::Min | Self::MinMap => "`get`, `at_start`, `lower`, `put`",
+            Self::Stock | Self::StockMap => {
+                "`get`, `at_start`, `add`, `reserve`, `reserve_above`, `put`"
+            }
             Self::Immutable => "`get`, `set`",
         }
     }
@@ -150,6 +167,10 @@ impl Field {
             Cell::MinMap => {
                 quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Min<#value>, #tag> }
             }
+            Cell::Stock => quote_spanned! { span=> ::kempe_sdk::Stock<#value, #tag> },
+            Cell::StockMap => {
+                quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Stock<#value>, #tag> }
+            }
             Cell::Sharded => {
                 quote_spanned! { span=> ::kempe_sdk::Sharded<::kempe_sdk::Counter<#value>, #shards, #tag> }
             }
@@ -165,7 +186,8 @@ impl Field {
     pub(crate) fn cell_text(&self, touch: Touch) -> String {
         let one_shard = self.is_sharded() && touch == Touch::Add;
         let keys = !self.keys.is_empty() || one_shard;
-        if keys { format!("{}[...]", self.name) } else { self.name.to_string() }
+        let cell = if keys { format!("{}[...]", self.name) } else { self.name.to_string() };
+        if touch == Touch::Reserve { format!("{cell}, amount") } else { cell }
     }
 
     pub(crate) fn is_sharded(&self) -> bool {
@@ -186,6 +208,7 @@ impl Field {
             }
             Cell::Max | Cell::MaxMap => quote! { Maximum },
             Cell::Min | Cell::MinMap => quote! { Minimum },
+            Cell::Stock | Cell::StockMap => quote! { Stock },
             Cell::Immutable => quote! { Immutable },
         };
         // The number of the shard is the last key.
@@ -259,7 +282,9 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
                 cell = Cell::Map;
                 value = inner.clone();
                 let is_cell = |word: &Ident| {
-                    ["Map", "Counter", "Sharded", "Max", "Min"].iter().any(|cell| word == cell)
+                    ["Map", "Counter", "Sharded", "Max", "Min", "Stock"]
+                        .iter()
+                        .any(|cell| word == cell)
                 };
                 if !last_segment(&value).is_some_and(|last| is_cell(&last.ident)) {
                     break;
@@ -277,6 +302,11 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
             }
             ("Min", [inner], in_item) => {
                 cell = if in_item { Cell::Min } else { Cell::MinMap };
+                value = inner.clone();
+                break;
+            }
+            ("Stock", [inner], in_item) => {
+                cell = if in_item { Cell::Stock } else { Cell::StockMap };
                 value = inner.clone();
                 break;
             }
@@ -299,7 +329,7 @@ fn not_storage(ty: &Type) -> syn::Error {
     text::error(
         ty.span(),
         "a field of a contract is a storage type",
-        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>`, `Max<u64>`, `Min<u64>` or `Immutable<T>`",
+        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>`, `Max<u64>`, `Min<u64>`, `Stock<u64>` or `Immutable<T>`",
     )
 }
 

@@ -1,7 +1,7 @@
 //! Access templates: resolving names, the constants of the ABI, and functions for rustc to check types.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Lit;
 
 use crate::access::{Clause, Expr};
@@ -102,9 +102,48 @@ impl Resolver<'_> {
         Ok(vec![def(&key)])
     }
 
+    /// What is taken of a stock.
+    fn reserve(
+        &mut self,
+        name: &Ident,
+        key: &[Expr],
+        amount: &Expr,
+        floor: Option<&Expr>,
+    ) -> syn::Result<TokenStream> {
+        let index = self.cell(name, key)?;
+        let field = &self.fields[index];
+        if !matches!(field.cell, Cell::Stock | Cell::StockMap) {
+            return Err(text::error(
+                name.span(),
+                &format!("`{name}` is no stock, so nothing can be reserved of it"),
+                &format!("make it a `Stock`, or write `write({})`", field.cell_text(Touch::Write)),
+            ));
+        }
+        let (ty, parts) = (field.value.to_token_stream(), self.exprs(key)?);
+        self.check_key(index, &parts, name)?;
+        let mut number = |expr: &Expr| {
+            let number = self.expr(expr)?;
+            if let Some(rust) = &number.rust {
+                self.check(ty.clone(), rust);
+            }
+            Ok::<_, syn::Error>(number.def)
+        };
+        let amount = number(amount)?;
+        // No bytes are zero.
+        let none = expr_def(&quote! { Literal(&[]) });
+        let floor = floor.map_or(Ok(none), number)?;
+        let (index, key) = (byte(index), parts.into_iter().map(|part| part.def));
+        Ok(clause_def(&quote! {
+            Reserve { field: #index, key: &[#(#key),*], amount: #amount, floor: #floor }
+        }))
+    }
+
     fn clause(&mut self, clause: &Clause) -> syn::Result<Vec<TokenStream>> {
         let def = match clause {
             Clause::Touch { kind, field, key } => return self.touch(*kind, field, key),
+            Clause::Reserve { field, key, amount, floor } => {
+                return Ok(vec![self.reserve(field, key, amount, floor.as_ref())?]);
+            }
             Clause::Call { callee, method, args } => {
                 let span = callee.span();
                 let callee = self.expr(callee)?;
@@ -153,13 +192,20 @@ impl Resolver<'_> {
                 &format!("`{name}` is immutable, so reading it conflicts with nothing"),
                 "remove the clause",
             )),
-            (Cell::Item | Cell::Counter | Cell::Max | Cell::Min, false) => Err(text::error(
-                name.span(),
-                &format!("`{name}` is one cell, it has no keys"),
-                &format!("write `{name}`"),
-            )),
+            (Cell::Item | Cell::Counter | Cell::Max | Cell::Min | Cell::Stock, false) => {
+                Err(text::error(
+                    name.span(),
+                    &format!("`{name}` is one cell, it has no keys"),
+                    &format!("write `{name}`"),
+                ))
+            }
             (
-                Cell::Map | Cell::CounterMap | Cell::ShardedMap | Cell::MaxMap | Cell::MinMap,
+                Cell::Map
+                | Cell::CounterMap
+                | Cell::ShardedMap
+                | Cell::MaxMap
+                | Cell::MinMap
+                | Cell::StockMap,
                 true,
             ) => Err(text::error(
                 name.span(),

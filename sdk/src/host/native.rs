@@ -46,6 +46,10 @@ pub(crate) fn min<F: FieldTag>(key: &[u8], number: u128) {
     session::with(|session| session.add(F::INDEX, key, number.cast_signed()));
 }
 
+pub(crate) fn reserve<F: FieldTag>(key: &[u8], amount: u128, floor: u128) -> bool {
+    session::with(|session| session.reserve(F::INDEX, key, amount, floor))
+}
+
 pub(crate) fn caller() -> Address {
     session::with(|session| Ok(session.frame().caller))
 }

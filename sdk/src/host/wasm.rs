@@ -145,6 +145,13 @@ pub(crate) fn min<F: super::FieldTag>(key: &[u8], number: u128) {
     F::min(key, number as i64, (number >> 64) as i64);
 }
 
+#[inline(always)]
+pub(crate) fn reserve<F: super::FieldTag>(key: &[u8], amount: u128, floor: u128) -> bool {
+    #[allow(clippy::cast_possible_truncation, reason = "the two halves of the numbers")]
+    let [amount, floor] = [amount, floor].map(|number| [number as i64, (number >> 64) as i64]);
+    F::reserve(key, amount, floor) != 0
+}
+
 /// Calls `read` with the arguments.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the host fills the buffer")]

@@ -55,7 +55,7 @@ impl<T: CounterValue, F: FieldTag> Counter<T, F> {
     }
 }
 
-/// The types of counters, maxima and minima: `u8`, `u16`, `u32`, `u64`, `u128`.
+/// The types of counters, maxima, minima and stocks: `u8`, `u16`, `u32`, `u64`, `u128`.
 pub trait CounterValue: AbiType + Copy + Default {
     #[doc(hidden)]
     const GREATEST: Self;
@@ -63,6 +63,8 @@ pub trait CounterValue: AbiType + Copy + Default {
     fn raise_to<F: FieldTag>(self, key: &[u8]);
     #[doc(hidden)]
     fn lower_to<F: FieldTag>(self, key: &[u8]);
+    #[doc(hidden)]
+    fn wide(self) -> u128;
     #[doc(hidden)]
     fn plus(self, other: Self) -> Option<Self>;
     #[doc(hidden)]
@@ -84,6 +86,11 @@ macro_rules! counter_values {
             #[inline(always)]
             fn lower_to<F: FieldTag>(self, key: &[u8]) {
                 host::min::<F>(key, u128::from(self));
+            }
+
+            #[inline(always)]
+            fn wide(self) -> u128 {
+                u128::from(self)
             }
 
             #[inline(always)]
@@ -117,6 +124,11 @@ impl CounterValue for u128 {
     #[inline(always)]
     fn lower_to<F: FieldTag>(self, key: &[u8]) {
         host::min::<F>(key, self);
+    }
+
+    #[inline(always)]
+    fn wide(self) -> u128 {
+        self
     }
 
     #[inline(always)]

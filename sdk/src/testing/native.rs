@@ -9,7 +9,7 @@ use kempe_abi::{Address, MethodKind, Outcome, TrapKind};
 use super::backend::{Backend, CodeSource, Tx};
 use super::receipt::{BlockReport, Receipt};
 use super::session::{self, Call};
-use super::world::{List, World};
+use super::world::{List, World, relax};
 
 /// The time between two blocks, unless a test lets more pass.
 const BLOCK_MS: u64 = 1_000;
@@ -87,7 +87,8 @@ impl Backend for Native {
     }
 
     fn block(&mut self, txs: &[Tx]) -> BlockReport {
-        let lists: Vec<_> = txs.iter().map(|tx| self.list(tx)).collect();
+        let mut lists: Vec<_> = txs.iter().map(|tx| self.list(tx)).collect();
+        relax(&self.world, &mut lists);
         let batches = batches(&lists, txs);
         let receipts = txs.iter().zip(lists).map(|(tx, list)| {
             *self.nonces.entry(tx.sender).or_default() += 1;

@@ -336,6 +336,32 @@ impl Session {
         Ok(())
     }
 
+    /// Takes from a stock if at least `floor` is left then; whether it was taken.
+    pub(crate) fn reserve(
+        &mut self,
+        field: u8,
+        key: &[u8],
+        amount: u128,
+        floor: u128,
+    ) -> Result<bool, TrapKind> {
+        let full = (self.frame().contract, field, key.to_vec());
+        let taken = i128::try_from(amount).map_err(|_| TrapKind::CounterOutOfBounds)?;
+        let added = self.overlay.deltas.get(&full).copied().unwrap_or(0);
+        let left = added.checked_sub(taken).ok_or(TrapKind::CounterOutOfBounds)?;
+        let bound = self.list.bounds.get(&full);
+        let is_within =
+            bound.is_some_and(|bound| left.unsigned_abs() <= bound.amount && floor <= bound.floor);
+        if !is_within {
+            self.touch(field, key, AccessKind::Write)?;
+        }
+        let value = self.base(&full).map_or(0, count).checked_add_signed(left);
+        if value.is_none_or(|value| value < floor) {
+            return Ok(false);
+        }
+        self.overlay.deltas.insert(full, left);
+        Ok(true)
+    }
+
     pub(crate) fn emit(&mut self, id: u32, data: &[u8]) -> Result<(), TrapKind> {
         let frame = self.frame();
         if frame.kind == MethodKind::View {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::derive::{self, Contracts, Sink};
-use kempe_abi::{Abi, AccessKind, Accumulate, Address, MethodId, TrapKind, Type, section};
+use kempe_abi::{
+    Abi, AccessKind, Accumulate, Address, Bound, Escrow, MethodId, TrapKind, Type, section,
+};
 
 use super::backend::CodeSource;
 
@@ -103,6 +105,8 @@ impl Contracts for World {
 #[derive(Clone, Default)]
 pub(crate) struct List {
     pub(crate) cells: BTreeMap<Key, AccessKind>,
+    /// The cells of stocks that are only taken from, and how much.
+    pub(crate) bounds: BTreeMap<Key, Bound>,
     pub(crate) calls: BTreeSet<Address>,
     /// Contracts with a method that also touches keys that only a run can name.
     pub(crate) dynamic: BTreeSet<Address>,
@@ -115,6 +119,18 @@ impl Sink for List {
 
     fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
         self.add((*contract, field, key.to_vec()), kind);
+    }
+
+    fn reserve(&mut self, contract: &Address, field: u8, key: &[u8], bound: Bound) {
+        let key = (*contract, field, key.to_vec());
+        let had = self.bounds.get(&key).copied();
+        let is_first = !self.cells.contains_key(&key);
+        self.add(key.clone(), AccessKind::Write);
+        if let Some(had) = had {
+            self.bounds.insert(key, had.join(bound));
+        } else if is_first {
+            self.bounds.insert(key, bound);
+        }
     }
 
     fn dynamic(&mut self, contract: &Address) {
@@ -138,17 +154,44 @@ impl List {
         Ok(list)
     }
 
+    /// With anything else in the list for it, a stock is no longer only taken from.
     pub(crate) fn add(&mut self, key: Key, kind: AccessKind) {
+        self.bounds.remove(&key);
         self.cells.entry(key).and_modify(|had| *had = had.join(kind)).or_insert(kind);
     }
 
     pub(crate) fn permits(&self, key: &Key, kind: AccessKind) -> bool {
-        self.cells.get(key).is_some_and(|declared| declared.permits(kind))
+        !self.bounds.contains_key(key)
+            && self.cells.get(key).is_some_and(|declared| declared.permits(kind))
     }
 
     pub(crate) fn conflicts(&self, other: &Self) -> bool {
         self.cells
             .iter()
             .any(|(key, kind)| other.cells.get(key).is_some_and(|k| k.conflicts(*kind)))
+    }
+}
+
+/// Lets those commute who take from a stock that has enough for all, as it is before the block.
+pub(crate) fn relax(world: &World, lists: &mut [Result<List, TrapKind>]) {
+    let mut escrows = BTreeMap::<Key, Escrow>::new();
+    for list in lists.iter().flatten() {
+        for (key, bound) in &list.bounds {
+            escrows.entry(key.clone()).or_default().add(*bound);
+        }
+    }
+    for list in lists.iter().flatten() {
+        for (key, kind) in &list.cells {
+            if *kind == AccessKind::Write && !list.bounds.contains_key(key) {
+                escrows.entry(key.clone()).and_modify(Escrow::break_up);
+            }
+        }
+    }
+    escrows
+        .retain(|key, escrow| escrow.holds(world.cells.get(key).map_or(0, |bytes| count(bytes))));
+    for list in lists.iter_mut().flatten() {
+        for key in list.bounds.keys().filter(|key| escrows.contains_key(*key)) {
+            list.cells.insert(key.clone(), AccessKind::Add);
+        }
     }
 }

@@ -27,6 +27,8 @@ pub struct Chaos {
     highs: Map<u8, Max<u16>>,
     /// Minima.
     lows: Map<u8, Min<u8>>,
+    /// Small stocks, so that they run out, and are full.
+    stocks: Map<u8, Stock<u8>>,
 }
 
 /// What the contract refuses with.
@@ -60,6 +62,10 @@ pub trait Chaotic {
     fn look_and_fail(&mut self, slot: u8);
     /// Reads a sum.
     fn show(&mut self, slot: u8) -> u8;
+    /// Takes from a stock.
+    fn book(&mut self, slot: u8, n: u8) -> bool;
+    /// Takes from a stock, and then refuses.
+    fn book_and_fail(&mut self, slot: u8, n: u8);
     /// Calls back.
     fn bounce(&mut self, back: Address, slot: u8);
 }
@@ -162,6 +168,96 @@ impl Chaos {
         self.highs.raise(at, u16::from(to));
         self.lows.lower(at, to);
         self.highs.get(at)
+    }
+
+    /// Adds to a stock, which ends at 255.
+    #[access(add(stocks[slot]))]
+    pub fn stock(&mut self, slot: u8, n: u8) {
+        self.stocks.add(slot, n);
+    }
+
+    /// Takes from a stock; two are left.
+    #[access(reserve(stocks[slot], n, 2u8))]
+    pub fn book(&mut self, slot: u8, n: u8) -> bool {
+        self.stocks.reserve_above(slot, n, 2)
+    }
+
+    /// Takes from a stock in two parts, less than it declares, and says how it went.
+    #[access(reserve(stocks[slot], n), write(cells[slot]))]
+    pub fn book_parts(&mut self, slot: u8, n: u8) -> (bool, bool) {
+        let both = (self.stocks.reserve(slot, n / 2), self.stocks.reserve(slot, n / 3));
+        self.cells.put(slot, u64::from(both.0) * 2 + u64::from(both.1));
+        both
+    }
+
+    /// Takes more from a stock than it declares, or wants more to be left, where `n` is odd.
+    #[access(reserve(stocks[slot], n, 1u8))]
+    pub fn overbook(&mut self, slot: u8, n: u8) -> bool {
+        match n % 4 {
+            1 => self.stocks.reserve(slot, n.saturating_add(1)),
+            3 => self.stocks.reserve_above(slot, n, 2),
+            _ => self.stocks.reserve_above(slot, n, 1),
+        }
+    }
+
+    /// Takes from two stocks, or twice from one, and refuses if the second has not enough.
+    ///
+    /// # Errors
+    /// If the second has not enough.
+    #[access(reserve(stocks[a], 3u8), reserve(stocks[b], 2u8))]
+    pub fn book_both(&mut self, a: u8, b: u8) -> Result<bool, ChaosError> {
+        let first = self.stocks.reserve(a, 3);
+        ensure!(self.stocks.reserve(b, 2), ChaosError::AfterWriting);
+        Ok(first)
+    }
+
+    /// Adds to a stock and takes from it.
+    #[access(add(stocks[slot]), reserve(stocks[slot], n))]
+    pub fn exchange(&mut self, slot: u8, n: u8) -> bool {
+        self.stocks.add(slot, n / 2);
+        self.stocks.reserve(slot, n)
+    }
+
+    /// Sets a stock, takes from it, and sees it.
+    #[access(write(stocks[slot]))]
+    pub fn restock(&mut self, slot: u8, to: u8) -> (bool, u8) {
+        self.stocks.put(slot, to);
+        (self.stocks.reserve_above(slot, 9, 3), self.stocks.get(slot))
+    }
+
+    /// Copies a stock to a cell.
+    #[access(read(stocks[slot]), write(cells[slot]))]
+    pub fn left(&mut self, slot: u8) -> u8 {
+        let left = self.stocks.get(slot);
+        self.cells.put(slot, u64::from(left));
+        left
+    }
+
+    /// Takes from a stock, and then refuses.
+    ///
+    /// # Errors
+    /// Always.
+    #[access(reserve(stocks[slot], n))]
+    pub fn book_and_fail(&mut self, slot: u8, n: u8) -> Result<(), ChaosError> {
+        black_box(self.stocks.reserve(slot, n));
+        Err(ChaosError::Demanded)
+    }
+
+    /// Has another contract take from its stock, forgives it that it then fails, and has it take again.
+    #[access(calls(other.book(slot, n)), calls(other.book_and_fail(slot, n)), calls(other.book(slot, 1u8)))]
+    pub fn rebook(&mut self, other: Address, slot: u8, n: u8) -> (bool, bool) {
+        let client = ChaoticClient::new(other);
+        let first = client.book(slot, n);
+        black_box(client.try_book_and_fail(slot, n).is_ok());
+        (first, client.book(slot, 1))
+    }
+
+    /// Takes from a stock, and from one that only its run can tell, and sees that.
+    #[access(dynamic, reserve(stocks[slot], n))]
+    pub fn book_somewhere(&mut self, slot: u8, n: u8) -> (bool, bool, u8) {
+        let at = self.cells.get(slot).to_le_bytes()[0] % 8;
+        let known = self.stocks.reserve(slot, n);
+        (known, self.stocks.reserve(at, n), self.stocks.get(at))
     }
 
     /// Adds to the caller's shard.

@@ -17,7 +17,7 @@ use kempe_runtime::state::{Disk, FaultKind, Faults};
 use kempe_runtime::types::{
     Action, Genesis, SignedTransaction, Transaction, TransactionError, contract_address,
 };
-use kempe_tests::{Account, CHAIN_ID, FUEL, call, deploy, genesis, options};
+use kempe_tests::{Account, CHAIN_ID, CHAOS, FUEL, call, deploy, genesis, options};
 
 const N_ACCOUNTS: u8 = 20;
 
@@ -65,7 +65,11 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
     let mut blocks = Vec::new();
     let owner = senders.address(0);
     let token = contract_address(&owner, 0, 0);
-    blocks.push(vec![encode(&senders.sign(0, deploy(kempe_contracts::TOKEN, &owner)))]);
+    let chaos = contract_address(&senders.address(2), 0, 0);
+    blocks.push(vec![
+        encode(&senders.sign(0, deploy(kempe_contracts::TOKEN, &owner))),
+        encode(&senders.sign(2, deploy(CHAOS, &()))),
+    ]);
     let to = |senders: &Senders, at: usize| senders.address(at);
     let mints = (0..usize::from(N_ACCOUNTS)).map(|at| {
         let args = (to(&senders, at), 1_000u128);
@@ -84,6 +88,9 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
             let to = senders.address(to);
             block.push(encode(&senders.sign(from, call(token, "transfer", &(to, amount)))));
         }
+        // Whether the takers of the next block commute is up to what this one leaves.
+        let to = u8::try_from(number * 20).expect("a stock of a byte");
+        block.push(encode(&senders.sign(5, call(chaos, "restock", &(0u8, to)))));
         if number % 3 == 0 {
             let mut bad = senders.sign(3, call(token, "transfer", &(owner, 1u128)));
             bad.signature[5] ^= 1;
@@ -96,7 +103,10 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         }
         blocks.push(block);
         let raises = (0..10).map(|at| senders.sign(at, call(tally, "raise", &5u64)));
-        blocks.push(raises.map(|signed| encode(&signed)).collect());
+        let mut block: Vec<Vec<u8>> = raises.map(|signed| encode(&signed)).collect();
+        let takers = (10..16).map(|at| senders.sign(at, call(chaos, "book", &(0u8, 17u8))));
+        block.extend(takers.map(|signed| encode(&signed)));
+        blocks.push(block);
     }
     blocks
 }
@@ -166,7 +176,7 @@ fn a_pipeline_makes_the_same_blocks_at_any_price_of_gas() {
         assert!(n_ok > 400 && n_failed > 50, "ok={n_ok} failed={n_failed}");
         let rejected = &acknowledged[2].rejected;
         let places: Vec<usize> = rejected.iter().map(|(at, _)| *at).collect();
-        assert_eq!(places, [0, 1, 44], "bytes, signature, nonce: {rejected:?}");
+        assert_eq!(places, [0, 1, 45], "bytes, signature, nonce: {rejected:?}");
         assert!(matches!(rejected[0].1, TransactionError::Encoding(_)));
         assert!(matches!(rejected[1].1, TransactionError::BadSignature(_)));
         assert!(matches!(rejected[2].1, TransactionError::Nonce { .. }));

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use kempe_abi::derive::{Contracts, Sink, derive};
 use kempe_abi::upgrade::{Change, methods};
 use kempe_abi::{
-    Abi, AccessKind, Address, CellKind, Clause, Expr, Field, Member, Method, MethodId, MethodKind,
-    Type,
+    Abi, AccessKind, Address, Bound, CellKind, Clause, Expr, Field, Member, Method, MethodId,
+    MethodKind, Type,
 };
 use kempe_tests::number;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn abi(access: Vec<Clause>) -> Abi {
     Abi {
         name: "C".into(),
         doc: String::new(),
-        fields: vec![field(CellKind::Value), field(CellKind::Counter)],
+        fields: [CellKind::Value, CellKind::Counter, CellKind::Stock].map(field).into(),
         methods: vec![method("go", access)],
         events: Vec::new(),
         interfaces: Vec::new(),
@@ -68,6 +68,8 @@ impl Contracts for World {
 #[derive(Default, PartialEq, Eq, Debug)]
 struct List {
     cells: BTreeMap<(Address, u8, Vec<u8>), AccessKind>,
+    /// Of the cells that are only taken from, how much.
+    bounds: BTreeMap<(Address, u8, Vec<u8>), Bound>,
     calls: Vec<Address>,
     dynamic: bool,
 }
@@ -80,8 +82,20 @@ impl Sink for List {
     }
 
     fn touch(&mut self, kind: AccessKind, contract: &Address, field: u8, key: &[u8]) {
-        let cell = self.cells.entry((*contract, field, key.to_vec())).or_insert(kind);
+        let key = (*contract, field, key.to_vec());
+        self.bounds.remove(&key);
+        let cell = self.cells.entry(key).or_insert(kind);
         *cell = cell.join(kind);
+    }
+
+    fn reserve(&mut self, contract: &Address, field: u8, key: &[u8], bound: Bound) {
+        let key = (*contract, field, key.to_vec());
+        let is_first = self.cells.insert(key.clone(), AccessKind::Write).is_none();
+        if is_first {
+            self.bounds.insert(key, bound);
+        } else {
+            self.bounds.entry(key).and_modify(|had| *had = had.join(bound));
+        }
     }
 
     fn dynamic(&mut self, _: &Address) {
@@ -102,8 +116,14 @@ impl List {
     }
 
     fn permits(&self, other: &Self) -> bool {
+        let within = |a: Option<&Bound>, b: Option<&Bound>| match (a, b) {
+            (None, _) => true,
+            (Some(a), Some(b)) => b.amount <= a.amount && b.floor <= a.floor,
+            (Some(_), None) => false,
+        };
         let cell = |(key, kind): (_, &AccessKind)| {
             self.cells.get(key).is_some_and(|declared| declared.permits(*kind))
+                && within(self.bounds.get(key), other.bounds.get(key))
         };
         self.dynamic
             || (other.cells.iter().all(cell)
@@ -130,7 +150,7 @@ fn key(element: bool) -> BoxedStrategy<Expr> {
 fn clause(depth: usize, bytes: bool) -> BoxedStrategy<Clause> {
     let kind =
         proptest::sample::select(&[AccessKind::Read, AccessKind::Add, AccessKind::Write][..]);
-    let cell = (kind, 0..2_u8, key(bytes)).prop_map(|(kind, field, key)| {
+    let cell = (kind, 0..3_u8, key(bytes)).prop_map(|(kind, field, key)| {
         let kind = if field == 0 && kind == AccessKind::Add { AccessKind::Write } else { kind };
         touch(kind, field, key)
     });
@@ -139,7 +159,10 @@ fn clause(depth: usize, bytes: bool) -> BoxedStrategy<Clause> {
         method: "go".into(),
         args: vec![arg],
     });
-    let own = prop_oneof![6 => cell, 2 => call, 1 => Just(Clause::Dynamic)];
+    let reserve = (key(bytes), key(bytes), key(false)).prop_map(|(key, amount, floor)| {
+        Clause::Reserve { field: 2, key: vec![key], amount, floor }
+    });
+    let own = prop_oneof![6 => cell, 3 => reserve, 2 => call, 1 => Just(Clause::Dynamic)];
     if depth == 2 {
         return own.boxed();
     }
@@ -203,7 +226,8 @@ proptest! {
             }
         }
         // What was only taken away is never wider, and what is the same is equal.
-        let is_part = new.iter().all(|clause| old.contains(clause));
+        let count = |of: &[Clause], clause| of.iter().filter(|other| *other == clause).count();
+        let is_part = new.iter().all(|clause| count(&new, clause) <= count(&old, clause));
         prop_assert!(!is_part || change != Change::Wider, "{:?}", change);
         prop_assert_eq!(methods(&before, &before)[0].change, Change::Equal);
     }
@@ -216,6 +240,12 @@ fn the_changes_by_example() {
     let start = || Clause::Start { field: 0, key: vec![Expr::Param(0)] };
     let cell = |kind| touch(kind, 0, Expr::Param(0));
     let of = |kind, key| touch(kind, 1, key);
+    let take = |n: u8| Clause::Reserve {
+        field: 2,
+        key: vec![Expr::Param(0)],
+        amount: Expr::Literal(vec![n]),
+        floor: Expr::Param(0),
+    };
     for (old, new, change) in [
         (vec![], vec![], Change::Equal),
         (vec![cell(Write)], vec![cell(Read)], Change::Narrower),
@@ -233,6 +263,11 @@ fn the_changes_by_example() {
         (vec![each(cell(Write))], vec![cell(Write)], Change::Wider),
         (vec![cell(Write)], vec![each(cell(Write))], Change::Narrower),
         (vec![each(of(Add, Expr::Element))], vec![of(Add, Expr::Literal(vec![1]))], Change::Wider),
+        (vec![take(1), take(1)], vec![take(1)], Change::Narrower),
+        (vec![take(1)], vec![take(1), take(1)], Change::Wider),
+        (vec![take(2)], vec![take(1)], Change::Wider),
+        (vec![touch(Write, 2, Expr::Param(0))], vec![take(1), take(2)], Change::Narrower),
+        (vec![touch(Add, 2, Expr::Param(0))], vec![take(1)], Change::Wider),
         (vec![Clause::Dynamic], vec![cell(Write)], Change::Narrower),
         (vec![cell(Write)], vec![Clause::Dynamic], Change::Wider),
     ] {

@@ -93,7 +93,8 @@ impl Execute {
     fn step(&mut self, block: Planned) -> Result<Executed, ChainError> {
         let Planned { transactions, hashes, mut plan, env, nonces, .. } = block;
         let state: Arc<dyn StateRead> = self.state.table().clone();
-        if self.contracts_changed > block.planned_at {
+        let lists_hold = || plan.interned().lists().hold_in(&*state);
+        if self.contracts_changed > block.planned_at || !lists_hold()? {
             let (executor, scheduler) = (&self.executor, self.scheduler);
             plan = make_plan(executor, scheduler, &transactions, &hashes, &state)?;
         }

@@ -17,6 +17,7 @@ pub(super) enum Host {
     Add(u8),
     Max(u8),
     Min(u8),
+    Reserve(u8),
     Emit,
     Call,
     /// Any other: it touches no state.
@@ -34,9 +35,13 @@ const STORAGE: &[(&str, OfField, &[ValType], &[ValType])] = &[
     ("add", Host::Add, ADD, &[]),
     ("max", Host::Max, ADD, &[]),
     ("min", Host::Min, ADD, &[]),
+    ("reserve", Host::Reserve, RESERVE, &[ValType::I32]),
 ];
 
 const ADD: &[ValType] = &[ValType::I32, ValType::I32, ValType::I64, ValType::I64];
+
+const RESERVE: &[ValType] =
+    &[ValType::I32, ValType::I32, ValType::I64, ValType::I64, ValType::I64, ValType::I64];
 
 const OTHERS: &[(&str, &[ValType], &[ValType])] = &[
     ("input", &[ValType::I32], &[]),
@@ -111,7 +116,8 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
     };
     let host = make(number);
     let fits = match (host, field.cell) {
-        (Host::Add(_), cell) => cell == CellKind::Counter,
+        (Host::Add(_), cell) => matches!(cell, CellKind::Counter | CellKind::Stock),
+        (Host::Reserve(_), cell) => cell == CellKind::Stock,
         (Host::Max(_), cell) => cell == CellKind::Maximum,
         (Host::Min(_), cell) => cell == CellKind::Minimum,
         (Host::Remove(_) | Host::Start(_), cell) => cell != CellKind::Immutable,
@@ -124,6 +130,7 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
             CellKind::Immutable => "an immutable",
             CellKind::Maximum => "a maximum",
             CellKind::Minimum => "a minimum",
+            CellKind::Stock => "a stock",
         };
         let field = Name::new(&field.name);
         return Err(Refusal::ImportCell { name: Name::new(name), field, cell, at: at.clone() });

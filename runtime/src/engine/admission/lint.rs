@@ -142,7 +142,10 @@ fn has_dynamic(clauses: &[Clause]) -> bool {
     clauses.iter().any(|clause| match clause {
         Clause::Dynamic => true,
         Clause::Each { clauses, .. } => has_dynamic(clauses),
-        Clause::Touch { .. } | Clause::Start { .. } | Clause::Call { .. } => false,
+        Clause::Touch { .. }
+        | Clause::Start { .. }
+        | Clause::Reserve { .. }
+        | Clause::Call { .. } => false,
     })
 }
 
@@ -187,8 +190,9 @@ fn field_line(name: &str, cell: CellKind, keys: &[Type], value: &Type) -> String
     let value = rust_type(value);
     let cell = match (cell, keys) {
         (CellKind::Counter, _) => format!("Counter<{value}>"),
-        (CellKind::Maximum, _) => format!("Maximum<{value}>"),
-        (CellKind::Minimum, _) => format!("Minimum<{value}>"),
+        (CellKind::Maximum, _) => format!("Max<{value}>"),
+        (CellKind::Minimum, _) => format!("Min<{value}>"),
+        (CellKind::Stock, _) => format!("Stock<{value}>"),
         (CellKind::Immutable, _) => format!("Immutable<{value}>"),
         (CellKind::Value, []) => format!("Item<{value}>"),
         (CellKind::Value, _) => value,

@@ -26,14 +26,16 @@ pub struct AccessRow {
     pub declared: Option<AccessKind>,
     /// Whether the template declares that the value before the block is read.
     pub declared_start: bool,
+    /// Whether the template declares that it is taken from as far as there is enough.
+    pub declared_reserve: bool,
     /// What a cell of the field is, for the words.
     cell: CellKind,
-    /// What the code reaches of the field: `read`, `start`, `write`, `add`, `max`, `min`.
+    /// What the code reaches of the field: `read`, `start`, `write`, `add`, `max`, `min`, `reserve`.
     pub reached: Vec<&'static str>,
 }
 
 impl AccessRow {
-    /// The word for what the template declares of the field, `start` aside.
+    /// The word for what the template declares of the field, `start` and `reserve` aside.
     #[must_use]
     pub fn declared_word(&self) -> Option<&'static str> {
         self.declared.map(|kind| self.cell.word(kind))
@@ -46,6 +48,7 @@ impl AccessRow {
             .declared_word()
             .into_iter()
             .chain(self.declared_start.then_some("start"))
+            .chain(self.declared_reserve.then_some("reserve"))
             .collect();
         match (&*words, &*self.field) {
             ([], "*") => "dynamic".into(),
@@ -62,46 +65,56 @@ impl Admitted {
         let mut rows = Vec::new();
         for (method, admitted) in self.abi.methods.iter().zip(&self.methods) {
             let before = rows.len();
-            let mut declared = vec![(None, false); self.abi.fields.len()];
+            let mut declared = vec![Declared::default(); self.abi.fields.len()];
             let dynamic = collect(&method.access, &mut declared);
-            let row = |field: String, cell, (declared, declared_start), reached| AccessRow {
+            let row = |field: String, cell, declared: Declared, reached| AccessRow {
                 method: method.name.clone(),
                 field,
-                declared,
-                declared_start,
+                declared: declared.kind,
+                declared_start: declared.start,
+                declared_reserve: declared.reserve,
                 cell,
                 reached,
             };
             for ((number, field), declared) in (0_u8..=u8::MAX).zip(&self.abi.fields).zip(declared)
             {
                 let reached = words(admitted, number, field.cell);
-                if declared != (None, false) || !reached.is_empty() {
+                if declared != Declared::default() || !reached.is_empty() {
                     rows.push(row(field.name.clone(), field.cell, declared, reached));
                 }
             }
             if dynamic {
-                rows.push(row("*".into(), CellKind::Value, (None, false), Vec::new()));
+                rows.push(row("*".into(), CellKind::Value, Declared::default(), Vec::new()));
             }
             if rows.len() == before {
-                rows.push(row(String::new(), CellKind::Value, (None, false), Vec::new()));
+                rows.push(row(String::new(), CellKind::Value, Declared::default(), Vec::new()));
             }
         }
         AccessTable { rows }
     }
 }
 
+/// What is declared of a field.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Declared {
+    kind: Option<AccessKind>,
+    start: bool,
+    reserve: bool,
+}
+
 /// Joins what is declared of each field; whether there is a clause `dynamic`.
-fn collect(clauses: &[Clause], declared: &mut [(Option<AccessKind>, bool)]) -> bool {
+fn collect(clauses: &[Clause], declared: &mut [Declared]) -> bool {
     let mut dynamic = false;
     for clause in clauses {
         match clause {
             Clause::Touch { kind, field, .. } => {
-                let (cell, _) = &mut declared[usize::from(*field)];
-                *cell = Some(cell.map_or(*kind, |before: AccessKind| before.join(*kind)));
+                let had = &mut declared[usize::from(*field)].kind;
+                *had = Some(had.map_or(*kind, |before| before.join(*kind)));
             }
             Clause::Each { clauses, .. } => dynamic |= collect(clauses, declared),
             Clause::Dynamic => dynamic = true,
-            Clause::Start { field, .. } => declared[usize::from(*field)].1 = true,
+            Clause::Start { field, .. } => declared[usize::from(*field)].start = true,
+            Clause::Reserve { field, .. } => declared[usize::from(*field)].reserve = true,
             Clause::Call { .. } => {}
         }
     }
@@ -109,13 +122,14 @@ fn collect(clauses: &[Clause], declared: &mut [(Option<AccessKind>, bool)]) -> b
 }
 
 fn words(method: &AdmittedMethod, number: u8, cell: CellKind) -> Vec<&'static str> {
-    let Some(&FieldReach { reads, starts, writes, adds, .. }) =
+    let Some(&FieldReach { reads, starts, writes, adds, reserves, .. }) =
         method.reach.iter().find(|reach| reach.field == number)
     else {
         return Vec::new();
     };
+    let add = cell.word(AccessKind::Add);
     let words =
-        [("read", reads), ("start", starts), ("write", writes), (cell.word(AccessKind::Add), adds)];
+        [("read", reads), ("start", starts), ("write", writes), (add, adds), ("reserve", reserves)];
     words.into_iter().filter(|(_, yes)| *yes).map(|(word, _)| word).collect()
 }
 

@@ -12,6 +12,7 @@ use super::{AdmittedMethod, FieldReach};
 struct Declared {
     touches: Vec<(u8, AccessKind)>,
     starts: Vec<u8>,
+    reserves: Vec<u8>,
     calls: bool,
     dynamic: bool,
 }
@@ -25,6 +26,7 @@ impl Declared {
                 Clause::Each { clauses, .. } => self.add(clauses),
                 Clause::Dynamic => self.dynamic = true,
                 Clause::Start { field, .. } => self.starts.push(*field),
+                Clause::Reserve { field, .. } => self.reserves.push(*field),
             }
         }
     }
@@ -68,6 +70,7 @@ fn permitted(
         Host::Add(field) => (field, AccessKind::Add, "add"),
         Host::Max(field) => (field, AccessKind::Add, "max"),
         Host::Min(field) => (field, AccessKind::Add, "min"),
+        Host::Reserve(field) => (field, AccessKind::Write, "reserve"),
         Host::Emit if view => {
             return Err(Refusal::ViewWrites {
                 method: name(),
@@ -109,7 +112,8 @@ fn permitted(
             }
         };
     }
-    if !declared.permits(field, done) {
+    let reserves = matches!(host, Host::Reserve(_)) && declared.reserves.contains(&field);
+    if !reserves && !declared.permits(field, done) {
         let (method, path) = (name(), path());
         return Err(Refusal::Undeclared { method, field: field_name, import, clause, path });
     }
@@ -155,6 +159,7 @@ fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
             Host::Add(field) | Host::Max(field) | Host::Min(field) => {
                 entry(field, |reach| reach.adds = true);
             }
+            Host::Reserve(field) => entry(field, |reach| reach.reserves = true),
             Host::Emit => out.emits = true,
             Host::Call => out.calls = true,
             Host::Pure(word) => out.host.push(word),
@@ -181,6 +186,11 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
             all(key, each)
         }
         Clause::Start { key, .. } => all(key, each),
+        Clause::Reserve { key, amount, floor, .. } => {
+            expr(abi, method, amount, each)?;
+            expr(abi, method, floor, each)?;
+            all(key, each)
+        }
         Clause::Call { callee, args, .. } => {
             expr(abi, method, callee, each)?;
             all(args, each)

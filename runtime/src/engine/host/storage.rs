@@ -61,9 +61,33 @@ pub(super) fn link(
                 },
             )?;
         }
+        "reserve" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>,
+                      key: u32,
+                      key_len: u32,
+                      low: u64,
+                      high: u64,
+                      floor_low: u64,
+                      floor_high: u64| {
+                    with(&mut caller, |session, memory| {
+                        let key = read_key(session, memory, (key, key_len))?;
+                        let (amount, floor) = (wide(low, high), wide(floor_low, floor_high));
+                        session.reserve(field, key, amount, floor).map(i32::from)
+                    })
+                },
+            )?;
+        }
         _ => return unknown(name),
     }
     Ok(())
+}
+
+/// A number from its halves.
+fn wide(low: u64, high: u64) -> u128 {
+    u128::from(high) << 64 | u128::from(low)
 }
 
 /// What reads: the value as it is, or as it was before the block.
@@ -170,8 +194,7 @@ fn add(
     let key = read_key(session, memory, key)?;
     let at = session.own_cell(field, key, AccessKind::Add)?;
     let accumulator = Accumulator::of(session.own_contract(), field);
-    let number = (u128::from(high) << 64 | u128::from(low)).cast_signed();
-    session.add(at, accumulator, number)
+    session.add(at, accumulator, wide(low, high).cast_signed())
 }
 
 /// Immutables are read from the contract's record, or, during `init` and `migrate`, from what was

@@ -49,7 +49,7 @@ impl Session {
         self.permit(found, want, || StateKey::system(field, key))
     }
 
-    fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
+    pub(super) fn find(&mut self, contract: &Address, field: u8, key: &[u8]) -> Option<usize> {
         if self.cells.len() <= LINEAR_MAX {
             return self.cells.iter().position(|cell| {
                 cell.field == field && usize::from(cell.key_len) == key.len() && {
@@ -72,7 +72,7 @@ impl Session {
         }
     }
 
-    fn permit(
+    pub(super) fn permit(
         &mut self,
         found: Option<usize>,
         want: AccessKind,
@@ -86,17 +86,25 @@ impl Session {
                 return Err(TrapKind::UndeclaredAccess);
             }
         };
-        let kind = self.cells[at].kind;
-        if !kind.permits(want) {
-            if !self.recording {
-                let key = self.state_key(&self.cells[at]);
-                self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(kind) });
-                return Err(TrapKind::UndeclaredAccess);
-            }
-            self.widen(at)?;
+        let Cell { kind, accumulator, .. } = self.cells[at];
+        if !kind.permits(want) || accumulator.is_bounded() {
+            self.exceed(at, want)?;
         }
         self.cells[at].touched.insert(want);
         Ok(at)
+    }
+
+    /// A touch of a cell that its declaration does not permit: refused, or recorded.
+    pub(super) fn exceed(&mut self, at: usize, want: AccessKind) -> Result<(), TrapKind> {
+        if self.recording {
+            return self.widen(at);
+        }
+        let cell = &self.cells[at];
+        // Which of its kinds a bounded cell has is up to the block.
+        let declared = if cell.accumulator.is_bounded() { AccessKind::Add } else { cell.kind };
+        let key = self.state_key(cell);
+        self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(declared) });
+        Err(TrapKind::UndeclaredAccess)
     }
 
     /// Adds a cell that no list declares, with its value from the state.
@@ -144,7 +152,7 @@ impl Session {
     }
 
     /// Turns a recorded cell into one that may be written, folding in what was added.
-    fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
+    pub(super) fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
         self.journal(at);
         let added = self.cells[at].added.get();
         if added != 0 {
@@ -153,7 +161,9 @@ impl Session {
             cell.added = Delta::default();
             cell.dirty = true;
         }
-        self.cells[at].kind = AccessKind::Write;
+        let cell = &mut self.cells[at];
+        cell.kind = AccessKind::Write;
+        cell.accumulator = cell.accumulator.unbounded();
         Ok(())
     }
 

@@ -4,6 +4,9 @@
 //! same field and key under the same lists, or, if its key names no element, under fewer of them: those name
 //! the key whenever it does. Kinds are joined as a derivation joins them; the kind that permits two permits
 //! their join, so it does not matter that two keys written differently may turn out to be one.
+//!
+//! What is taken of a stock adds up. So `reserve` is covered by `write`, or by as many clauses that are written just
+//! so under the same lists: each then takes the place of one of them in any sum.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,9 +14,12 @@ use alloc::vec::Vec;
 use crate::{AccessKind, Clause, Expr};
 
 pub(super) fn covers(wide: &[Clause], narrow: &[Clause]) -> bool {
-    let mut template = Template::default();
-    template.add(wide, &mut Vec::new());
-    template.permits_all(narrow, &mut Vec::new())
+    let [wide, other] = [wide, narrow].map(|clauses| {
+        let mut template = Template::default();
+        template.add(clauses, &mut Vec::new());
+        template
+    });
+    wide.permits_all(narrow, &other, &mut Vec::new())
 }
 
 /// What a template names.
@@ -29,6 +35,8 @@ struct Named {
     start: bool,
     call: bool,
     dynamic: bool,
+    /// How many clauses take so of a stock.
+    n_reserves: usize,
 }
 
 /// What a clause is about, as it is written.
@@ -36,6 +44,8 @@ enum Thing<'a> {
     Cell(u8, &'a [Expr]),
     Call(&'a Expr, &'a str, &'a [Expr]),
     Anything,
+    /// So much of a stock.
+    Amount(u8, &'a [Expr], [&'a Expr; 2]),
 }
 
 impl Thing<'_> {
@@ -45,6 +55,7 @@ impl Thing<'_> {
             Self::Cell(field, key) => borsh::to_vec(&(lists, 0u8, field, key)),
             Self::Call(callee, method, args) => borsh::to_vec(&(lists, 1u8, callee, method, args)),
             Self::Anything => borsh::to_vec(&(lists, 2u8)),
+            Self::Amount(field, key, numbers) => borsh::to_vec(&(lists, 3u8, field, key, numbers)),
         };
         encoded.expect("encoding to memory cannot fail")
     }
@@ -52,6 +63,9 @@ impl Thing<'_> {
     fn names_element(&self) -> bool {
         match self {
             Self::Cell(_, key) => key.iter().any(names_element),
+            Self::Amount(_, key, numbers) => {
+                key.iter().chain(numbers.iter().copied()).any(names_element)
+            }
             Self::Call(callee, _, args) => names_element(callee) || args.iter().any(names_element),
             Self::Anything => false,
         }
@@ -92,6 +106,10 @@ impl Template {
                     lists.pop();
                 }
                 Clause::Dynamic => self.entry(&Thing::Anything, lists).dynamic = true,
+                Clause::Reserve { field, key, amount, floor } => {
+                    let thing = Thing::Amount(*field, key, [amount, floor]);
+                    self.entry(&thing, lists).n_reserves += 1;
+                }
             }
         }
     }
@@ -118,7 +136,13 @@ impl Template {
         all
     }
 
-    fn permits_all<'a>(&self, clauses: &'a [Clause], lists: &mut Vec<&'a Expr>) -> bool {
+    /// Whether all of these clauses are covered, which are some of the template `other`.
+    fn permits_all<'a>(
+        &self,
+        clauses: &'a [Clause],
+        other: &Self,
+        lists: &mut Vec<&'a Expr>,
+    ) -> bool {
         // A dynamic method may touch anything: the transaction says what.
         self.named(&Thing::Anything, lists).dynamic
             || clauses.iter().all(|clause| match clause {
@@ -135,11 +159,18 @@ impl Template {
                 }
                 Clause::Each { list, clauses } => {
                     lists.push(list);
-                    let permitted = self.permits_all(clauses, lists);
+                    let permitted = self.permits_all(clauses, other, lists);
                     lists.pop();
                     permitted
                 }
                 Clause::Dynamic => false,
+                Clause::Reserve { field, key, amount, floor } => {
+                    let kind = self.named(&Thing::Cell(*field, key), lists).kind;
+                    let place = Thing::Amount(*field, key, [amount, floor]).place(lists);
+                    let count =
+                        |of: &Self| of.named.get(&place).map_or(0, |named| named.n_reserves);
+                    kind == Some(AccessKind::Write) || count(other) <= count(self)
+                }
             })
     }
 }

@@ -73,6 +73,11 @@ impl Mender<'_> {
                 );
                 None
             }
+            Clause::Reserve { field, .. } if !self.reached.of(*field).reserves => {
+                let name = self.name(*field);
+                self.over(Some(*field), format!("never takes from `{name}`"));
+                None
+            }
             Clause::Call { method, .. } if !self.reached.calls => {
                 self.over(
                     None,
@@ -84,18 +89,21 @@ impl Mender<'_> {
                 let clauses = self.clauses(clauses);
                 (!clauses.is_empty()).then(|| Clause::Each { list: list.clone(), clauses })
             }
-            Clause::Start { .. } | Clause::Call { .. } | Clause::Dynamic => Some(clause.clone()),
+            Clause::Start { .. }
+            | Clause::Reserve { .. }
+            | Clause::Call { .. }
+            | Clause::Dynamic => Some(clause.clone()),
         }
     }
 
     /// The kind that is enough; `None` if the clause is of no use.
     fn touch(&mut self, kind: AccessKind, field: u8, key: &[Expr]) -> Option<AccessKind> {
-        let FieldReach { reads, writes, adds, .. } = self.reached.of(field);
+        let FieldReach { reads, writes, adds, reserves, .. } = self.reached.of(field);
         let name = self.name(field);
         let used = match kind {
             AccessKind::Read => reads,
             AccessKind::Add => adds,
-            AccessKind::Write => reads || writes || adds,
+            AccessKind::Write => reads || writes || adds || reserves,
         };
         if !used {
             let word = kind.word();
@@ -111,7 +119,7 @@ impl Mender<'_> {
             );
             return None;
         }
-        let enough = match (reads, writes, adds) {
+        let enough = match (reads, writes || reserves, adds) {
             (true, false, false) => AccessKind::Read,
             (false, false, true) => AccessKind::Add,
             _ => return Some(kind),
@@ -190,6 +198,8 @@ impl Mender<'_> {
 /// Whether `clause` permits everything that `other` permits, of the same cell.
 fn covers(clause: &Clause, other: &Clause) -> bool {
     match (clause, other) {
+        // What two of them permit adds up.
+        (Clause::Reserve { .. }, Clause::Reserve { .. }) => false,
         (
             Clause::Touch { kind: a, field: f, key: k },
             Clause::Touch { kind: b, field: g, key: l },
@@ -230,7 +240,7 @@ pub(super) fn dynamic(view: &View<'_>, findings: &mut Vec<Finding>) {
     };
     let clauses = fields.by_ref().flat_map(|reach| {
         let touch = |kind| Clause::Touch { kind, field: reach.field, key: Vec::new() };
-        let kind = match (reach.reads, reach.writes, reach.adds) {
+        let kind = match (reach.reads, reach.writes || reach.reserves, reach.adds) {
             (false, false, false) => None,
             (true, false, false) => Some(AccessKind::Read),
             (false, false, true) => Some(AccessKind::Add),

@@ -1,0 +1,99 @@
+//! Taking from a stock.
+
+use kempe_abi::host::KEY_BYTES_MAX;
+use kempe_abi::{AccessKind, Bound, TrapKind};
+
+use super::Session;
+use crate::engine::cell::{Accumulator, number};
+use crate::types::StateKey;
+
+impl Session {
+    /// Takes from a stock of the running contract if at least `floor` is left then; whether it was taken.
+    ///
+    /// Where the list says that nobody of the block can be refused, the value is not looked at: it is not
+    /// there. Else this writes. The footprint, the fuel and the outcome are the same either way.
+    pub(crate) fn reserve(
+        &mut self,
+        field: u8,
+        key: &[u8],
+        amount: u128,
+        floor: u128,
+    ) -> Result<bool, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        let accumulator = Accumulator::of(self.own_contract(), field);
+        // What is taken is kept as what is added.
+        let taken = i128::try_from(amount).map_err(|_| TrapKind::CounterOutOfBounds)?;
+        let address = self.frame().address;
+        let found = self.find(&address, field, key);
+        if let Some(at) = found
+            && self.cells[at].accumulator.is_bounded()
+        {
+            let left = self.cells[at].added.get().checked_sub(taken);
+            let left = left.ok_or(TrapKind::CounterOutOfBounds)?;
+            if self.is_within(at, left, floor) {
+                return self.take_bounded(at, accumulator, left, floor);
+            }
+            self.exceed(at, AccessKind::Write)?;
+        }
+        let at = self.permit(found, AccessKind::Write, || StateKey::new(address, field, key))?;
+        if !self.is_left(at, -taken, floor)? {
+            return Ok(false);
+        }
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.accumulator = accumulator;
+        cell.value = Some(accumulator.apply(cell.value.as_deref(), -taken)?);
+        cell.dirty = true;
+        Ok(true)
+    }
+
+    /// Whether the list permits that `-added` is taken so that `floor` is left.
+    fn is_within(&self, at: usize, added: i128, floor: u128) -> bool {
+        let bound = self.bounds.iter().find(|(cell, _)| *cell == at).map(|(_, bound)| *bound);
+        let Bound { amount, floor: lowest } = bound.unwrap_or_default();
+        added.unsigned_abs() <= amount && floor <= lowest
+    }
+
+    /// Takes what the list permits: `-added` is all that is taken then.
+    fn take_bounded(
+        &mut self,
+        at: usize,
+        accumulator: Accumulator,
+        added: i128,
+        floor: u128,
+    ) -> Result<bool, TrapKind> {
+        self.cells[at].touched.insert(AccessKind::Add);
+        if self.cells[at].kind == AccessKind::Write && !self.is_left(at, added, floor)? {
+            return Ok(false);
+        }
+        self.journal(at);
+        let cell = &mut self.cells[at];
+        cell.added = added.into();
+        cell.accumulator = accumulator.bounded();
+        Ok(true)
+    }
+
+    /// Whether `floor` is left in a cell whose value is known when `added` is added to that.
+    fn is_left(&self, at: usize, added: i128, floor: u128) -> Result<bool, TrapKind> {
+        let value = number(self.cells[at].value.as_deref()).ok_or(TrapKind::CounterOutOfBounds)?;
+        Ok(value.checked_add_signed(added).is_some_and(|left| left >= floor))
+    }
+
+    /// Writes what was taken under a list that knew the value, at the end of a transaction that succeeded.
+    pub(crate) fn settle_stocks(&mut self) -> Result<(), TrapKind> {
+        for at in 0..self.bounds.len() {
+            let (at, _) = self.bounds[at];
+            let cell = &mut self.cells[at];
+            if cell.kind == AccessKind::Write && cell.accumulator.is_bounded() {
+                let added = std::mem::take(&mut cell.added).get();
+                if added != 0 {
+                    cell.value = Some(cell.accumulator.apply(cell.value.as_deref(), added)?);
+                    cell.dirty = true;
+                }
+            }
+        }
+        Ok(())
+    }
+}
