@@ -35,6 +35,7 @@ mod native;
 mod receipt;
 pub(crate) mod session;
 mod shrink;
+mod upgrade;
 mod world;
 
 pub use backend::{Backend, CodeSource, Tx};
@@ -45,3 +46,4 @@ pub use fastrand::Rng;
 pub use gas::GasReport;
 pub use native::Native;
 pub use receipt::{BlockReport, Emitted, Receipt, Violation};
+pub use upgrade::UpgradeOptions;

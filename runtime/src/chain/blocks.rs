@@ -71,7 +71,28 @@ impl Chain {
         transactions: Vec<SignedTransaction>,
         time_ms: u64,
     ) -> Result<BlockReport, ChainError> {
-        let mut prepared = self.prepare(transactions, time_ms)?;
+        let prepared = self.prepare(transactions, time_ms)?;
+        self.build_prepared(prepared)
+    }
+
+    /// Makes a block as [`build`](Self::build) does, without looking at signatures: for what tries out on a
+    /// [fork](Self::fork) what others could do. Whoever checks signatures refuses such a block.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_trusted(
+        &mut self,
+        transactions: Vec<SignedTransaction>,
+        time_ms: u64,
+    ) -> Result<BlockReport, ChainError> {
+        self.check_usable()?;
+        self.check_count(transactions.len())?;
+        let (hashes, checked) = self.hash_all(&transactions);
+        let prepared = self.prepare_checked(transactions, hashes, checked, time_ms)?;
+        self.build_prepared(prepared)
+    }
+
+    fn build_prepared(&mut self, mut prepared: Prepared) -> Result<BlockReport, ChainError> {
         if prepared.transactions.is_empty() && !prepared.rejected.is_empty() {
             let (tx_index, source) = prepared.rejected.swap_remove(0);
             return Err(ChainError::Transaction { tx_index, source: Box::new(source) });
@@ -94,6 +115,16 @@ impl Chain {
         self.check_usable()?;
         self.check_count(transactions.len())?;
         let (hashes, checked) = self.check_signatures(&transactions);
+        self.prepare_checked(transactions, hashes, checked, time_ms)
+    }
+
+    fn prepare_checked(
+        &self,
+        transactions: Vec<SignedTransaction>,
+        hashes: Vec<Hash>,
+        checked: Vec<Result<(), TransactionError>>,
+        time_ms: u64,
+    ) -> Result<Prepared, ChainError> {
         let height = self.head.height + 1;
         let mut nonces = self.nonces();
         let results = self

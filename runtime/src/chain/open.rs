@@ -98,6 +98,63 @@ impl Chain {
         Self::with_store(store, tree, height, options, Some(directory.to_owned()))
     }
 
+    /// Opens the chain in a directory as [`open`](Self::open) does, without changing anything in it: further
+    /// blocks are in memory and gone when the chain is dropped. Meanwhile nobody can open it to change it.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    ///
+    /// ```
+    /// use kempe_runtime::chain::{Chain, ChainOptions};
+    /// use kempe_runtime::types::Genesis;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let genesis = Genesis::parse("chain_id = 7")?;
+    /// drop(Chain::create(directory.path(), genesis, ChainOptions::default())?);
+    /// let mut fork = Chain::fork(directory.path(), ChainOptions::default())?;
+    /// fork.build(Vec::new(), 1_000)?;
+    /// assert_eq!(fork.head().height, 1);
+    /// drop(fork);
+    /// assert_eq!(Chain::open(directory.path(), ChainOptions::default())?.head().height, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fork(directory: &Path, options: ChainOptions) -> Result<Self, ChainError> {
+        if !exists(directory) {
+            return Err(ChainError::Missing(directory.to_owned()));
+        }
+        let path = directory.join(STORE_DIRECTORY);
+        let threads = loading_threads(options.n_threads)?;
+        let (store, tree, height) =
+            threads.install(|| ChainStore::fork(&path, options.memory_bytes))?;
+        drop(threads);
+        Self::with_store(store, tree, height, options, None)
+    }
+
+    /// The chain as it is now, in memory, on which other blocks may follow; `None` for a chain whose blocks
+    /// go to a disk. Compiled code is shared. Cost: copies the rows in memory and the tree of 36 MB.
+    ///
+    /// # Errors
+    /// [`ChainError::Poisoned`], and [`ChainError::Executor`] when threads cannot be started.
+    pub fn copy(&self) -> Result<Option<Self>, ChainError> {
+        if self.poisoned {
+            return Err(ChainError::Poisoned);
+        }
+        let Some(store) = self.store.copy() else { return Ok(None) };
+        Ok(Some(Self {
+            store,
+            tree: self.tree.clone(),
+            engine: Arc::clone(&self.engine),
+            executor: Executor::new(&self.engine, self.genesis.prices, self.options.n_threads)?,
+            options: self.options,
+            genesis: self.genesis.clone(),
+            protocol: self.protocol,
+            head: self.head.clone(),
+            keys: Arc::clone(&self.keys),
+            poisoned: false,
+            directory: None,
+        }))
+    }
+
     /// A chain in memory; it is gone when dropped.
     ///
     /// # Errors

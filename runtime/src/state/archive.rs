@@ -65,11 +65,11 @@ pub(super) struct Archive {
     state: Option<Arc<Levels>>,
     txs: Levels,
     recent: Mutex<Recent>,
-    durable: Option<Mutex<Durable>>,
+    durable: Option<Arc<Mutex<Durable>>>,
 }
 
 /// What is not in files yet, by height.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Recent {
     receipts: BTreeMap<u64, Arc<Vec<u8>>>,
     names: BTreeMap<u64, Vec<u8>>,
@@ -140,8 +140,18 @@ impl Archive {
             state: Some(Arc::new(state)),
             txs,
             recent: Mutex::default(),
-            durable: Some(Mutex::new(durable)),
+            durable: Some(Arc::new(Mutex::new(durable))),
         })
+    }
+
+    /// The same, which takes other blocks from now on, in memory: nobody may make a checkpoint of either.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            state: self.state.as_ref().map(|state| Arc::new(state.copy())),
+            txs: self.txs.copy(),
+            recent: Mutex::new(lock(&self.recent).clone()),
+            durable: self.durable.clone(),
+        }
     }
 
     /// The rows on disk.

@@ -18,6 +18,8 @@ pub use fault::{FaultKind, Faults};
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     faults: Option<Arc<Faults>>,
+    /// Whether files stay as they are: what cleans up does nothing, and what writes fails.
+    is_read_only: bool,
 }
 
 /// A file of a [`Disk`].
@@ -34,10 +36,18 @@ impl Disk {
     /// A disk that fails by a plan.
     #[must_use]
     pub fn with_faults(faults: Arc<Faults>) -> Self {
-        Self { faults: Some(faults) }
+        Self { faults: Some(faults), is_read_only: false }
+    }
+
+    /// A disk whose files are only read.
+    pub(super) fn read_only() -> Self {
+        Self { faults: None, is_read_only: true }
     }
 
     fn step(&self) -> io::Result<()> {
+        if self.is_read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
     }
 
@@ -52,7 +62,7 @@ impl Disk {
 
     /// Opens a file that is there.
     pub(super) fn open(&self, path: &Path) -> Result<DiskFile, StoreError> {
-        let file = File::options().read(true).write(true).open(path);
+        let file = File::options().read(true).write(!self.is_read_only).open(path);
         self.wrap(file.map_err(io_error("open", path))?, path)
     }
 
@@ -71,8 +81,11 @@ impl Disk {
         rename().map_err(io_error("rename", from))
     }
 
-    /// Removes a file.
+    /// Removes a file that nothing speaks of any more, which a disk that is only read keeps.
     pub(super) fn remove(&self, path: &Path) -> Result<(), StoreError> {
+        if self.is_read_only {
+            return Ok(());
+        }
         let remove = || {
             self.step()?;
             fs::remove_file(path)
@@ -140,6 +153,9 @@ impl DiskFile {
 
     /// Makes what was written durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
+        if self.disk.is_read_only {
+            return Ok(());
+        }
         let sync = || {
             self.disk.step()?;
             self.file.sync_data()
@@ -149,8 +165,12 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Cuts the file, or makes it longer with zeros.
+    /// Cuts off what does not count, or makes the file longer with zeros; a disk that is only read leaves
+    /// the file as it is.
     pub(super) fn set_len(&self, bytes: u64) -> Result<(), StoreError> {
+        if self.disk.is_read_only {
+            return Ok(());
+        }
         let set = || {
             self.disk.step()?;
             self.file.set_len(bytes)

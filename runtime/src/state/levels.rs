@@ -77,6 +77,11 @@ impl Levels {
         Ok(Self { view: RwLock::new(view), place: Some((disk.clone(), dir)) })
     }
 
+    /// The same rows, which take other new ones from now on. At most one of the two may be flushed.
+    pub(super) fn copy(&self) -> Self {
+        Self { view: RwLock::new(self.view()), place: self.place.clone() }
+    }
+
     fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }

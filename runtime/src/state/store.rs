@@ -54,7 +54,7 @@ pub struct ChainStore {
     blocks: Blocks,
     checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
     /// Held, not read: closing it gives the directory free.
-    _lock: Option<File>,
+    lock: Option<Arc<File>>,
 }
 
 /// The part of a store that has the state: what a block changes goes in here, and is durable with the block.
@@ -68,6 +68,8 @@ pub struct StateStore {
 enum Blocks {
     Memory(Vec<Vec<u8>>),
     Disk(Log),
+    /// A log that is only read, and the blocks behind it.
+    Fork(Arc<Log>, Vec<Vec<u8>>),
 }
 
 impl StateStore {
@@ -100,7 +102,7 @@ impl ChainStore {
         let table = Arc::new(StateTable::new());
         let state = StateStore { table, archive: Arc::new(Archive::in_memory()) };
         apply_genesis(&state, changes);
-        Self { state, blocks: Blocks::Memory(vec![record]), checkpoint: None, _lock: None }
+        Self { state, blocks: Blocks::Memory(vec![record]), checkpoint: None, lock: None }
     }
 
     /// Makes a store in a directory that has none, with the state and the record of block 0, and closes it.
@@ -147,14 +149,53 @@ impl ChainStore {
             return Err(StoreError::Missing { path: dir.into() });
         }
         let lock = lock(dir)?;
+        Self::open_locked(disk, dir, memory_bytes, lock, Blocks::Disk)
+    }
+
+    /// Opens the store in a directory as [`open`](Self::open) does, without changing anything in it: what is
+    /// added stays in memory. Others may do so at the same time; nobody can open it to change it.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn fork(dir: &Path, memory_bytes: u64) -> Result<(Self, StateTree, u64), StoreError> {
+        if !dir.join(BLOCKS).exists() {
+            return Err(StoreError::Missing { path: dir.into() });
+        }
+        let lock = lock_shared(dir)?;
+        let blocks = |log| Blocks::Fork(Arc::new(log), Vec::new());
+        Self::open_locked(&Disk::read_only(), dir, memory_bytes, lock, blocks)
+    }
+
+    fn open_locked(
+        disk: &Disk,
+        dir: &Path,
+        memory_bytes: u64,
+        lock: File,
+        blocks: impl FnOnce(Log) -> Blocks,
+    ) -> Result<(Self, StateTree, u64), StoreError> {
         let archive = Archive::open(disk, dir)?;
         let height = archive.height();
         let log = Log::open(disk, dir.join(BLOCKS), height + 1)?;
         let table = StateTable::over(archive.levels()?, memory_bytes);
         let tree = load(&archive, &table)?;
         let state = StateStore { table: Arc::new(table), archive: Arc::new(archive) };
-        let blocks = Blocks::Disk(log);
-        Ok((Self { state, blocks, checkpoint: None, _lock: Some(lock) }, tree, height))
+        let (blocks, lock) = (blocks(log), Some(Arc::new(lock)));
+        Ok((Self { state, blocks, checkpoint: None, lock }, tree, height))
+    }
+
+    /// The same store, which takes other blocks from now on; `None` if its blocks go to a disk. Copies the rows
+    /// that are in memory.
+    #[must_use]
+    pub fn copy(&self) -> Option<Self> {
+        let blocks = match &self.blocks {
+            Blocks::Memory(blocks) => Blocks::Memory(blocks.clone()),
+            Blocks::Fork(log, above) => Blocks::Fork(Arc::clone(log), above.clone()),
+            Blocks::Disk(_) => return None,
+        };
+        let archive = Arc::new(self.state.archive.copy());
+        let table = Arc::new(self.state.table.copy(archive.levels().ok()));
+        let state = StateStore { table, archive };
+        Some(Self { state, blocks, checkpoint: None, lock: self.lock.clone() })
     }
 
     /// The state and where it changes.
@@ -169,6 +210,7 @@ impl ChainStore {
         let n_records = match &self.blocks {
             Blocks::Memory(blocks) => blocks.len() as u64,
             Blocks::Disk(log) => log.n_records(),
+            Blocks::Fork(log, above) => log.n_records() + above.len() as u64,
         };
         n_records - 1
     }
@@ -181,7 +223,9 @@ impl ChainStore {
     /// fails with [`StoreError::Stopped`] until the store is opened again.
     pub fn append(&mut self, records: &[&[&[u8]]]) -> Result<(), StoreError> {
         match &mut self.blocks {
-            Blocks::Memory(blocks) => blocks.extend(records.iter().map(|parts| parts.concat())),
+            Blocks::Memory(blocks) | Blocks::Fork(_, blocks) => {
+                blocks.extend(records.iter().map(|parts| parts.concat()));
+            }
             Blocks::Disk(log) => {
                 log.append(records)?;
                 log.sync()?;
@@ -195,11 +239,16 @@ impl ChainStore {
     /// # Errors
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     pub fn block(&self, height: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let nth = |blocks: &[Vec<u8>], at: u64| {
+            usize::try_from(at).ok().and_then(|at| blocks.get(at)).cloned()
+        };
         match &self.blocks {
-            Blocks::Memory(blocks) => {
-                Ok(usize::try_from(height).ok().and_then(|at| blocks.get(at)).cloned())
-            }
+            Blocks::Memory(blocks) => Ok(nth(blocks, height)),
             Blocks::Disk(log) => log.read(height),
+            Blocks::Fork(log, above) => match height.checked_sub(log.n_records()) {
+                Some(at) => Ok(nth(above, at)),
+                None => log.read(height),
+            },
         }
     }
 
@@ -251,7 +300,7 @@ impl ChainStore {
     /// # Errors
     /// What an earlier checkpoint failed with.
     pub fn keep_up_to(&mut self, height: u64) -> Result<(), StoreError> {
-        if matches!(self.blocks, Blocks::Memory(_)) {
+        if !matches!(self.blocks, Blocks::Disk(_)) {
             return Ok(());
         }
         if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
@@ -273,11 +322,14 @@ impl ChainStore {
         Ok(())
     }
 
-    /// Makes a checkpoint now: the next opening has nothing to execute again.
+    /// Makes a checkpoint now, where blocks go to a disk: the next opening has nothing to execute again.
     ///
     /// # Errors
     /// [`StoreError::Io`], and what an earlier checkpoint failed with.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        if !matches!(self.blocks, Blocks::Disk(_)) {
+            return Ok(());
+        }
         self.finish_checkpoint()?;
         self.state.archive.checkpoint(self.height())
     }
@@ -295,7 +347,7 @@ impl ChainStore {
             self.checkpoint()?;
         }
         match &mut self.blocks {
-            Blocks::Memory(_) => Ok(()),
+            Blocks::Memory(_) | Blocks::Fork(..) => Ok(()),
             Blocks::Disk(log) => log.mark_end(),
         }
     }
@@ -344,9 +396,21 @@ fn lock(dir: &Path) -> Result<File, StoreError> {
     let mut options = File::options();
     let lock = options.create(true).truncate(false).write(true).open(&path);
     let lock = lock.map_err(io_error("open", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: dir.into() }),
-        Err(TryLockError::Error(source)) => Err(io_error("lock", &path)(source)),
-    }
+    locked(lock.try_lock(), dir)?;
+    Ok(lock)
+}
+
+/// A lock for readers, on the file that whoever made the store left.
+fn lock_shared(dir: &Path) -> Result<File, StoreError> {
+    let path = dir.join(LOCK);
+    let lock = File::open(&path).map_err(io_error("open", &path))?;
+    locked(lock.try_lock_shared(), dir)?;
+    Ok(lock)
+}
+
+fn locked(result: Result<(), TryLockError>, dir: &Path) -> Result<(), StoreError> {
+    result.map_err(|error| match error {
+        TryLockError::WouldBlock => StoreError::Locked { path: dir.into() },
+        TryLockError::Error(source) => io_error("lock", &dir.join(LOCK))(source),
+    })
 }

@@ -102,6 +102,18 @@ impl StateTable {
         }
     }
 
+    /// The same rows, above a copy of what is below them.
+    pub(super) fn copy(&self, levels: Option<Arc<Levels>>) -> Self {
+        let shards = (0..self.shards.len()).map(|shard| RwLock::new(self.read(shard).copy()));
+        Self {
+            shards: shards.collect(),
+            levels,
+            used_bytes: AtomicU64::new(self.used_bytes()),
+            budget_bytes: self.budget_bytes,
+            clock: AtomicUsize::new(0),
+        }
+    }
+
     /// Gives cells new values, on all threads of the current rayon pool.
     ///
     /// A state that is in memory only takes every change; one with a disk behind it changes by
@@ -282,6 +294,12 @@ impl StateTable {
 }
 
 impl Shard {
+    fn copy(&self) -> Self {
+        let touched = AtomicU16::new(self.touched.load(Ordering::Relaxed));
+        let (rows, long) = (self.rows.clone(), self.long.clone());
+        Self { rows, long, resident: self.resident, touched }
+    }
+
     fn has(&self, bucket: u32) -> bool {
         self.resident & bit(bucket) != 0
     }

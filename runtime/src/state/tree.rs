@@ -50,6 +50,7 @@ pub(super) fn first_key(bucket: u32) -> KeyHash {
 ///
 /// Rows stay in the [`StateTable`]. An update reads the changed buckets from there; it does not matter
 /// whether the table has the changes already, but it must have no later ones.
+#[derive(Clone)]
 pub struct StateTree {
     /// `levels[0]` is the root, `levels[LEVELS]` the buckets.
     levels: [Vec<NodeHash>; LEVELS + 1],

@@ -1,6 +1,7 @@
 //! What runs a test's transactions.
 
 use kempe_abi::def::ContractDef;
+use kempe_abi::upgrade::UpgradeTerms;
 use kempe_abi::{Address, Hash};
 
 use super::receipt::{BlockReport, Receipt};
@@ -9,8 +10,10 @@ use crate::Contract;
 /// A contract's code, for every kind of backend.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeSource {
-    /// What the macros wrote down; its name says which wasm is meant.
+    /// What the macros wrote down; its name says which wasm is meant, and where several have it, all of it.
     pub def: &'static ContractDef,
+    /// The contract's type, which tells versions apart that declare the same.
+    pub type_name: &'static str,
     /// Runs a method natively on encoded arguments.
     pub dispatch: fn(method: &str, args: &[u8]) -> Result<Vec<u8>, u32>,
 }
@@ -19,7 +22,7 @@ impl CodeSource {
     /// The code of a contract.
     #[must_use]
     pub fn of<C: Contract>() -> Self {
-        Self { def: C::DEF, dispatch: C::dispatch }
+        Self { def: C::DEF, type_name: core::any::type_name::<C>(), dispatch: C::dispatch }
     }
 }
 
@@ -41,13 +44,24 @@ pub trait Backend {
     /// Is told of an account before it signs: its name, its address, and the seed of its ed25519 key.
     fn account(&mut self, name: &str, address: Address, seed: [u8; 32]);
 
-    /// Deploys a contract in a block of its own. Without success there is no address.
+    /// Deploys a contract in a block of its own, whose code `authority` may replace later. Without success
+    /// there is no address.
     fn deploy(
         &mut self,
         deployer: Address,
         code: &CodeSource,
         args: &[u8],
+        authority: Option<Address>,
     ) -> (Receipt, Option<Address>);
+
+    /// Replaces the code of a contract, in a block of its own. The terms have the hash of this code.
+    fn upgrade(&mut self, sender: Address, code: &CodeSource, terms: &UpgradeTerms) -> Receipt;
+
+    /// The hash of a contract's code, as [`UpgradeTerms`] have it.
+    fn code_hash(&self, code: &CodeSource) -> Hash;
+
+    /// The same chain, which goes its own way from now on.
+    fn snapshot(&self) -> Box<dyn Backend>;
 
     /// Runs the transactions as one block, in this order.
     fn block(&mut self, txs: &[Tx]) -> BlockReport;

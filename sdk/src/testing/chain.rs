@@ -6,12 +6,14 @@ use std::marker::PhantomData;
 
 use ed25519_zebra::{SigningKey, VerificationKey};
 use kempe_abi::def::ContractDef;
+use kempe_abi::upgrade::UpgradeTerms;
 use kempe_abi::{AbiType, Address, Encode, Hash};
 
 use super::backend::{Backend, CodeSource, Tx};
 use super::gas::GasReport;
 use super::native::Native;
 use super::receipt::{BlockReport, Receipt};
+use super::upgrade::UpgradeOptions;
 use crate::codec::Any;
 use crate::{Contract, codec};
 
@@ -150,14 +152,149 @@ impl TestChain {
         deployer: Address,
         args: impl Encode,
     ) -> Result<Instance<C>, Box<Receipt>> {
+        self.deploy_with(deployer, args, None)
+    }
+
+    /// Deploys a contract whose code `authority` may replace: an account, or a contract that is asked.
+    ///
+    /// # Panics
+    /// If the deployment fails.
+    #[track_caller]
+    pub fn deploy_upgradable<C: Contract>(
+        &mut self,
+        deployer: Address,
+        authority: Address,
+        args: impl Encode,
+    ) -> Instance<C> {
+        match self.deploy_with(deployer, args, Some(authority)) {
+            Ok(instance) => instance,
+            Err(receipt) => panic!("expected `{}` to be deployed, got {receipt}", C::DEF.name),
+        }
+    }
+
+    fn deploy_with<C: Contract>(
+        &mut self,
+        deployer: Address,
+        args: impl Encode,
+        authority: Option<Address>,
+    ) -> Result<Instance<C>, Box<Receipt>> {
         let args = codec::encoded::<Any, _, _>(&args, <[u8]>::to_vec);
-        match self.backend.deploy(deployer, &CodeSource::of::<C>(), &args) {
-            (_, Some(address)) => {
-                let named = Named { name: C::DEF.name.to_string(), def: Some(C::DEF) };
-                self.names.insert(address, named);
-                Ok(Instance::at(address))
-            }
+        match self.backend.deploy(deployer, &CodeSource::of::<C>(), &args, authority) {
+            (_, Some(address)) => Ok(self.known(address)),
             (receipt, None) => Err(Box::new(receipt)),
+        }
+    }
+
+    /// Replaces a contract's code by that of `C`, as `kempe upgrade` does; the arguments are those of its `migrate`,
+    /// or `()`.
+    ///
+    /// ```
+    /// use kempe_sdk::testing::{TestChain, UpgradeOptions};
+    /// # mod first {
+    /// #     use kempe_sdk::prelude::*;
+    /// #     #[contract] pub struct Tally { count: Item<u64> }
+    /// #     #[contract] impl Tally {
+    /// #         #[access(write(count))]
+    /// #         pub fn raise(&mut self) { self.count.update(|had| had.unwrap_or(0) + 1); }
+    /// #     }
+    /// # }
+    /// # mod second {
+    /// #     use kempe_sdk::prelude::*;
+    /// #     #[contract] pub struct Tally { count: Item<u64> }
+    /// #     #[contract] impl Tally {
+    /// #         #[access(write(count))]
+    /// #         pub fn migrate(&mut self, count: u64) { self.count.put(count); }
+    /// #         #[access(read(count))] pub fn count(&self) -> u64 { self.count.get().unwrap_or(0) }
+    /// #     }
+    /// # }
+    ///
+    /// let mut chain = TestChain::native();
+    /// let alice = chain.account("alice");
+    /// let tally = chain.deploy_upgradable::<first::Tally>(alice, alice, ());
+    /// chain.send(alice, &tally, "raise", ()).assert_ok();
+    /// let last = UpgradeOptions::default();
+    /// let tally = chain.upgrade::<second::Tally>(alice, &tally, (7u64,), last);
+    /// assert_eq!(chain.view::<u64>(&tally, "count", ()), 7);
+    /// ```
+    ///
+    /// # Panics
+    /// If the upgrade fails.
+    #[track_caller]
+    pub fn upgrade<C: Contract>(
+        &mut self,
+        sender: Address,
+        contract: &Instance<impl Contract>,
+        args: impl Encode,
+        options: UpgradeOptions,
+    ) -> Instance<C> {
+        match self.try_upgrade(sender, contract, args, options) {
+            Ok(instance) => instance,
+            Err(receipt) => panic!("expected `{}` to be upgraded, got {receipt}", C::DEF.name),
+        }
+    }
+
+    /// Replaces a contract's code by that of `C`.
+    ///
+    /// # Errors
+    /// The receipt, if the upgrade fails; nothing is changed then.
+    pub fn try_upgrade<C: Contract>(
+        &mut self,
+        sender: Address,
+        contract: &Instance<impl Contract>,
+        args: impl Encode,
+        options: UpgradeOptions,
+    ) -> Result<Instance<C>, Box<Receipt>> {
+        let terms = self.upgrade_terms::<C>(contract, args, options);
+        let receipt = self.backend.upgrade(sender, &CodeSource::of::<C>(), &terms);
+        if !receipt.is_ok() {
+            return Err(Box::new(receipt));
+        }
+        Ok(self.known(contract.address()))
+    }
+
+    /// What an authority that is a contract is asked about an upgrade to `C`.
+    #[must_use]
+    pub fn upgrade_terms<C: Contract>(
+        &self,
+        contract: &Instance<impl Contract>,
+        args: impl Encode,
+        options: UpgradeOptions,
+    ) -> UpgradeTerms {
+        let UpgradeOptions { allow_wider, authority } = options;
+        UpgradeTerms {
+            contract: contract.address(),
+            code: self.backend.code_hash(&CodeSource::of::<C>()),
+            args: codec::encoded::<Any, _, _>(&args, <[u8]>::to_vec),
+            allow_wider,
+            authority,
+        }
+    }
+
+    /// Remembers what the contract at an address is.
+    fn known<C: Contract>(&mut self, address: Address) -> Instance<C> {
+        let named = Named { name: C::DEF.name.to_string(), def: Some(C::DEF) };
+        self.names.insert(address, named);
+        Instance::at(address)
+    }
+
+    /// The chain as it is now, which goes its own way from now on: assigned back, it reverts what was done
+    /// since, time and the gas report included.
+    ///
+    /// ```
+    /// # use kempe_sdk::testing::TestChain;
+    /// let mut chain = TestChain::native();
+    /// let before = chain.snapshot();
+    /// chain.advance_blocks(5);
+    /// chain = before;
+    /// assert_eq!(chain.height(), 1);
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self {
+            backend: self.backend.snapshot(),
+            keys: self.keys.clone(),
+            names: self.names.clone(),
+            gas: self.gas.clone(),
         }
     }
 

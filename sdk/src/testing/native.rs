@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use kempe_abi::host::INIT;
-use kempe_abi::{Address, MethodKind, Outcome, TrapKind};
+use kempe_abi::upgrade::UpgradeTerms;
+use kempe_abi::{Address, Hash, MethodKind, Outcome, TrapKind, section};
 
 use super::backend::{Backend, CodeSource, Tx};
 use super::receipt::{BlockReport, Receipt};
 use super::session::{self, Call};
-use super::world::{List, World, relax};
+use super::upgrade;
+use super::world::{Deployed, List, World, relax};
 
 /// The time between two blocks, unless a test lets more pass.
 const BLOCK_MS: u64 = 1_000;
@@ -18,6 +20,7 @@ const BLOCK_MS: u64 = 1_000;
 ///
 /// The methods of a block run in the given order, which has the same result as the batches. A list of
 /// a dynamic method is what it touches when it runs alone on the state before the block.
+#[derive(Clone)]
 pub struct Native {
     world: World,
     nonces: BTreeMap<Address, u64>,
@@ -72,11 +75,18 @@ impl Backend for Native {
         deployer: Address,
         code: &CodeSource,
         args: &[u8],
+        authority: Option<Address>,
     ) -> (Receipt, Option<Address>) {
         let nonce = self.nonces.entry(deployer).or_default();
         let address = contract_address(&deployer, *nonce);
         *nonce += 1;
-        let receipt = self.init(deployer, address, code, args);
+        let receipt = match Deployed::new(*code, authority) {
+            Ok(deployed) => {
+                self.world.contracts.insert(address, deployed);
+                self.init(deployer, address, code, args)
+            }
+            Err(kind) => Receipt::new(Outcome::Trap(kind)),
+        };
         self.end_block();
         if receipt.is_ok() {
             (receipt, Some(address))
@@ -84,6 +94,21 @@ impl Backend for Native {
             self.world.contracts.remove(&address);
             (receipt, None)
         }
+    }
+
+    fn upgrade(&mut self, sender: Address, code: &CodeSource, terms: &UpgradeTerms) -> Receipt {
+        *self.nonces.entry(sender).or_default() += 1;
+        let receipt = upgrade::run(&mut self.world, sender, code, terms);
+        self.end_block();
+        receipt
+    }
+
+    fn code_hash(&self, code: &CodeSource) -> Hash {
+        code_hash(code)
+    }
+
+    fn snapshot(&self) -> Box<dyn Backend> {
+        Box::new(self.clone())
     }
 
     fn block(&mut self, txs: &[Tx]) -> BlockReport {
@@ -141,20 +166,21 @@ impl Native {
         code: &CodeSource,
         args: &[u8],
     ) -> Receipt {
-        if let Err(kind) = self.world.register(address, *code) {
-            return Receipt::new(Outcome::Trap(kind));
-        }
         if code.def.methods.iter().all(|method| method.name != INIT) {
             let outcome =
                 if args.is_empty() { Outcome::Ok } else { Outcome::Trap(TrapKind::BadArguments) };
             return Receipt::new(outcome);
         }
         let call = Call { caller: deployer, contract: address, method: INIT, args };
-        match List::derive(&self.world, &deployer, &address, INIT, args) {
-            Ok(list) => session::run(&mut self.world, list, &call, true).receipt,
-            Err(kind) => Receipt::new(Outcome::Trap(kind)),
-        }
+        session::run_alone(&mut self.world, &call)
     }
+}
+
+/// What stands for the hash of wasm where there is none.
+pub(super) fn code_hash(code: &CodeSource) -> Hash {
+    let mut hasher = blake3::Hasher::new_derive_key("kempe-sdk 2026 native code");
+    hasher.update(&section::contract_to_vec(code.def)).update(code.type_name.as_bytes());
+    Hash(*hasher.finalize().as_bytes())
 }
 
 /// The address that the runtime gives: a test on both has the same addresses.

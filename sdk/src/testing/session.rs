@@ -77,6 +77,14 @@ pub(crate) struct Ran {
     pub(crate) observed: List,
 }
 
+/// Runs a call with the list that its templates give, and lets its writes stand if it succeeds.
+pub(crate) fn run_alone(world: &mut World, call: &Call<'_>) -> Receipt {
+    match List::derive(world, &call.caller, &call.contract, call.method, call.args) {
+        Ok(list) => run(world, list, call, true).receipt,
+        Err(kind) => Receipt::new(Outcome::Trap(kind)),
+    }
+}
+
 /// Runs a transaction on the world; its writes stand if it succeeds and `commit` says so.
 pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) -> Ran {
     let session = Session {

@@ -13,13 +13,24 @@ use super::backend::CodeSource;
 pub(crate) type Key = (Address, u8, Vec<u8>);
 
 /// A deployed contract.
+#[derive(Clone)]
 pub(crate) struct Deployed {
     pub(crate) abi: Abi,
     pub(crate) code: CodeSource,
+    /// Who may replace the code.
+    pub(crate) authority: Option<Address>,
+}
+
+impl Deployed {
+    pub(crate) fn new(code: CodeSource, authority: Option<Address>) -> Result<Self, TrapKind> {
+        let record = section::contract_to_vec(code.def);
+        let abi = Abi::decode(&record).map_err(|_| TrapKind::ModuleRefused)?;
+        Ok(Self { abi, code, authority })
+    }
 }
 
 /// Contracts, cells and the clock.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct World {
     pub(crate) contracts: BTreeMap<Address, Deployed>,
     pub(crate) cells: BTreeMap<Key, Vec<u8>>,
@@ -30,14 +41,6 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Registers a contract; it has no state yet.
-    pub(crate) fn register(&mut self, address: Address, code: CodeSource) -> Result<(), TrapKind> {
-        let record = section::contract_to_vec(code.def);
-        let abi = Abi::decode(&record).map_err(|_| TrapKind::ModuleRefused)?;
-        self.contracts.insert(address, Deployed { abi, code });
-        Ok(())
-    }
-
     pub(crate) fn change(&mut self, key: Key, value: Option<Vec<u8>>) {
         let had = match value {
             Some(value) => self.cells.insert(key.clone(), value),

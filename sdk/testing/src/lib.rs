@@ -15,30 +15,35 @@
 //! }
 //! ```
 
+mod modules;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ed25519_zebra::SigningKey;
+use kempe_abi::upgrade::UpgradeTerms;
 use kempe_abi::{Address, CellKind, Hash, MethodId, Outcome};
-use kempe_runtime::chain::{BlockReport as Built, CallSpec, Chain, ChainOptions, Simulation};
-use kempe_runtime::engine::admit;
+use kempe_runtime::chain::{
+    BlockReport as Built, CallSpec, Chain, ChainError, ChainOptions, Simulation,
+};
 use kempe_runtime::scheduler::{Layers, Sequential};
 use kempe_runtime::types::{
-    Action, Genesis, SYSTEM, StateKey, Transaction, Undeclared, contract_address,
+    Action, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared, Upgrade,
+    contract_address,
 };
 use kempe_sdk::testing::{
     Backend, BlockReport, Campaign, CodeSource, Emitted, Receipt, Summary, TestChain, Tx, Violation,
 };
+use modules::Modules;
 
 /// The milliseconds between two blocks.
 const BLOCK_MS: u64 = 1000;
 
-/// The fuel limit of every transaction: the chain's highest.
-const FUEL_LIMIT: u64 = 1_000_000_000;
-
-/// A chain in memory that runs the given modules, each under the name of its contract.
+/// A chain in memory that runs the given modules, each under the name of its contract. Several may have one
+/// name, versions of a contract, if their types tell them apart: they must not declare the very same.
 ///
 /// # Panics
-/// If a module is not admitted, or two have one name.
+/// If a module is not admitted, or two declare the same.
 #[must_use]
 pub fn wasm(modules: &[&[u8]]) -> TestChain {
     TestChain::on(WasmBackend::new(modules))
@@ -47,11 +52,40 @@ pub fn wasm(modules: &[&[u8]]) -> TestChain {
 /// As [`wasm`], on one thread, one transaction after the other: what a parallel run must equal.
 ///
 /// # Panics
-/// If a module is not admitted, or two have one name.
+/// As [`wasm`].
 #[must_use]
 pub fn wasm_sequential(modules: &[&[u8]]) -> TestChain {
     let options = ChainOptions { n_threads: 1, scheduler: &Sequential, ..ChainOptions::default() };
     TestChain::on(WasmBackend::with_options(modules, options))
+}
+
+/// The chain in a directory as it is now, to go on with in memory: nothing in the directory is changed. Until
+/// the test's chain is dropped nobody else can open the directory's chain, except for forks.
+///
+/// Nobody's signature is checked, so a test acts as any account and as any contract. Their balances
+/// are those of the chain: where gas has a price, who has nothing sends nothing. A contract of the
+/// chain is [`Instance::at`](kempe_sdk::testing::Instance::at) its address. The modules are what the test
+/// deploys and upgrades to.
+///
+/// ```no_run
+/// use kempe_sdk::testing::Instance;
+/// use kempe_token::Token;
+///
+/// # let (alice, bob, token) = Default::default();
+/// let mut chain = kempe_testing::fork("chain".as_ref(), &[])?;
+/// let token = Instance::<Token>::at(token);
+/// chain.send(alice, &token, "transfer", (bob, 5u128)).assert_ok();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// What [`Chain::fork`] refuses: there is no chain, somebody has it open, a file is damaged.
+///
+/// # Panics
+/// As [`wasm`].
+pub fn fork(directory: &Path, modules: &[&[u8]]) -> Result<TestChain, ChainError> {
+    let chain = Chain::fork(directory, parallel())?;
+    Ok(TestChain::on(WasmBackend { is_trusting: true, ..WasmBackend::on(chain, modules) }))
 }
 
 /// Runs a campaign natively, on wasm in parallel, and on wasm one by one.
@@ -80,49 +114,52 @@ pub fn run<W>(campaign: &Campaign<W>, n_calls: usize, modules: &[&[u8]]) -> Summ
 #[derive(Debug)]
 pub struct WasmBackend {
     chain: Chain,
-    modules: BTreeMap<String, Vec<u8>>,
+    modules: Modules,
     keys: BTreeMap<Address, SigningKey>,
     time_ms: u64,
+    /// Whether nobody signs.
+    is_trusting: bool,
+}
+
+fn parallel() -> ChainOptions {
+    ChainOptions { n_threads: 2, scheduler: &Layers, ..ChainOptions::default() }
 }
 
 impl WasmBackend {
     /// A backend for these modules.
     ///
     /// # Panics
-    /// If a module is not admitted, or two have one name.
+    /// As [`wasm`].
     #[must_use]
     pub fn new(modules: &[&[u8]]) -> Self {
-        Self::with_options(
-            modules,
-            ChainOptions { n_threads: 2, scheduler: &Layers, ..ChainOptions::default() },
-        )
+        Self::with_options(modules, parallel())
     }
 
     /// A backend for these modules on a chain with these options.
     ///
     /// # Panics
-    /// If a module is not admitted, or two have one name.
+    /// As [`wasm`].
     #[must_use]
     pub fn with_options(modules: &[&[u8]], options: ChainOptions) -> Self {
         let genesis = Genesis::parse("chain_id = 1\ndevelopment = true")
             .expect("this text is a genesis file");
         let chain = Chain::in_memory(genesis, options).expect("a chain in memory starts");
-        let mut named = BTreeMap::new();
-        for wasm in modules {
-            let admitted = admit(wasm).unwrap_or_else(|refusal| panic!("{refusal}"));
-            let twice = named.insert(admitted.abi.name.clone(), wasm.to_vec());
-            assert!(twice.is_none(), "two modules are called `{}`", admitted.abi.name);
-        }
-        Self { chain, modules: named, keys: BTreeMap::new(), time_ms: BLOCK_MS }
+        Self::on(chain, modules)
     }
 
-    fn sign(&self, sender: Address, nonces_before: u64, action: Action) -> Transaction {
+    fn on(chain: Chain, modules: &[&[u8]]) -> Self {
+        let time_ms = chain.head().time_ms + BLOCK_MS;
+        let modules = Modules::new(modules);
+        Self { chain, modules, keys: BTreeMap::new(), time_ms, is_trusting: false }
+    }
+
+    fn transaction(&self, sender: Address, nonces_before: u64, action: Action) -> Transaction {
         let nonce = self.chain.next_nonce(&sender).expect("memory can be read") + nonces_before;
         Transaction {
-            chain_id: 1,
+            chain_id: self.chain.genesis().chain_id,
             sender,
             nonce,
-            fuel_limit: FUEL_LIMIT,
+            fuel_limit: self.chain.genesis().limits.tx_fuel_max,
             actions: vec![action],
             access: Vec::new(),
         }
@@ -134,18 +171,30 @@ impl WasmBackend {
         let mut signed = Vec::new();
         for (sender, action) in actions {
             let n_sent = sent.entry(sender).or_default();
-            let mut tx = self.sign(sender, *n_sent, action);
+            let mut tx = self.transaction(sender, *n_sent, action);
             *n_sent += 1;
             if matches!(tx.actions[0], Action::Call { .. }) {
                 tx.access = self.chain.simulate(&tx).expect("a simulation runs").explicit_list();
             }
-            let key = self.keys.get(&sender).expect("only accounts of this chain send");
-            signed.push(tx.sign(key));
+            signed.push(self.sign(tx));
         }
-        let built = self.chain.build(signed, self.time_ms).expect("a block in memory is built");
+        let built = if self.is_trusting {
+            self.chain.build_trusted(signed, self.time_ms)
+        } else {
+            self.chain.build(signed, self.time_ms)
+        };
+        let built = built.unwrap_or_else(|error| panic!("no block was built: {error}"));
         assert!(built.rejected.is_empty(), "transactions were rejected: {:?}", built.rejected);
         self.time_ms += BLOCK_MS;
         built
+    }
+
+    fn sign(&self, tx: Transaction) -> SignedTransaction {
+        if self.is_trusting {
+            return SignedTransaction { transaction: tx, signature: [0; 64] };
+        }
+        let key = self.keys.get(&tx.sender).expect("only accounts of this chain send");
+        tx.sign(key)
     }
 
     fn receipt(&self, built: &Built, at: usize) -> Receipt {
@@ -217,16 +266,47 @@ impl Backend for WasmBackend {
         deployer: Address,
         code: &CodeSource,
         args: &[u8],
+        authority: Option<Address>,
     ) -> (Receipt, Option<Address>) {
-        let name = code.def.name;
-        let wasm = self.modules.get(name);
-        let wasm = wasm.unwrap_or_else(|| panic!("no module of the contract `{name}` was given"));
-        let action = Action::Deploy { wasm: wasm.clone(), args: args.to_vec(), authority: None };
+        let wasm = self.modules.of(code.def).1.to_vec();
+        let action =
+            Action::Deploy { wasm, args: args.to_vec(), authority: authority.map(Box::new) };
         let nonce = self.chain.next_nonce(&deployer).expect("memory can be read");
         let built = self.build(vec![(deployer, action)]);
         let receipt = self.receipt(&built, 0);
         let address = receipt.is_ok().then(|| contract_address(&deployer, nonce, 0));
         (receipt, address)
+    }
+
+    fn upgrade(&mut self, sender: Address, code: &CodeSource, terms: &UpgradeTerms) -> Receipt {
+        let UpgradeTerms { contract, args, allow_wider, authority, .. } = terms.clone();
+        let wasm = self.modules.of(code.def).1.to_vec();
+        let upgrade = Upgrade { contract, wasm, args, allow_wider, authority };
+        let built = self.build(vec![(sender, Action::Upgrade(Box::new(upgrade)))]);
+        let mut receipt = self.receipt(&built, 0);
+        let failure = built.record.receipts[0].failure.as_ref();
+        if let Outcome::Revert(revert) = receipt.outcome
+            && failure.is_some_and(|failure| failure.contract == contract)
+        {
+            // The new code refused, whose errors the chain does not know.
+            let new = self.modules.of(code.def).0;
+            receipt.error_name = new.error_name(revert).map(str::to_owned);
+        }
+        receipt
+    }
+
+    fn code_hash(&self, code: &CodeSource) -> Hash {
+        Hash(*blake3::hash(self.modules.of(code.def).1).as_bytes())
+    }
+
+    fn snapshot(&self) -> Box<dyn Backend> {
+        let chain = self.chain.copy().expect("threads can be started");
+        Box::new(Self {
+            chain: chain.expect("the chain of a test is in memory"),
+            modules: self.modules.clone(),
+            keys: self.keys.clone(),
+            ..*self
+        })
     }
 
     fn block(&mut self, txs: &[Tx]) -> BlockReport {

@@ -1,6 +1,7 @@
 //! Code that replaces code: who may, what fits, the migration, and blocks in whose middle it happens.
 
 mod blocks;
+mod chains;
 mod cover;
 mod versions;
 
