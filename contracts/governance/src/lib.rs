@@ -3,7 +3,9 @@
 //! Members lock a token; what they have locked is their power. A proposal is a list of calls. Its vote counts
 //! the power that members had before the block in which it was made, so nobody can lock or borrow tokens
 //! for a vote that is known. What was voted waits, and then anyone may have it executed: the organization
-//! is the caller of the steps, so it owns a treasury and whatever was given to its address.
+//! is the caller of the steps, so it owns a treasury and whatever was given to its address. It can be the
+//! upgrade authority of contracts, its own among them: a step agrees to the terms of an upgrade, which
+//! anyone sends then.
 //!
 //! What conflicts: votes do not conflict with each other. A vote reads the proposal and the voter's own
 //! history, writes a ballot of its own and adds to the power behind a choice. Locking and unlocking add to the
@@ -15,12 +17,15 @@
 //! - what is executed was voted for by more power than against, with a quorum, and waited its timelock; it is
 //!   executed at most once, as a whole or not at all;
 //! - the contract has at least the tokens that members have locked: a proposal can pay out what it has
-//!   beyond them, and nothing else of that token is done in its name.
+//!   beyond them, and nothing else of that token is done in its name;
+//! - in the organization's name code is replaced only by an upgrade whose terms, by their hash, an executed
+//!   proposal named, at most once, in time, and not if another was agreed to for the same contract since.
 //!
 //! Source: the life of a proposal and the snapshot are those of OpenZeppelin's `Governor` (2021).
 #![no_std]
 
 use kempe_sdk::abi::MethodId;
+use kempe_sdk::abi::upgrade::UpgradeTerms;
 use kempe_sdk::call_encoded;
 use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
@@ -31,8 +36,9 @@ mod test;
 
 use storage::quorum;
 pub use storage::{
-    CHANGES_MAX, Canceled, Change, Choice, Executed, GovernanceError, History, PERIOD_MS_MAX,
-    PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally, Voted,
+    Agreed, CHANGES_MAX, Canceled, Change, Choice, Executed, GovernanceError, History,
+    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally,
+    Voted,
 };
 
 /// An organization of those who lock a token.
@@ -57,6 +63,8 @@ pub struct Governance {
     in_favor: Map<Hash, Counter<u128>>,
     /// The power that abstained from each proposal.
     abstaining: Map<Hash, Counter<u128>>,
+    /// The upgrade of each contract that was agreed to last, until it is done.
+    upgrades: Map<Address, Agreed>,
 }
 
 #[contract]
@@ -130,7 +138,7 @@ impl Governance {
     ///
     /// # Arguments
     /// - `steps`: 1 to [`STEPS_MAX`], executed in order, all or none. Of the token that members lock only
-    ///   `transfer` can be called, and a step cannot call the organization itself.
+    ///   `transfer` can be called, and its code cannot be replaced; a step cannot call the organization itself.
     /// - `text`: the hash of a text that explains them.
     /// - `salt`: any number that the caller has not used.
     ///
@@ -175,7 +183,7 @@ impl Governance {
             expires_ms: ready_ms + settings.grace_ms,
             closed: false,
         };
-        self.proposals.put(id, proposal);
+        self.proposals.put(id, &proposal);
         emit(Proposed { id, by, text });
         Ok(id)
     }
@@ -230,10 +238,11 @@ impl Governance {
     /// [`Canceled`].
     #[access(write(proposals[id]))]
     pub fn cancel(&mut self, id: Hash) -> Result<(), GovernanceError> {
-        let proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
+        let mut proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
         ensure!(caller() == proposal.proposer, GovernanceError::NotProposer);
         ensure!(!proposal.closed, GovernanceError::WrongStage);
-        self.proposals.put(id, Proposal { closed: true, ..proposal });
+        proposal.closed = true;
+        self.proposals.put(id, &proposal);
         emit(Canceled { id });
         Ok(())
     }
@@ -253,10 +262,11 @@ impl Governance {
     /// [`Executed`], and those of the steps.
     #[access(dynamic)]
     pub fn execute(&mut self, id: Hash) -> Result<(), GovernanceError> {
-        let proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
+        let mut proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
         let stage = proposal.stage(&self.count(id), time_ms());
         ensure!(stage == Stage::Ready, GovernanceError::WrongStage);
-        self.proposals.put(id, Proposal { closed: true, ..proposal.clone() });
+        proposal.closed = true;
+        self.proposals.put(id, &proposal);
         let token = self.token.get();
         let mut pays = false;
         for step in proposal.steps {
@@ -266,6 +276,9 @@ impl Governance {
                     call_encoded(&contract, MethodId(method), &args);
                 }
                 Step::SetSettings { settings } => self.settings.put(settings),
+                Step::Upgrade { contract, terms } => {
+                    self.upgrades.put(contract, Agreed { terms, until_ms: proposal.expires_ms });
+                }
             }
         }
         if pays {
@@ -274,6 +287,29 @@ impl Governance {
         }
         emit(Executed { id });
         Ok(())
+    }
+
+    /// Uses up the agreement to an upgrade. The host calls it, in the upgrade's own transaction, and what
+    /// fails there is undone with it.
+    ///
+    /// # Arguments
+    /// - `terms`: those of the upgrade.
+    ///
+    /// # Errors
+    /// - [`GovernanceError::NotHost`], [`GovernanceError::NotAgreed`].
+    #[access(write(upgrades[terms.contract]))]
+    pub fn authorize_upgrade(&mut self, terms: UpgradeTerms) -> Result<(), GovernanceError> {
+        ensure!(caller() == Address::ZERO, GovernanceError::NotHost);
+        let agreed = self.upgrades.take(terms.contract).ok_or(GovernanceError::NotAgreed)?;
+        let holds = agreed.terms == hash(&terms) && time_ms() < agreed.until_ms;
+        ensure!(holds, GovernanceError::NotAgreed);
+        Ok(())
+    }
+
+    /// The upgrade of a contract that was agreed to and not done.
+    #[access(read(upgrades[contract]))]
+    pub fn agreed_upgrade(&self, contract: Address) -> Option<Agreed> {
+        self.upgrades.try_get(contract)
     }
 
     /// What was proposed.
@@ -329,6 +365,10 @@ impl Governance {
                 // An allowance, or a role, would outlive the check of what is locked.
                 let pays = MethodId(*method) == MethodId::of("transfer");
                 ensure!(pays, GovernanceError::BadProposal);
+            }
+            Step::Upgrade { contract, .. } => {
+                // New code of the token could do anything with what is locked.
+                ensure!(*contract != self.token.get(), GovernanceError::BadProposal);
             }
             Step::Call { .. } => {}
             Step::SetSettings { settings } => {

@@ -110,6 +110,24 @@ pub enum Step {
         /// The new ones.
         settings: Settings,
     },
+    /// Agrees to an upgrade of a contract whose upgrade authority the organization is. Whoever sends exactly
+    /// this upgrade, once and before the grace period is over, replaces the code.
+    Upgrade {
+        /// The contract.
+        contract: Address,
+        /// The hash of the terms, an [`UpgradeTerms`](kempe_sdk::abi::upgrade::UpgradeTerms): the contract, the
+        /// new code, the arguments of its `migrate`, whether it may be wider, and who may upgrade it from then on.
+        terms: Hash,
+    },
+}
+
+/// An upgrade that was agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Agreed {
+    /// The hash of its terms.
+    pub terms: Hash,
+    /// It can be sent before this block time.
+    pub until_ms: u64,
 }
 
 impl Step {
@@ -239,6 +257,10 @@ pub enum GovernanceError {
     LockedTokens = 1911,
     /// A number does not fit.
     TooLarge = 1912,
+    /// Only the host asks whether an upgrade was agreed to.
+    NotHost = 1913,
+    /// The organization did not agree to this upgrade, or no longer does.
+    NotAgreed = 1914,
 }
 
 /// An account's power changed.

@@ -3,12 +3,13 @@
 extern crate std;
 
 use kempe_sdk::abi::Encode;
+use kempe_sdk::abi::upgrade::UpgradeTerms;
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::{Token, TokenError};
 
 use crate::{
-    CHANGES_MAX, Canceled, Change, Choice, Executed, Governance, GovernanceError, History,
+    Agreed, CHANGES_MAX, Canceled, Change, Choice, Executed, Governance, GovernanceError, History,
     PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally,
     Voted,
 };
@@ -78,6 +79,15 @@ impl Setup {
 
     fn execute(&mut self, id: Hash) -> Receipt {
         self.chain.send(self.stranger, &self.gov, "execute", (id,))
+    }
+
+    fn agreed(&mut self, contract: Address) -> Option<Agreed> {
+        self.chain.view(&self.gov, "agreed_upgrade", (contract,))
+    }
+
+    /// Asks as the host does, or as somebody else.
+    fn ask(&mut self, who: Address, terms: &UpgradeTerms) -> Receipt {
+        self.chain.send(who, &self.gov, "authorize_upgrade", (terms.clone(),))
     }
 
     fn proposal(&mut self, id: Hash) -> Proposal {
@@ -320,4 +330,81 @@ fn votes_run_at_once() {
         s.gov.tx(s.stranger, "tally", (ids[0],)),
     ];
     s.chain.block(txs).assert_ok().assert_batches(&[&[0, 1, 2, 3], &[4]]);
+}
+
+/// Terms of an upgrade of some contract.
+fn terms(contract: Address, code: u8) -> UpgradeTerms {
+    UpgradeTerms {
+        contract,
+        code: Hash([code; 32]),
+        args: Vec::from([1, 2, 3]),
+        allow_wider: false,
+        authority: None,
+    }
+}
+
+fn agree(terms: &UpgradeTerms) -> Step {
+    Step::Upgrade { contract: terms.contract, terms: hash(terms) }
+}
+
+#[test]
+fn an_upgrade_is_agreed_to_in_all_its_terms_once_and_for_a_while() {
+    let mut s = setup();
+    let contract = Address([8; 32]);
+    let agreed_to = terms(contract, 1);
+    let id = s.ready(vec![agree(&agreed_to)], 1);
+    assert_eq!(s.agreed(contract), None, "before it is executed");
+    let until_ms = s.proposal(id).expires_ms;
+    s.execute(id).assert_ok();
+    assert_eq!(s.agreed(contract), Some(Agreed { terms: hash(&agreed_to), until_ms }));
+
+    // Not by anybody but the host, though the terms are right.
+    for who in [s.members[0], s.stranger, s.gov.address(), contract] {
+        s.ask(who, &agreed_to).assert_revert(GovernanceError::NotHost);
+    }
+    let host = Address::ZERO;
+    for other in [
+        terms(contract, 2),
+        terms(Address([9; 32]), 1),
+        UpgradeTerms { args: Vec::new(), ..agreed_to.clone() },
+        UpgradeTerms { allow_wider: true, ..agreed_to.clone() },
+        UpgradeTerms { authority: Some(s.stranger), ..agreed_to.clone() },
+    ] {
+        s.ask(host, &other).assert_revert(GovernanceError::NotAgreed);
+    }
+    let before = s.chain.snapshot();
+    s.ask(host, &agreed_to).assert_ok();
+    assert_eq!(s.agreed(contract), None);
+    s.ask(host, &agreed_to).assert_revert(GovernanceError::NotAgreed);
+
+    s.chain = before;
+    s.at(until_ms - 1);
+    let in_time = s.chain.snapshot();
+    s.ask(host, &agreed_to).assert_ok();
+    s.chain = in_time;
+    s.at(until_ms);
+    s.ask(host, &agreed_to).assert_revert(GovernanceError::NotAgreed);
+}
+
+#[test]
+fn a_later_agreement_replaces_the_one_before() {
+    let mut s = setup();
+    let contract = Address([8; 32]);
+    let (old, new) = (terms(contract, 1), terms(contract, 2));
+    for (salt, terms) in [(1, &old), (2, &new)] {
+        let id = s.ready(vec![agree(terms)], salt);
+        s.execute(id).assert_ok();
+    }
+    s.ask(Address::ZERO, &old).assert_revert(GovernanceError::NotAgreed);
+    s.ask(Address::ZERO, &new).assert_ok();
+    // And the first is not agreed to again by that.
+    s.ask(Address::ZERO, &old).assert_revert(GovernanceError::NotAgreed);
+}
+
+#[test]
+fn the_code_of_the_token_is_not_the_members_to_replace() {
+    let mut s = setup();
+    let step = agree(&terms(s.token.address(), 1));
+    s.try_propose(s.members[0], vec![s.pay(1), step], 1)
+        .assert_revert(GovernanceError::BadProposal);
 }

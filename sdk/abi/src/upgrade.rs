@@ -11,6 +11,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use borsh::io::{self, Read};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::types::{AbiType, Member, Type, TypeDef};
@@ -48,6 +49,17 @@ impl AbiType for UpgradeTerms {
             ("authority", <Option<Address>>::TYPE),
         ],
     );
+
+    #[inline(always)]
+    fn read<R: Read>(reader: &mut R) -> io::Result<Self> {
+        Ok(Self {
+            contract: AbiType::read(reader)?,
+            code: AbiType::read(reader)?,
+            args: AbiType::read(reader)?,
+            allow_wider: AbiType::read(reader)?,
+            authority: AbiType::read(reader)?,
+        })
+    }
 }
 
 /// How a method differs from the one with its name in the old code.

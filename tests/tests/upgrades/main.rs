@@ -3,6 +3,7 @@
 mod blocks;
 mod chains;
 mod cover;
+mod governed;
 mod versions;
 
 use kempe_abi::def::{CellDef, FieldDef, MethodKindDef};
