@@ -471,13 +471,59 @@ fn vault(methods: &[(&'static str, &'static [ClauseDef], u32)]) -> String {
     format!(r#"(module (memory (export "memory") 1 1) {functions} (@custom "kempe.abi" "{abi}"))"#)
 }
 
+const fn touch(kind: AccessKind) -> ClauseDef {
+    ClauseDef::Touch { kind, field: 0, key: &[ExprDef::Param(0)] }
+}
+const READS: &[ClauseDef] = &[touch(AccessKind::Read)];
+const WRITES: &[ClauseDef] = &[touch(AccessKind::Write)];
+
+#[test]
+fn what_the_linter_finds_is_shown_and_may_be_denied() {
+    let kempe = Kempe::new();
+    // Both declare a cell that their code does not touch.
+    kempe.write("idle.wat", vault(&[("idle", WRITES, 0), ("look", READS, 0), ("rest", &[], 0)]));
+    let found = [("over-declared", "idle", "cells"), ("over-declared", "look", "cells")];
+
+    assert!(!kempe.ok("check idle.wat").contains("lint"), "nobody asked");
+    assert_eq!(kempe.json("check idle.wat")["lints"], Value::Null);
+    let text = kempe.ok("check idle.wat --lint");
+    for (rule, method, field) in found {
+        let words = [rule, method, field];
+        let line = text.lines().find(|line| line.split_whitespace().take(3).eq(words));
+        assert!(line.is_some(), "{text}");
+    }
+    assert_eq!(text.matches("  #[access()]").count(), 2, "{text}");
+    let report = kempe.json("check idle.wat --lint");
+    let rows = report["lints"].as_array().unwrap();
+    assert_eq!(rows.len(), found.len(), "{report}");
+    for (row, (rule, method, field)) in rows.iter().zip(found) {
+        assert_eq!((&row["rule"], &row["method"]), (&json!(rule), &json!(method)));
+        assert_eq!((&row["field"], &row["fix"]), (&json!(field), &json!(["#[access()]"])));
+        assert!(row["explanation"].as_str().unwrap().contains("`cells"), "{row}");
+    }
+
+    // Denied, the same is shown, and the command fails.
+    let denied = kempe.run("check idle.wat --deny-lints");
+    assert_eq!((denied.code, &denied.stdout), (1, &text));
+    assert!(
+        denied.stderr.starts_with("error: 2 findings of the linter\nhelp: "),
+        "{}",
+        denied.stderr
+    );
+    let denied = kempe.run("check idle.wat --deny-lints --json");
+    assert_eq!(denied.code, 1);
+    assert_eq!(serde_json::from_str::<Value>(&denied.stdout).unwrap(), report);
+    let error: Value = serde_json::from_str(&denied.stderr).unwrap();
+    assert!(error.to_string().contains("2 findings of the linter"), "{error}");
+
+    assert!(kempe.ok("check token.wasm --deny-lints").ends_with("lint: nothing found\n"));
+    assert_eq!(kempe.json("check token.wasm --deny-lints")["lints"], json!([]));
+    kempe.write("bad.wat", "(module)");
+    assert_eq!(kempe.run("check bad.wat --deny-lints").code, 1);
+}
+
 #[test]
 fn an_upgrade_shows_what_changes_and_refuses_more() {
-    const fn touch(kind: AccessKind) -> ClauseDef {
-        ClauseDef::Touch { kind, field: 0, key: &[ExprDef::Param(0)] }
-    }
-    const READS: &[ClauseDef] = &[touch(AccessKind::Read)];
-    const WRITES: &[ClauseDef] = &[touch(AccessKind::Write)];
     let kempe = Kempe::new();
     kempe.ok("init");
     kempe.write("v1.wat", vault(&[("keep", READS, 0), ("trim", WRITES, 0), ("drop", READS, 0)]));

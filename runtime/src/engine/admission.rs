@@ -109,6 +109,20 @@ pub struct FieldReach {
 /// # Errors
 /// [`Refusal`]: the first rule that the module breaks, with the place, the limit and what to do.
 pub fn admit(wasm: &[u8]) -> Result<Admitted, Refusal> {
+    prove(wasm).map(|proved| proved.admitted)
+}
+
+/// A module that may be deployed, with its code.
+struct Proved<'a> {
+    admitted: Admitted,
+    module: scan::Module<'a>,
+    /// The host function of each import.
+    hosts: Vec<imports::Host>,
+    /// The function of each method, in the ABI's order.
+    functions: Vec<u32>,
+}
+
+fn prove(wasm: &[u8]) -> Result<Proved<'_>, Refusal> {
     let module = scan::scan(wasm)?;
     let memory_bytes = module.memory_bytes()?;
     let abi = interface::abi(&module)?;
@@ -120,5 +134,6 @@ pub fn admit(wasm: &[u8]) -> Result<Admitted, Refusal> {
         .map(|(method, &function)| template::check(&abi, method, function, &reach))
         .collect::<Result<_, _>>()?;
     let sizes = module.sizes;
-    Ok(Admitted { abi, memory_bytes, stack_globals: exports.globals, methods, sizes })
+    let admitted = Admitted { abi, memory_bytes, stack_globals: exports.globals, methods, sizes };
+    Ok(Proved { admitted, module, hosts, functions: exports.methods })
 }

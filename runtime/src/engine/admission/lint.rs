@@ -1,15 +1,19 @@
 //! The linter: what is admitted, and keeps calls from running at the same time without need.
 //!
-//! It looks at templates and at what the code can reach, which admission has proved. Everything it says
-//! follows from the module: it knows no arguments and no state, so it is silent where these decide.
+//! It looks at templates and at what the code can reach, which admission has proved, and for
+//! [`Rule::CouldAdd`] at what the code computes. Everything it says follows from the module: it knows
+//! no arguments and no state, so it is silent where these decide.
 
+mod adds;
 mod contract;
 mod methods;
+mod paths;
+mod symbols;
 
 use kempe_abi::{Abi, AccessKind, CellKind, Clause, Expr, Field, Method, Type};
 
 use super::refusal::Refusal;
-use super::{FieldReach, admit};
+use super::{FieldReach, prove};
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +23,9 @@ pub enum Rule {
     OverDeclared,
     /// A cell is declared with `write`, and the code only reads it, or only adds to it.
     NeverWritten,
+    /// A number is read and written, and all that happens to it is that something is added or
+    /// subtracted, so that a counter would do and its calls would commute.
+    CouldAdd,
     /// Every call that changes state writes one and the same cell, and none needs what it holds.
     EveryCall,
     /// One cell holds a whole map, or `dynamic` stands for the whole contract where the template could
@@ -28,8 +35,8 @@ pub enum Rule {
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 4] =
-        [Self::OverDeclared, Self::NeverWritten, Self::EveryCall, Self::WholeMap];
+    pub const ALL: [Self; 5] =
+        [Self::OverDeclared, Self::NeverWritten, Self::CouldAdd, Self::EveryCall, Self::WholeMap];
 
     /// A stable word.
     #[must_use]
@@ -37,6 +44,7 @@ impl Rule {
         match self {
             Self::OverDeclared => "over-declared",
             Self::NeverWritten => "never-written",
+            Self::CouldAdd => "could-add",
             Self::EveryCall => "every-call",
             Self::WholeMap => "whole-map",
         }
@@ -72,28 +80,34 @@ pub struct Fix {
 
 /// Looks for what keeps calls from running at the same time.
 ///
-/// The findings are in the order of the rules, then of the methods. Costs as much as admission.
+/// The findings are in the order of the rules, then of the methods. Costs as much as admission, and
+/// for [`Rule::CouldAdd`] at most a fixed number of steps for each method and field that is both read
+/// and written.
 ///
 /// # Errors
 /// [`Refusal`], if the module is not admitted.
 pub fn lint(wasm: &[u8]) -> Result<Vec<Finding>, Refusal> {
-    let admitted = admit(wasm)?;
+    let proved = prove(wasm)?;
     let mut findings = Vec::new();
-    let all: Vec<View<'_>> = admitted.views().collect();
+    let all: Vec<View<'_>> = proved.views().collect();
     for view in &all {
         methods::templates(view, &mut findings);
         methods::dynamic(view, &mut findings);
         methods::collections(view, &mut findings);
     }
-    contract::every_call(&all, &mut findings);
+    let adds = adds::find(&proved, &all);
+    for &(method, field) in &adds {
+        findings.push(methods::could_add(&all[method], field));
+    }
+    contract::every_call(&all, &adds, &mut findings);
     findings.sort_by_key(|finding| (finding.rule, finding.method));
     Ok(findings)
 }
 
-impl super::Admitted {
+impl super::Proved<'_> {
     fn views(&self) -> impl Iterator<Item = View<'_>> {
-        let abi = &self.abi;
-        let methods = abi.methods.iter().zip(&self.methods).enumerate();
+        let abi = &self.admitted.abi;
+        let methods = abi.methods.iter().zip(&self.admitted.methods).enumerate();
         methods.map(|(index, (method, reached))| {
             let mended = methods::mend(abi, method, reached);
             View { abi, index, method, reached, mended }
@@ -183,6 +197,18 @@ fn is_fixed(expr: &Expr) -> bool {
         Expr::Hash(parts) | Expr::Tuple(parts) => parts.iter().all(is_fixed),
         Expr::Caller | Expr::Param(_) | Expr::Element | Expr::Open => false,
     }
+}
+
+/// The bytes of an unsigned integer.
+const fn unsigned_bytes(ty: &Type) -> Option<u32> {
+    Some(match ty {
+        Type::U8 => 1,
+        Type::U16 => 2,
+        Type::U32 => 4,
+        Type::U64 => 8,
+        Type::U128 => 16,
+        _ => return None,
+    })
 }
 
 /// A field as a line of the contract's struct.

@@ -1,16 +1,16 @@
 //! What is found in a contract as a whole.
 
-use kempe_abi::{AccessKind, Clause, Expr, MethodKind};
+use kempe_abi::{AccessKind, CellKind, Clause, Expr, MethodKind};
 
-use super::{Finding, Fix, Rule, View, fixed_cells};
+use super::{Finding, Fix, Rule, View, field_line, fixed_cells};
 
 /// Cells that every call writes though none needs what they hold.
 ///
 /// That is a cell with a fixed key which each method that changes state writes, and which none of these
-/// reads. Such a cell makes every call of the contract wait for the one
+/// reads, or reads only to add to it. Such a cell makes every call of the contract wait for the one
 /// before. Where calls do need what the cell holds, the contract is sequential by its meaning, and
 /// there is nothing to say. One method alone is not enough to tell, and neither is `dynamic`.
-pub(super) fn every_call(views: &[View<'_>], findings: &mut Vec<Finding>) {
+pub(super) fn every_call(views: &[View<'_>], adds: &[(usize, u8)], findings: &mut Vec<Finding>) {
     let calls: Vec<&View<'_>> =
         views.iter().filter(|view| view.method.kind == MethodKind::Call).collect();
     let [first, rest @ ..] = &*calls else { return };
@@ -25,32 +25,53 @@ pub(super) fn every_call(views: &[View<'_>], findings: &mut Vec<Finding>) {
         if kind != AccessKind::Write || !calls.iter().all(writes) {
             continue;
         }
-        if calls.iter().all(|view| !view.reach(number).reads) {
-            findings.push(finding(first, number, key));
+        let adds = calls.iter().all(|view| adds.contains(&(view.index, number)));
+        let unread = calls.iter().all(|view| !view.reach(number).reads);
+        if adds || unread {
+            findings.push(finding(first, number, key, adds));
         }
     }
 }
 
-fn finding(view: &View<'_>, number: u8, key: &[Expr]) -> Finding {
-    let name = &view.field(number).name;
-    let gone = |found: &[Expr]| {
-        let clause = Clause::Touch { kind: AccessKind::Write, field: number, key: found.to_vec() };
-        (found != key).then_some(clause)
+fn finding(view: &View<'_>, number: u8, key: &[Expr], adds: bool) -> Finding {
+    let field = view.field(number);
+    let name = &field.name;
+    let what = format!(
+        "every call that changes state writes the same cell of `{name}`, so that all wait for each other"
+    );
+    let fix = if adds {
+        let add = |key: &[Expr]| {
+            Some(Clause::Touch { kind: AccessKind::Add, field: number, key: key.to_vec() })
+        };
+        Fix {
+            field: (field.cell != CellKind::Counter)
+                .then(|| field_line(name, CellKind::Counter, &field.keys, &field.value)),
+            access: Some(view.exchanged(number, add)),
+            code: None,
+        }
+    } else {
+        let gone = |found: &[Expr]| {
+            let clause =
+                Clause::Touch { kind: AccessKind::Write, field: number, key: found.to_vec() };
+            (found != key).then_some(clause)
+        };
+        Fix {
+            field: None,
+            access: Some(view.exchanged(number, gone)),
+            code: Some(format!("emit({} {{ value }});", event_name(name))),
+        }
+    };
+    let why = if adds {
+        "none needs it for more than adding to it: make it a counter"
+    } else {
+        "none reads it: emit an event, which keeps its order and conflicts with nothing"
     };
     Finding {
         rule: Rule::EveryCall,
         method: view.index,
         field: Some(name.clone()),
-        explanation: format!(
-            "every call that changes state writes the same cell of `{name}`, so that all wait for \
-             each other, and none reads it: emit an event, which keeps its order and conflicts with \
-             nothing"
-        ),
-        fix: Fix {
-            field: None,
-            access: Some(view.exchanged(number, gone)),
-            code: Some(format!("emit({} {{ value }});", event_name(name))),
-        },
+        explanation: format!("{what}; {why}"),
+        fix,
     }
 }
 

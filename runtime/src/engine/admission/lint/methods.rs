@@ -320,3 +320,29 @@ fn part_of(method: &Method, ty: &Type) -> Option<Expr> {
         .map(|(index, _)| Expr::Param(index))
         .or_else(|| (*ty == Type::Address).then_some(Expr::Caller))
 }
+
+/// A finding of a read and a write that could be an addition.
+pub(super) fn could_add(view: &View<'_>, number: u8) -> Finding {
+    let field = view.field(number);
+    let counter = field.cell == CellKind::Counter;
+    let touch = |key: &[Expr]| {
+        Some(Clause::Touch { kind: AccessKind::Add, field: number, key: key.to_vec() })
+    };
+    let key = if field.keys.is_empty() { "" } else { "key, " };
+    let name = &field.name;
+    Finding {
+        rule: Rule::CouldAdd,
+        method: view.index,
+        field: Some(name.clone()),
+        explanation: format!(
+            "`{}` reads `{name}` only to add to it or to subtract from it, and to stop where that does not fit: as an `add`, its calls do not wait for each other",
+            view.method.name
+        ),
+        fix: Fix {
+            field: (!counter)
+                .then(|| field_line(name, CellKind::Counter, &field.keys, &field.value)),
+            access: Some(view.exchanged(number, touch)),
+            code: Some(format!("self.{name}.add({key}amount);  // or `sub`")),
+        },
+    }
+}
