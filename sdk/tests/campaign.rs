@@ -9,8 +9,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use kempe_sdk::abi::upgrade::UpgradeTerms;
 use kempe_sdk::prelude::*;
-use kempe_sdk::testing::{Campaign, Instance, TestChain};
+use kempe_sdk::testing::{
+    Backend, BlockReport, Campaign, CodeSource, Instance, Native, NewChain, Receipt, TestChain, Tx,
+};
 
 /// Loses one coin of each payment that is larger than 40, if the receiver has paid before.
 #[contract]
@@ -123,6 +126,75 @@ fn ways_that_disagree_are_found() {
         [("native", &TestChain::native), ("late", &late)];
     let text = failure(|| drop(campaign.run(50, &ways)));
     assert!(text.starts_with("one receipt in every way does not hold on late"), "{text}");
+}
+
+/// A native chain with a root of its own, which only counts blocks, from a number on.
+#[derive(Clone)]
+struct Rooted(Native, u8);
+
+impl Backend for Rooted {
+    fn account(&mut self, name: &str, address: Address, seed: [u8; 32]) {
+        self.0.account(name, address, seed);
+    }
+    fn deploy(
+        &mut self,
+        deployer: Address,
+        code: &CodeSource,
+        args: &[u8],
+        authority: Option<Address>,
+    ) -> (Receipt, Option<Address>) {
+        self.0.deploy(deployer, code, args, authority)
+    }
+    fn upgrade(&mut self, sender: Address, code: &CodeSource, terms: &UpgradeTerms) -> Receipt {
+        self.0.upgrade(sender, code, terms)
+    }
+    fn code_hash(&self, code: &CodeSource) -> Hash {
+        self.0.code_hash(code)
+    }
+    fn snapshot(&self) -> Box<dyn Backend> {
+        Box::new(self.clone())
+    }
+    fn block(&mut self, txs: &[Tx]) -> BlockReport {
+        self.1 = self.1.wrapping_add(1);
+        self.0.block(txs)
+    }
+    fn view(&mut self, call: &Tx) -> Receipt {
+        self.0.view(call)
+    }
+    fn advance_ms(&mut self, ms: u64) {
+        self.0.advance_ms(ms);
+    }
+    fn height(&self) -> u64 {
+        self.0.height()
+    }
+    fn time_ms(&self) -> u64 {
+        self.0.time_ms()
+    }
+    fn root(&self) -> Option<Hash> {
+        Some(Hash([self.1; 32]))
+    }
+    fn cell(&self, contract: Address, field: u8, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.cell(contract, field, key)
+    }
+}
+
+#[test]
+fn roots_that_differ_are_found_behind_a_way_that_has_none() {
+    let campaign = || {
+        Campaign::new(|chain| {
+            let ann = chain.account("ann");
+            (chain.deploy::<Leaky>(ann, ()), ann)
+        })
+        .call(1, "fill", |(leaky, ann), _, _| leaky.tx(*ann, "fill", ()))
+    };
+    let rooted = |from| move || TestChain::on(Rooted(Native::default(), from));
+    let (zero, one) = (rooted(0), rooted(1));
+    let native: NewChain<'_> = ("native", &TestChain::native);
+    campaign().run(20, &[native, ("parallel", &zero), ("one by one", &zero)]);
+    let ways: [NewChain<'_>; 3] = [native, ("parallel", &zero), ("one by one", &one)];
+    let text = failure(|| drop(campaign().run(20, &ways)));
+    assert!(text.starts_with("one state root does not hold on one by one"), "{text}");
+    assert!(text.contains(" on parallel\n"), "{text}");
 }
 
 #[test]

@@ -113,6 +113,8 @@ pub(crate) struct Planned {
 /// What is wrong, and behind which block.
 pub(crate) struct Broken {
     pub(crate) at_block: usize,
+    /// The way in which it shows.
+    pub(crate) way: String,
     /// What a shorter sequence must break too.
     pub(crate) what: String,
     pub(crate) text: String,
@@ -197,9 +199,9 @@ impl<W> Campaign<W> {
     #[track_caller]
     pub fn run(&self, n_calls: usize, ways: &[NewChain<'_>]) -> Summary {
         let (first, others) = ways.split_first().expect("a campaign runs in at least one way");
-        let (plan, summary, broken) = self.make_up(n_calls, first.1());
+        let (plan, summary, broken) = self.make_up(n_calls, *first);
         if let Some(broken) = broken {
-            self.fail(first.0, &plan, &broken, &|plan| self.replay(plan, &[*first]).err());
+            self.fail(&plan, &broken, &|plan| self.replay(plan, &[*first]).err());
         }
         for (name, (succeeded, tried)) in &summary.succeeded {
             let rare = self.calls.iter().any(|call| call.name == *name && call.rare);
@@ -208,11 +210,10 @@ impl<W> Campaign<W> {
                 "none of {tried} calls `{name}` succeeded: the campaign does not test them"
             );
         }
-        for other in others {
-            let pair = [*first, *other];
-            if let Err(broken) = self.replay(&plan, &pair) {
-                self.fail(other.0, &plan, &broken, &|plan| self.replay(plan, &pair).err());
-            }
+        if !others.is_empty()
+            && let Err(broken) = self.replay(&plan, ways)
+        {
+            self.fail(&plan, &broken, &|plan| self.replay(plan, ways).err());
         }
         summary
     }
@@ -221,8 +222,9 @@ impl<W> Campaign<W> {
     fn make_up(
         &self,
         n_calls: usize,
-        mut chain: TestChain,
+        (way, new): NewChain<'_>,
     ) -> (Vec<Planned>, Summary, Option<Broken>) {
+        let mut chain = new();
         let mut rng = Rng::with_seed(self.seed);
         let mut world = (self.setup)(&mut chain);
         let (mut plan, mut summary) = (Vec::new(), Summary::default());
@@ -240,7 +242,7 @@ impl<W> Campaign<W> {
             let widest = report.batches.iter().map(Vec::len).max().unwrap_or(0);
             summary.widest_batch = summary.widest_batch.max(widest);
             (summary.n_calls, summary.n_blocks) = (summary.n_calls + n, plan.len());
-            if let Err(broken) = self.check(&world, &mut chain, plan.len() - 1) {
+            if let Err(broken) = self.check(way, &world, &mut chain, plan.len() - 1) {
                 return (plan, summary, Some(broken));
             }
         }
@@ -272,10 +274,17 @@ impl<W> Campaign<W> {
         report
     }
 
-    fn check(&self, world: &W, chain: &mut TestChain, at_block: usize) -> Result<(), Broken> {
+    fn check(
+        &self,
+        way: &str,
+        world: &W,
+        chain: &mut TestChain,
+        at_block: usize,
+    ) -> Result<(), Broken> {
         self.invariants.iter().try_for_each(|(name, check)| {
             check(world, chain).map_err(|text| Broken {
                 at_block,
+                way: way.to_string(),
                 what: format!("invariant `{name}`"),
                 text,
             })
@@ -292,15 +301,17 @@ impl<W> Campaign<W> {
         }
         for (at_block, planned) in plan.iter().enumerate() {
             let mut reports = Vec::new();
-            for (chain, world) in &mut chains {
-                reports.push(self.step(planned, world, chain));
-                self.check(world, chain, at_block)?;
+            let mut roots = Vec::new();
+            for ((way, _), (chain, world)) in ways.iter().zip(&mut chains) {
+                reports.push((*way, self.step(planned, world, chain)));
+                self.check(way, world, chain, at_block)?;
+                roots.extend(chain.root().map(|root| (*way, root)));
             }
-            let roots = chains.iter().map(|(chain, _)| chain.root());
-            same_roots(&roots.collect::<Vec<_>>(), at_block)?;
-            for report in &reports[1..] {
-                same_receipts(&reports[0], report, at_block)?;
+            let Some(((_, first), others)) = reports.split_first() else { return Ok(()) };
+            for (way, report) in others {
+                same_receipts(first, report, way, at_block)?;
             }
+            same_roots(&roots, at_block)?;
         }
         Ok(())
     }
@@ -308,7 +319,6 @@ impl<W> Campaign<W> {
     #[track_caller]
     fn fail(
         &self,
-        way: &str,
         plan: &[Planned],
         broken: &Broken,
         replay: &dyn Fn(&[Planned]) -> Option<Broken>,
@@ -319,33 +329,41 @@ impl<W> Campaign<W> {
         let (least, text) = shrink::shrink(&plan[..=broken.at_block], &chain, &same);
         let text = text.unwrap_or_else(|| broken.text.clone());
         panic!(
-            "{} does not hold on {way} (seed {}): {text}\nafter these calls:\n{}",
+            "{} does not hold on {} (seed {}): {text}\nafter these calls:\n{}",
             broken.what,
+            broken.way,
             self.seed,
             shrink::show(&least, &chain)
         );
     }
 }
 
-fn same_roots(roots: &[Option<kempe_abi::Hash>], at_block: usize) -> Result<(), Broken> {
-    let mut known = roots.iter().flatten();
-    let Some(first) = known.next() else { return Ok(()) };
-    match known.find(|root| *root != first) {
+/// Compares the roots of those ways that have one.
+fn same_roots(roots: &[(&str, kempe_abi::Hash)], at_block: usize) -> Result<(), Broken> {
+    let Some(((first, root), others)) = roots.split_first() else { return Ok(()) };
+    match others.iter().find(|(_, other)| other != root) {
         None => Ok(()),
-        Some(other) => Err(Broken {
+        Some((way, other)) => Err(Broken {
             at_block,
+            way: (*way).to_string(),
             what: "one state root".to_string(),
-            text: format!("{first} and {other}"),
+            text: format!("{other}, and {root} on {first}"),
         }),
     }
 }
 
 /// Compares what must not depend on the way: outcomes, results, events.
-fn same_receipts(a: &BlockReport, b: &BlockReport, at_block: usize) -> Result<(), Broken> {
+fn same_receipts(
+    a: &BlockReport,
+    b: &BlockReport,
+    way: &str,
+    at_block: usize,
+) -> Result<(), Broken> {
     for (tx, (a, b)) in a.receipts.iter().zip(&b.receipts).enumerate() {
         if (a.outcome, &a.output, &a.events) != (b.outcome, &b.output, &b.events) {
             return Err(Broken {
                 at_block,
+                way: way.to_string(),
                 what: "one receipt in every way".to_string(),
                 text: format!("call {tx} of the last block: {a}, and {b}"),
             });

@@ -148,5 +148,5 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn governance() {
     let wasm = [kempe_contracts::GOVERNANCE, kempe_contracts::TOKEN];
-    kempe_testing::run(&campaign(), n_calls() / 2, &wasm);
+    kempe_testing::run(&campaign(), n_calls(), &wasm);
 }

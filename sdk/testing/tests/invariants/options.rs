@@ -85,7 +85,7 @@ fn calls_and_puts() {
     let wasm = [kempe_contracts::OPTIONS, kempe_contracts::TOKEN];
     for put in [false, true] {
         // A block takes two seconds on average: half of the calls come before the expiry.
-        let n = n_calls() / 2;
+        let n = n_calls();
         let open_ms = n as u64 * 150;
         let summary = kempe_testing::run(&campaign(put, open_ms), n, &wasm);
         assert!(summary.widest_batch > 2, "{summary:?}");

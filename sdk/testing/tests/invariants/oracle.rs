@@ -79,6 +79,6 @@ fn oracle() {
                 expect(sane && price == w.prices.get(&asset).copied(), || format!("{price:?}"))
             })
         });
-    let summary = kempe_testing::run(&campaign, n_calls() / 4, &[kempe_contracts::ORACLE]);
+    let summary = kempe_testing::run(&campaign, n_calls(), &[kempe_contracts::ORACLE]);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

@@ -170,6 +170,6 @@ fn orderbook_with_trades() {
 #[test]
 fn orderbook_of_makers() {
     let wasm = [kempe_contracts::ORDERBOOK, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(12, false), n_calls() / 2, &wasm);
+    let summary = kempe_testing::run(&campaign(12, false), n_calls(), &wasm);
     assert!(summary.widest_batch > 3, "{summary:?}");
 }
