@@ -459,6 +459,7 @@ impl Walk<'_, '_> {
             | Host::Add(field)
             | Host::Max(field)
             | Host::Min(field)
+            | Host::Reserve(field)
                 if field == self.question.field =>
             {
                 return None;
@@ -469,6 +470,7 @@ impl Walk<'_, '_> {
             Host::Put(_) => (&[(0, Length::Arg(1)), (2, Length::Arg(3))], &[], None),
             Host::Remove(_) => (&[(0, Length::Arg(1))], &[], None),
             Host::Add(_) | Host::Max(_) | Host::Min(_) => (&[(0, Length::Arg(1))], &[2, 3], None),
+            Host::Reserve(_) => (&[(0, Length::Arg(1))], &[2, 3, 4, 5], None),
             Host::Emit => (&[(1, Length::Arg(2))], &[0], None),
             Host::Pure("output" | "log" | "panic") => (&[(0, Length::Arg(1))], &[], None),
             Host::Pure(word @ ("caller" | "this" | "input")) => {
