@@ -247,7 +247,7 @@ const METHODS: &[&str] = &[
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: number("KEMPE_CASES", 24), ..ProptestConfig::default()
+        cases: number("KEMPE_CASES", 8), ..ProptestConfig::default()
     })]
 
     /// Blocks of nothing but stocks, one behind the other, so that they fill and run out.
