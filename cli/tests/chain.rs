@@ -547,7 +547,12 @@ removed    drop
          - drop(slot: u64)
          - read(cells[slot])
 code       0x";
-    assert!(shown.starts_with(lines) && shown.contains("authority  bob"), "{shown}");
+    assert!(shown.starts_with(lines) && shown.contains("authority  bob\nterms      0x"), "{shown}");
+    // Contract, code, no arguments, not wider, no authority.
+    let terms = &kempe.json("upgrade vault v2.wat --final --dry-run")["terms"];
+    let bytes = |field: &str| hex::decode(&terms[field].as_str().unwrap()[2..]).unwrap();
+    let encoded = [bytes("contract"), bytes("code"), vec![0; 4], vec![0, 0]].concat();
+    assert_eq!(bytes("hash"), blake3::hash(&encoded).as_bytes(), "{terms}");
     assert_eq!(kempe.run("call vault trim --slot 1").code, 0, "nothing has changed");
     for (contract, from) in [("vault", "alice"), ("fixed", "alice")] {
         assert_eq!(kempe.run(&format!("upgrade {contract} v2.wat --from {from}")).code, 3);

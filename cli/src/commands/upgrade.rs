@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use kempe_abi::upgrade::{Change, FieldChange, MethodChange, check, fields, methods};
-use kempe_abi::{Abi, Method, MethodKind};
+use kempe_abi::{Abi, Hash, Method, MethodKind};
 use kempe_runtime::engine::admission::admit;
 use kempe_runtime::types::{Action, Upgrade};
 use serde::Serialize;
@@ -108,6 +108,8 @@ struct Terms {
     args: String,
     allow_wider: bool,
     authority: Option<String>,
+    /// What an authority agrees to that stores no more than a hash: governance's step names it.
+    hash: String,
 }
 
 #[derive(Serialize)]
@@ -193,6 +195,7 @@ impl Shown {
 impl Difference {
     fn new(session: &Session, old: &Abi, new: &Abi, upgrade: &Upgrade) -> Self {
         let terms = upgrade.terms();
+        let encoded = borsh::to_vec(&terms).expect("encoding to memory cannot fail");
         let field = |change: FieldChange<'_>| FieldView {
             old: field_line(change.old),
             new: change.new.map(field_line),
@@ -213,6 +216,7 @@ impl Difference {
                 args: format!("0x{}", hex::encode(&terms.args)),
                 allow_wider: terms.allow_wider,
                 authority: terms.authority.map(|authority| session.names.show(&authority)),
+                hash: Hash(*blake3::hash(&encoded).as_bytes()).to_string(),
             },
         }
     }
@@ -248,7 +252,7 @@ impl Difference {
                 }
             }
         }
-        let Terms { code, args, allow_wider, authority, .. } = &self.terms;
+        let Terms { code, args, allow_wider, authority, hash, .. } = &self.terms;
         put(format_args!("code       {code}"));
         put(format_args!("args       {args}"));
         put(format_args!("allows     {}", if *allow_wider { "wider" } else { "no wider" }));
@@ -256,6 +260,7 @@ impl Difference {
             "authority  {}",
             authority.as_deref().unwrap_or("nobody: the last upgrade")
         ));
+        put(format_args!("terms      {hash}"));
         text
     }
 }
