@@ -1,5 +1,7 @@
 //! Going on from a chain in a directory without touching it.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -183,8 +183,8 @@ fn number(atom: Atom, sample: u64) -> u64 {
     }
     mixed ^= mixed >> 31;
     let any = match sample % 4 {
-        1 if mixed % 8 != 0 => 0,
-        2 if mixed % 8 != 0 => u64::MAX,
+        1 if !mixed.is_multiple_of(8) => 0,
+        2 if !mixed.is_multiple_of(8) => u64::MAX,
         _ => mixed >> 3,
     };
     match atom {
