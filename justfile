@@ -29,6 +29,18 @@ crash:
     KEMPE_STAGE_BLOCKS=25 cargo test --release -p kempe-tests --test pipeline kill -- --nocapture
     KEMPE_CRASHES=1000 KEMPE_FLIPS=10000 cargo test --release -p kempe-tests --test crash -- --nocapture
 
+# Block-STM's scheduler on threads whose switches are chosen, a million schedules of each kind.
+interleavings:
+    KEMPE_SCHEDULES=1000000 cargo test --release --manifest-path tests/interleavings/Cargo.toml \
+        --target-dir target/interleavings
+
+# The unsafe code that runs without wasm in the interpreter that finds undefined behavior. Needs a nightly
+# toolchain with miri and rust-src.
+miri:
+    MIRIFLAGS="-Zmiri-ignore-leaks -Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance" \
+        cargo +nightly miri test -p kempe-runtime --lib executor:: --target-dir target/miri
+    MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test -p kempe-sdk --lib --target-dir target/miri
+
 # What each thing takes in time, beside what its fuel pays for: fails where it is more than ten times as much.
 calibrate:
     KEMPE_CALIBRATE_RUNS=7 cargo test --release -p kempe-tests --test hostile prices -- --ignored --nocapture

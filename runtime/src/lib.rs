@@ -7,4 +7,5 @@ pub mod executor;
 mod prefetch;
 pub mod scheduler;
 pub mod state;
+mod sync;
 pub mod types;

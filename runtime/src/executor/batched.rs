@@ -10,10 +10,11 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use hashbrown::HashSet;
 use kempe_abi::Address;
 
-use super::unbarred::{Done, StopOnPanic, lock, sums, take};
+use super::unbarred::{Done, StopOnPanic, sums, take};
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
 use crate::state::StoreError;
+use crate::sync::lock;
 
 /// A batch, by the positions of its transactions in the published order.
 struct Batch {

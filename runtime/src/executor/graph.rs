@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::unbarred::{Step, lock};
+use super::unbarred::Step;
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::types::Footprints;
 
 /// Transactions that read and write the block's slots. Whoever runs them keeps all their conflicts in

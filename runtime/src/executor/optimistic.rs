@@ -26,11 +26,12 @@ use kempe_abi::AccessKind;
 use rayon::prelude::*;
 
 use super::slots::{Slots, Start, copied};
-use super::unbarred::{StopOnPanic, lock};
+use super::unbarred::StopOnPanic;
 use super::{BlockRun, CHUNK_TXS};
 use crate::engine::{Run, Worker};
 use crate::scheduler::Access;
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::types::{Bytes, Footprints};
 
 use memory::Memory;

@@ -15,11 +15,12 @@ use kempe_abi::AccessKind;
 
 use super::BlockRun;
 use super::slots::copied;
-use super::unbarred::{Step, lock};
+use super::unbarred::Step;
 use super::versions::Versions;
 use crate::engine::{Cell, Run, Worker};
 use crate::scheduler::{Access, Dag};
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::types::Footprints;
 
 /// The first run of a transaction that may have to run again.

@@ -15,6 +15,7 @@ use super::BlockRun;
 use crate::engine::Worker;
 use crate::scheduler::Dag;
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::types::Footprints;
 
 /// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead.
@@ -349,11 +350,6 @@ fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
         }
     }
     None
-}
-
-/// A panic of another worker is told by itself.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

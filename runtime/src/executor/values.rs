@@ -16,12 +16,13 @@ use kempe_abi::{AccessKind, Hash};
 
 use super::effects::{Effect, effects_of, fail_counter};
 use super::slots::{Slots, Start, copied};
-use super::unbarred::{Step, lock};
+use super::unbarred::Step;
 use super::{BlockRun, ExecutorError, receipt_of};
 use crate::engine::{Run, Worker};
 use crate::prefetch::prefetch;
 use crate::scheduler::{Accesses, Schedule};
 use crate::state::StoreError;
+use crate::sync::lock;
 use crate::types::{Bytes, Footprints, Receipt};
 
 /// What each transaction of a block left of the keys that it may change.

@@ -10,9 +10,9 @@ use smallvec::SmallVec;
 use crate::engine::Cell;
 use crate::executor::effects::Addition;
 use crate::executor::slots::{Slots, Start};
-use crate::executor::unbarred::lock;
 use crate::prefetch::prefetch;
 use crate::scheduler::Access;
+use crate::sync::lock;
 use crate::types::Bytes;
 
 /// For each slot, what transactions left of it, in order of their places.

@@ -1,9 +1,7 @@
 //! Who executes and validates what next.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-
-use crate::executor::unbarred::lock;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use crate::sync::{Mutex, lock};
 
 /// Something to do for the transaction at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
