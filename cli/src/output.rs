@@ -109,7 +109,16 @@ fn chain_help(error: &ChainError) -> Option<&'static str> {
         }
         ChainError::Protocol { .. } => "open it with the program that made it",
         ChainError::StateRoot { .. } | ChainError::Store(StoreError::Corrupt { .. }) => {
-            "the files were changed from outside or the disk is failing: restore the directory"
+            "the files were changed from outside or the disk is failing: `kempe doctor --repair` makes \
+             them again from the blocks, or says which block is lost"
+        }
+        ChainError::Store(StoreError::Missing { .. } | StoreError::Inconsistent { .. }) => {
+            "`kempe doctor --repair` makes the store again from its blocks"
+        }
+        ChainError::Store(StoreError::Io { source, .. })
+            if source.kind() == ErrorKind::NotFound =>
+        {
+            "`kempe doctor --repair` makes files that are gone again from the blocks"
         }
         _ => return None,
     })

@@ -18,6 +18,7 @@ use crate::output::{Exit, Failure};
 use crate::password;
 
 pub use names::Names;
+pub(crate) use names::{NAMES_FILE, read_names};
 
 /// The directory of a chain where none is named.
 const DIRECTORY: &str = "kempe-chain";

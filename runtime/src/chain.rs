@@ -11,6 +11,7 @@ mod nonces;
 mod open;
 mod pipeline;
 mod query;
+mod repair;
 mod replay;
 mod seal;
 
@@ -35,6 +36,7 @@ pub use pipeline::{
     Acknowledged, EncodedTxs, Pipeline, PipelineOptions, Signatures, Stage, StageObserver,
 };
 pub use query::{CallSpec, Simulation};
+pub use repair::{Repair, RepairError, repair, repair_on};
 pub use replay::{Divergence, ReplayReport, replay};
 
 /// How a chain executes.

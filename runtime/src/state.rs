@@ -40,6 +40,7 @@ mod log;
 mod proof;
 mod row;
 mod run;
+mod salvage;
 mod store;
 mod table;
 mod tree;
@@ -54,6 +55,7 @@ pub use disk::{Disk, FaultKind, Faults};
 pub use error::{ProofError, StoreError};
 pub use hash::value_hash;
 pub use proof::{Proof, Siblings};
+pub(crate) use salvage::SalvagedBlocks;
 pub use store::{ChainStore, StateStore};
 pub use table::{StateRead, StateTable};
 pub use tree::{

@@ -1,4 +1,6 @@
-//! `kempe doctor`: is everything here that is needed.
+//! `kempe doctor`: is everything here that is needed; and making a chain's store again.
+
+mod repair;
 
 use std::path::Path;
 use std::process::Command;
@@ -18,15 +20,30 @@ const EXAMPLES: &str = "\
 Examples:
   kempe doctor
   kempe doctor --dir here --json
+  kempe doctor --repair                 make the chain's store again from its blocks, if it is broken
+  kempe doctor --repair --truncate-to 7 and give up the blocks behind block 7, of which one is lost
 
 Looks at the toolchain, the engine, the keys, and the chain: whether its store opens, its state has the
 root of the last block, every block can be read, and its named contracts exist. `kempe replay` executes
-the blocks again, too. What is broken ends with code 1.";
+the blocks again, too. What is broken ends with code 1.
+
+With --repair, every block of a broken chain is checked and executed again into a new store; the old one
+stays as store.damaged-N in the chain's directory. State, receipts and indices follow from the blocks. A
+block that is damaged cannot be recovered: it is named, and nothing is changed unless --truncate-to names
+the block before it. Names of contracts that cannot be read are set aside, too.";
 
 /// The arguments of `kempe doctor`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = EXAMPLES, help_template = HELP)]
 pub struct Args {
+    /// Make a broken chain's store again from its blocks
+    #[arg(long)]
+    repair: bool,
+
+    /// The last block to keep, where the next one is lost
+    #[arg(long, value_name = "HEIGHT", requires = "repair")]
+    truncate_to: Option<u64>,
+
     #[command(flatten)]
     chain: ChainArgs,
 }
@@ -62,6 +79,9 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         Err(error) => Finding::broken("engine", &error.into()),
     });
     findings.push(keys(global));
+    if args.repair {
+        findings.extend(repair::run(&args.chain.directory(), args.truncate_to));
+    }
     findings.extend(chain(&args.chain, global));
     let line = |found: &Finding| {
         let help = found.help.as_ref().map(|help| format!("\n{:20}help: {help}", ""));
@@ -119,7 +139,7 @@ fn keys(global: &Global) -> Finding {
     Finding::ok("keys", format!("{} in {}", listed.len(), keys.dir().display()))
 }
 
-/// Reads every block, its links, and the place of each of its transactions.
+/// Reads every block, its links, the place of each of its transactions, and every cell.
 fn blocks(chain: &Chain) -> Result<usize, ChainError> {
     let inconsistent = |what: String| ChainError::from(StoreError::Inconsistent { what });
     let mut parent = Hash::ZERO;
@@ -142,6 +162,7 @@ fn blocks(chain: &Chain) -> Result<usize, ChainError> {
             n_txs += 1;
         }
     }
+    chain.cells(|_, _| Ok(()))?;
     Ok(n_txs)
 }
 

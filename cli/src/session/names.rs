@@ -26,6 +26,21 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The longest name of a contract, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
+/// The contracts that a file of names has; none if there is no file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_names(file: &Path) -> Result<BTreeMap<String, Address>, Failure> {
+    match fs::metadata(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
+        _ => {
+            let bytes = read_capped(file, FILE_BYTES_MAX)?;
+            let names = serde_json::from_slice(&bytes);
+            Ok(names.with_context(|| format!("{} is not a file of names", file.display()))?)
+        }
+    }
+}
+
 /// The names that the command line knows.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
@@ -46,14 +61,7 @@ impl Names {
         let named = genesis.accounts.iter().filter(|account| !account.name.is_empty());
         names.genesis = named.map(|account| (account.name.clone(), account.address)).collect();
         names.keys = keys.list()?.into_iter().map(|key| (key.name, key.address)).collect();
-        names.contracts = match fs::metadata(&names.file) {
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            _ => {
-                let bytes = read_capped(&names.file, FILE_BYTES_MAX)?;
-                serde_json::from_slice(&bytes)
-                    .with_context(|| format!("{} is not a file of names", names.file.display()))?
-            }
-        };
+        names.contracts = read_names(&names.file)?;
         // Where two names are of one address, the chain's own comes before the keystore's.
         for table in [&names.keys, &names.genesis, &names.contracts] {
             names.by_address.extend(table.iter().map(|(name, address)| (*address, name.clone())));

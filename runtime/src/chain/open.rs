@@ -20,12 +20,15 @@ use crate::types::{
 pub const STORE_DIRECTORY: &str = "store";
 
 /// The store's directory until the genesis block is in it.
-const UNFINISHED_DIRECTORY: &str = "store.unfinished";
+pub(super) const UNFINISHED_DIRECTORY: &str = "store.unfinished";
 
-/// Whether there is a chain in a directory.
+/// The directory of a repaired store until the damaged one has another name.
+pub(super) const REPAIRED_DIRECTORY: &str = "store.repaired";
+
+/// Whether there is a chain in a directory, also one whose repair was interrupted.
 #[must_use]
 pub fn exists(directory: &Path) -> bool {
-    directory.join(STORE_DIRECTORY).exists()
+    [STORE_DIRECTORY, REPAIRED_DIRECTORY].iter().any(|name| directory.join(name).exists())
 }
 
 impl Chain {
@@ -90,12 +93,26 @@ impl Chain {
         if !exists(directory) {
             return Err(ChainError::Missing(directory.to_owned()));
         }
-        let path = directory.join(STORE_DIRECTORY);
+        Self::open_store(
+            disk,
+            &directory.join(STORE_DIRECTORY),
+            options,
+            Some(directory.to_owned()),
+        )
+    }
+
+    /// Opens the chain whose store is at a path.
+    pub(super) fn open_store(
+        disk: &Disk,
+        path: &Path,
+        options: ChainOptions,
+        directory: Option<PathBuf>,
+    ) -> Result<Self, ChainError> {
         let threads = loading_threads(options.n_threads)?;
         let (store, tree, height) =
-            threads.install(|| ChainStore::open(disk, &path, options.memory_bytes))?;
+            threads.install(|| ChainStore::open(disk, path, options.memory_bytes))?;
         drop(threads);
-        Self::with_store(store, tree, height, options, Some(directory.to_owned()))
+        Self::with_store(store, tree, height, options, directory)
     }
 
     /// Opens the chain in a directory as [`open`](Self::open) does, without changing anything in it: further
@@ -230,7 +247,10 @@ impl Chain {
     }
 }
 
-fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
+pub(super) fn io<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(std::io::Error) -> StoreError + 'a {
     move |source| StoreError::Io { action, path: path.to_owned(), source }
 }
 
@@ -240,15 +260,15 @@ fn loading_threads(n_threads: usize) -> Result<rayon::ThreadPool, ExecutorError>
 }
 
 /// Block 0: the balances of the genesis file, and nothing else.
-struct Start {
-    changes: Vec<StateChange>,
+pub(super) struct Start {
+    pub(super) changes: Vec<StateChange>,
     tree: StateTree,
     /// What the log has of it: the block, and the genesis file.
     record: Vec<u8>,
 }
 
 impl Start {
-    fn of(genesis: &Genesis) -> Result<Self, ChainError> {
+    pub(super) fn of(genesis: &Genesis) -> Result<Self, ChainError> {
         let accounts = genesis.accounts.iter().filter(|account| account.balance > 0);
         let change = |account: &GenesisAccount| {
             let key = StateKey::system(system_field::BALANCE, &account.address.0);

@@ -305,6 +305,14 @@ impl Archive {
     }
 }
 
+/// The greatest height of which an archive says, as far as it can be read, that it was durable: that of the manifest,
+/// or of the last receipts.
+pub(super) fn least_height(disk: &Disk, dir: &Path) -> Option<u64> {
+    let manifest = read_manifest(&dir.join("manifest")).ok().map(|manifest| manifest.height);
+    let receipts = Log::salvage(disk, dir.join("receipts"), 0).ok();
+    manifest.max(receipts.and_then(|receipts| receipts.n_records().checked_sub(1)))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

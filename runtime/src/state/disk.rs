@@ -73,7 +73,7 @@ impl Disk {
     }
 
     /// Gives a file another name, replacing what has it.
-    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         let rename = || {
             self.step()?;
             fs::rename(from, to)
@@ -99,7 +99,7 @@ impl Disk {
     }
 
     /// Makes names in a directory durable.
-    pub(super) fn sync_dir(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn sync_dir(&self, path: &Path) -> Result<(), StoreError> {
         // Other systems offer no such call on a directory.
         if cfg!(unix) {
             let sync = || {

@@ -29,6 +29,7 @@
 //! A failed write or sync stops the log: what is on the disk then is known only after opening it again.
 
 mod record;
+mod salvage;
 mod scan;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 use super::disk::{Disk, DiskFile, corrupt};
 use super::error::StoreError;
 use record::{ALIGN, Header, Kind, body_sum, padded};
+pub(super) use salvage::{Damage, Salvage};
 
 /// The bytes of a segment, unless one record is longer.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -88,6 +90,12 @@ fn fresh_key() -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
+fn read_key(disk: &Disk, dir: &Path) -> Result<[u8; 32], StoreError> {
+    let mut key = [0; 32];
+    disk.open(&dir.join(KEY_FILE))?.read_at(&mut key, 0)?;
+    Ok(key)
+}
+
 fn segment_path(dir: &Path, number: usize) -> PathBuf {
     dir.join(format!("{number:08}.log"))
 }
@@ -123,9 +131,7 @@ impl Log {
     /// # Errors
     /// [`StoreError::Corrupt`] when a record is damaged that was acknowledged; the files are as they were then.
     pub(super) fn open(disk: &Disk, dir: PathBuf, n_required: u64) -> Result<Self, StoreError> {
-        let path = dir.join(KEY_FILE);
-        let mut key = [0; 32];
-        disk.open(&path)?.read_at(&mut key, 0)?;
+        let key = read_key(disk, &dir)?;
         scan::open(Self::without_segments(disk, dir, key), n_required)
     }
 

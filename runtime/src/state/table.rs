@@ -182,6 +182,18 @@ impl StateTable {
         Ok(read(&shard.rows[shard.range(bucket)]))
     }
 
+    /// How many rows there are. Reads buckets that are not here.
+    pub(super) fn n_rows(&self) -> Result<u64, StoreError> {
+        let mut n_rows = 0;
+        for bucket in 0..BUCKETS {
+            n_rows += self.with_bucket(bucket, |rows| rows.len() as u64)?;
+            if bucket.is_multiple_of(SHARD_BUCKETS) {
+                self.evict();
+            }
+        }
+        Ok(n_rows)
+    }
+
     /// Fetches what [`with_bucket`](Self::with_bucket) will read of these buckets.
     pub(super) fn prepare_buckets(&self, buckets: impl Iterator<Item = u32> + Clone) {
         for bucket in buckets.clone() {

@@ -43,22 +43,20 @@ impl Header {
 
     /// The header in these bytes, if they are one.
     pub(super) fn decode(bytes: &[u8; ALIGN], key: &[u8; 32]) -> Option<Self> {
-        if bytes[..4] != MAGIC || bytes[56..] != header_sum(bytes, key) {
-            return None;
-        }
-        let kind = match bytes[4] {
-            1 => Kind::Record,
-            2 => Kind::End,
-            _ => return None,
-        };
+        let is_header = bytes[..4] == MAGIC && bytes[56..] == header_sum(bytes, key);
+        (is_header && matches!(bytes[4], 1 | 2)).then(|| Self::guess(bytes))
+    }
+
+    /// What these bytes say where a header should be, unchecked.
+    pub(super) fn guess(bytes: &[u8; ALIGN]) -> Self {
         let number = |at: usize| bytes[at..].first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
-        Some(Self {
-            kind,
+        Self {
+            kind: if bytes[4] == Kind::End as u8 { Kind::End } else { Kind::Record },
             length: number(8),
             height: number(16),
             n_durable: number(24),
             sum: bytes[32..56].try_into().expect("24 bytes"),
-        })
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Opening a log: finding its records, and telling a torn end from damage.
 
+use std::fs;
+use std::path::PathBuf;
+
 use super::record::{ALIGN, Header, Kind, body_sum, padded};
 use super::{Log, Place, Segment, segment_path};
-use crate::state::disk::{DiskFile, corrupt};
+use crate::state::disk::{DiskFile, corrupt, io_error};
 use crate::state::error::StoreError;
 
 /// What is read at once in search of a header.
@@ -19,13 +22,8 @@ enum Found {
 }
 
 pub(super) fn open(mut log: Log, n_required: u64) -> Result<Log, StoreError> {
-    while segment_path(&log.dir, log.segments.len()).exists() {
-        let file = log.disk.open(&segment_path(&log.dir, log.segments.len()))?;
-        let space = file.len()?;
-        log.segments.push(Segment { file, space });
-    }
-    if log.segments.is_empty() {
-        return Err(StoreError::Missing { path: log.dir });
+    if let Some(missing) = open_segments(&mut log)? {
+        return Err(corrupt(&missing, "it is missing, and there is one behind it".to_owned()));
     }
     let (segment, end) = find_records(&mut log, n_required)?;
     let n_records = log.n_records();
@@ -47,6 +45,28 @@ pub(super) fn open(mut log: Log, n_required: u64) -> Result<Log, StoreError> {
         log.cut(end)?;
     }
     Ok(log)
+}
+
+/// Opens the segments from the first one on; gives the path of one that is missing before others.
+pub(super) fn open_segments(log: &mut Log) -> Result<Option<PathBuf>, StoreError> {
+    while segment_path(&log.dir, log.segments.len()).exists() {
+        let file = log.disk.open(&segment_path(&log.dir, log.segments.len()))?;
+        let space = file.len()?;
+        log.segments.push(Segment { file, space });
+    }
+    let n_there = log.segments.len();
+    for entry in fs::read_dir(&log.dir).map_err(io_error("list", &log.dir))? {
+        let path = entry.map_err(io_error("list", &log.dir))?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let number: Option<usize> = stem.and_then(|stem| stem.parse().ok());
+        if number.is_some_and(|number| number > n_there && segment_path(&log.dir, number) == path) {
+            return Ok(Some(segment_path(&log.dir, n_there)));
+        }
+    }
+    if n_there == 0 {
+        return Err(StoreError::Missing { path: segment_path(&log.dir, 0) });
+    }
+    Ok(None)
 }
 
 /// Notes the place of each record, in order; gives where the next one would be.
@@ -99,14 +119,14 @@ fn look(
     Ok(Found::Record { length: header.length })
 }
 
-fn is_whole(file: &DiskFile, offset: u64, header: &Header) -> Result<bool, StoreError> {
+pub(super) fn is_whole(file: &DiskFile, offset: u64, header: &Header) -> Result<bool, StoreError> {
     let mut body = vec![0; usize::try_from(header.length).expect("it is inside the file")];
     file.read_at(&mut body, offset + ALIGN as u64)?;
     Ok(body_sum(&[&body]) == header.sum)
 }
 
 /// What says that the record that is not at this place was durable: a header behind it.
-fn evidence(
+pub(super) fn evidence(
     log: &Log,
     first: usize,
     offset: u64,

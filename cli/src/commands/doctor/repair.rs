@@ -1,0 +1,114 @@
+//! `kempe doctor --repair`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use kempe_abi::Address;
+use kempe_runtime::chain::{Chain, ChainError, ChainOptions, RepairError, exists, repair};
+use kempe_runtime::state::StoreError;
+use kempe_runtime::types::{SYSTEM, system_field};
+
+use super::{Finding, blocks};
+use crate::output::{Exit, Failure};
+use crate::progress;
+use crate::session::{NAMES_FILE, read_names};
+
+/// Repairs what is broken in a chain's directory: its store, and its file of names.
+pub(super) fn run(dir: &Path, keep: Option<u64>) -> Vec<Finding> {
+    if !exists(dir) {
+        return Vec::new();
+    }
+    let store = store(dir, keep);
+    let is_open = store.status == "ok";
+    let mut findings = vec![store];
+    if is_open && read_names(&dir.join(NAMES_FILE)).is_err() {
+        findings.push(match names(dir) {
+            Ok(finding) => finding,
+            Err(failure) => Finding::broken("repair", &failure),
+        });
+    }
+    findings
+}
+
+fn store(dir: &Path, keep: Option<u64>) -> Finding {
+    let check = || -> Result<u64, ChainError> {
+        let chain = Chain::open(dir, ChainOptions::default())?;
+        blocks(&chain)?;
+        Ok(chain.head().height)
+    };
+    match (check(), keep) {
+        (Ok(_), None) => return Finding::ok("repair", "the chain's store is whole"),
+        (Ok(height), Some(_)) => {
+            let message = format!("no block is lost, so none is cut off: the last is {height}");
+            return Finding::broken("repair", &Failure::new(Exit::Failed, message));
+        }
+        (Err(error @ ChainError::Store(StoreError::Locked { .. })), _) => {
+            return Finding::broken("repair", &error.into());
+        }
+        (Err(_), _) => {}
+    }
+    let bar = progress::bar(0, "blocks");
+    let done = repair(dir, ChainOptions::default(), keep, |height| bar.set_position(height));
+    bar.finish_and_clear();
+    match done {
+        Ok(repair) => {
+            let (height, aside) = (repair.height, repair.set_aside.display());
+            Finding::ok(
+                "repair",
+                format!("executed up to block {height} again; the damaged files are in {aside}"),
+            )
+        }
+        Err(error) => Finding::broken("repair", &refused(error)),
+    }
+}
+
+fn refused(error: RepairError) -> Failure {
+    let help = match &error {
+        RepairError::Block { height, .. } => {
+            let last = height - 1;
+            Some(format!(
+                "nothing was changed: restore the file, or give up block {height} and all behind it \
+                 with `kempe doctor --repair --truncate-to {last}`"
+            ))
+        }
+        RepairError::Genesis { .. } => {
+            Some("nothing was changed: restore the file from a copy".to_owned())
+        }
+        RepairError::Keep { last, .. } => Some(format!("`--truncate-to {last}`, if one is lost")),
+        _ => None,
+    };
+    let failure = match error {
+        RepairError::Chain(error) => error.into(),
+        error => Failure::from(error),
+    };
+    match help {
+        Some(help) => failure.with_help(help),
+        None => failure,
+    }
+}
+
+/// Sets a file of names aside that cannot be read, and lists the contracts that are without names now.
+fn names(dir: &Path) -> Result<Finding, Failure> {
+    let chain = Chain::open(dir, ChainOptions::default())?;
+    let mut contracts: Vec<Address> = Vec::new();
+    chain.cells(|key, _| {
+        if key.contract == SYSTEM && key.field == system_field::CONTRACT {
+            contracts.extend(key.key.first_chunk().map(|address| Address(*address)));
+        }
+        Ok(())
+    })?;
+    contracts.sort();
+    let file = dir.join(NAMES_FILE);
+    let aside = |n: u64| -> PathBuf { dir.join(format!("{NAMES_FILE}.damaged-{n}")) };
+    let free = (1..).map(aside).find(|path| !path.exists()).unwrap_or_else(|| aside(0));
+    fs::rename(&file, &free).with_context(|| format!("renaming {}", file.display()))?;
+    let contracts: Vec<String> = contracts.iter().map(Address::to_string).collect();
+    let listed = if contracts.is_empty() { "none".to_owned() } else { contracts.join(", ") };
+    let detail = format!(
+        "the names of contracts cannot be recovered; what was there is in {}. The contracts: {listed}",
+        free.display()
+    );
+    let help = format!("write their names into {}: {{\"NAME\": \"0x...\"}}", file.display());
+    Ok(Finding::warning("names", detail, &help))
+}
