@@ -71,7 +71,7 @@ pub fn wasm_sequential(modules: &[&[u8]]) -> TestChain {
 /// use kempe_sdk::testing::Instance;
 /// use kempe_token::Token;
 ///
-/// # let (alice, bob, token) = Default::default();
+/// # let [alice, bob, token] = [kempe_sdk::Address::ZERO; 3];
 /// let mut chain = kempe_testing::fork("chain".as_ref(), &[])?;
 /// let token = Instance::<Token>::at(token);
 /// chain.send(alice, &token, "transfer", (bob, 5u128)).assert_ok();
