@@ -77,9 +77,22 @@ flame args="bench pipeline --accounts 10000 --threads 2 --path unsigned-durable"
     perf record --freq 199 --call-graph dwarf,16384 -o target/flame.perf target/release/kempe {{args}}
     perf script -i target/flame.perf | inferno-collapse-perf | inferno-flamegraph > target/flame.svg
 
-# Licenses, advisories and sources of dependencies; needs cargo-deny.
+# Licenses, duplicates and sources of dependencies; needs cargo-deny and, once the crates are there, no network.
 deny:
-    cargo deny check
+    cargo deny --offline check licenses bans sources
+
+# Known vulnerabilities of dependencies; needs cargo-deny, and the network for the advisory database.
+advisories:
+    cargo deny check advisories
+
+# What the command line is made of, as CycloneDX in target/kempe.cdx.json: every crate with its version, license and
+# checksum, the same bytes for the same commit. Needs cargo-cyclonedx and, once the crates are there, no network.
+sbom target="x86_64-unknown-linux-gnu":
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) CARGO_NET_OFFLINE=true cargo cyclonedx --manifest-path cli/Cargo.toml \
+        --format json --spec-version 1.5 --target {{target}} --override-filename kempe.cdx
+    mkdir -p target
+    sed "s|file://$PWD/|file:///|g" cli/kempe.cdx.json > target/kempe.cdx.json
+    find . -name kempe.cdx.json -not -path './target/*' -delete
 
 # What CI runs.
 ci:
