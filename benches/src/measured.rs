@@ -125,9 +125,9 @@ impl<'s> RealRuns<'s> {
 /// A transaction without keys costs about as much as so many keys.
 const KEYS_OF_A_TX: u64 = 4;
 
-/// The part of a whole that falls to `part` of `all`.
+/// The part of a whole that falls to `part` of `all`; nothing of nothing.
 fn share(whole: u64, part: u64, all: u64) -> u64 {
-    let share = u128::from(whole) * u128::from(part) / u128::from(all.max(1));
+    let share = (u128::from(whole) * u128::from(part)).checked_div(all.into()).unwrap_or(0);
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 

@@ -34,6 +34,7 @@ use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
+use crate::sync::lock;
 use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transaction};
 
 use disjoint::Disjoint;
@@ -246,7 +247,7 @@ impl Executor {
     /// The worker of the current thread. Its lock is never contended: one thread, one worker.
     fn worker(&self) -> MutexGuard<'_, Worker> {
         let at = rayon::current_thread_index().unwrap_or(0);
-        self.workers[at].lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.workers[at])
     }
 }
 

@@ -8,7 +8,7 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 
-use super::{Bench, Measure, RealRuns};
+use super::{Bench, Measure, RealRuns, share};
 use crate::{Input, InputTx, Overheads, Row, WorldError, simulate};
 
 /// The transactions of a block of short ones, and what each burns: about as much as a transfer takes. Locks
@@ -103,11 +103,6 @@ fn missing(row: &Row) -> u64 {
 
 fn predicted(row: &Row) -> u64 {
     row.predicted_ns.unwrap_or(0)
-}
-
-/// `whole * part / all`; nothing of nothing.
-fn share(whole: u64, part: u64, all: u64) -> u64 {
-    if all == 0 { 0 } else { super::share(whole, part, all) }
 }
 
 /// What a barrier costs, and what it costs to go on from what another worker did.

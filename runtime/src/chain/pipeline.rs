@@ -42,6 +42,7 @@ use std::thread::{self, JoinHandle};
 
 use super::{Chain, ChainError};
 use crate::executor::ExecutorError;
+use crate::sync::lock;
 use crate::types::{Header, Receipt, TransactionError};
 pub use input::EncodedTxs;
 use prepare::Prepare;
@@ -315,7 +316,7 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Heights> {
-        self.heights.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.heights)
     }
 
     fn update(&self, update: impl FnOnce(&mut Heights)) {
@@ -359,12 +360,12 @@ impl Progress {
     /// Notes the first error and lets nobody wait any more.
     fn fail(&self, error: ChainError) {
         // Those that only met the end of others say so behind the reason.
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        lock(&self.error).get_or_insert(error);
         self.update(|heights| heights.stopped = true);
     }
 
     fn take_error(&self) -> Option<ChainError> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.error).take()
     }
 }
 

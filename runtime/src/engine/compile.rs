@@ -1,7 +1,7 @@
 //! The engine's configuration, and the cache of compiled code.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
 use kempe_abi::{Hash, MethodId};
@@ -10,6 +10,7 @@ use wasmtime::{Config, InstancePre, Linker, Module};
 use super::admission::{Admitted, Refusal, admit};
 use super::host;
 use super::session::Host;
+use crate::sync::lock;
 
 /// The most bytes of native stack that the wasm of one contract uses. Reaching it is a trap.
 ///
@@ -89,7 +90,7 @@ impl Engine {
     /// The code with this hash, if it was loaded before.
     #[must_use]
     pub fn loaded(&self, hash: &Hash) -> Option<Arc<Code>> {
-        self.codes.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+        lock(&self.codes).get(hash).cloned()
     }
 
     /// Admits and compiles a module, or returns it if it was loaded before. Takes milliseconds
@@ -103,7 +104,7 @@ impl Engine {
             return Ok(code);
         }
         let code = Arc::new(self.compile_apart(hash, wasm)?);
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut codes = lock(&self.codes);
         Ok(codes.entry(hash).or_insert(code).clone())
     }
 

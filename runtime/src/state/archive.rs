@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::Hash;
@@ -30,6 +30,7 @@ use super::error::StoreError;
 use super::levels::{Levels, short_array};
 use super::log::Log;
 use super::run::RunInfo;
+use crate::sync::lock;
 use crate::types::{KeyHash, StateKey};
 
 /// The version of the layout of a store.
@@ -311,10 +312,6 @@ pub(super) fn least_height(disk: &Disk, dir: &Path) -> Option<u64> {
     let manifest = read_manifest(&dir.join("manifest")).ok().map(|manifest| manifest.height);
     let receipts = Log::salvage(disk, dir.join("receipts"), 0).ok();
     manifest.max(receipts.and_then(|receipts| receipts.n_records().checked_sub(1)))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn visit_names(

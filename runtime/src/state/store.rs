@@ -269,7 +269,7 @@ impl ChainStore {
     }
 
     /// Calls `visit` with every cell that has a value, in no order that means anything. Counts at the end whether
-    /// they were all, since names have no checksum: some 50 ms.
+    /// they were all, since names have no checksum: that looks at every bucket.
     ///
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Corrupt`], [`StoreError::Inconsistent`], and what `visit` returns.

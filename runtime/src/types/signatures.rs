@@ -1,6 +1,6 @@
 //! Signatures of many transactions at once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use curve25519_dalek::EdwardsPoint;
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
@@ -12,6 +12,7 @@ use kempe_abi::{Address, Hash};
 use sha2::{Digest, Sha512};
 
 use super::transaction::{SignedTransaction, TransactionError, is_small_order};
+use crate::sync::lock;
 
 /// The most signatures that are checked together. Measured (AVX-512, 100,000 senders): each of 1,024
 /// takes a tenth less time than each of 256, because the multiplication shares more of its sums.
@@ -80,7 +81,7 @@ impl KeyCache {
     fn shard(&self, sender: &Address) -> MutexGuard<'_, Generations> {
         // Not the first byte, by which the map may place what is in it.
         let shard = &self.shards[usize::from(sender.0[17]) % N_SHARDS];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(shard)
     }
 }
 
