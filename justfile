@@ -29,9 +29,10 @@ crash:
     KEMPE_STAGE_BLOCKS=25 cargo test --release -p kempe-tests --test pipeline kill -- --nocapture
     KEMPE_CRASHES=1000 KEMPE_FLIPS=10000 cargo test --release -p kempe-tests --test crash -- --nocapture
 
-# Block-STM's scheduler on threads whose switches are chosen, a million schedules of each kind.
+# Block-STM's scheduler on threads whose switches are chosen, a million schedules of each kind; the counters of batches
+# and graphs on all interleavings of small cases.
 interleavings:
-    KEMPE_SCHEDULES=1000000 cargo test --release --manifest-path tests/interleavings/Cargo.toml \
+    KEMPE_SCHEDULES=1000000 cargo test --release --workspace --manifest-path tests/interleavings/Cargo.toml \
         --target-dir target/interleavings
 
 # The unsafe code that runs without wasm in the interpreter that finds undefined behavior. Needs a nightly

@@ -76,11 +76,13 @@ pub fn simulate_rows(
             bound_ns: bound,
             tx_per_s: ratio(n_txs as u64 * 1_000_000_000, run.makespan),
             executions_per_tx: ratio(run.n_executions() as u64, n_txs as u64),
+            cpu_ns_per_tx: None,
             idle: Some(ratio(
                 (run.makespan * n_workers as u64).saturating_sub(busy(&run)),
                 run.makespan * n_workers as u64,
             )),
             idle_at_barriers: Some(ratio(run.idle_at_barriers, run.makespan * n_workers as u64)),
+            handovers_per_tx: Some(ratio(run.handovers, n_txs as u64)),
             latency_ns_p50: Some(percentile(&latencies, 50)),
             latency_ns_p99: Some(percentile(&latencies, 99)),
             overtakes_per_tx: Some(ratio(overtakes(plan.order()), n_txs as u64)),

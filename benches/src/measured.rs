@@ -3,8 +3,9 @@
 
 mod calibration;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
 use kempe_runtime::scheduler::{Graph, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
@@ -12,8 +13,8 @@ use kempe_runtime::types::Prices;
 use crate::lab::ratio;
 use crate::world::ENV;
 use crate::{
-    Input, Overheads, ReplayWorld, Row, TokenWorld, UnsignedBlock, Workload, World, WorldError,
-    simulate,
+    Input, Model, Overheads, ReplayWorld, Row, TokenWorld, UnsignedBlock, Workload, World,
+    WorldError, simulate_as,
 };
 
 /// A block that takes longer on one thread is not run as often as asked.
@@ -108,6 +109,7 @@ impl<'s> RealRuns<'s> {
         let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
         let block = world.block(input)?;
         let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, self)?;
+        bench.input = Some(input);
         let all_ns = bench.base()?;
         world.check(input, &bench.output)?;
         let burned: u64 = input.costs().iter().copied().fold(0, u64::saturating_add);
@@ -137,6 +139,8 @@ struct Bench<'a> {
     world: &'a World,
     block: &'a UnsignedBlock,
     runs: &'a RealRuns<'a>,
+    /// What it was made of, which says what its transactions do of what they declare; all, if none.
+    input: Option<&'a Input>,
     alone: Executor,
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
     /// is faster where a graph has to run again. The faster counts.
@@ -158,7 +162,7 @@ impl<'a> Bench<'a> {
             plan(&Sequential, &alone, world, block, &[])?,
         ];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
-        Ok(Self { name, world, block, runs, alone, plans, output })
+        Ok(Self { name, world, block, runs, input: None, alone, plans, output })
     }
 
     /// The time of the block on one thread, in the given order.
@@ -188,7 +192,7 @@ impl<'a> Bench<'a> {
         let mut runs = Vec::new();
         for (&scheduler, &overheads) in schedulers.iter().zip(overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
-            runs.push(Run { scheduler, overheads, plan, times_ns: Vec::new() });
+            runs.push(Run { scheduler, overheads, plan, times_ns: Vec::new(), cpu_ns: Vec::new() });
         }
         let total: u64 = costs.iter().sum();
         let n_rounds = if total > LONG_NS { 1 } else { n_rounds };
@@ -204,9 +208,11 @@ impl<'a> Bench<'a> {
                 time(&mut executor, &first.plan, self.world, self.block)?;
             }
             for run in &mut runs {
+                let before = ProcessTime::now();
                 let time = time(&mut executor, &run.plan, self.world, self.block)?;
                 if round > 0 {
                     run.times_ns.push(time);
+                    run.cpu_ns.push(nanos(before.elapsed()));
                 }
             }
         }
@@ -247,7 +253,9 @@ impl<'a> Bench<'a> {
         let bound_ns = share(base_ns, bound_ns, costs_ns);
         // What transactions took while this was measured, not when the costs were found.
         let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
-        let predicted = simulate(&planned, &block, n_threads, overheads).makespan;
+        let is_done = |tx, at| self.input.is_none_or(|input| input.is_done(tx, at));
+        let model = Model { is_done: &is_done, reads_at_start: true };
+        let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
         let n_txs = txs.len() as u64;
         Ok(Row {
             scheduler: run.scheduler.name().to_owned(),
@@ -262,9 +270,11 @@ impl<'a> Bench<'a> {
             bound_ns,
             tx_per_s: ratio(n_txs * 1_000_000_000, makespan_ns),
             executions_per_tx: ratio(n_runs, n_txs),
+            cpu_ns_per_tx: Some(ratio(median(&mut run.cpu_ns), n_txs)),
             idle: None,
             idle_at_barriers: None,
             latency_ns_p50: None,
+            handovers_per_tx: None,
             latency_ns_p99: None,
             overtakes_per_tx: None,
             plan_ns_per_tx: None,
@@ -303,6 +313,8 @@ struct Run<'a> {
     overheads: Overheads,
     plan: Plan,
     times_ns: Vec<u64>,
+    /// What all threads of the process took.
+    cpu_ns: Vec<u64>,
 }
 
 fn plan(
@@ -329,7 +341,11 @@ fn time(
     let output = executor.execute(&txs, plan, &state, ENV)?;
     let time = start.elapsed();
     drop(output);
-    Ok(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    Ok(nanos(time))
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn median(times: &mut [u64]) -> u64 {

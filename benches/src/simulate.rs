@@ -8,7 +8,9 @@ mod optimistic;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fmt;
 
+use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +63,7 @@ pub struct Span {
     pub start: u64,
     /// When it ended.
     pub end: u64,
-    /// Whether it counted; otherwise the transaction ran again.
+    /// Whether it counted; otherwise the transaction ran again, or counts later.
     pub counted: bool,
 }
 
@@ -70,17 +72,20 @@ pub struct Span {
 pub struct Simulated {
     /// When the last transaction ended.
     pub makespan: u64,
-    /// Every execution, in order of its start on each worker.
+    /// Every execution, in order of its start on each worker; and of no length, that one which did not count
+    /// at first counts after all.
     pub spans: Vec<Span>,
     /// For how long workers waited at barriers while others still ran, added up over workers.
     pub idle_at_barriers: u64,
+    /// How many transactions of a graph started on another worker than the one that set them free.
+    pub handovers: u64,
 }
 
 impl Simulated {
     /// How many executions there were; more than transactions if some ran again.
     #[must_use]
     pub fn n_executions(&self) -> usize {
-        self.spans.len()
+        self.spans.iter().filter(|span| span.end > span.start).count()
     }
 
     /// When each transaction's last execution ended, sorted.
@@ -93,11 +98,39 @@ impl Simulated {
     }
 }
 
+/// What is known of transactions beside their lists and costs, and when they read. Only
+/// [`Form::Optimistic`] without hints and [`Form::Rounds`] depend on it.
+#[derive(Clone, Copy)]
+pub struct Model<'a> {
+    /// Whether a transaction does what it declares at a position of its list. It does not if it only declares
+    /// it, or fails; whoever reads it then need not run again.
+    pub is_done: &'a dyn Fn(u32, usize) -> bool,
+    /// Whether a transaction is given all values of its list when it starts, what it writes without reading
+    /// included, as in the runtime. Otherwise it makes its reads one after the other, spread evenly over its
+    /// time.
+    pub reads_at_start: bool,
+}
+
+impl Default for Model<'_> {
+    /// All is done that is declared, and reads are spread.
+    fn default() -> Self {
+        Self { is_done: &|_, _| true, reads_at_start: false }
+    }
+}
+
+impl fmt::Debug for Model<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model")
+            .field("reads_at_start", &self.reads_at_start)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Runs a plan, which must have been verified, on as many simulated workers (at least one).
 ///
 /// Inside a batch the most expensive transaction starts first (LPT); in a graph the one with the
-/// most expensive chain behind it. [`Form::Optimistic`] is simulated with validation that takes no
-/// time and with all reads at the start. A plan that [is a chain](Plan::is_chain) runs on one worker.
+/// most expensive chain behind it. Validation of [`Form::Optimistic`] and the second look of
+/// [`Form::Rounds`] take no time. A plan that [is a chain](Plan::is_chain) runs on one worker.
 /// O(executions log executions).
 #[must_use]
 pub fn simulate(
@@ -106,29 +139,34 @@ pub fn simulate(
     n_workers: usize,
     overheads: Overheads,
 ) -> Simulated {
-    let mut machine = Machine::new(block, n_workers.max(1), overheads);
+    simulate_as(plan, block, n_workers, overheads, Model::default())
+}
+
+/// The same with what is known of the transactions.
+#[must_use]
+pub fn simulate_as(
+    plan: &Plan,
+    block: &Block<'_>,
+    n_workers: usize,
+    overheads: Overheads,
+    model: Model<'_>,
+) -> Simulated {
+    let mut machine = Machine::new(block, n_workers.max(1), overheads, model);
     match plan.form() {
         _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Batches(schedule) => machine.batches(schedule),
-        Form::Graph(dag) | Form::Versions(dag) => machine.graph(dag, plan.body(), dag.ranks()),
+        Form::Graph(dag) | Form::Versions(dag) => {
+            machine.graph(dag, plan.body(), dag.ranks(), Machine::cost)
+        }
         Form::Values => machine.batch(plan.body(), true),
         Form::Optimistic { hints: Some(dag) } => {
             // Lower places first.
             let mut urgency = vec![0; block.n_txs()];
             (0..).zip(plan.body().iter().rev()).for_each(|(at, &tx)| urgency[tx as usize] = at);
-            machine.graph(dag, plan.body(), &urgency);
+            machine.graph(dag, plan.body(), &urgency, Machine::cost);
         }
         Form::Optimistic { hints: None } => optimistic::run(&mut machine, plan.body()),
-        Form::Rounds { again, dag } => {
-            let counted = plan.body().len() - again.len();
-            machine.batch(plan.body(), true);
-            let first = machine.spans.len() - plan.body().len();
-            let mut is_again = vec![false; block.n_txs()];
-            plan.body()[counted..].iter().for_each(|&tx| is_again[tx as usize] = true);
-            let spans = &mut machine.spans[first..];
-            spans.iter_mut().for_each(|span| span.counted = !is_again[span.tx as usize]);
-            machine.graph(dag, again, dag.ranks());
-        }
+        Form::Rounds { again, dag } => machine.rounds(plan.body(), again, dag),
         form => unreachable!("the simulator knows every form of plan: {form:?}"),
     }
     for &tx in plan.tail() {
@@ -136,8 +174,8 @@ pub fn simulate(
         machine.span(tx, 0, machine.now, end);
         machine.now = end;
     }
-    let Machine { now, spans, idle_at_barriers, .. } = machine;
-    Simulated { makespan: now, spans, idle_at_barriers }
+    let Machine { now, spans, idle_at_barriers, handovers, .. } = machine;
+    Simulated { makespan: now, spans, idle_at_barriers, handovers }
 }
 
 /// Workers and a clock.
@@ -145,14 +183,36 @@ struct Machine<'a> {
     block: &'a Block<'a>,
     n_workers: usize,
     overheads: Overheads,
+    model: Model<'a>,
     now: u64,
     spans: Vec<Span>,
     idle_at_barriers: u64,
+    handovers: u64,
 }
 
 impl<'a> Machine<'a> {
-    fn new(block: &'a Block<'a>, n_workers: usize, overheads: Overheads) -> Self {
-        Self { block, n_workers, overheads, now: 0, spans: Vec::new(), idle_at_barriers: 0 }
+    fn new(block: &'a Block<'a>, n_workers: usize, overheads: Overheads, model: Model<'a>) -> Self {
+        let (now, spans, idle_at_barriers, handovers) = (0, Vec::new(), 0, 0);
+        Self { block, n_workers, overheads, model, now, spans, idle_at_barriers, handovers }
+    }
+
+    /// Whether a transaction changed what its list names at a position.
+    fn changes(&self, tx: u32, at: usize) -> bool {
+        self.block.accesses().of(tx)[at].kind != AccessKind::Read && (self.model.is_done)(tx, at)
+    }
+
+    /// Whether a transaction has to have the value of what its list names at a position.
+    fn reads(&self, tx: u32, at: usize) -> bool {
+        match self.block.accesses().of(tx)[at].kind {
+            AccessKind::Read => true,
+            AccessKind::Write => self.model.reads_at_start || !self.block.is_blind(tx, at),
+            AccessKind::Add => false,
+        }
+    }
+
+    /// The workers that are there now, and those that are not yet awake.
+    fn workers(&self) -> (Vec<usize>, Vec<usize>) {
+        (0..self.n_workers).rev().partition(|&worker| self.begins(worker) == self.now)
     }
 
     fn cost(&self, tx: u32) -> u64 {
@@ -224,12 +284,44 @@ impl<'a> Machine<'a> {
         self.now = last.saturating_add(barrier);
     }
 
+    /// All at once, and then those of `again` whose first run did not count, by their graph.
+    fn rounds(&mut self, body: &[u32], again: &[u32], dag: &Dag) {
+        let runs_again = self.runs_again(body, again);
+        let mut is_counted = vec![true; self.block.n_txs()];
+        again.iter().for_each(|&tx| is_counted[tx as usize] = false);
+        let first = self.spans.len();
+        self.batch(body, true);
+        for span in &mut self.spans[first..] {
+            span.counted = is_counted[span.tx as usize];
+        }
+        // Whoever does not run again counts when it is looked at, which takes no time.
+        self.graph(dag, again, dag.ranks(), |machine, tx| {
+            if runs_again[tx as usize] { machine.cost(tx) } else { 0 }
+        });
+    }
+
+    /// By transaction: whether it is one of `again`, and anything of its list but what it adds to was changed by
+    /// one that comes before it in `body`.
+    fn runs_again(&self, body: &[u32], again: &[u32]) -> Vec<bool> {
+        let accesses = self.block.accesses();
+        let mut is_again = vec![false; self.block.n_txs()];
+        again.iter().for_each(|&tx| is_again[tx as usize] = true);
+        let mut is_changed = vec![false; accesses.n_slots()];
+        for &tx in body {
+            let row = accesses.of(tx);
+            let mut reads = row.iter().enumerate().filter(|&(at, _)| self.reads(tx, at));
+            is_again[tx as usize] &= reads.any(|(_, access)| is_changed[access.slot as usize]);
+            let changed = row.iter().enumerate().filter(|&(at, _)| self.changes(tx, at));
+            changed.for_each(|(_, access)| is_changed[access.slot as usize] = true);
+        }
+        is_again
+    }
+
     /// The transactions of a graph, each as soon as it may, the most urgent first; starts and ends at
     /// [`now`](Self::now).
-    fn graph(&mut self, dag: &Dag, txs: &[u32], urgency: &[u64]) {
+    fn graph(&mut self, dag: &Dag, txs: &[u32], urgency: &[u64], cost: impl Fn(&Self, u32) -> u64) {
         let mut ready = Ready::new(dag, txs, urgency);
-        let (mut idle, asleep): (Vec<usize>, Vec<usize>) =
-            (0..self.n_workers).rev().partition(|&worker| self.begins(worker) == self.now);
+        let (mut idle, asleep) = self.workers();
         // By the time, a transaction or none, and the worker.
         let mut running: BinaryHeap<Reverse<(u64, u32, usize)>> =
             asleep.into_iter().map(|at| Reverse((self.begins(at), NONE, at))).collect();
@@ -240,12 +332,11 @@ impl<'a> Machine<'a> {
                 // Whoever set it free goes on with it, if idle.
                 let at = by.and_then(|by| idle.iter().position(|&worker| worker == by));
                 let worker = idle.remove(at.unwrap_or(idle.len() - 1));
-                let handover = match by {
-                    Some(by) if by != worker => self.overheads.handover,
-                    _ => 0,
-                };
+                let is_handed_over = by.is_some_and(|by| by != worker);
+                self.handovers += u64::from(is_handed_over);
+                let handover = if is_handed_over { self.overheads.handover } else { 0 };
                 let start = self.now.saturating_add(handover);
-                let end = start.saturating_add(self.cost(tx));
+                let end = start.saturating_add(cost(self, tx));
                 self.span(tx, worker, start, end);
                 running.push(Reverse((end, tx, worker)));
             }

@@ -5,9 +5,11 @@
 //! [`Executor::derive`] → [`Executor::intern`] → a scheduler → [`Plan::new`] → [`Executor::execute`].
 //! The [`oracle`] does the same sequentially and without any of the machinery; both must agree.
 
+mod barriers;
 mod batched;
 mod disjoint;
 mod effects;
+mod ends;
 mod forms;
 mod graph;
 mod intern;
@@ -15,6 +17,7 @@ mod optimistic;
 pub mod oracle;
 mod plan;
 mod rounds;
+mod shares;
 mod slots;
 mod tail;
 mod unbarred;

@@ -8,3 +8,10 @@ pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Passes some time while others run what comes before. The system may need the core for them, so after a
+/// while it gets it.
+pub(crate) fn pause(n_idle: &mut u32) {
+    *n_idle = n_idle.saturating_add(1);
+    if *n_idle > 64 { std::thread::yield_now() } else { std::hint::spin_loop() }
+}

@@ -285,7 +285,7 @@ impl Page {
             let svg = plots::gantt(&run.spans, N_WORKERS)?;
             let title = format!("{name} on {}, worker by worker", input.name());
             let caption =
-                "Simulated. Each bar is a transaction; orange ones did not count and ran again.";
+                "Simulated. Each bar is a transaction; orange ones did not count when they ended.";
             self.figure(&title, &svg, caption);
         }
         Ok(())

@@ -36,11 +36,18 @@ pub struct Row {
     pub tx_per_s: f64,
     /// How often a transaction ran on average.
     pub executions_per_tx: f64,
-    /// The share of the workers' time in which they did nothing. This and the next six are found by the
+    /// Nanoseconds of processors that a transaction of a measured run took, those of workers that waited
+    /// included; none where the row is simulated.
+    #[serde(default)]
+    pub cpu_ns_per_tx: Option<f64>,
+    /// The share of the workers' time in which they did nothing. This and the next seven are found by the
     /// simulator, and none where the run was measured.
     pub idle: Option<f64>,
     /// The share of the workers' time that they waited at barriers.
     pub idle_at_barriers: Option<f64>,
+    /// How many transactions of a graph started on another worker than the one that set them free, on average.
+    #[serde(default)]
+    pub handovers_per_tx: Option<f64>,
     /// When half of the transactions were done.
     pub latency_ns_p50: Option<u64>,
     /// When 99 of 100 transactions were done.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use kempe_abi::AccessKind::{self, Add, Read, Write};
+use kempe_abi::AccessKind::{self, Write};
 
 use super::{Machine, Span};
 
@@ -22,7 +22,7 @@ type Seen = u64;
 
 struct Memory<'a> {
     machine: &'a Machine<'a>,
-    /// The transactions that write or add to each slot, ascending.
+    /// The transactions that write or add to each slot, ascending; not those that only declared it.
     writers: Vec<Vec<(u32, AccessKind)>>,
     /// The transactions that read each slot, ascending.
     readers: Vec<Vec<u32>>,
@@ -40,10 +40,10 @@ impl<'a> Memory<'a> {
         let (mut writers, mut readers) = (vec![Vec::new(); n_slots], vec![Vec::new(); n_slots]);
         for &tx in txs {
             for (at, access) in block.accesses().of(tx).iter().enumerate() {
-                if access.kind != Read {
+                if machine.changes(tx, at) {
                     writers[access.slot as usize].push((tx, access.kind));
                 }
-                if access.kind == Read || access.kind == Write && !block.is_blind(tx, at) {
+                if machine.reads(tx, at) {
                     readers[access.slot as usize].push(tx);
                 }
             }
@@ -60,10 +60,14 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// When an execution makes its next read, or ends: reads are spread evenly from the start on.
+    /// When an execution makes its next read, or ends: reads are spread evenly from the start on, or all made
+    /// at the start.
     fn next_step(&self, tx: u32, span: Span) -> u64 {
         let (made, all) = (self.seen[tx as usize].len(), self.reads(tx).count());
         let time = span.end - span.start;
+        if self.machine.model.reads_at_start {
+            return if made < all { span.start } else { span.end };
+        }
         let passed = u128::from(time) * made as u128 / all.max(1) as u128;
         span.start + u64::try_from(passed).unwrap_or(time)
     }
@@ -71,12 +75,7 @@ impl<'a> Memory<'a> {
     fn reads(&self, tx: u32) -> impl Iterator<Item = u32> {
         let block = self.machine.block;
         let row = block.accesses().of(tx).iter().enumerate();
-        row.filter(move |(at, access)| match access.kind {
-            Read => true,
-            Write => !block.is_blind(tx, *at),
-            Add => false,
-        })
-        .map(|(_, access)| access.slot)
+        row.filter(move |(at, _)| self.machine.reads(tx, *at)).map(|(_, access)| access.slot)
     }
 
     /// What a read of a slot sees now. `Err` names the transaction whose estimate it meets.
@@ -132,8 +131,9 @@ impl<'a> Memory<'a> {
         let mut changed = vec![tx];
         while let Some(tx) = changed.pop() {
             let block = self.machine.block;
-            let slots = block.accesses().of(tx).iter().filter(|access| access.kind != Read);
-            for slot in slots.map(|access| access.slot as usize) {
+            let row = block.accesses().of(tx).iter().enumerate();
+            let here = row.filter(|&(at, _)| self.machine.changes(tx, at));
+            for slot in here.map(|(_, access)| access.slot as usize) {
                 let above = self.readers[slot].partition_point(|&reader| reader <= tx);
                 for at in above..self.readers[slot].len() {
                     let reader = self.readers[slot][at];
@@ -163,7 +163,7 @@ fn mixed(seen: u64, writer: u32, run: u32) -> u64 {
 /// Additions commute: an adder reads nothing, and a reader depends on all of them since the last
 /// write.
 pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
-    let quiet = Machine::new(machine.block, machine.n_workers, machine.overheads);
+    let quiet = Machine::new(machine.block, machine.n_workers, machine.overheads, machine.model);
     let mut memory = Memory::new(&quiet, txs);
     let mut ready: BTreeSet<u32> = txs.iter().copied().collect();
     let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); machine.block.n_txs()];

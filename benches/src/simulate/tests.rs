@@ -187,3 +187,35 @@ fn recorded_blocks_speed_up_as_in_the_table() {
         assert!(ours > field, "{ours} {field}");
     }
 }
+
+#[test]
+fn nobody_runs_again_for_what_was_only_declared() {
+    // All write what the one before writes: in turn, if each does it.
+    let accesses = block_of(&[&[(0, Write)], &[(0, Write)], &[(0, Write)], &[(1, Write)]]);
+    let costs = [4, 3, 2, 9];
+    let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
+    let run = |scheduler: &str, does: [bool; 4]| {
+        let plan = by_name(scheduler).unwrap().plan(&block, 4);
+        let model = Model { is_done: &|tx, _| does[tx as usize], reads_at_start: true };
+        let run = simulate_as(&plan, &block, 4, Overheads::default(), model);
+        assert_eq!(run.latencies().len(), 4, "{run:?}");
+        (run.makespan, run.n_executions())
+    };
+    // The second round starts when all of the first have ended, at 9.
+    assert_eq!(run("aria", [true; 4]), (14, 6));
+    assert_eq!(run("aria", [false, true, true, true]), (11, 5), "tx 1 did read what it would");
+    assert_eq!(run("aria", [false; 4]), (9, 4));
+    assert_eq!(run("block-stm", [false; 4]), (9, 4));
+    assert_eq!(run("block-stm", [false, true, false, true]).1, 5, "tx 2 ended before tx 1");
+    assert!(run("block-stm", [true; 4]).1 > 5);
+}
+
+#[test]
+fn who_goes_on_elsewhere_is_handed_over() {
+    let rows: [&[(u32, AccessKind)]; 3] = [&[(0, Write)], &[(0, Read)], &[(0, Read)]];
+    let accesses = block_of(&rows);
+    let block = Block::new(&accesses, &[], &[], &[]).unwrap();
+    let plan = by_name("graph").unwrap().plan(&block, 2);
+    assert_eq!(simulate(&plan, &block, 2, Overheads::default()).handovers, 1);
+    assert_eq!(simulate(&plan, &block, 1, Overheads::default()).handovers, 0);
+}

@@ -31,7 +31,7 @@ use super::{BlockRun, CHUNK_TXS};
 use crate::engine::{Run, Worker};
 use crate::scheduler::Access;
 use crate::state::StoreError;
-use crate::sync::lock;
+use crate::sync::{lock, pause};
 use crate::types::{Bytes, Footprints};
 
 use memory::Memory;
@@ -113,10 +113,10 @@ impl Optimistic<'_> {
                 Some(Task::Validate { place, incarnation }) => self.validate(place, incarnation),
                 None => self.tasks.next(),
             };
-            n_idle = if task.is_none() { n_idle + 1 } else { 0 };
-            if n_idle > 64 {
-                // Others run what comes before; the system may need the core for them.
-                std::thread::yield_now();
+            if task.is_none() {
+                pause(&mut n_idle);
+            } else {
+                n_idle = 0;
             }
         }
         Ok(())

@@ -5,53 +5,20 @@
 //! Transactions that wait for nobody are handed out a few at a time, so that what they need can be
 //! fetched ahead.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use rayon::prelude::*;
 
 use super::BlockRun;
+use super::ends::Ends;
+use super::shares::{sums, take};
 use crate::engine::Worker;
 use crate::scheduler::Dag;
 use crate::state::StoreError;
-use crate::sync::lock;
+use crate::sync::{lock, pause};
 use crate::types::Footprints;
-
-/// The most transactions that wait for nobody that a worker takes at once: enough to fetch ahead.
-const TAKE_MAX: usize = 32;
-
-/// Takes from transactions that wait for nobody those that a worker runs next, by their positions: a part of
-/// the costs that are left before `end`, of which each worker gets several, so that the last ones are shared by
-/// all. `before` has for each position the costs before it, and at last those of all.
-///
-/// Source: Polychronopoulos, Kuck, "Guided self-scheduling" (1987), by costs instead of numbers.
-pub(super) fn take(
-    next: &AtomicUsize,
-    end: usize,
-    before: &[u64],
-    n_threads: usize,
-) -> std::ops::Range<usize> {
-    let until = |first: usize| {
-        let left = before[end].saturating_sub(before[first]);
-        let limit = before[first].saturating_add(left / (4 * n_threads as u64));
-        let ends = &before[first + 1..=end.min(first + TAKE_MAX)];
-        first + ends.partition_point(|&before| before <= limit).max(1)
-    };
-    let moved = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |first| {
-        (first < end).then(|| until(first))
-    });
-    moved.map_or(end..end, |first| first..until(first))
-}
-
-/// For each of these costs the sum of those before it, and at last the sum of all.
-pub(super) fn sums(costs: impl Iterator<Item = u64>) -> Vec<u64> {
-    let sum = |sum: &mut u64, cost| {
-        *sum = sum.saturating_add(cost);
-        Some(*sum)
-    };
-    std::iter::once(0).chain(costs.scan(0, sum)).collect()
-}
 
 /// How many footprints a worker collects before it hashes them together.
 const FOOTPRINTS_PER_HASH: usize = 64;
@@ -75,15 +42,12 @@ pub(super) trait Step: Sync {
 struct Unbarred<'a, S> {
     run: &'a BlockRun<'a>,
     step: &'a S,
-    dag: &'a Dag,
-    /// For each node, how many it still waits for.
-    waits: Vec<AtomicU32>,
+    ends: Ends<'a>,
     /// The transactions that wait for nobody, those first that have the most behind them.
     roots: Vec<u32>,
     /// For each root, what those before it have behind them.
     before: Vec<u64>,
     next_root: AtomicUsize,
-    n_left: AtomicUsize,
     /// A step said so, or a worker failed: nobody goes on.
     is_stopped: AtomicBool,
     error: Mutex<Option<StoreError>>,
@@ -161,7 +125,6 @@ impl BlockRun<'_> {
 
 impl<'a, S: Step> Unbarred<'a, S> {
     fn new(run: &'a BlockRun<'a>, txs: &[u32], dag: &'a Dag, step: &'a S) -> Self {
-        let waits = dag.indegrees().iter().map(|&n| AtomicU32::new(n)).collect();
         let free = txs.iter().copied().filter(|&tx| dag.indegrees()[tx as usize] == 0);
         let (mut roots, alone): (Vec<u32>, Vec<u32>) =
             free.partition(|&tx| !dag.successors(tx).is_empty());
@@ -177,12 +140,10 @@ impl<'a, S: Step> Unbarred<'a, S> {
         Self {
             run,
             step,
-            dag,
-            waits,
+            ends: Ends::new(dag, txs.len()),
             before: sums(roots.iter().map(|&tx| rank(tx))),
             roots,
             next_root: AtomicUsize::new(0),
-            n_left: AtomicUsize::new(txs.len()),
             is_stopped: AtomicBool::new(false),
             error: Mutex::new(None),
         }
@@ -209,7 +170,7 @@ impl<'a, S: Step> Unbarred<'a, S> {
         let mut worker = self.run.executor.worker();
         let mut done = Done::default();
         let mut n_idle = 0u32;
-        while self.n_left.load(Ordering::Acquire) > 0 && !self.is_stopped.load(Ordering::Acquire) {
+        while !self.ends.is_over() && !self.is_stopped.load(Ordering::Acquire) {
             let n_threads = self.run.executor.n_threads();
             let taken = take(&self.next_root, self.roots.len(), &self.before, n_threads);
             let taken = &self.roots[taken];
@@ -218,14 +179,15 @@ impl<'a, S: Step> Unbarred<'a, S> {
                 self.run_chain(&mut worker, root, deque, &mut done)?;
             }
             let mut stolen = deque.pop().or_else(|| steal(stealers));
-            n_idle = if taken.is_empty() && stolen.is_none() { n_idle + 1 } else { 0 };
+            let is_idle = taken.is_empty() && stolen.is_none();
             while let Some(tx) = stolen {
                 self.run_chain(&mut worker, tx, deque, &mut done)?;
                 stolen = deque.pop();
             }
-            if n_idle > 0 {
-                // Others run what comes before; the system may need the core for them.
-                if n_idle > 64 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            if is_idle {
+                pause(&mut n_idle);
+            } else {
+                n_idle = 0;
             }
         }
         done.flush(self.run);
@@ -246,8 +208,7 @@ impl<'a, S: Step> Unbarred<'a, S> {
                 break;
             }
             self.run_one(worker, tx, done)?;
-            next = self.release(tx, deque);
-            self.n_left.fetch_sub(1, Ordering::Release);
+            next = self.ends.end(tx, |free| deque.push(free));
         }
         Ok(())
     }
@@ -257,40 +218,6 @@ impl<'a, S: Step> Unbarred<'a, S> {
             self.is_stopped.store(true, Ordering::Release);
         }
         Ok(())
-    }
-
-    /// Counts a transaction as ended for those that wait for it; returns the most urgent one that is
-    /// free now. The others go into the deque.
-    fn release(&self, tx: u32, deque: &Deque<u32>) -> Option<u32> {
-        let mut first: Option<u32> = None;
-        let mut joins = vec![];
-        let mut node = tx;
-        loop {
-            for &next in self.dag.successors(node) {
-                // What this transaction wrote is seen by whoever brings the count to zero, and the
-                // other way round: a release and an acquire for each edge.
-                if self.waits[next as usize].fetch_sub(1, Ordering::AcqRel) > 1 {
-                    continue;
-                }
-                if next >= self.dag.n_txs() {
-                    joins.push(next);
-                    continue;
-                }
-                let rank = |tx: u32| self.dag.ranks()[tx as usize];
-                match first {
-                    Some(other) if rank(other) >= rank(next) => deque.push(next),
-                    Some(other) => {
-                        deque.push(other);
-                        first = Some(next);
-                    }
-                    None => first = Some(next),
-                }
-            }
-            match joins.pop() {
-                Some(join) => node = join,
-                None => return first,
-            }
-        }
     }
 }
 
@@ -365,7 +292,7 @@ mod tests {
             takes.into_iter().map(|taken| (taken.start, taken.len())).collect::<Vec<_>>()
         };
         assert_eq!(takes(&[1; 40]), [(0, 5), (5, 4), (9, 3), (12, 3)], "an eighth of what is left");
-        assert_eq!(takes(&[1; 1000])[0], (0, TAKE_MAX));
+        assert_eq!(takes(&[1; 1000])[0], (0, 32));
         assert_eq!(takes(&[90, 50, 10, 9, 1, 1, 1, 1])[..3], [(0, 1), (1, 1), (2, 1)]);
         assert_eq!(takes(&[3, u64::MAX, 2])[..4], [(0, 1), (1, 1), (2, 1), (3, 0)]);
         assert_eq!(takes(&[]), [(0, 0); 4]);

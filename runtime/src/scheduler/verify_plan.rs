@@ -92,8 +92,10 @@ pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), Pla
             thin::conflicts(block, again.iter().copied(), &mut pairs);
             check_dag(dag, again, block, &pairs)
         }
-        // Hints only advise, and values are checked when they are used.
-        _ => Ok(()),
+        // Hints only advise, but who waits must not wait for ever.
+        Form::Optimistic { hints: Some(dag) } => places(dag, plan.body(), block).map(drop),
+        // Values are checked when they are used.
+        Form::Optimistic { hints: None } | Form::Values | Form::Batches(_) => Ok(()),
     }
 }
 
@@ -154,11 +156,7 @@ impl Pairs {
 }
 
 fn check_dag(dag: &Dag, order: &[u32], block: &Block<'_>, pairs: &Pairs) -> Result<(), PlanError> {
-    let (found, expected) = (dag.n_txs(), block.txs().end);
-    if found != expected {
-        return Err(PlanError::OtherBlock { found, expected });
-    }
-    let places = places(dag, order)?;
+    let places = places(dag, order, block)?;
     let mut indirect = direct(dag, pairs);
     // Sources by place, 64 at a time: a bit of a node says that the source reaches it.
     indirect.sort_unstable_by_key(|&(first, ..)| (places[first as usize], first));
@@ -206,7 +204,11 @@ fn direct(dag: &Dag, pairs: &Pairs) -> Vec<(u32, u32, u32)> {
 
 /// Where each transaction stands in the published order; every edge must lead forward, and nobody
 /// may wait for a transaction that is not run here.
-fn places(dag: &Dag, order: &[u32]) -> Result<Vec<u32>, PlanError> {
+fn places(dag: &Dag, order: &[u32], block: &Block<'_>) -> Result<Vec<u32>, PlanError> {
+    let (found, expected) = (dag.n_txs(), block.txs().end);
+    if found != expected {
+        return Err(PlanError::OtherBlock { found, expected });
+    }
     const NOWHERE: u32 = u32::MAX;
     let mut places = vec![NOWHERE; dag.n_nodes()];
     (0..).zip(order).for_each(|(place, &tx)| places[tx as usize] = place);

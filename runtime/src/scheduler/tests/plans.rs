@@ -189,6 +189,69 @@ fn a_first_round_in_which_somebody_reads_what_another_left_is_refused() {
 }
 
 #[test]
+fn every_form_is_refused_what_does_not_fit_the_block() {
+    let verdict = |text: &str, order: &[u32], form: Form| {
+        let owned = Owned::parse(text);
+        let plan = Plan::new(order.to_vec(), 0, form);
+        match verify_plan(&plan, &owned.block(), Mode::Free) {
+            Ok(()) => "fits".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    };
+    let block = "t0@2: w a; t1: w b; t2: w c; t3: w a";
+    let dag = |edges: &[(u32, u32)]| Dag::new(&Owned::parse(block).block(), 0, edges).unwrap();
+    let small = || Dag::new(&Owned::parse("t0: ").block(), 0, &[]).unwrap();
+    let rounds = |again: &[u32], dag| Form::Rounds { again: again.to_vec(), dag };
+    let hints = |dag| Form::Optimistic { hints: Some(dag) };
+    let forms = || {
+        let (graph, versions) = (Form::Graph(dag(&[(0, 3)])), Form::Versions(dag(&[(0, 3)])));
+        let optimistic = [hints(dag(&[(0, 3)])), Form::Optimistic { hints: None }];
+        [graph, versions, Form::Values, rounds(&[3], dag(&[]))].into_iter().chain(optimistic)
+    };
+    for form in forms() {
+        assert_eq!(verdict(block, &[0, 1, 2, 3], form), "fits");
+    }
+    for form in forms() {
+        assert_eq!(verdict(block, &[0, 1, 2], form), "tx=3 is not scheduled");
+    }
+    for form in forms() {
+        assert_eq!(verdict(block, &[0, 1, 1, 3], form), "tx=1 is scheduled twice");
+    }
+    for form in forms() {
+        assert_eq!(verdict(block, &[0, 1, 2, 9], form), "the block has no tx=9: n_txs=4");
+    }
+    for form in forms() {
+        let error = "tx=0 of sender=2 comes after its tx=2";
+        assert_eq!(verdict(block, &[2, 1, 0, 3], form), error);
+    }
+    for form in forms() {
+        let error = "tx=1 has no access list and is not in the tail";
+        let unlisted = "t0@2: w a; t1: ?; t2: w c; t3: w a";
+        assert_eq!(verdict(unlisted, &[0, 1, 2, 3], form), error);
+    }
+    let order = [0, 1, 2, 3];
+    let other = "the graph has n_txs=1, the block n_txs=4";
+    assert_eq!(verdict(block, &order, rounds(&[3], small())), other);
+    assert_eq!(verdict(block, &order, hints(small())), other);
+    let not_last = "the transactions that run again are not the last of the published order";
+    assert_eq!(verdict(block, &order, rounds(&[0, 3, 1], dag(&[]))), not_last);
+    assert_eq!(verdict(block, &order, rounds(&[2], dag(&[]))), not_last);
+    let backward = "tx=3 waits for tx=0, which the published order puts after it";
+    assert_eq!(verdict(block, &[3, 0, 1, 2], hints(dag(&[(0, 3)]))), backward);
+    assert_eq!(
+        verdict(block, &order, rounds(&[3], dag(&[(0, 3)]))),
+        backward,
+        "0 is not run again"
+    );
+    let unordered = "tx=3 does not wait for tx=0, and they conflict on slot=0";
+    assert_eq!(verdict(block, &[1, 0, 2, 3], rounds(&[0, 2, 3], dag(&[]))), unordered);
+    let owned = Owned::parse(block);
+    let schedule = Schedule::new([[0, 1], [2, 3]], &[]).unwrap();
+    let published = Plan::new(vec![1, 0, 2, 3], 0, Form::Batches(schedule));
+    assert_eq!(verify_plan(&published, &owned.block(), Mode::Free), Err(PlanError::OtherOrder));
+}
+
+#[test]
 fn versions_wait_only_for_what_is_read() {
     let path = |text: &str, scheduler: &dyn Scheduler| {
         let owned = Owned::parse(text);
