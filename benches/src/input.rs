@@ -202,14 +202,4 @@ impl Input {
     pub fn n_touched(&self, tx: u32) -> usize {
         self.n_touched[tx as usize]
     }
-
-    /// Whether a transaction does what it declares at a position of its list: it touches it, and does not
-    /// fail.
-    ///
-    /// # Panics
-    /// If there is no such transaction.
-    #[must_use]
-    pub fn is_done(&self, tx: u32, at: usize) -> bool {
-        at < self.n_touched(tx) && !self.traps[tx as usize]
-    }
 }

@@ -253,7 +253,8 @@ impl<'a> Bench<'a> {
         let bound_ns = share(base_ns, bound_ns, costs_ns);
         // What transactions took while this was measured, not when the costs were found.
         let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
-        let is_done = |tx, at| self.input.is_none_or(|input| input.is_done(tx, at));
+        let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
+        let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
         let model = Model { is_done: &is_done, reads_at_start: true };
         let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
         let n_txs = txs.len() as u64;

@@ -1,7 +1,7 @@
 //! Blocks of the lab as transactions in wasm.
 
 use kempe_abi::{AccessKind, Address, MethodId, Outcome};
-use kempe_runtime::executor::BlockOutput;
+use kempe_runtime::executor::{BlockOutput, Interned};
 use kempe_runtime::types::Action;
 
 use super::{KEYS_MAX, UnsignedBlock, World, WorldError, encode, transaction};
@@ -119,6 +119,27 @@ impl ReplayWorld {
         Ok(UnsignedBlock::new(txs.collect::<Result<_, _>>()?))
     }
 
+    /// By transaction of a block of `input`, for each access of its list: whether it does what is declared there,
+    /// which it does not if it only declares it, or fails.
+    pub(crate) fn done(&self, input: &Input, interned: &Interned) -> Vec<Vec<bool>> {
+        let key_of = |slot: u32| {
+            let named = interned.key(slot);
+            let key = <[u8; 8]>::try_from(named.key).ok().map(u64::from_le_bytes);
+            key.filter(|_| *named.contract == self.contract)
+        };
+        let of = |tx: u32| {
+            let recorded = input.accesses().of(tx);
+            let touched = &recorded[..input.n_touched(tx)];
+            let is_touched = |key| touched.iter().any(|access| u64::from(access.slot) == key);
+            let row = interned.accesses().of(tx).iter();
+            row.map(|access| {
+                !input.traps()[tx as usize] && key_of(access.slot).is_some_and(is_touched)
+            })
+            .collect()
+        };
+        input.block().txs().map(of).collect()
+    }
+
     /// Whether each transaction ended as the recorded one.
     ///
     /// # Errors
@@ -141,8 +162,32 @@ impl ReplayWorld {
 
 #[cfg(test)]
 mod tests {
+    use kempe_abi::AccessKind::{Add, Read, Write};
+
     use super::*;
     use crate::{COST_NS_MAX, InputTx};
+
+    #[test]
+    fn what_is_done_is_found_in_the_lists_of_the_runtime() {
+        let accesses = [(9, Read), (7, Write), (8, Add), (6, Write), (5, Read)];
+        let accesses = accesses.map(|(key, kind)| (key, kind, key == 6)).to_vec();
+        let whole = InputTx { accesses, ..InputTx::default() };
+        let (part, failed) =
+            (InputTx { n_untouched: 2, ..whole.clone() }, InputTx { traps: true, ..whole.clone() });
+        let input = Input::new("some".to_owned(), vec![whole, part, failed]);
+        let world = ReplayWorld::new().unwrap();
+        let block = world.block(&input).unwrap();
+        let executor = world.base.executor(1).unwrap();
+        let lists = executor.derive(&block.txs(), &world.base.state()).unwrap();
+        let interned = executor.intern(lists, &block.txs());
+        let done = world.done(&input, &interned);
+        // The contract itself, then reads, writes, blind writes, additions.
+        let kinds = interned.accesses().of(0).iter().map(|access| access.kind);
+        assert_eq!(kinds.collect::<Vec<_>>(), [Read, Read, Read, Write, Write, Add]);
+        assert_eq!(done[0], [false, true, true, true, true, true]);
+        assert_eq!(done[1], [false, true, false, true, false, true]);
+        assert_eq!(done[2], [false; 6]);
+    }
 
     #[test]
     fn costs_without_end_are_scaled_down() {
