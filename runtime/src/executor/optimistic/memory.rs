@@ -19,8 +19,25 @@ use crate::types::Bytes;
 #[derive(Debug)]
 pub(super) struct Memory(Vec<Mutex<AllLeft>>);
 
-/// Most keys of a block are changed by one transaction.
-type AllLeft = SmallVec<[(u32, Left); 1]>;
+/// What transactions left of one key.
+#[derive(Debug, Default)]
+struct AllLeft {
+    /// In order of their places. Most keys of a block are changed by one transaction.
+    left: SmallVec<[(u32, Left); 1]>,
+    /// What the key holds after some of them, ascending, so that a sum of many is not made anew for each who
+    /// reads it.
+    sums: Option<Box<Vec<Sum>>>,
+}
+
+/// What a key holds after the first `n` that were left, none of which is an estimate.
+#[derive(Debug)]
+struct Sum {
+    n: usize,
+    value: Option<Bytes>,
+}
+
+/// How many additions are worth keeping their sum: it costs about as much as ten of them.
+const SUM_MIN: usize = 64;
 
 /// What a transaction left of a key.
 #[derive(Clone, Debug)]
@@ -35,7 +52,7 @@ impl Memory {
     /// Nobody has left anything.
     pub(super) fn new(n_slots: usize) -> Self {
         let slots = (0..n_slots).into_par_iter().with_min_len(1024);
-        Self(slots.map(|_| Mutex::new(SmallVec::new())).collect())
+        Self(slots.map(|_| Mutex::default()).collect())
     }
 
     /// Takes it that a transaction will change a slot.
@@ -45,9 +62,10 @@ impl Memory {
 
     /// Makes an estimate of what a transaction left of a slot, if anything.
     pub(super) fn invalidate(&self, slot: u32, place: u32) {
-        let mut left = lock(&self.0[slot as usize]);
-        if let Ok(at) = left.binary_search_by_key(&place, |&(place, _)| place) {
-            left[at].1 = Left::Estimate;
+        let mut all = lock(&self.0[slot as usize]);
+        if let Ok(at) = all.find(place) {
+            all.forget_sums(at);
+            all.left[at].1 = Left::Estimate;
         }
     }
 
@@ -63,12 +81,15 @@ impl Memory {
     }
 
     fn put(&self, slot: u32, place: u32, what: Option<Left>) -> bool {
-        let mut left = lock(&self.0[slot as usize]);
-        match (left.binary_search_by_key(&place, |&(place, _)| place), what) {
-            (Ok(at), Some(what)) => left[at].1 = what,
-            (Ok(at), None) => drop(left.remove(at)),
+        let mut all = lock(&self.0[slot as usize]);
+        let found = all.find(place);
+        let (Ok(at) | Err(at)) = found;
+        all.forget_sums(at);
+        match (found, what) {
+            (Ok(at), Some(what)) => all.left[at].1 = what,
+            (Ok(at), None) => drop(all.left.remove(at)),
             (Err(at), Some(what)) => {
-                left.insert(at, (place, what));
+                all.left.insert(at, (place, what));
                 return true;
             }
             (Err(_), None) => {}
@@ -86,10 +107,17 @@ impl Memory {
         start: Option<&Bytes>,
         look: impl FnOnce(Result<Option<&Bytes>, u32>) -> R,
     ) -> R {
-        let left = lock(&self.0[slot as usize]);
-        let before = &left[..left.partition_point(|&(other, _)| other < place)];
-        let (mut value, mut first) = (start, 0);
-        for (at, (place, left)) in before.iter().enumerate().rev() {
+        let mut all = lock(&self.0[slot as usize]);
+        let AllLeft { left, sums } = &mut *all;
+        let n = left.partition_point(|&(other, _)| other < place);
+        let mut sums = sums.as_deref_mut();
+        let n_sums = sums.as_ref().map_or(0, |sums| sums.partition_point(|sum| sum.n <= n));
+        let sum = sums.as_ref().and_then(|sums| sums.get(n_sums.checked_sub(1)?));
+        let (mut value, mut first) = match sum {
+            Some(Sum { n, value }) => (value.as_ref(), *n),
+            None => (start, 0),
+        };
+        for (at, (place, left)) in left[..n].iter().enumerate().skip(first).rev() {
             match left {
                 Left::Estimate => return look(Err(*place)),
                 Left::More(_) => {}
@@ -99,16 +127,21 @@ impl Memory {
                 }
             }
         }
-        let mut additions = before[first..].iter().filter_map(|(_, left)| match left {
+        let mut additions = left[first..n].iter().filter_map(|(_, left)| match left {
             Left::More(addition) => Some(addition),
             _ => None,
         });
-        match additions.next() {
-            None => look(Ok(value)),
-            Some(next) => {
-                look(Ok(next.value_with(additions, value.map(|value| &value[..])).as_ref()))
+        let Some(next) = additions.next() else { return look(Ok(value)) };
+        let value = next.value_with(additions, value.map(|value| &value[..]));
+        let seen = look(Ok(value.as_ref()));
+        if n - first >= SUM_MIN {
+            let sum = Sum { n, value };
+            match &mut sums {
+                Some(sums) => sums.insert(n_sums, sum),
+                None => all.sums = Some(Box::new(vec![sum])),
             }
         }
+        seen
     }
 
     /// Asks for what was left of the slots of a transaction that runs soon.
@@ -123,7 +156,7 @@ impl Memory {
     pub(super) fn finish(self, start: Start, published: &[u32]) -> Option<Slots> {
         let is_unfit = AtomicBool::new(false);
         let slots = start.finish(|slot, before| {
-            let mut left = lock(&self.0[slot as usize]);
+            let left = &mut lock(&self.0[slot as usize]).left;
             left.sort_unstable_by_key(|&(place, _)| published[place as usize]);
             let mut last = None;
             for (_, left) in left.drain(..) {
@@ -144,8 +177,27 @@ impl Memory {
     }
 }
 
+impl AllLeft {
+    /// Where the transaction at a place left something, or where that would stand.
+    fn find(&self, place: u32) -> Result<usize, usize> {
+        self.left.binary_search_by_key(&place, |&(place, _)| place)
+    }
+
+    /// Forgets the sums of what stands at a position and more.
+    fn forget_sums(&mut self, at: usize) {
+        if let Some(sums) = &mut self.sums {
+            sums.truncate(sums.partition_point(|sum| sum.n <= at));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::executor::slots::copied;
 
@@ -178,6 +230,47 @@ mod tests {
         memory.put(0, 4, None);
         memory.put(0, 5, Some(Left::Value(None)));
         assert_eq!(read(&memory, 6), Ok(None), "it was removed");
+    }
+
+    fn change() -> impl Strategy<Value = Option<Left>> {
+        prop_oneof![
+            1 => Just(None),
+            1 => any::<u8>().prop_map(|byte| Some(Left::Value(value(byte)))),
+            1 => Just(Some(Left::Estimate)),
+            150 => (-3..=3i128).prop_map(more),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn sums_that_are_kept_do_not_show(
+            changes in vec((0..400u32, change(), 0..420u32, 0..40u32), 300..700),
+        ) {
+            let memory = Memory::new(1);
+            let mut model = BTreeMap::new();
+            for (place, what, reader, luck) in changes {
+                memory.put(0, place, what.clone());
+                match what {
+                    Some(what) => drop(model.insert(place, what)),
+                    None => drop(model.remove(&place)),
+                }
+                if luck == 0 {
+                    memory.invalidate(0, place / 2);
+                    model.entry(place / 2).and_modify(|left| *left = Left::Estimate);
+                }
+                let expected = model.range(..reader).fold(Ok(value(9)), |seen, (&place, left)| {
+                    Ok(match left {
+                        Left::Estimate => return Err(place),
+                        Left::Value(value) => value.clone(),
+                        Left::More(addition) => {
+                            let seen = seen?;
+                            addition.value(seen.as_ref().map(|value| &value[..])).ok().or(seen)
+                        }
+                    })
+                });
+                prop_assert_eq!(read(&memory, reader), expected);
+            }
+        }
     }
 
     #[test]
