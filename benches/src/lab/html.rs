@@ -11,7 +11,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:900px;mar
 padding:0 1em;color:#111;background:#fff}h1,h2{line-height:1.2}table{border-collapse:collapse;\
 font-size:13px;font-variant-numeric:tabular-nums}td,th{border-bottom:1px solid #ccc;padding:2px 8px;\
 text-align:right}td:first-child,th:first-child{text-align:left}svg{max-width:100%;height:auto}\
-figure{margin:1em 0;break-inside:avoid}figcaption{font-size:13px;color:#333}\
+section{break-inside:avoid}figure{margin:1em 0}figcaption{font-size:13px;color:#333}\
 @media print{body{margin:0;max-width:none}}";
 
 /// The report as one page that needs nothing from elsewhere. `gantt_of` is the block whose run is
@@ -117,8 +117,8 @@ impl Page {
     }
 
     pub(super) fn figure(&mut self, title: &str, svg: &str, caption: &str) {
-        self.put(format!("<h2>{}</h2><figure>{svg}", escaped(title)));
-        self.put(format!("<figcaption>{}</figcaption></figure>", escaped(caption)));
+        self.put(format!("<section><h2>{}</h2><figure>{svg}", escaped(title)));
+        self.put(format!("<figcaption>{}</figcaption></figure></section>", escaped(caption)));
     }
 
     fn speedups(&mut self, report: &LabReport) -> Result<(), PlotError> {

@@ -1,6 +1,5 @@
 //! Lines over a linear or logarithmic axis.
 
-use plotters::coord::CoordTranslate;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -73,7 +72,7 @@ where
             .y_label_formatter(&number)
             .draw()
             .map_err(PlotError::new)?;
-        let mut places = Vec::new();
+        let mut ends = Vec::new();
         for (at, line) in lines.iter().enumerate() {
             let color = COLORS[at % COLORS.len()];
             let points = line.points.iter().copied();
@@ -83,60 +82,73 @@ where
             } else {
                 let stroke = color.stroke_width(2);
                 chart.draw_series(LineSeries::new(points, stroke)).map_err(PlotError::new)?;
-                mark(&mut chart, at, &line.points, color)?;
+                let mut marks = line.points.iter().map(|place| chart.backend_coord(place));
+                marks.try_for_each(|place| mark(root, at, place, color))?;
             }
             if let Some(last) = line.points.last() {
-                places.push((chart.backend_coord(last), color, &line.name));
+                ends.push(End { place: chart.backend_coord(last), at, color, line });
             }
         }
-        label_ends(root, places)
+        label_ends(root, ends)
     })
 }
 
-/// Writes each line's name beside its end, moved apart where they would overlap.
+/// Where a line ends.
+struct End<'a> {
+    place: (i32, i32),
+    at: usize,
+    color: RGBColor,
+    line: &'a Line,
+}
+
+/// Writes each line's mark and name beside its end, moved apart where they would overlap.
 fn label_ends(
     root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    mut places: Vec<((i32, i32), RGBColor, &String)>,
+    mut ends: Vec<End<'_>>,
 ) -> Result<(), PlotError> {
     const LINE_PX: i32 = 15;
-    places.sort_by_key(|(place, ..)| place.1);
+    ends.sort_by_key(|end| end.place.1);
     let bottom = i32::try_from(SIZE.1).unwrap_or(i32::MAX) - 50;
-    let n_places = i32::try_from(places.len()).unwrap_or(0);
+    let n_ends = i32::try_from(ends.len()).unwrap_or(0);
     let mut free = 5;
-    for (at, ((x, y), color, name)) in (0..).zip(places) {
+    for (number, End { place: (x, y), at, color, line }) in (0..).zip(ends) {
         // As near to the end as the ones above and below leave room.
-        let last = bottom - (n_places - at) * LINE_PX;
+        let last = bottom - (n_ends - number) * LINE_PX;
         let place = (y - LINE_PX / 2).max(free).min(last.max(free));
         free = place + LINE_PX;
-        let ends = vec![(x + 4, y), (x + 16, place + LINE_PX / 2)];
-        root.draw(&PathElement::new(ends, color.mix(0.6))).map_err(PlotError::new)?;
-        let style = font(13).color(&color);
-        root.draw(&Text::new(name.as_str(), (x + 20, place), style)).map_err(PlotError::new)?;
+        let leader = vec![(x + 4, y), (x + 16, place + LINE_PX / 2)];
+        root.draw(&PathElement::new(leader, color.mix(0.6))).map_err(PlotError::new)?;
+        if !line.is_bound {
+            mark(root, at, (x + 22, place + LINE_PX / 2), color)?;
+        }
+        let label = Text::new(line.name.as_str(), (x + 32, place), font(13));
+        root.draw(&label).map_err(PlotError::new)?;
     }
     Ok(())
 }
 
-/// Marks the points of a line: with circles, squares, triangles, crosses or open circles.
-fn mark<'a, C>(
-    chart: &mut ChartContext<'a, SVGBackend<'a>, C>,
-    at: usize,
-    points: &[(f64, f64)],
+/// Draws the mark of a line: another shape for each color, so that a print in gray tells them apart.
+fn mark(
+    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    line: usize,
+    (x, y): (i32, i32),
     color: RGBColor,
-) -> Result<(), PlotError>
-where
-    C: CoordTranslate<From = (f64, f64)>,
-{
-    let points = points.iter().copied();
+) -> Result<(), PlotError> {
     let (full, open) = (color.filled(), color.stroke_width(2));
-    let drawn = match at % 5 {
-        0 => chart.draw_series(points.map(|place| Circle::new(place, 4, full))).map(drop),
-        1 => {
-            let square = |place| EmptyElement::at(place) + Rectangle::new([(-4, -4), (4, 4)], full);
-            chart.draw_series(points.map(square)).map(drop)
-        }
-        2 => chart.draw_series(points.map(|place| TriangleMarker::new(place, 5, full))).map(drop),
-        3 => chart.draw_series(points.map(|place| Cross::new(place, 4, open))).map(drop),
-        _ => chart.draw_series(points.map(|place| Circle::new(place, 4, open))).map(drop),
+    let path = |points: &[(i32, i32)]| {
+        let points: Vec<_> = points.iter().map(|&(right, down)| (x + right, y + down)).collect();
+        root.draw(&PathElement::new(points, open))
+    };
+    let square = [(x - 4, y - 4), (x + 4, y + 4)];
+    let drawn = match line % 8 {
+        0 => root.draw(&Circle::new((x, y), 4, full)),
+        1 => root.draw(&Rectangle::new(square, full)),
+        2 => root.draw(&TriangleMarker::new((x, y), 5, full)),
+        3 => root.draw(&Cross::new((x, y), 4, open)),
+        4 => root.draw(&Circle::new((x, y), 4, open)),
+        5 => root.draw(&Rectangle::new(square, open)),
+        6 => path(&[(0, -5), (5, 0), (0, 5), (-5, 0), (0, -5)]),
+        _ => path(&[(-5, 0), (5, 0)]).and_then(|()| path(&[(0, -5), (0, 5)])),
     };
     drawn.map_err(PlotError::new)
 }

@@ -26,7 +26,7 @@ struct AllLeft {
     left: SmallVec<[(u32, Left); 1]>,
     /// What the key holds after some of them, ascending, so that a sum of many is not made anew for each who
     /// reads it.
-    sums: Option<Box<Vec<Sum>>>,
+    sums: Vec<Sum>,
 }
 
 /// What a key holds after the first `n` that were left, none of which is an estimate.
@@ -110,10 +110,8 @@ impl Memory {
         let mut all = lock(&self.0[slot as usize]);
         let AllLeft { left, sums } = &mut *all;
         let n = left.partition_point(|&(other, _)| other < place);
-        let mut sums = sums.as_deref_mut();
-        let n_sums = sums.as_ref().map_or(0, |sums| sums.partition_point(|sum| sum.n <= n));
-        let sum = sums.as_ref().and_then(|sums| sums.get(n_sums.checked_sub(1)?));
-        let (mut value, mut first) = match sum {
+        let n_sums = sums.partition_point(|sum| sum.n <= n);
+        let (mut value, mut first) = match sums[..n_sums].last() {
             Some(Sum { n, value }) => (value.as_ref(), *n),
             None => (start, 0),
         };
@@ -135,11 +133,7 @@ impl Memory {
         let value = next.value_with(additions, value.map(|value| &value[..]));
         let seen = look(Ok(value.as_ref()));
         if n - first >= SUM_MIN {
-            let sum = Sum { n, value };
-            match &mut sums {
-                Some(sums) => sums.insert(n_sums, sum),
-                None => all.sums = Some(Box::new(vec![sum])),
-            }
+            sums.insert(n_sums, Sum { n, value });
         }
         seen
     }
@@ -185,9 +179,8 @@ impl AllLeft {
 
     /// Forgets the sums of what stands at a position and more.
     fn forget_sums(&mut self, at: usize) {
-        if let Some(sums) = &mut self.sums {
-            sums.truncate(sums.partition_point(|sum| sum.n <= at));
-        }
+        let n_kept = self.sums.partition_point(|sum| sum.n <= at);
+        self.sums.truncate(n_kept);
     }
 }
 
