@@ -87,7 +87,7 @@ fn case(seed: u64, bug: Bug, counts: &mut Counts) -> Result<(), String> {
         return Ok(());
     }
     let mut world = world();
-    let code = Code::new(&contract.counting);
+    let code = Code::new(&contract.counting, bug);
     let mut stored = Stored::default();
     let mut bytes = || -> Vec<u8> { (0..random.usize(..32)).map(|_| random.u8(..)).collect() };
     let sender = world.accounts[0].address;
@@ -196,8 +196,8 @@ fn wasmtime_and_wasmi_agree() {
 
 #[test]
 fn planted_bugs_are_noticed() {
-    for bug in [Bug::Subtract, Bug::Fuel] {
-        let noticed = (0..500).find(|&seed| case(seed, bug, &mut Counts::default()).is_err());
+    for bug in [Bug::Subtract, Bug::Fuel, Bug::Remove, Bug::Start, Bug::Failed] {
+        let noticed = (0..100).find(|&seed| case(seed, bug, &mut Counts::default()).is_err());
         assert!(noticed.is_some(), "{bug:?}");
         println!("{bug:?} is noticed at seed {noticed:?}");
     }

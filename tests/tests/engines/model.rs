@@ -10,6 +10,9 @@ use kempe_abi::{Address, MethodId, Outcome, TrapKind};
 use kempe_runtime::engine::BlockEnv;
 use wasmi::{Caller, Config, Engine, Error, Extern, Linker, Module, Store, TrapCode, Val};
 
+use crate::FUEL;
+use crate::module::Bug;
+
 /// Limits that are the runtime's own, and told nowhere but in its documentation.
 const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 const IMMUTABLE_BYTES_MAX: usize = 1024;
@@ -88,18 +91,23 @@ impl wasmi::errors::HostError for Stop {}
 pub(crate) struct Code {
     module: Module,
     linker: Linker<Running>,
+    bug: Bug,
 }
 
 impl Code {
-    pub(crate) fn new(wasm: &[u8]) -> Self {
+    pub(crate) fn new(wasm: &[u8], bug: Bug) -> Self {
         let mut config = Config::default();
         // Kempe's stack is limited in bytes, so there the depth is what it is.
         config.set_max_recursion_depth(10_000).set_max_stack_height(16 * 1024 * 1024);
+        // Only where a bug was planted does anything run that long.
+        config.consume_fuel(true);
         let engine = Engine::new(&config);
         let module = Module::new(&engine, wasm).expect("an admitted module compiles");
         let mut linker = Linker::new(&engine);
-        link_storage(&mut linker).and_then(|()| link_others(&mut linker)).expect("defined once");
-        Self { module, linker }
+        link_storage(&mut linker, bug)
+            .and_then(|()| link_others(&mut linker))
+            .expect("defined once");
+        Self { module, linker, bug }
     }
 
     /// Runs a method on a fresh instance; changes what is stored if it succeeds.
@@ -126,6 +134,7 @@ impl Code {
             n_calls: 0,
         };
         let mut store = Store::new(self.linker.engine(), running);
+        store.set_fuel(FUEL).expect("it is counted");
         let instance = self
             .linker
             .instantiate_and_start(&mut store, &self.module)
@@ -147,7 +156,7 @@ impl Code {
                 Outcome::Trap(stop.unwrap_or_else(|| trap_kind(&error)))
             }
         };
-        store.into_data().end(outcome, fuel, stored)
+        store.into_data().end(outcome, fuel, stored, self.bug)
     }
 }
 
@@ -160,18 +169,27 @@ fn trap_kind(error: &Error) -> TrapKind {
         }
         TrapCode::IntegerDivisionByZero | TrapCode::IntegerOverflow => TrapKind::Arithmetic,
         TrapCode::StackOverflow => TrapKind::StackOverflow,
+        TrapCode::OutOfFuel => TrapKind::OutOfFuel,
         other => panic!("no admitted module can end so: {other:?}"),
     }
 }
 
 impl Running {
-    fn end(mut self, mut outcome: Outcome, fuel: Option<u64>, stored: &mut Stored) -> Ran {
+    fn end(
+        mut self,
+        mut outcome: Outcome,
+        fuel: Option<u64>,
+        stored: &mut Stored,
+        bug: Bug,
+    ) -> Ran {
         stored.n_calls += self.n_calls - self.logs.len();
         let mut rows = self.stored.rows.clone();
         let touched = std::mem::take(&mut self.touched);
         for (key, row) in touched {
             let value = match row {
                 Row::Value(value) => value,
+                // Nothing was added to it.
+                Row::Sum(0) => self.before(&key),
                 // The bounds of what was only added are checked at the end.
                 Row::Sum(sum) => match added(self.before(&key).as_deref(), key.0, sum) {
                     Ok(value) => Some(value),
@@ -185,7 +203,7 @@ impl Running {
             };
             rows.insert(key, value);
         }
-        if outcome == Outcome::Ok {
+        if outcome == Outcome::Ok || bug == Bug::Failed {
             stored.rows = rows;
             if let Some(set) = self.init {
                 stored.immutables = set;
@@ -195,6 +213,8 @@ impl Running {
             for key in rows.into_keys() {
                 stored.rows.entry(key).or_default();
             }
+        }
+        if outcome != Outcome::Ok {
             self.output.clear();
             self.events.clear();
         }
@@ -296,7 +316,7 @@ fn copy(memory: &mut [u8], value: Option<&[u8]>, out: u32, cap: u32) -> Result<i
 type C<'a> = Caller<'a, Running>;
 
 #[expect(clippy::too_many_lines, reason = "one function of the host after the other")]
-fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
+fn link_storage(linker: &mut Linker<Running>, bug: Bug) -> Result<(), Error> {
     for field in [0, 1, 3_u8] {
         let get = move |mut caller: C<'_>, k: u32, k_len: u32, out: u32, cap: u32| {
             with(&mut caller, |running, memory| {
@@ -309,7 +329,10 @@ fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
         let start = move |mut caller: C<'_>, k: u32, k_len: u32, out: u32, cap: u32| {
             with(&mut caller, |running, memory| {
                 let key = short(key(memory, field, (k, k_len))?)?;
-                let value = running.start.get(&key).cloned().flatten();
+                let value = match bug {
+                    Bug::Start => running.row(key)?.clone(),
+                    _ => running.start.get(&key).cloned().flatten(),
+                };
                 copy(memory, value.as_deref(), out, cap)
             })
         };
@@ -330,7 +353,10 @@ fn link_storage(linker: &mut Linker<Running>) -> Result<(), Error> {
         let remove = move |mut caller: C<'_>, k: u32, k_len: u32| {
             with(&mut caller, |running, memory| {
                 let key = short(key(memory, field, (k, k_len))?)?;
-                *running.row(key)? = None;
+                let row = running.row(key)?;
+                if bug != Bug::Remove {
+                    *row = None;
+                }
                 Ok(())
             })
         };

@@ -84,6 +84,13 @@ const LOG: u32 = 0;
 const BLAKE3: u32 = 1;
 const THIS: u32 = 2;
 
+/// The positions of those that touch cells.
+const STORAGE: std::ops::Range<u32> = 3..16;
+const TIME_MS: u32 = 20;
+/// What ends everything: a panic, and a call of itself; and in `go`, setting an immutable is refused.
+const ENDS: [&str; 2] = ["panic", "call"];
+const GO_ENDS: [&str; 3] = ["panic", "call", "put:2"];
+
 /// The fields: bytes, a counter, an immutable, and a counter of one byte.
 const FIELDS: &[FieldDef] = &[
     FieldDef { name: "cell", doc: "", cell: CellDef::Value, keys: &[], value: u64::TYPE },
@@ -110,7 +117,16 @@ pub(crate) enum Bug {
     Subtract,
     /// An instruction that costs nothing is counted.
     Fuel,
+    /// In the model, what is removed stays.
+    Remove,
+    /// In the model, what was before the block is what is now.
+    Start,
+    /// In the model, what a call that failed has written stays.
+    Failed,
 }
+
+/// A host function that a method calls before its random code, by its position, with its arguments.
+type Step = (u32, Vec<Instruction<'static>>);
 
 /// Makes a contract of random numbers.
 pub(crate) fn contract(random: &mut fastrand::Rng, bug: Bug) -> Contract {
@@ -123,6 +139,8 @@ pub(crate) fn contract(random: &mut fastrand::Rng, bug: Bug) -> Contract {
     let build = Build {
         init: random.bool(),
         raw: HOSTS.iter().map(|_| random.u8(..24) == 0).collect(),
+        scripts: [script(random, &GO_ENDS), script(random, &ENDS)],
+        is_scripted: [random.bool(), random.bool()],
         code: if random.u8(..4) == 0 { 0x7f } else { 0 },
         counter: None,
         bug,
@@ -131,6 +149,21 @@ pub(crate) fn contract(random: &mut fastrand::Rng, bug: Bug) -> Contract {
     };
     let make = |counts| build.clone().module(&smith, counts).expect("wasm-smith's module is valid");
     Contract { wasm: make(false), counting: make(true), init: build.init }
+}
+
+/// Random calls of the host, most of them of its storage, none of them of `ends`.
+fn script(random: &mut fastrand::Rng, ends: &[&str]) -> Vec<Step> {
+    let n = random.usize(..16);
+    let step = |_| {
+        let host = if random.u8(..5) == 0 { random.u32(..N_HOSTS) } else { random.u32(STORAGE) };
+        let host = if ends.contains(&HOSTS[host as usize].0) { TIME_MS } else { host };
+        let args = HOSTS[host as usize].1.iter().map(|arg| match arg.ty() {
+            ValType::I64 => Instruction::I64Const(random.i64(-40..200)),
+            _ => Instruction::I32Const(random.i32(..0x400)),
+        });
+        (host, args.collect())
+    };
+    (0..n).map(step).collect()
 }
 
 fn config(random: &mut fastrand::Rng) -> Config {
@@ -262,6 +295,9 @@ struct Build {
     init: bool,
     /// For each host function, whether its arguments stay as they come.
     raw: Vec<bool>,
+    /// What `go` and `init` do first, and whether that is all.
+    scripts: [Vec<Step>; 2],
+    is_scripted: [bool; 2],
     /// Which bits of a method's result are kept.
     code: i32,
     /// The global that counts.
@@ -396,7 +432,7 @@ impl Build {
         let wrapper = FIRST + n_functions;
         for (at, (name, inner)) in (0..).zip([("call.go", go), ("call.init", init)]) {
             functions.function(n_types + N_HOSTS + 1);
-            self.wrap(&mut code, inner, &global_types);
+            self.wrap(&mut code, at as usize, inner, &global_types);
             if at == 0 || self.init {
                 exports.export(name, ExportKind::Func, wrapper + at);
             }
@@ -501,10 +537,27 @@ impl Build {
         code.function(&body.function);
     }
 
-    /// A method: the random one, and then the trace of what it leaves behind.
-    fn wrap(&self, code: &mut CodeSection, inner: u32, globals: &[wasmparser::GlobalType]) {
+    /// A method: its script, the random one, and then the trace of what it leaves behind.
+    fn wrap(
+        &self,
+        code: &mut CodeSection,
+        method: usize,
+        inner: u32,
+        globals: &[wasmparser::GlobalType],
+    ) {
         let mut body = self.body(&[]);
-        body.extend([Instruction::LocalGet(0), Instruction::Call(inner), Instruction::LocalSet(0)]);
+        for (host, args) in &self.scripts[method] {
+            body.extend(args.iter().cloned());
+            body.push(&Instruction::Call(N_HOSTS + host));
+            if !HOSTS[*host as usize].2.is_empty() {
+                body.push(&Instruction::Drop);
+            }
+        }
+        if !self.is_scripted[method] {
+            let call =
+                [Instruction::LocalGet(0), Instruction::Call(inner), Instruction::LocalSet(0)];
+            body.extend(call);
+        }
         for (at, ty) in (0..).zip(globals) {
             let is_wide = ty.content_type == wasmparser::ValType::I64;
             let ty = if is_wide { ValType::I64 } else { ValType::I32 };
