@@ -18,10 +18,12 @@ fn main() {
 fn build() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    for source in ["busy", "chaos", "smells", "tally", "../sdk", "../Cargo.toml", "../Cargo.lock"] {
+    for source in
+        ["busy", "chaos", "smells", "tally", "toil", "../sdk", "../Cargo.toml", "../Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
-    for name in ["busy", "chaos", "smells", "tally"] {
+    for name in ["busy", "chaos", "smells", "tally", "toil"] {
         let request = BuildRequest::in_script(root.join(name), &out_dir);
         fs::write(out_dir.join(format!("{name}.wasm")), build_contract(&request)?.wasm)?;
     }

@@ -72,6 +72,7 @@ pub(crate) fn field_line(field: &Field) -> String {
         CellKind::Maximum => "maximum ",
         CellKind::Minimum => "minimum ",
         CellKind::Stock => "stock ",
+        CellKind::Log => "log ",
     };
     let keys = field.keys.iter().map(|key| format!("[{key}]")).collect::<String>();
     format!("{kind}{}{keys}: {}", printable(&field.name), printable(&field.value.to_string()))

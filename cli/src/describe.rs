@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use kempe_abi::log::Part;
 use kempe_abi::{
     AccessKind, Address, CellKind, Expr, Method, MethodId, Outcome, Type, size_of_value,
 };
@@ -136,14 +137,17 @@ impl<'a> Describer<'a> {
         let raw = || format!("{owner}.{}[0x{}]", key.field, hex::encode(&key.key));
         let Some(contract) = self.contract(&key.contract) else { return raw() };
         let Some(field) = contract.abi().fields.get(usize::from(key.field)) else { return raw() };
-        match parts(field.keys.iter(), &key.key) {
+        // An item of a log is named by its log and its index.
+        let item = matches!(field.log_part(&key.key), Some((_, Part::Item(_))));
+        let types = || field.keys.iter().chain(item.then_some(&Type::U64));
+        match parts(types(), &key.key) {
             Some(parts) => {
                 let name_of = |address: &Address| self.names.name_of(address);
                 let part = |(ty, bytes): (_, &&[u8])| {
                     value::display(ty, bytes, &name_of)
                         .unwrap_or_else(|_| format!("0x{}", hex::encode(bytes)))
                 };
-                let parts = field.keys.iter().zip(&parts).map(part);
+                let parts = types().zip(&parts).map(part);
                 let parts: String = parts.map(|part| format!("[{part}]")).collect();
                 format!("{owner}.{}{parts}", field.name)
             }

@@ -20,4 +20,5 @@ pub(crate) use cell::{Accumulator, Cell, Delta, number};
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};
 pub(crate) use run::{Mode, Run, Worker};
+pub(crate) use session::Appended;
 pub use session::{BlockEnv, CALL_STACK_BYTES};

@@ -13,6 +13,7 @@ mod ends;
 mod forms;
 mod graph;
 mod intern;
+mod items;
 mod optimistic;
 pub mod oracle;
 mod plan;
@@ -34,7 +35,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use crate::access::Lists;
 use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
-use crate::engine::{BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
+use crate::engine::{Appended, BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::lock;
@@ -42,6 +43,7 @@ use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transa
 
 use disjoint::Disjoint;
 use effects::{Effect, effects_of, fail_counter};
+use items::TxItems;
 use slots::Slots;
 
 pub(crate) use effects::fits;
@@ -264,6 +266,9 @@ struct BlockRun<'a> {
     slots: Slots,
     receipts: Disjoint<Receipt>,
     logs: Disjoint<Vec<String>>,
+    /// What was appended to logs, in the order in which they ran. Of those that failed when their additions
+    /// were applied, or that run again in the tail lane, it does not count.
+    appended: Mutex<Vec<TxItems>>,
     /// Transactions that run in the tail lane although a batch holds them, with the fuel that they
     /// burned there.
     retries: Vec<(u32, u64)>,
@@ -298,6 +303,7 @@ impl<'a> BlockRun<'a> {
             slots: Slots::load(plan.interned(), &**state)?,
             receipts: Disjoint::new(n_txs, blank),
             logs: Disjoint::new(n_txs, Vec::new),
+            appended: Mutex::default(),
             retries: Vec::new(),
         })
     }
@@ -393,7 +399,14 @@ impl<'a> BlockRun<'a> {
     /// Writes down what a transaction gave, without its footprint.
     fn put_run(&self, tx_index: u32, mut run: Run) {
         let logs = std::mem::take(&mut run.logs);
+        self.put_items(tx_index, std::mem::take(&mut run.appended));
         self.put(tx_index, receipt_of(run, self.txs[tx_index as usize].hash, false), logs);
+    }
+
+    fn put_items(&self, tx_index: u32, items: Box<[Appended]>) {
+        if !items.is_empty() {
+            lock(&self.appended).push((tx_index, items));
+        }
     }
 
     fn put(&self, tx_index: u32, receipt: Receipt, logs: Vec<String>) {

@@ -176,12 +176,12 @@ impl<const N: usize> Bound for AtMost<N> {
     const MAX: usize = N;
 }
 
-/// Encodings of one byte more.
+/// Encodings of `N` bytes more.
 #[derive(Debug)]
-pub(crate) struct OneMore<B>(PhantomData<B>);
+pub(crate) struct Longer<B, const N: usize>(PhantomData<B>);
 
-impl<B: Bound> Bound for OneMore<B> {
-    const MAX: usize = B::MAX.saturating_add(1);
+impl<B: Bound, const N: usize> Bound for Longer<B, N> {
+    const MAX: usize = B::MAX.saturating_add(N);
 }
 
 /// Encodings of any length.

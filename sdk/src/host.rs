@@ -40,6 +40,8 @@ pub trait FieldTag: 'static {
     fn min(key: &[u8], low: i64, high: i64);
     /// Takes from a stock; 0 if there is not enough.
     fn reserve(key: &[u8], amount: [i64; 2], floor: [i64; 2]) -> i32;
+    /// Appends to a log.
+    fn append(key: &[u8], item: &[u8]);
 }
 
 /// Names a storage field.

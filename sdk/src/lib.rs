@@ -83,7 +83,9 @@ pub use env::{blake3, caller, ed25519_verify, hash, height, keccak256, sha256, t
 pub use event::{Event, emit};
 pub use kempe_abi::{self as abi, AbiType, Address, Hash};
 pub use kempe_sdk_macros::{Value, access, contract, error, event, interface};
-pub use storage::{AsKey, Counter, CounterValue, Immutable, Item, Map, Max, Min, Sharded, Stock};
+pub use storage::{
+    AsKey, Counter, CounterValue, Immutable, Item, Log, Map, Max, Min, Sharded, Stock,
+};
 
 /// What the macros' output names. Not for contracts.
 #[doc(hidden)]

@@ -35,7 +35,7 @@ macro_rules! log {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __field {
-    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal, $max:literal, $min:literal, $reserve:literal) => {
+    ($name:ident, $index:literal, $get:literal, $start:literal, $put:literal, $remove:literal, $add:literal, $max:literal, $min:literal, $reserve:literal, $append:literal) => {
         pub struct $name;
 
         #[cfg(target_arch = "wasm32")]
@@ -65,6 +65,8 @@ macro_rules! __field {
                     floor_low: i64,
                     floor_high: i64,
                 ) -> i32;
+                #[link_name = $append]
+                safe fn append(key: *const u8, key_len: usize, item: *const u8, item_len: usize);
             }
 
             impl $crate::host::FieldTag for $name {
@@ -108,6 +110,11 @@ macro_rules! __field {
                 #[inline(always)]
                 fn reserve(key: &[u8], [low, high]: [i64; 2], floor: [i64; 2]) -> i32 {
                     reserve(key.as_ptr(), key.len(), low, high, floor[0], floor[1])
+                }
+
+                #[inline(always)]
+                fn append(key: &[u8], item: &[u8]) {
+                    append(key.as_ptr(), key.len(), item.as_ptr(), item.len());
                 }
             }
         };

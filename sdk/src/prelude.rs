@@ -6,7 +6,7 @@ pub use alloc::vec;
 pub use alloc::vec::Vec;
 
 pub use crate::{
-    Address, CallError, Contract, ContractError, Counter, Event, Hash, Immutable, Item, Map, Max,
-    Min, Revert, Sharded, Stock, Value, access, caller, contract, emit, ensure, error, event, hash,
-    height, interface, log, revert, this, time_ms,
+    Address, CallError, Contract, ContractError, Counter, Event, Hash, Immutable, Item, Log, Map,
+    Max, Min, Revert, Sharded, Stock, Value, access, caller, contract, emit, ensure, error, event,
+    hash, height, interface, log, revert, this, time_ms,
 };

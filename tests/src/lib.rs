@@ -38,6 +38,9 @@ pub const SMELLS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/smells.wasm"
 /// The contract whose every call touches the same cells.
 pub const BUSY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/busy.wasm"));
 
+/// The contract whose every call works for a while and touches one cell.
+pub const TOIL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/toil.wasm"));
+
 /// The contract of `tests/tally`, compiled: the next version of the counter contract.
 pub const TALLY_NEXT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tally.wasm"));
 

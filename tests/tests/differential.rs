@@ -118,6 +118,12 @@ impl What {
                     "left" => call(this, method, a),
                     "book_both" => call(this, method, &(*a, *b % 8)),
                     "restock" => call(this, method, &(*a, *b)),
+                    "note" | "note_and_fail" | "note_and_add" | "note_and_see"
+                    | "note_somewhere" => call(this, method, &(*a, *b % 64)),
+                    "note_both" => call(this, method, &(*a, *b % 8)),
+                    "n_notes" => call(this, method, a),
+                    "noted" => call(this, method, &(*a, u64::from(*b % 8))),
+                    "renote" => call(this, method, &(other, *a, *b)),
                     "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower"
                     | "reset" | "surpass" | "follow" => call(this, method, &(*a, *b)),
                     "juggle" => call(this, method, &(other, *a)),
@@ -166,6 +172,16 @@ const CHAOS_METHODS: &[&str] = &[
     "book_and_fail",
     "rebook",
     "book_somewhere",
+    "note",
+    "note",
+    "note_both",
+    "note_and_fail",
+    "note_and_add",
+    "note_and_see",
+    "n_notes",
+    "noted",
+    "renote",
+    "note_somewhere",
     "deal",
     "part",
     "total",
@@ -195,6 +211,14 @@ const ACCUMULATING: &[&str] = &[
     "left",
     "book_and_fail",
     "rebook",
+    "note",
+    "note_both",
+    "note_and_fail",
+    "note_and_add",
+    "note_and_see",
+    "n_notes",
+    "noted",
+    "renote",
     "add",
     "sub",
     "show",
@@ -264,7 +288,10 @@ fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAc
     let dynamic = |what: &What| {
         matches!(
             what,
-            What::Chaos { method: "follow" | "juggle" | "surpass" | "book_somewhere", .. }
+            What::Chaos {
+                method: "follow" | "juggle" | "surpass" | "book_somewhere" | "note_somewhere",
+                ..
+            }
         )
     };
     if !spec.actions.iter().any(dynamic) {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use kempe_abi::{Address, Field, Hash};
+use kempe_abi::log::Part;
+use kempe_abi::{Address, CellKind, Field, Hash, Type};
 use kempe_runtime::engine::Contract;
 use kempe_runtime::state::Proof;
 use kempe_runtime::types::StateKey;
@@ -24,6 +25,7 @@ Examples:
   kempe state alice                 an account's nonce and native balance
   kempe state token                 every cell of a contract
   kempe state token balances alice
+  kempe state asset register 7      the item of a log with this index; without it, the log
   kempe state token balances alice --proof > proof.json
   kempe state --verify proof.json   against the root of this chain's last block";
 
@@ -118,7 +120,8 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
 }
 
 fn keyless(contract: &Contract, name: &str) -> bool {
-    contract.abi().fields.iter().any(|field| field.name == name && field.keys.is_empty())
+    let is_one = |field: &Field| field.keys.is_empty() && field.cell != CellKind::Log;
+    contract.abi().fields.iter().any(|field| field.name == name && is_one(field))
 }
 
 fn account(session: &Session, address: Address) -> Result<AccountView, Failure> {
@@ -203,8 +206,12 @@ fn cell_view(
     let field = contract.abi().fields.get(usize::from(key.field));
     let name_of = |address: &Address| describer.names().name_of(address);
     let raw = || format!("0x{}", hex::encode(bytes));
-    let json = field.and_then(|field| value::to_json(&field.value, bytes).ok());
-    let text = field.and_then(|field| value::display(&field.value, bytes, &name_of).ok());
+    let ty = field.map(|field| match field.log_part(&key.key) {
+        Some((_, Part::Length)) => &Type::U64,
+        _ => &field.value,
+    });
+    let json = ty.and_then(|ty| value::to_json(ty, bytes).ok());
+    let text = ty.and_then(|ty| value::display(ty, bytes, &name_of).ok());
     CellView {
         key: describer.key(key),
         field: field.map_or_else(|| key.field.to_string(), |field| field.name.clone()),
@@ -232,7 +239,9 @@ fn cell(
     output: &Output,
 ) -> Result<(), Failure> {
     let (number, field) = find_field(contract, name)?;
-    if args.keys.len() != field.keys.len() {
+    // Behind the keys of a log, the index of an item.
+    let is_item = field.cell == CellKind::Log && args.keys.len() == field.keys.len() + 1;
+    if args.keys.len() != field.keys.len() && !is_item {
         let types: Vec<_> = field.keys.iter().map(ToString::to_string).collect();
         let message = format!(
             "`{name}` has {} keys ({}), {} are given",
@@ -244,7 +253,8 @@ fn cell(
     }
     let resolve = |word: &str| session.names.find(word);
     let mut bytes = Vec::new();
-    for (ty, text) in field.keys.iter().zip(&args.keys) {
+    let types = field.keys.iter().chain(is_item.then_some(&Type::U64));
+    for (ty, text) in types.zip(&args.keys) {
         let part = value::from_text(ty, text, &resolve);
         bytes.extend(part.map_err(|error| Failure::new(Exit::Usage, error))?);
     }

@@ -5,11 +5,13 @@
 //! - the sum of all balances is `supply`;
 //! - nobody who is not admitted receives, and nobody has more than the limit by receiving;
 //! - nothing moves to or from a frozen account, and no locked unit moves, but by force, with a reason;
-//! - an account's trail is the hash chain over all lines about it.
+//! - an account's trail is the hash chain over all lines about it;
+//! - every line with a reason is in the register, once, by its hash.
 //!
 //! What conflicts: transfers that share an account. All that decides about a transfer is in the two
-//! accounts that it touches anyway, the audit trail too: there is no list of holders, no counter of lines,
-//! and no register that all transfers read. The pause is read as it was before the block, so it waits for
+//! accounts that it touches anyway, the audit trail too: there is no list of holders and no counter of lines.
+//! What needs a reason is also in a register, to which lines are only appended, so those who append do not
+//! wait for each other. The pause is read as it was before the block, so it waits for
 //! no transfer and no transfer for it; it begins with the next block. Supply is only added to.
 #![no_std]
 
@@ -40,6 +42,8 @@ pub struct Asset {
     holders: Map<Address, Holder>,
     /// What a spender, the second key, may move of a holder's, the first; absent is zero.
     allowances: Map<Address, Map<Address, u128>>,
+    /// The hash of every line with a reason, of all accounts: what officers, courts and issuers did to holders.
+    register: Log<Hash>,
 }
 
 #[contract(implements(interfaces::Fungible))]
@@ -114,7 +118,7 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`], for each account.
-    #[access(read(roles[caller]), write(holders[from], holders[to]))]
+    #[access(read(roles[caller]), write(holders[from], holders[to]), append(register))]
     pub fn force_transfer(
         &mut self,
         from: Address,
@@ -128,8 +132,11 @@ impl Asset {
         let left = sender.balance.checked_sub(amount).ok_or(AssetError::InsufficientBalance)?;
         sender.balance = left;
         sender.locked = sender.locked.min(left);
-        self.record(from, sender, Deed::ForcedOut, amount, to, reason);
-        self.receive(to, amount, Deed::ForcedIn, from, reason)
+        let trail = self.record(from, sender, Deed::ForcedOut, amount, to, reason);
+        self.register.append(trail);
+        let trail = self.receive(to, amount, Deed::ForcedIn, from, reason)?;
+        self.register.append(trail);
+        Ok(())
     }
 
     /// Issues units to an admitted holder.
@@ -148,7 +155,8 @@ impl Asset {
         ensure!(amount <= u128::MAX >> 1, AssetError::AmountTooLarge);
         ensure!(!self.holders.get(to).frozen, AssetError::ReceiverFrozen);
         self.supply.add(amount);
-        self.receive(to, amount, Deed::Issued, to, Hash::ZERO)
+        self.receive(to, amount, Deed::Issued, to, Hash::ZERO)?;
+        Ok(())
     }
 
     /// Redeems units of a holder's that are not locked: they are gone.
@@ -162,12 +170,13 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), add(supply), write(holders[from]))]
+    #[access(read(roles[caller]), add(supply), write(holders[from]), append(register))]
     pub fn redeem(&mut self, from: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
         self.ensure_role(ISSUER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
         ensure!(amount <= u128::MAX >> 1, AssetError::AmountTooLarge);
-        self.send(from, amount, Deed::Redeemed, from, reason)?;
+        let trail = self.send(from, amount, Deed::Redeemed, from, reason)?;
+        self.register.append(trail);
         self.supply.sub(amount);
         Ok(())
     }
@@ -194,7 +203,7 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), write(holders[holder]))]
+    #[access(read(roles[caller]), write(holders[holder]), append(register))]
     pub fn freeze(
         &mut self,
         holder: Address,
@@ -204,7 +213,9 @@ impl Asset {
         self.ensure_role(OFFICER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
         let account = Holder { frozen, ..self.holders.get(holder) };
-        self.record(holder, account, Deed::Frozen, u128::from(frozen), holder, reason);
+        let amount = u128::from(frozen);
+        let trail = self.record(holder, account, Deed::Frozen, amount, holder, reason);
+        self.register.append(trail);
         Ok(())
     }
 
@@ -216,14 +227,15 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), write(holders[holder]))]
+    #[access(read(roles[caller]), write(holders[holder]), append(register))]
     pub fn lock(&mut self, holder: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
         self.ensure_role(OFFICER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
         let account = self.holders.get(holder);
         ensure!(amount <= account.balance, AssetError::InsufficientBalance);
         let account = Holder { locked: amount, ..account };
-        self.record(holder, account, Deed::Locked, amount, holder, reason);
+        let trail = self.record(holder, account, Deed::Locked, amount, holder, reason);
+        self.register.append(trail);
         Ok(())
     }
 
@@ -283,6 +295,18 @@ impl Asset {
         self.roles.get(of)
     }
 
+    /// How many lines the register has.
+    #[access(read(register))]
+    pub fn n_registered(&self) -> u64 {
+        self.register.len()
+    }
+
+    /// What the register has of a line, from the block after it on: its hash, which is the [`Recorded::trail`] after it.
+    #[access(start(register[index]))]
+    pub fn registered(&self, index: u64) -> Option<Hash> {
+        self.register.at_start(index)
+    }
+
     fn ensure_running(&self) -> Result<(), AssetError> {
         ensure!(self.paused.at_start() != Some(true), AssetError::Paused);
         Ok(())
@@ -296,7 +320,8 @@ impl Asset {
     fn move_units(&mut self, from: Address, to: Address, amount: u128) -> Result<(), AssetError> {
         self.send(from, amount, Deed::Sent, to, Hash::ZERO)?;
         ensure!(!self.holders.get(to).frozen, AssetError::ReceiverFrozen);
-        self.receive(to, amount, Deed::Received, from, Hash::ZERO)
+        self.receive(to, amount, Deed::Received, from, Hash::ZERO)?;
+        Ok(())
     }
 
     fn send(
@@ -306,14 +331,13 @@ impl Asset {
         deed: Deed,
         other: Address,
         reason: Hash,
-    ) -> Result<(), AssetError> {
+    ) -> Result<Hash, AssetError> {
         let mut account = self.holders.get(from);
         ensure!(!account.frozen, AssetError::SenderFrozen);
         let free = account.balance - account.locked;
         ensure!(amount <= free, AssetError::InsufficientBalance);
         account.balance -= amount;
-        self.record(from, account, deed, amount, other, reason);
-        Ok(())
+        Ok(self.record(from, account, deed, amount, other, reason))
     }
 
     fn receive(
@@ -323,17 +347,16 @@ impl Asset {
         deed: Deed,
         other: Address,
         reason: Hash,
-    ) -> Result<(), AssetError> {
+    ) -> Result<Hash, AssetError> {
         let mut account = self.holders.get(to);
         ensure!(account.admitted, AssetError::NotAdmitted);
         let balance = account.balance.checked_add(amount).ok_or(AssetError::OverLimit)?;
         ensure!(balance <= account.limit, AssetError::OverLimit);
         account.balance = balance;
-        self.record(to, account, deed, amount, other, reason);
-        Ok(())
+        Ok(self.record(to, account, deed, amount, other, reason))
     }
 
-    /// Writes an account with one more line in its trail.
+    /// Writes an account with one more line in its trail; returns the line's hash.
     fn record(
         &mut self,
         holder: Address,
@@ -342,11 +365,12 @@ impl Asset {
         amount: u128,
         other: Address,
         reason: Hash,
-    ) {
+    ) -> Hash {
         let (before, by, time_ms) = (account.trail, caller(), time_ms());
         let line = Line { before, holder, deed, amount, other, by, reason, time_ms };
         account.trail = hash(&line);
         self.holders.put(holder, account);
         emit(Recorded { line, trail: account.trail });
+        account.trail
     }
 }

@@ -201,6 +201,33 @@ fn the_trail_of_an_account_is_whole() {
 }
 
 #[test]
+fn what_needs_a_reason_is_in_the_register() {
+    let mut s = setup();
+    s.send(s.ann, "transfer", (s.ben, 40u128)).assert_ok();
+    // What a register would make wait for each other runs at once.
+    let report = s.chain.block([
+        s.asset.tx(s.owner, "freeze", (s.cid, true, REASON)),
+        s.asset.tx(s.owner, "lock", (s.ann, 7u128, REASON)),
+        s.asset.tx(s.owner, "redeem", (s.ben, 3u128, REASON)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2]]);
+    s.send(s.owner, "force_transfer", (s.ben, s.ann, 5u128, REASON)).assert_ok();
+    s.send(s.owner, "force_transfer", (s.ann, s.cid, 5u128, REASON))
+        .assert_revert(AssetError::NotAdmitted);
+    assert_eq!(s.chain.view::<u64>(&s.asset, "n_registered", ()), 5);
+    // The block's lines, and then those that `send` kept.
+    let mut lines: Vec<Recorded> = report.receipts.iter().flat_map(|r| r.events()).collect();
+    lines.extend(s.lines.iter().filter(|record| record.line.reason == REASON).cloned());
+    let deeds: Vec<Deed> = lines.iter().map(|record| record.line.deed).collect();
+    let wanted = [Deed::Frozen, Deed::Locked, Deed::Redeemed, Deed::ForcedOut, Deed::ForcedIn];
+    assert_eq!(deeds, wanted);
+    for index in 0..6 {
+        let found = s.chain.view::<Option<Hash>>(&s.asset, "registered", (index as u64,));
+        assert_eq!(found, lines.get(index).map(|record| hash(&record.line)), "{index}");
+    }
+}
+
+#[test]
 fn transfers_of_different_pairs_run_at_once() {
     let mut s = setup();
     let dan = s.chain.account("dan");

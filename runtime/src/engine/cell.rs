@@ -1,6 +1,6 @@
 //! The cells that a transaction works on: the entries of its list, with their values.
 
-use kempe_abi::{AccessKind, Accumulate, TrapKind, Type};
+use kempe_abi::{AccessKind, Accumulate, CellKind, TrapKind, Type};
 
 use super::contracts::Contract;
 use crate::access::Entry;
@@ -126,6 +126,8 @@ impl Accumulator {
             return Self::BALANCE;
         };
         let width = match field.value {
+            // Of a log it is the length.
+            _ if field.cell == CellKind::Log => 8,
             Type::U8 => 1,
             Type::U16 => 2,
             Type::U32 => 4,
@@ -133,7 +135,7 @@ impl Accumulator {
             _ => 16,
         };
         Self(match Accumulate::of(field.cell) {
-            Some(Accumulate::Sum) | None => width,
+            Some(Accumulate::Sum | Accumulate::Length) | None => width,
             Some(Accumulate::Max) => width | Self::MAX,
             Some(Accumulate::Min) => width | Self::MIN,
             Some(Accumulate::Stock) => width | Self::STOCK,

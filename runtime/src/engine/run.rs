@@ -8,7 +8,7 @@ use super::cell::Accumulator;
 use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::deploy::{deploy, write_record};
-use super::session::{BlockEnv, Immutables, Session};
+use super::session::{Appended, BlockEnv, Immutables, Session};
 use super::upgrade::upgrade;
 use crate::access::Lists;
 use crate::state::{StateRead, StoreError};
@@ -40,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) results: Vec<Vec<u8>>,
     /// Its events.
     pub(crate) events: Vec<EventRecord>,
+    /// What it appended to logs, in order.
+    pub(crate) appended: Box<[Appended]>,
     /// Its log lines and panics; not part of the receipt.
     pub(crate) logs: Vec<String>,
     /// Where it failed.
@@ -204,6 +206,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
     if outcome != Outcome::Ok {
         results = Vec::new();
         session.events = Vec::new();
+        session.appended.clear();
         discard(&mut session.cells);
     }
     let fee = if paying { session.prices.fee(fuel) } else { 0 };
@@ -214,6 +217,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         fee,
         results,
         events: std::mem::take(&mut session.events),
+        appended: session.appended.drain(..).collect(),
         logs: std::mem::take(&mut session.logs),
         failure,
         fee_only,

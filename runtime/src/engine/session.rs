@@ -6,6 +6,7 @@
 
 mod cells;
 mod journal;
+mod log;
 mod stock;
 
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use hashbrown::HashMap;
 use kempe_abi::host::CALL_DEPTH_MAX;
 use kempe_abi::{AccessKind, Address, Bound, Outcome, TrapKind};
 use wasmtime::Memory;
+
+pub(crate) use log::Appended;
 
 use super::cell::Cell;
 use super::compile::{Engine, WASM_STACK_BYTES};
@@ -84,6 +87,9 @@ pub(crate) struct Session {
     n_marks: u32,
     pub(crate) events: Vec<EventRecord>,
     event_bytes: usize,
+    /// What was appended to logs, in order.
+    pub(crate) appended: Vec<Appended>,
+    appended_bytes: usize,
     pub(crate) logs: Vec<String>,
     log_bytes: usize,
     /// The result of the last call between contracts.
@@ -145,6 +151,8 @@ impl Session {
             n_marks: 0,
             events: Vec::new(),
             event_bytes: 0,
+            appended: Vec::new(),
+            appended_bytes: 0,
             logs: Vec::new(),
             log_bytes: 0,
             callee_output: Vec::new(),
@@ -224,6 +232,8 @@ impl Session {
         self.n_marks = 0;
         self.events = Vec::new();
         self.event_bytes = 0;
+        self.appended.clear();
+        self.appended_bytes = 0;
         self.logs = Vec::new();
         self.log_bytes = 0;
         self.callee_output.clear();

@@ -83,7 +83,7 @@ impl Effect {
     /// Whether the order of its addition among others could show: sums have bounds.
     pub(super) fn is_sum(&self) -> bool {
         let how = self.accumulator.how();
-        self.added != 0 && matches!(how, Accumulate::Sum | Accumulate::Stock)
+        self.added != 0 && matches!(how, Accumulate::Sum | Accumulate::Stock | Accumulate::Length)
     }
 
     /// Whether the order of its addition among others could show where `current` is before it: nobody takes

@@ -1,13 +1,17 @@
 //! The tail lane: transactions whose list was not known, or turned out too short, one by one.
 
-use std::sync::Arc;
+use std::mem::take;
+use std::sync::{Arc, PoisonError};
 
-use kempe_abi::TrapKind;
+use kempe_abi::{Outcome, TrapKind};
+use rayon::prelude::*;
 
 use super::effects::{Effect, effects_of, fail_counter};
+use super::items::{self, TxItems, changes_of};
 use super::{BlockOutput, BlockRun, Change, ExecutorError, Tx, derive_with, receipt_of};
 use crate::access::{AccessError, ChunkBuilder, Lists, fee_list};
-use crate::engine::{BlockEnv, ContractSet, Engine, Mode, Worker};
+use crate::engine::{Appended, BlockEnv, ContractSet, Engine, Mode, Worker};
+use crate::scheduler::Schedule;
 use crate::state::{StateRead, StoreError};
 use crate::types::{
     Bytes, KeyHash, KeyMap, Prices, Receipt, StateKey, Transaction, footprint_hash,
@@ -47,7 +51,11 @@ impl BlockView {
         if !self.apply(attempt)? {
             let Attempt { receipt, effects, fee_only, .. } = attempt;
             fail_counter(receipt, effects, fee_only.take(), &tx.sender, prices);
+            attempt.appended = Box::default();
             self.apply(attempt)?;
+        }
+        for Change { key, hash, value } in changes_of(take(&mut attempt.appended), self)? {
+            self.changed.insert(hash, (key, value));
         }
         Ok(())
     }
@@ -79,6 +87,8 @@ impl BlockView {
 pub(super) struct Attempt {
     pub(super) receipt: Receipt,
     pub(super) logs: Vec<String>,
+    /// What it appended to logs.
+    appended: Box<[Appended]>,
     effects: Vec<Effect>,
     /// The keys of all its cells.
     keys: Vec<StateKey>,
@@ -133,9 +143,10 @@ impl Alone {
         let keys = worker.keys().map(|(key, _)| key).collect();
         let effects = effects_of(worker.cells_mut());
         worker.unload();
-        let (logs, fee_only) = (std::mem::take(&mut run.logs), run.fee_only.take());
+        let (logs, fee_only) = (take(&mut run.logs), run.fee_only.take());
+        let appended = take(&mut run.appended);
         let receipt = Receipt { footprint, ..receipt_of(run, tx.hash, tail) };
-        Ok(Attempt { receipt, logs, effects, keys, fee_only })
+        Ok(Attempt { receipt, logs, appended, effects, keys, fee_only })
     }
 }
 
@@ -145,8 +156,14 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
     // In order of index, so that one sender's transactions keep their order.
     let mut tail: Vec<(u32, u64)> = planned.chain(block.retries.drain(..)).collect();
     tail.sort_unstable();
-    let mut changes = block.slots.into_changes(block.plan.interned());
     let (mut receipts, mut logs) = (block.receipts.into_vec(), block.logs.into_vec());
+    let appended = block.appended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let appended = published(appended, block.plan.schedule(), &receipts, &tail);
+    let mut changes = block.slots.into_changes(block.plan.interned());
+    if !appended.is_empty() {
+        changes.extend(items::changes(appended, &**block.state)?);
+        changes.par_sort_by(|a, b| a.hash.cmp(&b.hash));
+    }
     if tail.is_empty() {
         return Ok(BlockOutput { receipts, changes, logs });
     }
@@ -172,6 +189,26 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
     changes = view.into_changes();
     changes.sort_unstable_by_key(|change| change.hash);
     Ok(BlockOutput { receipts, changes, logs })
+}
+
+/// What the transactions of batches appended, in the published order, without those that count for nothing.
+fn published(
+    mut appended: Vec<TxItems>,
+    schedule: &Schedule,
+    receipts: &[Receipt],
+    tail: &[(u32, u64)],
+) -> Vec<TxItems> {
+    if appended.is_empty() {
+        return appended;
+    }
+    appended.retain(|(tx, _)| {
+        let is_tail = tail.binary_search_by_key(tx, |(other, _)| *other).is_ok();
+        receipts[*tx as usize].outcome == Outcome::Ok && !is_tail
+    });
+    let mut places = vec![0; receipts.len()];
+    (0u32..).zip(schedule.order()).for_each(|(place, &tx)| places[tx as usize] = place);
+    appended.sort_unstable_by_key(|(tx, _)| places[*tx as usize]);
+    appended
 }
 
 /// The list of a transaction, and how it runs, when it runs alone: in the tail, or simulated.

@@ -18,7 +18,7 @@ use super::effects::{Effect, effects_of, fail_counter};
 use super::slots::{Slots, Start, copied};
 use super::unbarred::Step;
 use super::{BlockRun, ExecutorError, receipt_of};
-use crate::engine::{Run, Worker};
+use crate::engine::{Appended, Run, Worker};
 use crate::prefetch::prefetch;
 use crate::scheduler::{Accesses, Schedule};
 use crate::state::StoreError;
@@ -103,6 +103,7 @@ impl Sources {
 struct Done {
     receipt: Receipt,
     logs: Vec<String>,
+    appended: Box<[Appended]>,
     /// For each access of its list, the value after it where it wrote or added.
     after: Vec<Option<Option<Bytes>>>,
 }
@@ -117,6 +118,7 @@ fn done<'v>(
 ) -> Done {
     let transaction = &block.txs[tx as usize];
     let (logs, fee_only) = (std::mem::take(&mut run.logs), run.fee_only.take());
+    let appended = std::mem::take(&mut run.appended);
     let mut receipt = receipt_of(run, transaction.hash, false);
     let cells = worker.cells_mut();
     let mut after = vec![None; cells.len()];
@@ -131,7 +133,7 @@ fn done<'v>(
         // What is left of a failed transaction and does not fit either is left out.
         after[effect.cell as usize] = value(effect).ok();
     }
-    Done { receipt, logs, after }
+    Done { receipt, logs, appended, after }
 }
 
 /// A block whose transactions run on published values.
@@ -162,13 +164,14 @@ impl Step for Known<'_> {
         let before = |at: usize| self.value(self.sources.reads[range.start + at], row[at].slot);
         let run = self.run.run_on(worker, tx, |at, _| copied(before(at)))?;
         footprints.push(worker.footprint());
-        let Done { receipt, logs, after } = done(self.run, worker, tx, run, before);
+        let Done { receipt, logs, appended, after } = done(self.run, worker, tx, run, before);
         let said = &self.values.after[range.clone()];
         if let Some(at) = (0..row.len()).find(|&at| after[at] != said[at]) {
             let mut wrong = lock(&self.wrong);
             let found = (self.sources.places[tx as usize], tx, row[at].slot);
             *wrong = Some(wrong.map_or(found, |first| first.min(found)));
         }
+        self.run.put_items(tx, appended);
         self.run.put(tx, receipt, logs);
         Ok(true)
     }
@@ -226,7 +229,8 @@ impl BlockRun<'_> {
             let run = self.run_on(&mut worker, tx, |at, _| copied(before(at)))?;
             let mut footprints = Footprints::default();
             footprints.push(worker.footprint());
-            let Done { receipt, logs, after } = done(self, &mut worker, tx, run, before);
+            let Done { receipt, logs, appended, after } = done(self, &mut worker, tx, run, before);
+            self.put_items(tx, appended);
             self.put(tx, receipt, logs);
             self.put_footprints(&[tx], footprints);
             for ((at, access), after) in range.zip(row).zip(after) {

@@ -88,6 +88,9 @@ pub enum CellKind {
     Minimum = 4,
     /// An unsigned integer that is added to, and taken from as far as there is enough.
     Stock = 5,
+    /// A sequence to which items are only appended, see [`log`](crate::log): the value of the cell is the number of
+    /// items, `u64`; the field's value is the type of an item.
+    Log = 6,
 }
 
 /// A method.
@@ -304,7 +307,8 @@ impl Abi {
         for field in &self.fields {
             let integer =
                 matches!(field.value, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::U128);
-            if Accumulate::of(field.cell).is_some() && !integer {
+            let is_number = Accumulate::of(field.cell).is_some() && field.cell != CellKind::Log;
+            if is_number && !integer {
                 return fail(alloc::format!(
                     "what accumulates in `{}` is not an unsigned integer",
                     field.name
@@ -328,6 +332,11 @@ impl Abi {
 
     fn check_clauses(&self, clauses: &[Clause]) -> Result<(), &'static str> {
         clauses.iter().try_for_each(|clause| match clause {
+            // An item of a log has one key more than the log.
+            Clause::Start { field, key } if self.is_cell(*field, CellKind::Log) => {
+                let whole = self.fields[usize::from(*field)].keys.is_empty() && !key.is_empty();
+                if whole { Ok(()) } else { self.check_key(*field, key) }
+            }
             Clause::Touch { field, key, .. } | Clause::Start { field, key } => {
                 self.check_key(*field, key)
             }

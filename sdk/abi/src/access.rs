@@ -17,9 +17,9 @@ use crate::types::{invalid, read_list};
 /// | `Add` | conflict | commute | conflict |
 /// | `Write` | conflict | conflict | conflict |
 ///
-/// What adding does is up to the cell, see [`Accumulate`](crate::Accumulate): a counter's sum, a maximum
-/// or a minimum. A cell has one sort, so the table needs no row for each: where a clause says `max`, the
-/// list says `Add`, and `max` never meets `add` on one key.
+/// What adding does is up to the cell, see [`Accumulate`](crate::Accumulate): a counter's sum, a maximum,
+/// a minimum, or the length of a [log](crate::log). A cell has one sort, so the table needs no row for each: where a
+/// clause says `max` or `append`, the list says `Add`, and `max` never meets `add` on one key.
 ///
 /// Taking from a stock, [`Clause::Reserve`], is an `Add` in a block in which nobody can be refused, and else a
 /// `Write`: see [`Escrow`](crate::Escrow).
@@ -112,7 +112,8 @@ pub enum Clause {
     },
     /// The method also touches keys that no template can name: the transaction carries them.
     Dynamic,
-    /// Reads the value that a cell of this contract had before the block.
+    /// Reads the value that a cell of this contract had before the block: of a log its length, or with the index behind
+    /// the keys an item.
     ///
     /// No transaction of a block changes it, so it commutes with everything, writes of the same cell
     /// included, and is in no access list: the list orders transactions, and here there is nothing to
@@ -122,7 +123,7 @@ pub enum Clause {
     Start {
         /// The field, by its position in the contract's struct.
         field: u8,
-        /// The keys, in order; none for a field that is not a map.
+        /// The keys, in order; none for a field that is not a map. Of a log's item, its index last.
         key: Vec<Expr>,
     },
     /// Takes from a stock of this contract, as far as there is enough; permits nothing else of it. See

@@ -11,6 +11,7 @@ use crate::{AccessKind, CellKind};
 /// | `Max` | 0 | the greater of `x` and `v` | never |
 /// | `Min` | the type's greatest value | the lesser of `x` and `v` | never |
 /// | `Stock` | 0 | `x + v`, where `v` is not negative | where that leaves the type's range |
+/// | `Length` | 0 | `x + v`, where `v` is not negative | where that is more than 64 bits hold |
 ///
 /// Each commutes with itself. `Max` and `Min` in every way: for any `x`, `max(max(x, v), w) = max(max(x, w), v)`,
 /// nobody who adds sees the value, and none can fail; so exchanging two neighbors changes neither the
@@ -38,6 +39,8 @@ pub enum Accumulate {
     Min,
     /// What is in stock: a sum that is only taken from as far as there is enough, see [`Escrow`](crate::Escrow).
     Stock,
+    /// The number of items of a log: the sum of what transactions appended.
+    Length,
 }
 
 impl Accumulate {
@@ -49,6 +52,7 @@ impl Accumulate {
             CellKind::Maximum => Some(Self::Max),
             CellKind::Minimum => Some(Self::Min),
             CellKind::Stock => Some(Self::Stock),
+            CellKind::Log => Some(Self::Length),
             CellKind::Value | CellKind::Immutable => None,
         }
     }
@@ -60,18 +64,19 @@ impl Accumulate {
             Self::Sum | Self::Stock => "add",
             Self::Max => "max",
             Self::Min => "min",
+            Self::Length => "append",
         }
     }
 
     /// The amount for a number as a contract gives it; `None` if a cell that holds at most `max` could
-    /// never hold it, or it is negative for a stock. Numbers of sums are signed.
+    /// never hold it, or it is negative for a stock or a length. Numbers of sums are signed.
     #[must_use]
     pub const fn amount(self, number: i128, max: u128) -> Option<i128> {
         let bits = number.cast_unsigned();
         match self {
             Self::Sum => Some(number),
-            Self::Stock if number < 0 => None,
-            Self::Stock => Some(number),
+            Self::Stock | Self::Length if number < 0 => None,
+            Self::Stock | Self::Length => Some(number),
             _ if bits > max => None,
             Self::Max => Some(number),
             Self::Min => Some((max - bits).cast_signed()),
@@ -82,7 +87,7 @@ impl Accumulate {
     #[must_use]
     pub const fn join(self, a: i128, b: i128) -> Option<i128> {
         match self {
-            Self::Sum | Self::Stock => a.checked_add(b),
+            Self::Sum | Self::Stock | Self::Length => a.checked_add(b),
             Self::Max | Self::Min if a.cast_unsigned() < b.cast_unsigned() => Some(b),
             Self::Max | Self::Min => Some(a),
         }
@@ -93,7 +98,7 @@ impl Accumulate {
     pub const fn apply(self, value: Option<u128>, max: u128, amount: i128) -> Option<u128> {
         let bits = amount.cast_unsigned();
         let (value, other) = match (self, value) {
-            (Self::Sum | Self::Stock, value) => {
+            (Self::Sum | Self::Stock | Self::Length, value) => {
                 let value = match value {
                     Some(value) => value,
                     None => 0,
@@ -120,7 +125,7 @@ impl Accumulate {
 
 impl CellKind {
     /// The word for touching a cell of this kind so, as it stands in `#[access(...)]`: a maximum is
-    /// touched by `max` where a counter is by `add`.
+    /// touched by `max` where a counter is by `add`, and a log by `append`.
     #[must_use]
     pub const fn word(self, kind: AccessKind) -> &'static str {
         match (kind, Accumulate::of(self)) {

@@ -73,6 +73,8 @@ pub enum CellDef {
     Minimum,
     /// Added to, and taken from.
     Stock,
+    /// Appended to.
+    Log,
 }
 
 /// A method. Becomes a [`Method`](crate::Method).

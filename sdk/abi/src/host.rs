@@ -10,11 +10,12 @@
 //! | import | type | does |
 //! | --- | --- | --- |
 //! | `get:F` | `(key, key_len, out, out_cap) -> i32` | copies at most `out_cap` bytes of the value; returns its length, or -1 if there is none |
-//! | `start:F` | `(key, key_len, out, out_cap) -> i32` | as `get:F`, of the value before the block |
+//! | `start:F` | `(key, key_len, out, out_cap) -> i32` | as `get:F`, of the value before the block; with the index behind the key, of an item of a log |
 //! | `put:F` | `(key, key_len, value, value_len)` | replaces the value; for an immutable only in `init`, or in `migrate` if it has none |
 //! | `remove:F` | `(key, key_len)` | removes the value |
 //! | `add:F` | `(key, key_len, low: i64, high: i64)` | adds a signed 128-bit number to a counter; its bounds are checked when the transaction ends |
 //! | `max:F`, `min:F` | `(key, key_len, low: i64, high: i64)` | raises a maximum or lowers a minimum to a 128-bit number, where that changes it; one that the field's type does not hold stops the transaction |
+//! | `append:F` | `(key, key_len, item, item_len)` | appends an item to a log; its index is known when the block ends |
 //! | `input` | `(out)` | copies the arguments, `args_len` bytes |
 //! | `output` | `(ptr, len)` | sets the result |
 //! | `caller`, `this` | `(out)` | copies 32 bytes |
@@ -59,6 +60,12 @@ pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// The most bytes of arguments of a call, of a result, and of an event. Ours to choose.
 pub const DATA_BYTES_MAX: usize = 64 * 1024;
+
+/// The most bytes that one transaction appends to logs, where each item counts [`ITEM_BYTES`] more. Ours to choose.
+pub const APPENDED_BYTES_MAX: usize = 256 * 1024;
+
+/// What an item of a log counts beside its bytes: about what its key takes.
+pub const ITEM_BYTES: usize = 64;
 
 /// The most contracts on the stack of one transaction. A native stack frame of wasm and host
 /// exists for each, so the executor's threads are sized for it.

@@ -22,6 +22,7 @@ mod escrow;
 pub mod host;
 mod interface;
 mod layout;
+pub mod log;
 mod outcome;
 pub mod section;
 mod types;

@@ -169,12 +169,15 @@ pub fn fields<'a>(old: &'a Abi, new: &'a Abi) -> Vec<FieldChange<'a>> {
 impl FieldChange<'_> {
     /// Whether the migration makes up for it. A field can only be migrated to one at its number, because what
     /// is stored under a number that nothing has would turn up in a later field; and what an immutable was
-    /// set to stays.
+    /// set to stays, as do the items of a log.
     #[must_use]
     pub fn is_covered(&self) -> bool {
-        let mutable = |field: &Field| field.cell != CellKind::Immutable;
-        self.migrated && mutable(self.old) && self.new.is_some_and(mutable)
+        self.migrated && is_mutable(self.old) && self.new.is_some_and(is_mutable)
     }
+}
+
+fn is_mutable(field: &Field) -> bool {
+    !matches!(field.cell, CellKind::Immutable | CellKind::Log)
 }
 
 fn keeps(old: &Field, new: &Field) -> bool {
@@ -231,8 +234,10 @@ pub enum Misfit {
         /// Its name in the old code.
         name: String,
     },
-    /// A field is gone, or is or becomes an immutable, which no migration makes up for.
-    #[error("field {number} `{name}` is gone, or is or becomes an immutable: keep it as it was")]
+    /// A field is gone, or is or becomes an immutable or a log, which no migration makes up for.
+    #[error(
+        "field {number} `{name}` is gone, or is or becomes an immutable or a log: keep it as it was"
+    )]
     Lost {
         /// The number.
         number: u8,
@@ -263,8 +268,7 @@ pub enum Misfit {
 pub fn check(old: &Abi, new: &Abi, allow_wider: bool) -> Result<(), Misfit> {
     if let Some(lost) = fields(old, new).into_iter().find(|change| !change.is_covered()) {
         let (number, name) = (lost.number, lost.old.name.clone());
-        let mutable = |field: &Field| field.cell != CellKind::Immutable;
-        let could = mutable(lost.old) && lost.new.is_some_and(mutable);
+        let could = is_mutable(lost.old) && lost.new.is_some_and(is_mutable);
         return Err(if could {
             Misfit::Field { number, name }
         } else {
@@ -283,4 +287,47 @@ pub fn check(old: &Abi, new: &Abi, allow_wider: bool) -> Result<(), Misfit> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// A contract with one field, whose migration declares that it writes it.
+    fn abi(cell: CellKind, keys: &[Type], value: Type) -> Abi {
+        let field = Field { name: "f".into(), doc: "".into(), cell, keys: keys.into(), value };
+        let migrate = Method {
+            name: "migrate".into(),
+            doc: "".into(),
+            kind: MethodKind::Migrate,
+            params: vec![],
+            returns: Type::Unit,
+            error: None,
+            access: vec![Clause::Touch { kind: AccessKind::Write, field: 0, key: vec![] }],
+        };
+        Abi {
+            name: "C".into(),
+            doc: "".into(),
+            fields: vec![field],
+            methods: vec![migrate],
+            events: vec![],
+            interfaces: vec![],
+        }
+    }
+
+    /// Else a migration could write what a later code takes for an item, or for a length.
+    #[test]
+    fn no_migration_makes_a_log_something_else_or_something_else_a_log() {
+        let [value, counter] = [CellKind::Value, CellKind::Counter].map(|c| abi(c, &[], Type::U64));
+        let log = abi(CellKind::Log, &[], Type::U64);
+        assert_eq!(check(&value, &counter, true), Ok(()));
+        assert_eq!(check(&log, &log, false), Ok(()));
+        let lost = Err(Misfit::Lost { number: 0, name: "f".into() });
+        assert_eq!(check(&log, &value, true), lost);
+        assert_eq!(check(&counter, &log, true), lost);
+        assert_eq!(check(&log, &abi(CellKind::Log, &[], Type::U32), true), lost);
+        assert_eq!(check(&log, &abi(CellKind::Log, &[Type::U8], Type::U64), true), lost);
+    }
 }

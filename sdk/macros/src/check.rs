@@ -147,6 +147,7 @@ fn check_use(
         | Touch::Add
         | Touch::Max
         | Touch::Min
+        | Touch::Append
         | Touch::Reserve
         | Touch::Write => {}
     }

@@ -57,7 +57,8 @@ pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
 fn tag_item(index: usize, name: &Ident) -> TokenStream {
     let import = |word: &str| format!("{word}:{index}");
     let [get, start, put, remove] = ["get", "start", "put", "remove"].map(import);
-    let [add, max, min, reserve] = ["add", "max", "min", "reserve"].map(import);
+    let [add, max, min] = ["add", "max", "min"].map(import);
+    let [reserve, append] = ["reserve", "append"].map(import);
     let index = u8::try_from(index).expect("there are at most 256 fields");
-    quote! { ::kempe_sdk::__field!(#name, #index, #get, #start, #put, #remove, #add, #max, #min, #reserve); }
+    quote! { ::kempe_sdk::__field!(#name, #index, #get, #start, #put, #remove, #add, #max, #min, #reserve, #append); }
 }

@@ -24,6 +24,8 @@ pub(crate) enum Cell {
     MinMap,
     Stock,
     StockMap,
+    Log,
+    LogMap,
     Immutable,
 }
 
@@ -34,6 +36,7 @@ pub(crate) enum Touch {
     Add,
     Max,
     Min,
+    Append,
     /// Takes from a stock as far as there is enough.
     Reserve,
     Write,
@@ -52,6 +55,7 @@ impl Touch {
             Self::Add => "add",
             Self::Max => "max",
             Self::Min => "min",
+            Self::Append => "append",
             Self::Reserve => "reserve",
             Self::Write | Self::Set => "write",
             Self::Start => "start",
@@ -72,6 +76,9 @@ impl Cell {
             (Self::Immutable, "set") => Touch::Set,
             (Self::Immutable, _) => return None,
             (_, "at_start") => Touch::Start,
+            (Self::Log | Self::LogMap, "len") => Touch::Read,
+            (Self::Log | Self::LogMap, "len_at_start") => Touch::Start,
+            (Self::Log | Self::LogMap, "append") => Touch::Append,
             (Self::Item, "get" | "exists") => Touch::Read,
             (Self::Item, "put" | "remove" | "update" | "take") => Touch::Write,
             (Self::Map, "get" | "try_get" | "contains") => Touch::Read,
@@ -105,6 +112,7 @@ impl Cell {
             | Self::StockMap => Some(Touch::Add),
             Self::Max | Self::MaxMap => Some(Touch::Max),
             Self::Min | Self::MinMap => Some(Touch::Min),
+            Self::Log | Self::LogMap => Some(Touch::Append),
             Self::Item | Self::Map | Self::Immutable => None,
         }
     }
@@ -123,6 +131,7 @@ impl Cell {
             Self::Stock | Self::StockMap => {
                 "`get`, `at_start`, `add`, `reserve`, `reserve_above`, `put`"
             }
+            Self::Log | Self::LogMap => "`len`, `append`, `at_start`, `len_at_start`",
             Self::Immutable => "`get`, `set`",
         }
     }
@@ -171,6 +180,10 @@ impl Field {
             Cell::StockMap => {
                 quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Stock<#value>, #tag> }
             }
+            Cell::Log => quote_spanned! { span=> ::kempe_sdk::Log<#value, #tag> },
+            Cell::LogMap => {
+                quote_spanned! { span=> ::kempe_sdk::Map<#key, ::kempe_sdk::Log<#value>, #tag> }
+            }
             Cell::Sharded => {
                 quote_spanned! { span=> ::kempe_sdk::Sharded<::kempe_sdk::Counter<#value>, #shards, #tag> }
             }
@@ -209,6 +222,7 @@ impl Field {
             Cell::Max | Cell::MaxMap => quote! { Maximum },
             Cell::Min | Cell::MinMap => quote! { Minimum },
             Cell::Stock | Cell::StockMap => quote! { Stock },
+            Cell::Log | Cell::LogMap => quote! { Log },
             Cell::Immutable => quote! { Immutable },
         };
         // The number of the shard is the last key.
@@ -273,6 +287,10 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
             break;
         }
         let (word, args) = generic(&value).ok_or_else(|| not_storage(&value))?;
+        if let (Some(found), [inner]) = (cell_of(&word, keys.is_empty()), &*args) {
+            (cell, value) = (found, inner.clone());
+            break;
+        }
         match (&*word.to_string(), &*args, keys.is_empty()) {
             ("Map", [key, inner], _) => {
                 match key {
@@ -282,33 +300,11 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
                 cell = Cell::Map;
                 value = inner.clone();
                 let is_cell = |word: &Ident| {
-                    ["Map", "Counter", "Sharded", "Max", "Min", "Stock"]
-                        .iter()
-                        .any(|cell| word == cell)
+                    word == "Map" || word == "Sharded" || cell_of(word, false).is_some()
                 };
                 if !last_segment(&value).is_some_and(|last| is_cell(&last.ident)) {
                     break;
                 }
-            }
-            ("Counter", [inner], in_item) => {
-                cell = if in_item { Cell::Counter } else { Cell::CounterMap };
-                value = inner.clone();
-                break;
-            }
-            ("Max", [inner], in_item) => {
-                cell = if in_item { Cell::Max } else { Cell::MaxMap };
-                value = inner.clone();
-                break;
-            }
-            ("Min", [inner], in_item) => {
-                cell = if in_item { Cell::Min } else { Cell::MinMap };
-                value = inner.clone();
-                break;
-            }
-            ("Stock", [inner], in_item) => {
-                cell = if in_item { Cell::Stock } else { Cell::StockMap };
-                value = inner.clone();
-                break;
             }
             ("Item", [inner], true) => {
                 value = inner.clone();
@@ -325,11 +321,28 @@ fn read(field: &syn::Field) -> syn::Result<Field> {
     Ok(Field { name, doc: text::doc(&field.attrs), cell, keys, value, shards })
 }
 
+/// What has a name of its own also behind keys.
+fn cell_of(word: &Ident, in_item: bool) -> Option<Cell> {
+    Some(match (&*word.to_string(), in_item) {
+        ("Counter", true) => Cell::Counter,
+        ("Counter", false) => Cell::CounterMap,
+        ("Max", true) => Cell::Max,
+        ("Max", false) => Cell::MaxMap,
+        ("Min", true) => Cell::Min,
+        ("Min", false) => Cell::MinMap,
+        ("Stock", true) => Cell::Stock,
+        ("Stock", false) => Cell::StockMap,
+        ("Log", true) => Cell::Log,
+        ("Log", false) => Cell::LogMap,
+        _ => return None,
+    })
+}
+
 fn not_storage(ty: &Type) -> syn::Error {
     text::error(
         ty.span(),
         "a field of a contract is a storage type",
-        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>`, `Max<u64>`, `Min<u64>`, `Stock<u64>` or `Immutable<T>`",
+        "write `Item<T>`, `Map<K, V>`, `Counter<u64>`, `Map<K, Counter<u64>>`, `Sharded<Counter<u64>, 16>`, `Max<u64>`, `Min<u64>`, `Stock<u64>`, `Log<T>` or `Immutable<T>`",
     )
 }
 

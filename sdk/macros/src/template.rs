@@ -70,6 +70,8 @@ impl Resolver<'_> {
         let whole = field.is_sharded() && parts.len() == field.keys.len();
         if field.is_sharded() {
             self.check_sharded(kind, index, &parts, name)?;
+        } else if matches!(field.cell, Cell::Log | Cell::LogMap) {
+            self.check_log(kind, index, &parts, name)?;
         } else {
             self.check_key(index, &parts, name)?;
         }
@@ -205,7 +207,8 @@ impl Resolver<'_> {
                 | Cell::ShardedMap
                 | Cell::MaxMap
                 | Cell::MinMap
-                | Cell::StockMap,
+                | Cell::StockMap
+                | Cell::LogMap,
                 true,
             ) => Err(text::error(
                 name.span(),
@@ -335,14 +338,39 @@ impl Resolver<'_> {
             parts => tuple(parts),
         };
         let Some(rust) = rust else {
-            return Err(text::error(
-                at.span(),
-                "a key cannot be open",
-                "`_` is only for arguments in `calls(...)`",
-            ));
+            return Err(open_key(at));
         };
         self.check(field.key(), &rust);
         Ok(())
+    }
+
+    /// The keys of a log, and behind them the index of an item that is read.
+    fn check_log(
+        &mut self,
+        kind: Touch,
+        index: usize,
+        parts: &[Resolved],
+        at: &Ident,
+    ) -> syn::Result<()> {
+        let field = &self.fields[index];
+        let keys = &field.keys;
+        if kind == Touch::Start && parts.len() == keys.len() + 1 {
+            let Some(rust) = tuple(parts) else {
+                return Err(open_key(at));
+            };
+            self.check(quote! { (#(#keys,)* u64,) }, &rust);
+            return Ok(());
+        }
+        if keys.is_empty() && !parts.is_empty() {
+            return Err(text::error(
+                at.span(),
+                &format!(
+                    "`{at}` is one log, and items are only read as they were before the block"
+                ),
+                &format!("write `{}({at})`, or `start({at}[index])`", kind.word()),
+            ));
+        }
+        self.check_key(index, parts, at)
     }
 
     /// The keys of a sharded cell, and behind them the address whose shard it is, if it is only one.
@@ -374,11 +402,7 @@ impl Resolver<'_> {
             ));
         }
         let Some(rust) = tuple(parts) else {
-            return Err(text::error(
-                at.span(),
-                "a key cannot be open",
-                "`_` is only for arguments in `calls(...)`",
-            ));
+            return Err(open_key(at));
         };
         let keys = &field.keys;
         let by = (!whole).then(|| quote! { ::kempe_sdk::Address, });
@@ -419,14 +443,22 @@ impl Resolver<'_> {
 }
 
 /// Refuses a clause for something else than what accumulates in the field.
+fn open_key(at: &Ident) -> syn::Error {
+    text::error(at.span(), "a key cannot be open", "`_` is only for arguments in `calls(...)`")
+}
+
 fn check_accumulates(kind: Touch, field: &Field, at: &Ident) -> syn::Result<()> {
     let fits = field.cell.accumulates();
-    if !matches!(kind, Touch::Add | Touch::Max | Touch::Min) || fits == Some(kind) {
+    let accumulates = matches!(kind, Touch::Add | Touch::Max | Touch::Min | Touch::Append);
+    if !accumulates || fits == Some(kind) {
         return Ok(());
     }
     let help = match fits {
         Some(fits) => format!("write `{}({})`", fits.word(), field.cell_text(fits)),
-        None => "`add` is for a `Counter`, `max` for a `Max`, `min` for a `Min`".into(),
+        None => {
+            "`add` is for a `Counter`, `max` for a `Max`, `min` for a `Min`, `append` for a `Log`"
+                .into()
+        }
     };
     let message = format!("nothing of `{}` accumulates by `{}`", field.name, kind.word());
     Err(text::error(at.span(), &message, &help))

@@ -50,6 +50,10 @@ pub(crate) fn reserve<F: FieldTag>(key: &[u8], amount: u128, floor: u128) -> boo
     session::with(|session| session.reserve(F::INDEX, key, amount, floor))
 }
 
+pub(crate) fn append<F: FieldTag>(key: &[u8], item: &[u8]) {
+    session::with(|session| session.append(F::INDEX, key, item));
+}
+
 pub(crate) fn caller() -> Address {
     session::with(|session| Ok(session.frame().caller))
 }

@@ -152,6 +152,11 @@ pub(crate) fn reserve<F: super::FieldTag>(key: &[u8], amount: u128, floor: u128)
     F::reserve(key, amount, floor) != 0
 }
 
+#[inline(always)]
+pub(crate) fn append<F: super::FieldTag>(key: &[u8], item: &[u8]) {
+    F::append(key, item);
+}
+
 /// Calls `read` with the arguments.
 #[inline(always)]
 #[expect(unsafe_code, reason = "the host fills the buffer")]

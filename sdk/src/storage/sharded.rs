@@ -5,7 +5,7 @@ use kempe_abi::{AbiType, Address};
 
 use super::counter::{Counter, CounterValue};
 use super::{Handle, Map, load, load_start, store};
-use crate::codec::{self, OneMore};
+use crate::codec::{self, Longer};
 use crate::host::{FieldTag, Untagged};
 use crate::storage::AsKey;
 
@@ -132,7 +132,7 @@ impl<T: CounterValue, const N: u8, F: FieldTag> Sharded<Counter<T>, N, F> {
 /// Calls `with` with the bytes of a key and a shard's number.
 #[inline(always)]
 fn with_shard<K, Q: AsKey<K>, R>(key: &Q, shard: u8, with: impl FnOnce(&[u8]) -> R) -> R {
-    codec::encoded::<OneMore<Q::Bound>, _, _>(&(key.as_key(), shard), with)
+    codec::encoded::<Longer<Q::Bound, 1>, _, _>(&(key.as_key(), shard), with)
 }
 
 impl<K: AbiType, T: CounterValue, const N: u8, F: FieldTag> Map<K, Sharded<Counter<T>, N>, F> {

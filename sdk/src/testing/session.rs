@@ -5,7 +5,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use kempe_abi::host::{CALL_DEPTH_MAX, DATA_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use kempe_abi::host::{
+    APPENDED_BYTES_MAX, CALL_DEPTH_MAX, DATA_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, VALUE_BYTES_MAX,
+};
+use kempe_abi::log::{INDEX_BYTES, item_key};
 use kempe_abi::{AccessKind, Address, CellKind, MethodId, MethodKind, Outcome, TrapKind, split};
 
 use super::receipt::{Emitted, Receipt, Violation};
@@ -28,6 +31,8 @@ struct Overlay {
     writes: BTreeMap<Key, Option<Vec<u8>>>,
     /// What is to be added to counters, on top of `writes`.
     deltas: BTreeMap<Key, i128>,
+    /// What was appended, with the logs.
+    items: Vec<(Key, Vec<u8>)>,
     events: Vec<Emitted>,
 }
 
@@ -370,6 +375,21 @@ impl Session {
         Ok(true)
     }
 
+    /// Appends to a log.
+    pub(crate) fn append(&mut self, field: u8, key: &[u8], item: &[u8]) -> Result<(), TrapKind> {
+        if key.len() + INDEX_BYTES > KEY_BYTES_MAX || item.len() > VALUE_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        self.add(field, key, 1)?;
+        let log = (self.frame().contract, field, key.to_vec());
+        self.overlay.items.push((log, item.to_vec()));
+        let bytes = self.overlay.items.iter().map(|(_, item)| item.len() + ITEM_BYTES);
+        if bytes.sum::<usize>() > APPENDED_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
+        Ok(())
+    }
+
     pub(crate) fn emit(&mut self, id: u32, data: &[u8]) -> Result<(), TrapKind> {
         let frame = self.frame();
         if frame.kind == MethodKind::View {
@@ -383,7 +403,21 @@ impl Session {
         Ok(())
     }
 
-    /// Turns deltas into writes at the end of the transaction.
+    /// Writes what was appended to where it belongs, once the lengths are known.
+    fn append_items(&mut self) {
+        let mut lengths = BTreeMap::new();
+        for (log, item) in std::mem::take(&mut self.overlay.items).into_iter().rev() {
+            let length = || self.base(&log).map_or(0, count);
+            let index = lengths.entry(log.clone()).or_insert_with(length);
+            *index -= 1;
+            let index = u64::try_from(*index).expect("a length has 64 bits");
+            let (contract, field, key) = log;
+            let key = (contract, field, item_key(&key, index));
+            self.overlay.writes.insert(key, Some(item));
+        }
+    }
+
+    /// Turns deltas and items into writes at the end of the transaction.
     fn settle(&mut self) -> Result<(), TrapKind> {
         let keys: Vec<Key> = self.overlay.deltas.keys().cloned().collect();
         for key in keys {
@@ -391,6 +425,7 @@ impl Session {
             self.overlay.deltas.remove(&key);
             self.overlay.writes.insert(key, Some(bytes));
         }
+        self.append_items();
         Ok(())
     }
 }

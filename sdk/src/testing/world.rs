@@ -64,8 +64,9 @@ impl World {
     /// What accumulates in the field, and the largest value; `None` if nothing does.
     pub(crate) fn accumulates(&self, contract: &Address, field: u8) -> Option<(Accumulate, u128)> {
         let field = self.contracts.get(contract)?.abi.fields.get(usize::from(field))?;
-        let max = u128::MAX >> (128 - 8 * counter_bytes(&field.value));
-        Some((Accumulate::of(field.cell)?, max))
+        let how = Accumulate::of(field.cell)?;
+        let value = if how == Accumulate::Length { &Type::U64 } else { &field.value };
+        Some((how, u128::MAX >> (128 - 8 * counter_bytes(value))))
     }
 }
 

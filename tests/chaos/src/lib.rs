@@ -29,6 +29,8 @@ pub struct Chaos {
     lows: Map<u8, Min<u8>>,
     /// Small stocks, so that they run out, and are full.
     stocks: Map<u8, Stock<u8>>,
+    /// Logs.
+    notes: Map<u8, Log<(Address, u8)>>,
 }
 
 /// What the contract refuses with.
@@ -66,6 +68,10 @@ pub trait Chaotic {
     fn book(&mut self, slot: u8, n: u8) -> bool;
     /// Takes from a stock, and then refuses.
     fn book_and_fail(&mut self, slot: u8, n: u8);
+    /// Appends to a log.
+    fn note(&mut self, slot: u8, n: u8);
+    /// Appends to a log, and then refuses.
+    fn note_and_fail(&mut self, slot: u8, n: u8);
     /// Calls back.
     fn bounce(&mut self, back: Address, slot: u8);
 }
@@ -200,6 +206,13 @@ impl Chaos {
         }
     }
 
+    /// Takes from a stock and looks at what is left there, although it declares to look at another one.
+    #[access(reserve(stocks[a], n), read(stocks[b]))]
+    pub fn peek(&mut self, a: u8, b: u8, n: u8) -> u8 {
+        black_box(self.stocks.reserve(a, n));
+        self.stocks.get(a)
+    }
+
     /// Takes from two stocks, or twice from one, and refuses if the second has not enough.
     ///
     /// # Errors
@@ -258,6 +271,85 @@ impl Chaos {
         let at = self.cells.get(slot).to_le_bytes()[0] % 8;
         let known = self.stocks.reserve(slot, n);
         (known, self.stocks.reserve(at, n), self.stocks.get(at))
+    }
+
+    /// Appends to a log, twice where `n` is a multiple of three.
+    #[access(append(notes[slot]))]
+    pub fn note(&mut self, slot: u8, n: u8) {
+        self.notes.append(slot, (caller(), n));
+        if n.is_multiple_of(3) {
+            self.notes.append(slot, (caller(), n.wrapping_add(100)));
+        }
+    }
+
+    /// Appends to two logs, which may be one.
+    #[access(append(notes[a], notes[b]))]
+    pub fn note_both(&mut self, a: u8, b: u8) {
+        self.notes.append(a, (caller(), b));
+        self.notes.append(b, (caller(), a));
+        self.notes.append(a, (this(), b));
+    }
+
+    /// Appends to a log, and then refuses.
+    ///
+    /// # Errors
+    /// Always.
+    #[access(append(notes[slot]))]
+    pub fn note_and_fail(&mut self, slot: u8, n: u8) -> Result<(), ChaosError> {
+        self.notes.append(slot, (caller(), n));
+        Err(ChaosError::Demanded)
+    }
+
+    /// Appends to a log and adds to a sum, which may turn out not to fit.
+    #[access(append(notes[slot]), add(sums[slot]))]
+    pub fn note_and_add(&mut self, slot: u8, n: u8) {
+        self.notes.append(slot, (caller(), n));
+        self.sums.add(slot, n);
+    }
+
+    /// Appends to a log before and after it looks at its length.
+    #[access(write(notes[slot]))]
+    pub fn note_and_see(&mut self, slot: u8, n: u8) -> u64 {
+        self.notes.append(slot, (caller(), n));
+        let length = self.notes.len(slot);
+        self.notes.append(slot, (caller(), length.to_le_bytes()[0]));
+        length
+    }
+
+    /// Copies a log's length to a cell.
+    #[access(read(notes[slot]), write(cells[slot]))]
+    pub fn n_notes(&mut self, slot: u8) -> u64 {
+        let length = self.notes.len(slot);
+        self.cells.put(slot, length);
+        length
+    }
+
+    /// Copies an item to a cell, with the length that the log had before the block.
+    #[access(start(notes[slot], notes[slot][index]), write(cells[slot]))]
+    pub fn noted(&mut self, slot: u8, index: u64) -> (u64, Option<(Address, u8)>) {
+        let found = (self.notes.len_at_start(slot), self.notes.at_start(slot, index));
+        self.cells.put(slot, found.0 << 8 | found.1.map_or(0, |(_, n)| u64::from(n)));
+        found
+    }
+
+    /// Has another contract append, forgives it that it then fails, and has it append again.
+    #[access(calls(other.note(slot, n)), calls(other.note_and_fail(slot, n)), calls(other.note(slot, 1u8)))]
+    pub fn renote(&mut self, other: Address, slot: u8, n: u8) {
+        let client = ChaoticClient::new(other);
+        client.note(slot, n);
+        black_box(client.try_note_and_fail(slot, n).is_ok());
+        client.note(slot, 1);
+    }
+
+    /// Appends to a log that only its run can tell, sees its length, and appends again.
+    #[access(dynamic, append(notes[slot]))]
+    pub fn note_somewhere(&mut self, slot: u8, n: u8) -> u64 {
+        let at = self.cells.get(slot).to_le_bytes()[0] % 8;
+        self.notes.append(slot, (caller(), n));
+        self.notes.append(at, (caller(), n));
+        let length = self.notes.len(at);
+        self.notes.append(at, (this(), n));
+        length
     }
 
     /// Adds to the caller's shard.

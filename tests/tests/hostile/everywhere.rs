@@ -9,12 +9,16 @@ use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 
 use kempe_tests::{World, options};
 
-/// The fields that every contract here has: a value, a counter, an immutable, and another value.
+/// The fields that every contract here has: a value, a counter, an immutable, another value, a log, logs by
+/// number, and a stock.
 const FIELDS: &[FieldDef] = &[
     field("cell", CellDef::Value),
     field("sum", CellDef::Counter),
     field("fixed", CellDef::Immutable),
     field("other", CellDef::Value),
+    field("log", CellDef::Log),
+    FieldDef { keys: &[u64::TYPE], ..field("logs", CellDef::Log) },
+    field("stock", CellDef::Stock),
 ];
 
 const fn field(name: &'static str, cell: CellDef) -> FieldDef {
@@ -26,8 +30,12 @@ const fn touch(kind: AccessKind, field: u8) -> ClauseDef {
 }
 
 /// A template of every field, each touched as much as can be.
-pub(crate) const ALL: &[ClauseDef] =
-    &[touch(AccessKind::Write, 0), touch(AccessKind::Add, 1), touch(AccessKind::Write, 3)];
+pub(crate) const ALL: &[ClauseDef] = &[
+    touch(AccessKind::Write, 0),
+    touch(AccessKind::Add, 1),
+    touch(AccessKind::Write, 3),
+    touch(AccessKind::Add, 4),
+];
 
 /// A template that only reads, so that many transactions share a batch.
 pub(crate) const READS: &[ClauseDef] = &[touch(AccessKind::Read, 0)];

@@ -14,7 +14,7 @@ const EDGES: [u32; 8] = [0, 1, M - 1, M, M + 1, 0x7fff_ffff, 1 << 31, u32::MAX];
 /// A host function: its name, its parameters (`i` or `l` for 32 or 64 bits) and its results.
 type Function = (&'static str, &'static str, usize);
 
-const FUNCTIONS: [Function; 20] = [
+const FUNCTIONS: [Function; 21] = [
     ("input", "i", 0),
     ("output", "ii", 0),
     ("caller", "i", 0),
@@ -29,6 +29,7 @@ const FUNCTIONS: [Function; 20] = [
     ("put:3", "iiii", 0),
     ("remove:3", "ii", 0),
     ("add:1", "iill", 0),
+    ("append:4", "iiii", 0),
     ("blake3", "iii", 0),
     ("sha256", "iii", 0),
     ("keccak256", "iii", 0),
@@ -126,6 +127,11 @@ fn model(name: &str, [a, b, c, d, e]: Args) -> Result<(), TrapKind> {
         "add:1" => {
             let fits = if d == 0 { Ok(()) } else { Err(TrapKind::CounterOutOfBounds) };
             key(a, b).and_then(|()| listed(b)).and(fits)
+        }
+        "append:4" => {
+            key(a, b).and_then(|()| pays(b, 10)).and_then(|()| pays(d, 10))?;
+            inside(c, d).and_then(|()| at_most(b, 248)).and_then(|()| at_most(d, 65536))?;
+            if b == 0 { Ok(()) } else { Err(TrapKind::NotPermitted) }
         }
         "blake3" | "sha256" | "keccak256" => {
             pays(b / 64 + 1, 600).and_then(|()| inside(a, b)).and_then(|()| inside(c, 32))

@@ -1,6 +1,7 @@
 //! Access lists that lie, that are too long, or that cost more than they say.
 
 use crate::everywhere::{DYNAMIC, Everywhere, READS, contract, go, one};
+use kempe_abi::def::{ClauseDef, ExprDef};
 use kempe_abi::{AccessKind, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
 use kempe_runtime::types::{DeclaredAccess, LIST_ENTRIES_MAX, StateKey, TransactionError};
@@ -11,6 +12,34 @@ const ARGS: [u32; 5] = [0; 5];
 
 fn entry(kind: AccessKind, contract: kempe_abi::Address, key: &[u8]) -> DeclaredAccess {
     DeclaredAccess { kind, key: StateKey::new(contract, 0, key) }
+}
+
+/// What a stock holds that is no number costs who takes nothing of it the same, whether others could be refused or not.
+#[test]
+fn a_stock_that_is_no_number_costs_the_same_in_any_company() {
+    const fn takes(amount: &'static [u8]) -> ClauseDef {
+        let (amount, floor) = (ExprDef::Literal(amount), ExprDef::Literal(&[]));
+        ClauseDef::Reserve { field: 6, key: &[], amount, floor }
+    }
+    const NOTHING: &[ClauseDef] = &[takes(&[])];
+    const SOME: &[ClauseDef] = &[takes(&[5])];
+    const FILLS: &[ClauseDef] = &[ClauseDef::Touch { kind: AccessKind::Write, field: 6, key: &[] }];
+    let text = r#"(import "kempe" "put:6" (func $put (param i32 i32 i32 i32)))
+        (func (export "call.fill") (param i32) (result i32)
+            (call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4096)) i32.const 0)
+        (func (export "call.nothing") (param i32) (result i32) i32.const 0)
+        (func (export "call.some") (param i32) (result i32) i32.const 0)"#;
+    let mut chain = Everywhere::new(3);
+    let methods = [("fill", FILLS), ("nothing", NOTHING), ("some", SOME)];
+    let stock = chain.deploy(&contract(&methods, text));
+    let call = |method| vec![kempe_tests::call(stock, method, &[0u32; 5])];
+    let fill = chain.world.sign(vec![(0, call("fill"))]);
+    assert_eq!(chain.block(fill).receipts[0].outcome, Outcome::Ok);
+    let [alone, beside] = ["nothing", "some"].map(|other| {
+        let txs = chain.world.sign(vec![(0, call("nothing")), (1, call(other))]);
+        chain.block(txs).receipts[0].fuel
+    });
+    assert_eq!(alone, beside);
 }
 
 #[test]

@@ -5,5 +5,6 @@ mod calls;
 mod everywhere;
 mod host;
 mod lists;
+mod logs;
 mod prices;
 mod run;

@@ -42,6 +42,7 @@ const BEFORE: &str = r#"
     (import "kempe" "put:3" (func $put (param i32 i32 i32 i32)))
     (import "kempe" "remove:3" (func $remove (param i32 i32)))
     (import "kempe" "add:1" (func $add (param i32 i32 i64 i64)))
+    (import "kempe" "append:4" (func $append (param i32 i32 i32 i32)))
     (import "kempe" "blake3" (func $blake3 (param i32 i32 i32)))
     (import "kempe" "sha256" (func $sha256 (param i32 i32 i32)))
     (import "kempe" "keccak256" (func $keccak256 (param i32 i32 i32)))
@@ -130,6 +131,12 @@ const OPS: &[Op] = &[
     ("put, 64 Ki", "(call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536))", 1),
     ("remove", "(call $remove (i32.const 0) (i32.const 0))", 4),
     ("add", "(call $add (i32.const 0) (i32.const 0) (i64.const 0) (i64.const 0))", 4),
+    ("append of 0", "(call $append (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", 1),
+    (
+        "append of 64 Ki",
+        "(call $append (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536))",
+        1,
+    ),
     ("emit of 0", "(call $emit (i32.const 0) (i32.const 0) (i32.const 0))", 1),
     ("emit of 64 Ki", "(call $emit (i32.const 0) (i32.const 0) (i32.const 65536))", 1),
     ("log of 64 Ki", "(call $log (i32.const 1024) (i32.const 65536))", 1),

@@ -91,6 +91,7 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         // Whether the takers of the next block commute is up to what this one leaves.
         let to = u8::try_from(number * 20).expect("a stock of a byte");
         block.push(encode(&senders.sign(5, call(chaos, "restock", &(0u8, to)))));
+        block.push(encode(&senders.sign(5, call(chaos, "note", &(0u8, 2u8)))));
         if number % 3 == 0 {
             let mut bad = senders.sign(3, call(token, "transfer", &(owner, 1u128)));
             bad.signature[5] ^= 1;
@@ -106,6 +107,11 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         let mut block: Vec<Vec<u8>> = raises.map(|signed| encode(&signed)).collect();
         let takers = (10..16).map(|at| senders.sign(at, call(chaos, "book", &(0u8, 17u8))));
         block.extend(takers.map(|signed| encode(&signed)));
+        // What the block before appended, which may not be applied yet, and what this one does.
+        let last = number as u64 * 2;
+        block.push(encode(&senders.sign(16, call(chaos, "noted", &(0u8, last)))));
+        block.push(encode(&senders.sign(17, call(chaos, "note", &(0u8, 1u8)))));
+        block.push(encode(&senders.sign(18, call(chaos, "n_notes", &0u8))));
         blocks.push(block);
     }
     blocks
@@ -176,7 +182,7 @@ fn a_pipeline_makes_the_same_blocks_at_any_price_of_gas() {
         assert!(n_ok > 400 && n_failed > 50, "ok={n_ok} failed={n_failed}");
         let rejected = &acknowledged[2].rejected;
         let places: Vec<usize> = rejected.iter().map(|(at, _)| *at).collect();
-        assert_eq!(places, [0, 1, 45], "bytes, signature, nonce: {rejected:?}");
+        assert_eq!(places, [0, 1, 46], "bytes, signature, nonce: {rejected:?}");
         assert!(matches!(rejected[0].1, TransactionError::Encoding(_)));
         assert!(matches!(rejected[1].1, TransactionError::BadSignature(_)));
         assert!(matches!(rejected[2].1, TransactionError::Nonce { .. }));

@@ -18,6 +18,7 @@ pub(super) enum Host {
     Max(u8),
     Min(u8),
     Reserve(u8),
+    Append(u8),
     Emit,
     Call,
     /// Any other: it touches no state.
@@ -36,6 +37,7 @@ const STORAGE: &[(&str, OfField, &[ValType], &[ValType])] = &[
     ("max", Host::Max, ADD, &[]),
     ("min", Host::Min, ADD, &[]),
     ("reserve", Host::Reserve, RESERVE, &[ValType::I32]),
+    ("append", Host::Append, &[ValType::I32; 4], &[]),
 ];
 
 const ADD: &[ValType] = &[ValType::I32, ValType::I32, ValType::I64, ValType::I64];
@@ -120,6 +122,9 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
         (Host::Reserve(_), cell) => cell == CellKind::Stock,
         (Host::Max(_), cell) => cell == CellKind::Maximum,
         (Host::Min(_), cell) => cell == CellKind::Minimum,
+        (Host::Append(_), cell) => cell == CellKind::Log,
+        // Items are for good, and a length counts them.
+        (Host::Put(_) | Host::Remove(_), CellKind::Log) => false,
         (Host::Remove(_) | Host::Start(_), cell) => cell != CellKind::Immutable,
         _ => true,
     };
@@ -131,6 +136,7 @@ fn lookup(name: &str, abi: &Abi, at: &Place) -> Result<Option<Found>, Refusal> {
             CellKind::Maximum => "a maximum",
             CellKind::Minimum => "a minimum",
             CellKind::Stock => "a stock",
+            CellKind::Log => "a log",
         };
         let field = Name::new(&field.name);
         return Err(Refusal::ImportCell { name: Name::new(name), field, cell, at: at.clone() });

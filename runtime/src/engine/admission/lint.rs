@@ -219,6 +219,7 @@ fn field_line(name: &str, cell: CellKind, keys: &[Type], value: &Type) -> String
         (CellKind::Maximum, _) => format!("Max<{value}>"),
         (CellKind::Minimum, _) => format!("Min<{value}>"),
         (CellKind::Stock, _) => format!("Stock<{value}>"),
+        (CellKind::Log, _) => format!("Log<{value}>"),
         (CellKind::Immutable, _) => format!("Immutable<{value}>"),
         (CellKind::Value, []) => format!("Item<{value}>"),
         (CellKind::Value, _) => value,

@@ -30,7 +30,8 @@ pub struct AccessRow {
     pub declared_reserve: bool,
     /// What a cell of the field is, for the words.
     cell: CellKind,
-    /// What the code reaches of the field: `read`, `start`, `write`, `add`, `max`, `min`, `reserve`.
+    /// What the code reaches of the field: `read`, `start`, `write`, `add`, `max`, `min`, `append`,
+    /// `reserve`.
     pub reached: Vec<&'static str>,
 }
 

@@ -70,6 +70,7 @@ fn permitted(
         Host::Add(field) => (field, AccessKind::Add, "add"),
         Host::Max(field) => (field, AccessKind::Add, "max"),
         Host::Min(field) => (field, AccessKind::Add, "min"),
+        Host::Append(field) => (field, AccessKind::Add, "append"),
         Host::Reserve(field) => (field, AccessKind::Write, "reserve"),
         Host::Emit if view => {
             return Err(Refusal::ViewWrites {
@@ -156,7 +157,7 @@ fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
             Host::Get(field) => entry(field, |reach| reach.reads = true),
             Host::Start(field) => entry(field, |reach| reach.starts = true),
             Host::Put(field) | Host::Remove(field) => entry(field, |reach| reach.writes = true),
-            Host::Add(field) | Host::Max(field) | Host::Min(field) => {
+            Host::Add(field) | Host::Max(field) | Host::Min(field) | Host::Append(field) => {
                 entry(field, |reach| reach.adds = true);
             }
             Host::Reserve(field) => entry(field, |reach| reach.reserves = true),

@@ -13,13 +13,14 @@ const fn field(name: &'static str, cell: CellDef) -> FieldDef {
 }
 
 /// Field 0 is a value, field 1 a counter, field 2 an immutable, field 3 a maximum, field 4 a
-/// minimum.
+/// minimum, field 5 a log.
 const FIELDS: &[FieldDef] = &[
     field("total", CellDef::Value),
     field("supply", CellDef::Counter),
     field("owner", CellDef::Immutable),
     field("best", CellDef::Maximum),
     field("least", CellDef::Minimum),
+    field("trail", CellDef::Log),
 ];
 
 const fn method(
@@ -81,7 +82,7 @@ fn reach(
 fn reaching(name: &str, from: &str, extra: &str) -> String {
     let (params, result, args, drop) = match name.split(':').next().unwrap() {
         "get" | "start" => ("i32 i32 i32 i32", "(result i32)", 4, "drop"),
-        "put" => ("i32 i32 i32 i32", "", 4, ""),
+        "put" | "append" => ("i32 i32 i32 i32", "", 4, ""),
         "remove" => ("i32 i32", "", 2, ""),
         "add" | "max" | "min" => ("i32 i32 i64 i64", "", 2, ""),
         "emit" => ("i32 i32 i32", "", 3, ""),
@@ -210,6 +211,12 @@ fn imports_have_the_names_and_types_of_the_host() {
         (r#"(import "kempe" "min:3" (func (param i32 i32 i64 i64)))"#, "import-cell"),
         (r#"(import "kempe" "add:3" (func (param i32 i32 i64 i64)))"#, "import-cell"),
         (r#"(import "kempe" "remove:2" (func (param i32 i32)))"#, "import-cell"),
+        (r#"(import "kempe" "append:5" (func (param i32 i32 i32 i32)))"#, "admitted"),
+        (r#"(import "kempe" "append:0" (func (param i32 i32 i32 i32)))"#, "import-cell"),
+        (r#"(import "kempe" "put:5" (func (param i32 i32 i32 i32)))"#, "import-cell"),
+        (r#"(import "kempe" "remove:5" (func (param i32 i32)))"#, "import-cell"),
+        (r#"(import "kempe" "add:5" (func (param i32 i32 i64 i64)))"#, "import-cell"),
+        (r#"(import "kempe" "get:5" (func (param i32 i32 i32 i32) (result i32)))"#, "admitted"),
         (
             r#"(import "kempe" "input" (func (param i32))) (import "kempe" "input" (func (param i32)))"#,
             "admitted",
@@ -305,6 +312,11 @@ fn templates_cover_what_the_code_reaches() {
         (Call, MAX, "min:4", "undeclared"),
         (Call, ADD, "max:3", "undeclared"),
         (View, MAX, "max:3", "view-writes"),
+        (Call, APPEND, "append:5", "admitted"),
+        (Call, APPEND, "get:5", "undeclared"),
+        (Call, APPEND, "start:5", "undeclared"),
+        (Call, START, "append:5", "undeclared"),
+        (View, APPEND, "append:5", "view-writes"),
         (Call, DYNAMIC, "put:2", "immutable-write"),
         (View, READ, "get:0", "admitted"),
         (View, WRITE, "put:0", "view-writes"),

@@ -17,7 +17,7 @@ pub(super) fn link(
 ) -> Define {
     let immutable = abi.is_cell(field, CellKind::Immutable);
     match operation {
-        "get" | "start" => link_read(linker, name, operation, field, immutable)?,
+        "get" | "start" => link_read(linker, name, operation, field, abi)?,
         "put" => {
             linker.func_wrap(
                 MODULE,
@@ -50,6 +50,14 @@ pub(super) fn link(
                 },
             )?;
         }
+        _ => link_commuting(linker, name, operation, field)?,
+    }
+    Ok(())
+}
+
+/// What commutes, or does as long as nobody can be refused.
+fn link_commuting(linker: &mut Linker<Host>, name: &str, operation: &str, field: u8) -> Define {
+    match operation {
         "add" | "max" | "min" => {
             linker.func_wrap(
                 MODULE,
@@ -57,6 +65,21 @@ pub(super) fn link(
                 move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, low: u64, high: u64| {
                     with(&mut caller, |session, memory| {
                         add(session, memory, field, (key, key_len), (low, high))
+                    })
+                },
+            )?;
+        }
+        "append" => {
+            linker.func_wrap(
+                MODULE,
+                name,
+                move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, item: u32, len: u32| {
+                    with(&mut caller, |session, memory| {
+                        let key = read_key(session, memory, (key, key_len))?;
+                        // Both become a cell's.
+                        charge_bytes(session, key_len, session.prices.write_byte)?;
+                        charge_bytes(session, len, session.prices.write_byte)?;
+                        session.append(field, key, slice(memory, item, len)?)
                     })
                 },
             )?;
@@ -96,10 +119,11 @@ fn link_read(
     name: &str,
     operation: &str,
     field: u8,
-    immutable: bool,
+    abi: &Abi,
 ) -> Define {
+    let is_log = abi.is_cell(field, CellKind::Log);
     match operation {
-        "get" if immutable => {
+        "get" if abi.is_cell(field, CellKind::Immutable) => {
             linker.func_wrap(
                 MODULE,
                 name,
@@ -116,7 +140,7 @@ fn link_read(
                 name,
                 move |mut caller: Caller<'_, Host>, key: u32, key_len: u32, out: u32, cap: u32| {
                     with(&mut caller, |session, memory| {
-                        get(session, memory, field, (key, key_len), (out, cap))
+                        get(session, memory, (field, is_log), (key, key_len), (out, cap))
                     })
                 },
             )?;
@@ -154,11 +178,14 @@ fn read_key<'m>(
 fn get(
     session: &mut Session,
     memory: &mut [u8],
-    field: u8,
+    (field, is_log): (u8, bool),
     key: (u32, u32),
     (out, cap): (u32, u32),
 ) -> Result<i32, TrapKind> {
     let key = read_key(session, memory, key)?;
+    if is_log {
+        session.own_log(field, key)?;
+    }
     let at = session.own_cell(field, key, AccessKind::Read)?;
     let n = match &session.cells[at].value {
         None => return Ok(-1),

@@ -23,6 +23,8 @@ pub(crate) struct Mark {
     outer: u32,
     events: usize,
     event_bytes: usize,
+    appended: usize,
+    appended_bytes: usize,
 }
 
 impl Session {
@@ -56,6 +58,8 @@ impl Session {
             outer,
             events: self.events.len(),
             event_bytes: self.event_bytes,
+            appended: self.appended.len(),
+            appended_bytes: self.appended_bytes,
         }
     }
 
@@ -80,6 +84,8 @@ impl Session {
         self.catching = mark.outer;
         self.events.truncate(mark.events);
         self.event_bytes = mark.event_bytes;
+        self.appended.truncate(mark.appended);
+        self.appended_bytes = mark.appended_bytes;
         self.stop = None;
         self.failed_in = None;
     }

@@ -1,7 +1,7 @@
 //! The asset: supply is the sum of the balances, no limit is passed by receiving, no locked unit
 //! moves, and every trail is whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::{Address, Hash};
 use kempe_asset::{Asset, Deed, Holder, Recorded};
@@ -16,6 +16,8 @@ struct World {
     people: Vec<Address>,
     /// Each account's trail and balance by the lines.
     books: BTreeMap<Address, (Hash, u128)>,
+    /// The trails behind the lines with a reason.
+    reasons: Vec<Hash>,
     broken: Option<Recorded>,
 }
 
@@ -30,6 +32,9 @@ impl World {
             self.broken = Some(record.clone());
         }
         *trail = record.trail;
+        if record.line.reason != Hash::ZERO {
+            self.reasons.push(record.trail);
+        }
         let amount = record.line.amount;
         match record.line.deed {
             Deed::Issued | Deed::Received | Deed::ForcedIn => *balance += amount,
@@ -43,7 +48,7 @@ fn campaign() -> Campaign<World> {
     Campaign::new(|chain| {
         let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
         let asset = chain.deploy::<Asset>(people[0], (people[0],));
-        World { asset, people, books: BTreeMap::new(), broken: None }
+        World { asset, people, books: BTreeMap::new(), reasons: Vec::new(), broken: None }
     })
     .call(2, "admit", |w, rng, _| {
         let limit = if rng.u8(0..6) == 0 { 0 } else { rng.u128(0..3_000) };
@@ -74,6 +79,22 @@ fn campaign() -> Campaign<World> {
     })
     .call(1, "set_paused", |w, rng, _| w.asset.tx(w.people[0], "set_paused", (rng.u8(0..5) == 0,)))
     .observe(|w, _, receipt| receipt.events::<Recorded>().into_iter().for_each(|r| w.enter(r)))
+    .invariant("the register has every line with a reason once", |w, chain| {
+        let n: u64 = chain.view(&w.asset, "n_registered", ());
+        if n != w.reasons.len() as u64 {
+            return Err(format!("n_registered={n} n_reasons={}", w.reasons.len()));
+        }
+        // Those of the last block are among the last; each trail is one of a kind.
+        let mut last = BTreeSet::new();
+        for index in n.saturating_sub(16)..n {
+            let found: Option<Hash> = chain.view(&w.asset, "registered", (index,));
+            let trail = found.filter(|trail| w.reasons.contains(trail));
+            if !trail.is_some_and(|trail| last.insert(trail)) {
+                return Err(format!("line {index} is {found:?}"));
+            }
+        }
+        Ok(())
+    })
     .invariant("accounts are what their trails say", |w, chain| {
         if let Some(record) = &w.broken {
             return Err(format!("a line does not fit: {record:?}"));

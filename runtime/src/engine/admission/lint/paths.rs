@@ -460,6 +460,7 @@ impl Walk<'_, '_> {
             | Host::Max(field)
             | Host::Min(field)
             | Host::Reserve(field)
+            | Host::Append(field)
                 if field == self.question.field =>
             {
                 return None;
@@ -467,7 +468,9 @@ impl Walk<'_, '_> {
             Host::Get(_) | Host::Start(_) => {
                 (&[(0, Length::Arg(1))], &[3], Some((2, Length::Arg(3))))
             }
-            Host::Put(_) => (&[(0, Length::Arg(1)), (2, Length::Arg(3))], &[], None),
+            Host::Put(_) | Host::Append(_) => {
+                (&[(0, Length::Arg(1)), (2, Length::Arg(3))], &[], None)
+            }
             Host::Remove(_) => (&[(0, Length::Arg(1))], &[], None),
             Host::Add(_) | Host::Max(_) | Host::Min(_) => (&[(0, Length::Arg(1))], &[2, 3], None),
             Host::Reserve(_) => (&[(0, Length::Arg(1))], &[2, 3, 4, 5], None),
