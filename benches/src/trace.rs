@@ -18,12 +18,12 @@
 //! Other fields are not looked at.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::hash::Hash;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use kempe_abi::AccessKind;
+use kempe_runtime::files;
 use kempe_runtime::scheduler::{Access, Accesses};
 use serde::{Deserialize, Deserializer};
 
@@ -149,7 +149,7 @@ impl Trace {
     /// [`TraceError`].
     pub fn open(path: &Path) -> Result<Self, TraceError> {
         let fail = |error| fail(path, 0, 0, TraceFault::Io(error));
-        Self::read(BufReader::new(File::open(path).map_err(fail)?), path)
+        Self::read(BufReader::new(files::open(path).map_err(fail)?), path)
     }
 
     /// Reads a trace, line by line; `file` is its name in errors.

@@ -22,6 +22,7 @@ use anyhow::Context;
 use ed25519_zebra::SigningKey;
 use kempe_abi::{Address, Method, MethodId};
 use kempe_runtime::engine::Contract;
+use kempe_runtime::files;
 use kempe_runtime::types::{Action, SignedTransaction, Transaction};
 
 use crate::describe::Describer;
@@ -86,7 +87,7 @@ pub(crate) struct Calls {
 impl Calls {
     /// Opens a file.
     pub(crate) fn open(path: &Path, password_stdin: bool) -> Result<Self, Failure> {
-        let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+        let file = files::open(path).with_context(|| format!("opening {}", path.display()))?;
         let is_csv = path.extension().is_some_and(|extension| extension == "csv");
         let source = if is_csv {
             let reader = csv_lines::Reader::new(file).map_err(|fault| located(path, fault))?;

@@ -23,6 +23,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_zebra::{SigningKey, VerificationKeyBytes};
 use kempe_abi::Address;
+use kempe_runtime::files;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -293,10 +294,10 @@ impl Keystore {
         let metadata = fs::metadata(&path).map_err(|source| self.io(name, source))?;
         check_mode(&path, &metadata)?;
         let malformed = |reason: String| KeyError::Malformed { path: path.clone(), reason };
-        if metadata.len() > FILE_BYTES_MAX {
-            return Err(malformed(format!("it has {} bytes", metadata.len())));
-        }
-        let bytes = fs::read(&path).map_err(|source| self.io(name, source))?;
+        let bytes = files::read(&path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => malformed(source.to_string()),
+            _ => self.io(name, source),
+        })?;
         let file: KeyFile =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if file.version != FORMAT_VERSION {

@@ -15,6 +15,7 @@ use kempe_runtime::state::StoreError;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::abi_view::printable;
 use crate::args::{Color, Global};
 use crate::keystore::KeyError;
 
@@ -130,6 +131,16 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// A message that may quote a file: as much of each line as fits a terminal, without what would steer one.
+pub(crate) fn excerpt(message: &str) -> String {
+    const LINE_CHARS_MAX: usize = 400;
+    let line = |line: &str| match line.char_indices().nth(LINE_CHARS_MAX) {
+        None => printable(line),
+        Some((end, _)) => printable(&line[..end]) + "…",
+    };
+    message.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Standard output and standard error, as the person wants them.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -207,10 +218,15 @@ impl Output {
     /// Prints an error and gives the exit code of the process.
     #[must_use]
     pub fn failure(&self, failure: &Failure) -> ExitCode {
+        // What a compiler says has its colors, and is as long as it has to be.
+        let is_build = failure.error.is::<BuildError>();
+        let shown = |text: String| if is_build { text } else { excerpt(&text) };
         let error = failure.error.to_string();
         let causes = failure.error.chain().skip(1).map(ToString::to_string);
         // An error that shows its source says it twice.
-        let causes: Vec<String> = causes.filter(|cause| !error.contains(&**cause)).collect();
+        let causes = causes.filter(|cause| !error.contains(&**cause));
+        let causes: Vec<String> = causes.map(shown).collect();
+        let error = shown(error);
         let (help, exit) = (failure.help(), failure.exit as u8);
         if self.json {
             let json = json!({ "error": error, "causes": causes, "help": help, "exit": exit });

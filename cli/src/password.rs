@@ -1,13 +1,16 @@
 //! Where a password comes from: the terminal, standard input, or the environment.
 
 use std::env;
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Read};
 
 use anyhow::{Context, bail};
 use zeroize::Zeroizing;
 
 /// The variable that holds the password, for scripts.
 pub const PASSWORD_VARIABLE: &str = "KEMPE_PASSWORD";
+
+/// The longest line that is read from standard input, in bytes. Ours to choose.
+const LINE_BYTES_MAX: u64 = 4096;
 
 /// The password of an existing key.
 ///
@@ -38,12 +41,16 @@ pub fn new(name: &str, from_stdin: bool) -> anyhow::Result<Zeroizing<String>> {
 /// A line of standard input, without its end.
 ///
 /// # Errors
-/// When standard input ends before, or is not text.
+/// When standard input ends before, is not text, or the line is longer than 4,096 bytes.
 pub fn stdin_line(what: &str) -> anyhow::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(String::new());
-    let n = io::stdin().lock().read_line(&mut line).with_context(|| format!("reading {what}"))?;
+    let mut stdin = io::stdin().lock().take(LINE_BYTES_MAX + 1);
+    let n = stdin.read_line(&mut line).with_context(|| format!("reading {what}"))?;
     if n == 0 {
         bail!("standard input ended before {what}");
+    }
+    if n as u64 > LINE_BYTES_MAX {
+        bail!("{what} is longer than {LINE_BYTES_MAX} bytes");
     }
     let len = line.trim_end_matches(['\r', '\n']).len();
     line.truncate(len);

@@ -2,8 +2,6 @@
 
 mod names;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +9,7 @@ use anyhow::Context;
 use ed25519_zebra::SigningKey;
 use kempe_abi::Address;
 use kempe_runtime::chain::{Chain, ChainOptions};
+use kempe_runtime::files;
 
 use crate::args::Global;
 use crate::keystore::{Keystore, address_of};
@@ -144,16 +143,7 @@ pub fn now_ms() -> u64 {
 /// Reads a file that must not be larger than `max` bytes.
 ///
 /// # Errors
-/// When it cannot be read, or is larger.
+/// When it is none, cannot be read, or is larger.
 pub fn read_capped(path: &Path, max: u64) -> Result<Vec<u8>, Failure> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut bytes = Vec::new();
-    file.take(max + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("reading {}", path.display()))?;
-    if bytes.len() as u64 > max {
-        let message = format!("{} is larger than {max} bytes", path.display());
-        return Err(Failure::new(Exit::Failed, message));
-    }
-    Ok(bytes)
+    Ok(files::read(path, max).with_context(|| format!("reading {}", path.display()))?)
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod chain;
 pub mod engine;
 pub mod executor;
+pub mod files;
 mod prefetch;
 pub mod scheduler;
 pub mod state;

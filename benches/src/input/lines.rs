@@ -1,10 +1,10 @@
 //! Lines of reads and writes: the simplest form in which somebody can bring a block.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use kempe_abi::AccessKind;
+use kempe_runtime::files;
 use serde::Deserialize;
 
 use super::InputTx;
@@ -58,7 +58,7 @@ impl Key {
 pub(super) fn is_recorded(path: &Path) -> Result<bool, TraceError> {
     let fail = |error| fail(path, 0, 0, TraceFault::Io(error));
     let mut line = Vec::new();
-    let mut source = BufReader::new(File::open(path).map_err(fail)?).take(LINE_BYTES_MAX as u64);
+    let mut source = BufReader::new(files::open(path).map_err(fail)?).take(LINE_BYTES_MAX as u64);
     source.read_until(b'\n', &mut line).map_err(fail)?;
     let has = |word: &[u8]| line.windows(word.len()).any(|window| window == word);
     Ok(has(b"\"tx\"") || has(b"\"ns\"") || line.is_empty())
@@ -66,7 +66,7 @@ pub(super) fn is_recorded(path: &Path) -> Result<bool, TraceError> {
 
 /// The transactions, and the names of their keys by number.
 pub(super) fn read(path: &Path) -> Result<(Vec<InputTx>, Vec<String>), TraceError> {
-    let file = File::open(path).map_err(|error| fail(path, 0, 0, TraceFault::Io(error)))?;
+    let file = files::open(path).map_err(|error| fail(path, 0, 0, TraceFault::Io(error)))?;
     let (mut numbers, mut senders) = (Numbers::default(), Numbers::default());
     let (mut txs, mut names) = (Vec::new(), Vec::new());
     each_line(&mut BufReader::new(file), path, |_, line| {

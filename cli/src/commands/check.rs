@@ -145,7 +145,8 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     };
     output.result(format!("refused: {code}"), &Report::refused(&reason, code))?;
     Err(Failure::new(Exit::Failed, reason)
-        .with_help("`kempe inspect` shows what the module is made of"))
+        .with_help("`kempe inspect` shows what the module is made of")
+        .context(format!("{} is refused", args.file.display())))
 }
 
 pub(super) fn rows(table: &AccessTable) -> Vec<RowView> {

@@ -68,7 +68,9 @@ struct Deployed {
 pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Failure> {
     let wasm = module::load(&args.file, output)?;
     let abi = admit(&wasm).map_err(|refusal| {
-        Failure::from(refusal).with_help("`kempe check` says what a module is made of")
+        Failure::from(refusal)
+            .with_help("`kempe check` says what a module is made of")
+            .context(format!("{} is refused", args.file.display()))
     })?;
     let abi = abi.abi;
     if invoke::wants_help(&args.args) {

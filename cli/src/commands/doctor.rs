@@ -13,7 +13,7 @@ use kempe_runtime::state::{StoreError, TxLocation};
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
-use crate::output::{Exit, Failure, Output};
+use crate::output::{Exit, Failure, Output, excerpt};
 use crate::session::{ChainArgs, Session, keystore};
 
 const EXAMPLES: &str = "\
@@ -68,7 +68,8 @@ impl Finding {
     }
 
     fn broken(what: &'static str, failure: &Failure) -> Self {
-        Self { what, status: "broken", detail: failure.to_string(), help: failure.help() }
+        let detail = excerpt(&failure.to_string());
+        Self { what, status: "broken", detail, help: failure.help() }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `kempe schedule`: how a file of calls, or a recorded block, would be scheduled.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use kempe_bench::{
     HotKey, Input as Recorded, Overheads, Trace, best_change, contention, simulate,
     transfer_accesses, transfers,
 };
+use kempe_runtime::files;
 use kempe_runtime::scheduler::{
     Accesses, Block, ConflictGraph, Plan, SCHEDULERS, Scheduler, by_name, dot, lower_bound_of, svg,
     verify_plan,
@@ -198,7 +198,7 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
 /// A recorded block names what each transaction read; calls do not.
 fn is_trace(path: &Path) -> Result<bool, Failure> {
     const HEAD_BYTES: u64 = 64 * 1024;
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let file = files::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut head = Vec::new();
     BufReader::new(file)
         .take(HEAD_BYTES)

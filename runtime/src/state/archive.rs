@@ -30,11 +30,15 @@ use super::error::StoreError;
 use super::levels::{Levels, short_array};
 use super::log::Log;
 use super::run::RunInfo;
+use crate::files;
 use crate::sync::lock;
 use crate::types::{KeyHash, StateKey};
 
 /// The version of the layout of a store.
 const FORMAT: u32 = 2;
+
+/// The largest manifest that is read: it has 24 bytes for each run, of which there are some dozens.
+const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 /// The blake3 key for the manifest's checksum.
 const MANIFEST_KEY: [u8; 32] = *b"kempe store 2026: manifest      ";
@@ -342,7 +346,7 @@ fn manifest_sum(body: &[u8]) -> [u8; 32] {
 }
 
 fn read_manifest(path: &Path) -> Result<Manifest, StoreError> {
-    let bytes = fs::read(path).map_err(io_error("read", path))?;
+    let bytes = files::read(path, MANIFEST_BYTES_MAX).map_err(io_error("read", path))?;
     let damaged = || corrupt(path, "it is not what was written".to_owned());
     let (format, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
     let found = u32::from_le_bytes(*format);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::StoreError;
+use crate::files;
 pub(super) use fault::Journal;
 pub use fault::{FaultKind, Faults};
 
@@ -62,8 +63,9 @@ impl Disk {
 
     /// Opens a file that is there.
     pub(super) fn open(&self, path: &Path) -> Result<DiskFile, StoreError> {
-        let file = File::options().read(true).write(!self.is_read_only).open(path);
-        self.wrap(file.map_err(io_error("open", path))?, path)
+        let file = files::open_with(File::options().read(true).write(!self.is_read_only), path)
+            .map_err(io_error("open", path))?;
+        self.wrap(file, path)
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the journal asks for the file's length")]

@@ -24,6 +24,7 @@ use super::hash::bucket_hash_many;
 use super::log::Log;
 use super::table::{StateRead, StateTable};
 use super::tree::{BUCKETS, StateTree};
+use crate::files;
 use crate::types::{Bytes, KeyHash, StateKey};
 
 const LOCK: &str = "LOCK";
@@ -401,8 +402,8 @@ fn load(archive: &Archive, table: &StateTable) -> Result<StateTree, StoreError> 
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
     let mut options = File::options();
-    let lock = options.create(true).truncate(false).write(true).open(&path);
-    let lock = lock.map_err(io_error("open", &path))?;
+    options.create(true).truncate(false).write(true);
+    let lock = files::open_with(&mut options, &path).map_err(io_error("open", &path))?;
     locked(lock.try_lock(), dir)?;
     Ok(lock)
 }
@@ -410,7 +411,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
 /// A lock for readers, on the file that whoever made the store left.
 fn lock_shared(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
-    let lock = File::open(&path).map_err(io_error("open", &path))?;
+    let lock = files::open(&path).map_err(io_error("open", &path))?;
     locked(lock.try_lock_shared(), dir)?;
     Ok(lock)
 }

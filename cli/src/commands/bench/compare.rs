@@ -1,12 +1,15 @@
 //! `kempe bench compare`: what changed between two benches.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
 use kempe_bench::{Comparison, LabReport, REPORT_VERSION, compare};
 
 use crate::output::{Exit, Failure, Output};
+use crate::session::read_capped;
+
+/// The largest report that is read; one of all schedulers on 20 blocks has 2 MiB.
+const REPORT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// How many changes are shown as text.
 const SHOWN_MAX: usize = 30;
@@ -24,7 +27,7 @@ pub(super) fn run(before: &Path, after: &Path, output: &Output) -> Result<(), Fa
 }
 
 fn read(path: &Path) -> Result<LabReport, Failure> {
-    let text = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let text = read_capped(path, REPORT_BYTES_MAX)?;
     let report: LabReport = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not what `kempe bench --out` writes", path.display()))?;
     if report.version != REPORT_VERSION {
