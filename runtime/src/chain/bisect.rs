@@ -96,6 +96,7 @@ pub fn bisect(
         progress(before);
     }
     let block = stored(chain, height)?.block;
+    again.check_block(&block)?;
     let mut n_runs = 0;
     let mut compare = |txs: &[u32]| {
         let Some(prepared) = part_of(&again, &block, txs)? else { return Ok(None) };

@@ -289,7 +289,7 @@ impl Chain {
     }
 
     /// Everything about a block from elsewhere that can be checked before it is executed.
-    fn check_block(&self, block: &Block) -> Result<(Vec<Hash>, Plan), ChainError> {
+    pub(super) fn check_block(&self, block: &Block) -> Result<(Vec<Hash>, Plan), ChainError> {
         self.check_usable()?;
         self.check_count(block.transactions.len())?;
         self.check_header(&block.header)?;

@@ -1,0 +1,168 @@
+//! Modules that are checked, and upgrades.
+
+use kempe_abi::def::{
+    CellDef, ClauseDef, ContractDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
+};
+use kempe_abi::{AbiType, AccessKind, TypeDef, section};
+use serde_json::{Value, json};
+
+use super::Kempe;
+
+#[test]
+fn modules_are_checked_and_inspected() {
+    let kempe = Kempe::new();
+    let report = kempe.json("check token.wasm");
+    assert_eq!((&report["admitted"], &report["reason"]), (&json!(true), &Value::Null));
+    insta::assert_snapshot!("check", kempe.ok("check token.wasm").split_once('\n').unwrap().1);
+    let report = kempe.json("inspect token.wasm");
+    assert_eq!(report["contract"]["name"], "Token");
+    assert_eq!(report["size_bytes"], kempe_contracts::TOKEN.len());
+
+    kempe.write("grow.wat", "(module (memory 1) (func (drop (memory.grow (i32.const 1)))))");
+    let ended = kempe.run("check grow.wat --json");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.code, &report["admitted"]), (1, &json!(false)));
+    assert!(report["reason"].as_str().unwrap().len() > 10, "{report}");
+    assert!(kempe.ok("inspect grow.wat").contains("no contract: there is no section `kempe.abi`"));
+    kempe.ok("init");
+    kempe.fails(1, "deploy grow.wat");
+    kempe.write("broken.wat", "(module");
+    kempe.write("text.wasm", "not wasm");
+    for (file, reason) in [("broken.wat", "broken.wat"), ("text.wasm", "neither wasm nor WAT text")]
+    {
+        let ended = kempe.run(&format!("check {file} --json"));
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &report["admitted"]), (1, &json!(false)));
+        assert!(report["reason"].as_str().unwrap().contains(reason), "{report}");
+        assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    }
+    assert_eq!(kempe.run("check missing.wasm --json").stdout, "");
+}
+
+/// A module with these methods, each with a template and a result.
+fn vault(methods: &[(&'static str, &'static [ClauseDef], u32)]) -> String {
+    const FIELDS: &[FieldDef] = &[FieldDef {
+        name: "cells",
+        doc: "",
+        cell: CellDef::Value,
+        keys: &[u64::TYPE],
+        value: u64::TYPE,
+    }];
+    const PARAMS: &[(&str, &TypeDef)] = &[("slot", u64::TYPE)];
+    let (mut defs, mut functions) = (Vec::new(), String::new());
+    for &(name, access, code) in methods {
+        let kind = if name == "migrate" { MethodKindDef::Migrate } else { MethodKindDef::Call };
+        let returns = <()>::TYPE;
+        defs.push(MethodDef { name, doc: "", kind, params: PARAMS, returns, error: None, access });
+        functions +=
+            &format!(r#"(func (export "call.{name}") (param i32) (result i32) i32.const {code})"#);
+    }
+    let (methods, interfaces) = (&*defs.leak(), &[]);
+    let def = ContractDef { name: "Vault", doc: "", fields: FIELDS, methods, interfaces };
+    let abi = section::contract_to_vec(&def);
+    let abi: String = abi.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(r#"(module (memory (export "memory") 1 1) {functions} (@custom "kempe.abi" "{abi}"))"#)
+}
+
+const fn touch(kind: AccessKind) -> ClauseDef {
+    ClauseDef::Touch { kind, field: 0, key: &[ExprDef::Param(0)] }
+}
+const READS: &[ClauseDef] = &[touch(AccessKind::Read)];
+const WRITES: &[ClauseDef] = &[touch(AccessKind::Write)];
+
+#[test]
+fn what_the_linter_finds_is_shown_and_may_be_denied() {
+    let kempe = Kempe::new();
+    // Both declare a cell that their code does not touch.
+    kempe.write("idle.wat", vault(&[("idle", WRITES, 0), ("look", READS, 0), ("rest", &[], 0)]));
+    let found = [("over-declared", "idle", "cells"), ("over-declared", "look", "cells")];
+
+    assert!(!kempe.ok("check idle.wat").contains("lint"), "nobody asked");
+    assert_eq!(kempe.json("check idle.wat")["lints"], Value::Null);
+    let text = kempe.ok("check idle.wat --lint");
+    for (rule, method, field) in found {
+        let words = [rule, method, field];
+        let line = text.lines().find(|line| line.split_whitespace().take(3).eq(words));
+        assert!(line.is_some(), "{text}");
+    }
+    assert_eq!(text.matches("  #[access()]").count(), 2, "{text}");
+    let report = kempe.json("check idle.wat --lint");
+    let rows = report["lints"].as_array().unwrap();
+    assert_eq!(rows.len(), found.len(), "{report}");
+    for (row, (rule, method, field)) in rows.iter().zip(found) {
+        assert_eq!((&row["rule"], &row["method"]), (&json!(rule), &json!(method)));
+        assert_eq!((&row["field"], &row["fix"]), (&json!(field), &json!(["#[access()]"])));
+        assert!(row["explanation"].as_str().unwrap().contains("`cells"), "{row}");
+    }
+
+    // Denied, the same is shown, and the command fails.
+    let denied = kempe.run("check idle.wat --deny-lints");
+    assert_eq!((denied.code, &denied.stdout), (1, &text));
+    assert!(
+        denied.stderr.starts_with("error: 2 findings of the linter\nhelp: "),
+        "{}",
+        denied.stderr
+    );
+    let denied = kempe.run("check idle.wat --deny-lints --json");
+    assert_eq!(denied.code, 1);
+    assert_eq!(serde_json::from_str::<Value>(&denied.stdout).unwrap(), report);
+    let error: Value = serde_json::from_str(&denied.stderr).unwrap();
+    assert!(error.to_string().contains("2 findings of the linter"), "{error}");
+
+    assert!(kempe.ok("check token.wasm --deny-lints").ends_with("lint: nothing found\n"));
+    assert_eq!(kempe.json("check token.wasm --deny-lints")["lints"], json!([]));
+    kempe.write("bad.wat", "(module)");
+    assert_eq!(kempe.run("check bad.wat --deny-lints").code, 1);
+}
+
+#[test]
+fn an_upgrade_shows_what_changes_and_refuses_more() {
+    let kempe = Kempe::new();
+    kempe.ok("init");
+    kempe.write("v1.wat", vault(&[("keep", READS, 0), ("trim", WRITES, 0), ("drop", READS, 0)]));
+    kempe.write("v2.wat", vault(&[("keep", READS, 0), ("trim", READS, 101), ("add", WRITES, 0)]));
+    kempe.write("v3.wat", vault(&[("keep", WRITES, 0), ("trim", READS, 0), ("migrate", READS, 0)]));
+    kempe.ok("deploy v1.wat --upgradable-by bob");
+    kempe.ok("deploy v1.wat --name fixed");
+
+    let shown = kempe.ok("upgrade vault v2.wat --dry-run");
+    let lines = "\
+equal      keep
+narrower   trim
+         - trim(slot: u64)
+         - write(cells[slot])
+         + trim(slot: u64)
+         + read(cells[slot])
+new        add
+         + add(slot: u64)
+         + write(cells[slot])
+removed    drop
+         - drop(slot: u64)
+         - read(cells[slot])
+code       0x";
+    assert!(shown.starts_with(lines) && shown.contains("authority  bob\nterms      0x"), "{shown}");
+    // Contract, code, no arguments, not wider, no authority.
+    let terms = &kempe.json("upgrade vault v2.wat --final --dry-run")["terms"];
+    let bytes = |field: &str| hex::decode(&terms[field].as_str().unwrap()[2..]).unwrap();
+    let encoded = [bytes("contract"), bytes("code"), vec![0; 4], vec![0, 0]].concat();
+    assert_eq!(bytes("hash"), blake3::hash(&encoded).as_bytes(), "{terms}");
+    assert_eq!(kempe.run("call vault trim --slot 1").code, 0, "nothing has changed");
+    for (contract, from) in [("vault", "alice"), ("fixed", "alice")] {
+        assert_eq!(kempe.run(&format!("upgrade {contract} v2.wat --from {from}")).code, 3);
+    }
+    let upgraded = kempe.json("upgrade vault v2.wat --from bob");
+    let changes: Vec<_> = upgraded["methods"].as_array().unwrap().iter().collect();
+    assert_eq!((changes.len(), &changes[1]["change"]), (4, &json!("narrower")));
+    assert_eq!(upgraded["outcome"]["status"], "ok", "{upgraded}");
+    assert_eq!(kempe.run("call vault trim --slot 1").code, 3, "the new code runs");
+
+    let error = kempe.fails(1, "upgrade vault v3.wat --from bob --slot 1");
+    assert!(error.contains("calls of `keep` may touch more") && error.contains("--allow-wider"));
+    assert!(error.contains("wider      keep"), "{error}");
+    let usage = kempe.fails(2, "upgrade vault v3.wat --from bob --allow-wider");
+    assert!(usage.contains("slot"), "{usage}");
+    assert!(kempe.ok("upgrade vault v3.wat -- --help").starts_with("migrate(slot: u64)"));
+    kempe.ok("upgrade vault v3.wat --from bob --allow-wider --final --slot 1");
+    assert_eq!(kempe.run("upgrade vault v2.wat --from bob --allow-wider").code, 3);
+    assert!(kempe.ok("replay").contains("blocks"));
+}
