@@ -378,8 +378,9 @@ fn check_name(name: &str) -> Result<(), KeyError> {
     Err(KeyError::BadName(name.into()))
 }
 
+/// Refuses a file that others than its owner may use.
 #[cfg(unix)]
-fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
+pub(crate) fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
     if mode & 0o077 == 0 {
         return Ok(());
@@ -388,7 +389,7 @@ fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
 }
 
 #[cfg(not(unix))]
-fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
+pub(crate) fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod argv;
 pub mod bindings;
 mod calls;
 pub mod commands;
+mod compiled;
 pub mod describe;
 mod footprint;
 mod invoke;

@@ -12,6 +12,7 @@ use kempe_runtime::chain::{Chain, ChainOptions};
 use kempe_runtime::files;
 
 use crate::args::Global;
+use crate::compiled::artifacts;
 use crate::keystore::{Keystore, address_of};
 use crate::output::{Exit, Failure};
 use crate::password;
@@ -74,7 +75,8 @@ impl Session {
     /// When there is none, it is in use, or it does not stand up to its own root.
     pub fn open(args: &ChainArgs, global: &Global) -> Result<Self, Failure> {
         let dir = args.directory();
-        let chain = Chain::open(&dir, ChainOptions::default())?;
+        let options = ChainOptions { artifacts: artifacts(global), ..ChainOptions::default() };
+        let chain = Chain::open(&dir, options)?;
         let keys = keystore(global);
         let names = Names::load(&dir, chain.genesis(), &keys)?;
         Ok(Self { chain, names, keys })

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use kempe_abi::{Address, Hash};
 
-use crate::engine::{Contract, Engine, EngineError};
+use crate::engine::{Artifacts, Contract, Engine, EngineError};
 use crate::executor::{Executor, ExecutorError};
 use crate::scheduler::{BlockError, Color, PlanError, ScheduleError, Scheduler};
 use crate::state::{ChainStore, StateRead, StateTable, StateTree, StoreError, TxLocation};
@@ -49,16 +49,18 @@ pub struct ChainOptions {
     /// The bytes of rows that are kept in memory; a larger state is read from the disk where it is
     /// asked for, and the result does not depend on it.
     pub memory_bytes: u64,
+    /// Where compiled contracts are kept, if anywhere; the result does not depend on it.
+    pub artifacts: Option<&'static Artifacts>,
 }
 
 /// What is kept of the state in memory by default: some 60 million cells.
 const MEMORY_BYTES: u64 = 4 << 30;
 
 impl Default for ChainOptions {
-    /// One thread for each processor, and the coloring scheduler.
+    /// One thread for each processor, the coloring scheduler, and compiled contracts in memory only.
     fn default() -> Self {
         let n_threads = std::thread::available_parallelism().map_or(1, Into::into);
-        Self { n_threads, scheduler: &Color, memory_bytes: MEMORY_BYTES }
+        Self { n_threads, scheduler: &Color, memory_bytes: MEMORY_BYTES, artifacts: None }
     }
 }
 

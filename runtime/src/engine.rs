@@ -5,6 +5,7 @@
 //! events, the fuel and the changed cells come out. It owns no state.
 
 pub mod admission;
+mod artifacts;
 mod cell;
 mod compile;
 mod contracts;
@@ -16,6 +17,7 @@ mod session;
 mod upgrade;
 
 pub use admission::{Admitted, Refusal, admit};
+pub use artifacts::Artifacts;
 pub(crate) use cell::{Accumulator, Cell, Delta, number};
 pub use compile::{Code, ENGINE_VERSION, Engine, EngineError, config};
 pub use contracts::{Contract, ContractSet};

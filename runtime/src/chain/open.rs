@@ -195,7 +195,7 @@ impl Chain {
         let (first, text): (Block, String) = borsh::from_slice(&record)
             .map_err(|error| StoreError::inconsistent(format!("block height=0: {error}")))?;
         let genesis = Genesis::parse(&text)?;
-        let engine = Arc::new(Engine::new()?);
+        let engine = Arc::new(Engine::with(options.artifacts)?);
         let executor = Executor::new(&engine, genesis.prices, options.n_threads)?;
         let protocol = genesis.protocol(ENGINE_VERSION);
         if first.header.protocol != protocol {

@@ -8,6 +8,7 @@ use kempe_abi::{Hash, MethodId};
 use wasmtime::{Config, InstancePre, Linker, Module};
 
 use super::admission::{Admitted, Refusal, admit};
+use super::artifacts::Artifacts;
 use super::host;
 use super::session::Host;
 use crate::sync::lock;
@@ -48,6 +49,7 @@ const COMPILE_STACK_BYTES: usize = 8 * 1024 * 1024;
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     codes: Mutex<HashMap<Hash, Arc<Code>>>,
+    artifacts: Option<&'static Artifacts>,
     n_codes: AtomicUsize,
 }
 
@@ -78,9 +80,22 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Configure`] where wasmtime does not support the machine.
     pub fn new() -> Result<Self, EngineError> {
+        Self::with(None)
+    }
+
+    /// An engine that keeps what it compiles on disk, and loads what an earlier one kept. Modules are admitted
+    /// again all the same.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_artifacts(artifacts: &'static Artifacts) -> Result<Self, EngineError> {
+        Self::with(Some(artifacts))
+    }
+
+    pub(crate) fn with(artifacts: Option<&'static Artifacts>) -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&config())
             .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
-        Ok(Self { wasmtime, codes: Mutex::default(), n_codes: AtomicUsize::new(0) })
+        Ok(Self { wasmtime, codes: Mutex::default(), artifacts, n_codes: AtomicUsize::new(0) })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -127,7 +142,17 @@ impl Engine {
     fn compile(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
         let admitted = admit(wasm)?;
         let failed = |error: wasmtime::Error| EngineError::Compile(format!("{error:#}"));
-        let module = Module::new(&self.wasmtime, wasm).map_err(failed)?;
+        let kept = self.artifacts.and_then(|artifacts| artifacts.load(&self.wasmtime, &hash));
+        let module = match kept {
+            Some(module) => module,
+            None => {
+                let module = Module::new(&self.wasmtime, wasm).map_err(failed)?;
+                if let Some(artifacts) = self.artifacts {
+                    artifacts.keep(&self.wasmtime, &hash, &module);
+                }
+                module
+            }
+        };
         let mut linker = Linker::new(&self.wasmtime);
         for import in module.imports() {
             host::link(&mut linker, import.name(), &admitted.abi).map_err(failed)?;

@@ -1,0 +1,144 @@
+//! Compiled code on disk, which nothing runs without its seal.
+//!
+//! Loading an artifact is running the machine code in it, and wasmtime hardly checks what it loads. So a file counts
+//! only if it begins with the seal that a secret key gives to all that decides what it should be: the code's hash,
+//! the engine and its configuration, and every byte. Whatever else is there is compiled again and replaced.
+//!
+//! | bytes | hold |
+//! | --- | --- |
+//! | 32 | the seal: BLAKE3 in keyed mode over the 32 bytes of [`identity`] and the rest of the file |
+//! | the rest | what [`Module::serialize`] gave |
+//!
+//! The file's name is the code's hash. A file gets its name when it is whole, and is never synced: one that a crash
+//! cut short has no seal.
+
+use std::fs::{self, File};
+use std::hash::{Hash as _, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fmt, io, process};
+
+use kempe_abi::Hash;
+use wasmtime::{Engine, Module};
+
+use super::compile::ENGINE_VERSION;
+use crate::files;
+
+/// The largest artifact, in bytes: what admission lets through is at most some megabytes of machine code.
+const ARTIFACT_BYTES_MAX: u64 = 64 << 20;
+
+const SEAL_BYTES: usize = 32;
+
+/// A directory of compiled code. It may be anybody's: only who has the key makes files that are run.
+pub struct Artifacts {
+    directory: PathBuf,
+    key: [u8; 32],
+    bytes_max: u64,
+}
+
+impl fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifacts").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Artifacts {
+    /// The artifacts in a directory, which need not exist, sealed with a key that nobody else may know. When they
+    /// have more than `bytes_max` bytes together, the oldest are removed.
+    ///
+    /// A directory that cannot be read or written only costs the time of compiling.
+    #[must_use]
+    pub const fn new(directory: PathBuf, key: [u8; 32], bytes_max: u64) -> Self {
+        Self { directory, key, bytes_max }
+    }
+
+    /// The module that was compiled from the code with this hash, if a file is there that has its seal.
+    pub(super) fn load(&self, engine: &Engine, code: &Hash) -> Option<Module> {
+        let bytes = files::read(&self.path(code), ARTIFACT_BYTES_MAX).ok()?;
+        let (seal, artifact) = bytes.split_first_chunk::<SEAL_BYTES>()?;
+        // Comparing two hashes takes the same time wherever they differ.
+        if self.seal(engine, code, artifact) != blake3::Hash::from_bytes(*seal) {
+            return None;
+        }
+        #[expect(unsafe_code, reason = "the seal says that wasmtime made these bytes")]
+        // SAFETY: with the key, which is secret, this process or one of the same user sealed these bytes as what
+        // `serialize` gave it for this engine, and they did not change since.
+        let module = unsafe { Module::deserialize(engine, artifact) };
+        module.ok()
+    }
+
+    /// Keeps a module for the next process. Failing is no error: it is compiled again then.
+    pub(super) fn keep(&self, engine: &Engine, code: &Hash, module: &Module) {
+        if let Ok(artifact) = module.serialize() {
+            let _ = self.write(&self.path(code), &self.seal(engine, code, &artifact), &artifact);
+            let _ = self.evict();
+        }
+    }
+
+    fn path(&self, code: &Hash) -> PathBuf {
+        self.directory.join(blake3::Hash::from_bytes(code.0).to_hex().as_str())
+    }
+
+    fn seal(&self, engine: &Engine, code: &Hash, artifact: &[u8]) -> blake3::Hash {
+        let mut seal = blake3::Hasher::new_keyed(&self.key);
+        seal.update(&identity(engine, code)).update(artifact);
+        seal.finalize()
+    }
+
+    fn write(&self, path: &Path, seal: &blake3::Hash, artifact: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let new = path.with_extension(process::id().to_string());
+        // One of an earlier process with this number; and a link is not followed.
+        let _ = fs::remove_file(&new);
+        let mut file = File::create_new(&new)?;
+        let written = file.write_all(seal.as_bytes()).and_then(|()| file.write_all(artifact));
+        written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+            let _ = fs::remove_file(&new);
+        })
+    }
+
+    /// Removes the oldest files until the others fit.
+    fn evict(&self) -> io::Result<()> {
+        let mut found: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            let data = entry.metadata()?;
+            if data.is_file() {
+                found.push((data.modified()?, entry.path(), data.len()));
+            }
+        }
+        found.sort();
+        let mut bytes: u64 = found.iter().map(|(.., bytes)| bytes).sum();
+        for (_, path, freed) in found {
+            if bytes <= self.bytes_max {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes -= freed;
+        }
+        Ok(())
+    }
+}
+
+/// What an artifact is of: the code, the engine's version, and how it is configured, prices of fuel included.
+fn identity(engine: &Engine, code: &Hash) -> [u8; 32] {
+    let mut identity = Feed(blake3::Hasher::new_derive_key("kempe 2026 artifact"));
+    identity.write(&code.0);
+    ENGINE_VERSION.hash(&mut identity);
+    engine.precompile_compatibility_hash().hash(&mut identity);
+    *identity.0.finalize().as_bytes()
+}
+
+/// Gives all that is hashed to BLAKE3.
+struct Feed(blake3::Hasher);
+
+impl Hasher for Feed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        unreachable!("nobody asks for 64 bits")
+    }
+}
