@@ -142,6 +142,11 @@ impl View<'_> {
             _ => None,
         });
         lines.extend(joined("start", starts));
+        let guards = clauses.iter().filter_map(|clause| match clause {
+            Clause::Unless { field, key } => Some(self.cell(*field, key)),
+            _ => None,
+        });
+        lines.extend(joined("unless", guards));
         // Each stands for itself, because its numbers stand behind its cell.
         lines.extend(clauses.iter().filter_map(|clause| match clause {
             Clause::Reserve { field, key, amount, floor } => {
@@ -166,6 +171,7 @@ impl View<'_> {
                 Clause::Dynamic => lines.push("dynamic".into()),
                 Clause::Touch { .. }
                 | Clause::Start { .. }
+                | Clause::Unless { .. }
                 | Clause::Reserve { .. }
                 | Clause::Call { .. } => {}
             }

@@ -53,6 +53,9 @@ pub struct OutcomeView {
     /// The key that was touched without permission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undeclared: Option<UndeclaredView>,
+    /// The cell that was set before the block, where a clause `unless` stopped the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guard: Option<String>,
 }
 
 /// A touch outside the access list.
@@ -182,6 +185,7 @@ impl<'a> Describer<'a> {
             message: None,
             contract: contract.map(|failed| self.names.show(&failed.contract)),
             undeclared: None,
+            guard: None,
         };
         match outcome {
             Outcome::Ok => {}
@@ -203,6 +207,8 @@ impl<'a> Describer<'a> {
                 view.message = Some(kind.describe().to_owned());
                 let undeclared = failed.and_then(|failed| failed.undeclared.as_ref());
                 view.undeclared = undeclared.map(|found| self.undeclared(found, failed, tx));
+                let guard = failed.and_then(|failed| failed.guard.as_ref());
+                view.guard = guard.map(|key| self.key(key));
             }
         }
         view
@@ -390,7 +396,8 @@ mod tests {
                 wanted: AccessKind::Read,
                 declared,
             };
-            let failed = Failure { action: 0, contract: token, undeclared: Some(undeclared) };
+            let undeclared = Some(undeclared);
+            let failed = Failure { action: 0, contract: token, undeclared, guard: None };
             let outcome = Outcome::Trap(TrapKind::UndeclaredAccess);
             let view = describer.outcome(outcome, Some(&failed), Some(&tx));
             let undeclared = view.undeclared.unwrap();

@@ -225,6 +225,11 @@ fn check(outcome: &OutcomeView) -> Result<(), Failure> {
         message.push_str(&format!(": {}", said.lines().next().unwrap_or_default()));
     }
     let failure = Failure::new(Exit::Revert, message);
+    if let Some(guard) = &outcome.guard {
+        return Err(failure.with_help(format!(
+            "`{guard}` was set before the block, and the method declares `unless` of it: the call can be made from the block on that is behind the one in which it is cleared"
+        )));
+    }
     let Some(undeclared) = &outcome.undeclared else {
         return Err(failure.with_help("`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed"));
     };
@@ -253,6 +258,9 @@ fn outcome_lines(text: &mut String, outcome: &OutcomeView) {
         status => format!("{status} {}{at}", outcome.line()),
     };
     line(text, "outcome", &shown);
+    if let Some(guard) = &outcome.guard {
+        line(text, "", &format!("unless {guard}, which was set before the block"));
+    }
     if let Some(found) = &outcome.undeclared {
         line(text, "", &format!("wanted {} of {}", found.wanted, found.key));
         line(text, "", &format!("declared {}", found.declared.unwrap_or("nothing for it")));

@@ -125,7 +125,12 @@ impl What {
                     "noted" => call(this, method, &(*a, u64::from(*b % 8))),
                     "renote" => call(this, method, &(other, *a, *b)),
                     "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower"
-                    | "reset" | "surpass" | "follow" => call(this, method, &(*a, *b)),
+                    | "reset" | "surpass" | "follow" | "flag" | "guarded" => {
+                        call(this, method, &(*a, *b))
+                    }
+                    "spread_guarded" => call(this, method, &(vec![*a, *b % 8], 6u64)),
+                    "try_guarded" => call(this, method, &(other, *a, *b % 8)),
+                    "seek_guarded" => call(this, method, &(other, *a)),
                     "juggle" => call(this, method, &(other, *a)),
                     "spread" => call(this, method, &(vec![*a, *b], 5u64)),
                     "forgive" => call(this, method, &(other, *a, u64::from(*b))),
@@ -196,6 +201,11 @@ const CHAOS_METHODS: &[&str] = &[
     "devour",
     "refuse",
     "spin",
+    "flag",
+    "guarded",
+    "spread_guarded",
+    "try_guarded",
+    "seek_guarded",
     "nothing",
 ];
 

@@ -82,6 +82,7 @@ pub(super) struct RowView {
     field: String,
     declared: Option<&'static str>,
     declared_start: bool,
+    declared_unless: bool,
     declared_reserve: bool,
     reached: Vec<&'static str>,
 }
@@ -155,6 +156,7 @@ pub(super) fn rows(table: &AccessTable) -> Vec<RowView> {
         field: row.field.clone(),
         declared: row.declared_word(),
         declared_start: row.declared_start,
+        declared_unless: row.declared_unless,
         declared_reserve: row.declared_reserve,
         reached: row.reached.clone(),
     };

@@ -207,6 +207,8 @@ export interface Receipt {
     contract: Address;
     /** A touch without permission, if that was why. */
     undeclared: { key: StateKey; wanted: AccessKind; declared: AccessKind | null } | null;
+    /** The cell that stopped it, if a clause `unless` was why. */
+    guard: StateKey | null;
   } | null;
 }
 

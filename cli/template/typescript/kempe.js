@@ -594,6 +594,7 @@ const RECEIPT = {
               struct: [["key", STATE_KEY], ["wanted", ACCESS_KIND], ["declared", { option: ACCESS_KIND }]],
             },
           }],
+          ["guard", { option: STATE_KEY }],
         ],
       },
     }],

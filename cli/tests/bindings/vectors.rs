@@ -316,7 +316,9 @@ fn receipts() -> Vec<Value> {
             let declared = (outcome == Outcome::Revert(100)).then_some(AccessKind::Read);
             let undeclared = Undeclared { key, wanted: AccessKind::Write, declared };
             let undeclared = (outcome != Outcome::Revert(u32::MAX)).then_some(undeclared);
-            Box::new(Failure { action: 1, contract, undeclared })
+            let guarded = outcome == Outcome::Trap(TrapKind::Guarded);
+            let guard = guarded.then(|| StateKey::new(contract, 8, b"guard"));
+            Box::new(Failure { action: 1, contract, undeclared, guard })
         }),
     };
     let vector =
@@ -357,6 +359,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
             "action": failure.action,
             "contract": failure.contract.to_string(),
             "undeclared": failure.undeclared.as_ref().map(undeclared),
+            "guard": failure.guard.as_ref().map(key_json),
         })),
     })
 }

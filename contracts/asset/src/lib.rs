@@ -5,14 +5,19 @@
 //! - the sum of all balances is `supply`;
 //! - nobody who is not admitted receives, and nobody has more than the limit by receiving;
 //! - nothing moves to or from a frozen account, and no locked unit moves, but by force, with a reason;
+//! - from the block after a freeze or a pause on, no transfer that it is about begins to run;
 //! - an account's trail is the hash chain over all lines about it;
 //! - every line with a reason is in the register, once, by its hash.
 //!
 //! What conflicts: transfers that share an account. All that decides about a transfer is in the two
 //! accounts that it touches anyway, the audit trail too: there is no list of holders and no counter of lines.
 //! What needs a reason is also in a register, to which lines are only appended, so those who append do not
-//! wait for each other. The pause is read as it was before the block, so it waits for
-//! no transfer and no transfer for it; it begins with the next block. Supply is only added to.
+//! wait for each other. Supply is only added to.
+//!
+//! Pauses and freezes refuse by access list: the host looks, before it runs any code of this contract, at the
+//! flags as they were before the block. So they wait for no transfer, no transfer for them, and they begin
+//! and end with the next block. A freeze holds inside its own block too, from its place in the order on,
+//! because what is frozen is in the account as well.
 #![no_std]
 
 use kempe_sdk::interfaces;
@@ -44,6 +49,8 @@ pub struct Asset {
     allowances: Map<Address, Map<Address, u128>>,
     /// The hash of every line with a reason, of all accounts: what officers, courts and issuers did to holders.
     register: Log<Hash>,
+    /// The accounts that are frozen, as the host looks at them; absent is not.
+    frozen: Map<Address, bool>,
 }
 
 #[contract(implements(interfaces::Fungible))]
@@ -60,14 +67,15 @@ impl Asset {
     /// Moves `amount` from the caller to `to`.
     ///
     /// # Errors
-    /// - [`AssetError::Paused`], [`AssetError::SenderFrozen`], [`AssetError::InsufficientBalance`].
-    /// - [`AssetError::NotAdmitted`], [`AssetError::ReceiverFrozen`], [`AssetError::OverLimit`].
+    /// - [`AssetError::InsufficientBalance`], [`AssetError::NotAdmitted`], [`AssetError::OverLimit`].
+    /// - [`AssetError::SenderFrozen`], [`AssetError::ReceiverFrozen`]: in the block of the freeze.
+    ///
+    /// Does not run while holders are paused, or one of the accounts is frozen, since before the block.
     ///
     /// # Events
     /// [`Recorded`], for each account.
-    #[access(start(paused), write(holders[caller], holders[to]))]
+    #[access(unless(paused, frozen[caller], frozen[to]), write(holders[caller], holders[to]))]
     pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), AssetError> {
-        self.ensure_running()?;
         self.move_units(caller(), to, amount)
     }
 
@@ -79,7 +87,7 @@ impl Asset {
     /// # Events
     /// [`Recorded`], for each account.
     #[access(
-        start(paused),
+        unless(paused, frozen[from], frozen[to]),
         write(allowances[from][caller], holders[from], holders[to])
     )]
     pub fn transfer_from(
@@ -88,7 +96,6 @@ impl Asset {
         to: Address,
         amount: u128,
     ) -> Result<(), AssetError> {
-        self.ensure_running()?;
         let allowed = self.allowances.get((from, caller()));
         let left = allowed.checked_sub(amount).ok_or(AssetError::InsufficientAllowance)?;
         self.allowances.put((from, caller()), left);
@@ -149,7 +156,7 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), add(supply), write(holders[to]))]
+    #[access(unless(frozen[to]), read(roles[caller]), add(supply), write(holders[to]))]
     pub fn issue(&mut self, to: Address, amount: u128) -> Result<(), AssetError> {
         self.ensure_role(ISSUER)?;
         ensure!(amount <= u128::MAX >> 1, AssetError::AmountTooLarge);
@@ -170,7 +177,13 @@ impl Asset {
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), add(supply), write(holders[from]), append(register))]
+    #[access(
+        unless(frozen[from]),
+        read(roles[caller]),
+        add(supply),
+        write(holders[from]),
+        append(register)
+    )]
     pub fn redeem(&mut self, from: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
         self.ensure_role(ISSUER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
@@ -196,14 +209,14 @@ impl Asset {
         Ok(())
     }
 
-    /// Freezes an account or unfreezes it.
+    /// Freezes an account, or unfreezes it from the next block on.
     ///
     /// # Errors
     /// - [`AssetError::MissingRole`], [`AssetError::NoReason`].
     ///
     /// # Events
     /// [`Recorded`].
-    #[access(read(roles[caller]), write(holders[holder]), append(register))]
+    #[access(read(roles[caller]), write(holders[holder], frozen[holder]), append(register))]
     pub fn freeze(
         &mut self,
         holder: Address,
@@ -213,6 +226,7 @@ impl Asset {
         self.ensure_role(OFFICER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
         let account = Holder { frozen, ..self.holders.get(holder) };
+        self.frozen.put(holder, frozen);
         let amount = u128::from(frozen);
         let trail = self.record(holder, account, Deed::Frozen, amount, holder, reason);
         self.register.append(trail);
@@ -305,11 +319,6 @@ impl Asset {
     #[access(start(register[index]))]
     pub fn registered(&self, index: u64) -> Option<Hash> {
         self.register.at_start(index)
-    }
-
-    fn ensure_running(&self) -> Result<(), AssetError> {
-        ensure!(self.paused.at_start() != Some(true), AssetError::Paused);
-        Ok(())
     }
 
     fn ensure_role(&self, role: u8) -> Result<(), AssetError> {

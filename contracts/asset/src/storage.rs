@@ -100,8 +100,6 @@ pub enum AssetError {
     MissingRole = 141,
     /// There is no such role.
     UnknownRole = 142,
-    /// The asset is paused.
-    Paused = 143,
     /// The sender is frozen.
     SenderFrozen = 144,
     /// The receiver is frozen.

@@ -4,6 +4,7 @@ extern crate std;
 
 use std::vec::Vec;
 
+use kempe_sdk::abi::TrapKind;
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
@@ -96,12 +97,48 @@ fn freezes_and_locks_hold() {
     s.send(s.ann, "transfer", (s.ben, 30u128)).assert_ok();
     s.send(s.owner, "freeze", (s.ben, true, Hash::ZERO)).assert_revert(AssetError::NoReason);
     s.send(s.owner, "freeze", (s.ben, true, REASON)).assert_ok();
-    s.send(s.ben, "transfer", (s.ann, 1u128)).assert_revert(AssetError::SenderFrozen);
-    s.send(s.ann, "transfer", (s.ben, 0u128)).assert_revert(AssetError::ReceiverFrozen);
-    s.send(s.owner, "issue", (s.ben, 1u128)).assert_revert(AssetError::ReceiverFrozen);
-    s.send(s.owner, "redeem", (s.ben, 1u128, REASON)).assert_revert(AssetError::SenderFrozen);
+    let spend = |from: Address, to: Address| (from, to, 0u128);
+    for (by, method, refused) in [
+        (s.ben, "transfer", s.send(s.ben, "transfer", (s.ann, 1u128))),
+        (s.ann, "transfer", s.send(s.ann, "transfer", (s.ben, 0u128))),
+        (s.cid, "transfer_from", s.send(s.cid, "transfer_from", spend(s.ben, s.ann))),
+        (s.cid, "transfer_from", s.send(s.cid, "transfer_from", spend(s.ann, s.ben))),
+        (s.owner, "issue", s.send(s.owner, "issue", (s.ben, 1u128))),
+        (s.owner, "redeem", s.send(s.owner, "redeem", (s.ben, 1u128, REASON))),
+    ] {
+        refused.assert_trap(TrapKind::Guarded);
+        let guard = refused.guard.expect("it says which");
+        assert_eq!((&*guard.field, &*guard.key), ("frozen", &s.ben.0[..]), "{method} by {by}");
+    }
     s.send(s.owner, "freeze", (s.ben, false, REASON)).assert_ok();
     s.send(s.ben, "transfer", (s.ann, 1u128)).assert_ok();
+}
+
+/// The host looks at what was there before the block, the contract at what is there now: whichever of the
+/// two says frozen, nothing moves.
+#[test]
+fn a_freeze_holds_in_its_own_block_too() {
+    let mut s = setup();
+    s.send(s.ann, "transfer", (s.ben, 10u128)).assert_ok();
+    let report = s.chain.block([
+        s.asset.tx(s.owner, "freeze", (s.ben, true, REASON)),
+        s.asset.tx(s.ben, "transfer", (s.ann, 1u128)),
+        s.asset.tx(s.ann, "transfer", (s.ben, 1u128)),
+        s.asset.tx(s.owner, "issue", (s.ben, 1u128)),
+        s.asset.tx(s.owner, "redeem", (s.ben, 1u128, REASON)),
+    ]);
+    report.receipts[0].assert_ok();
+    report.receipts[1].assert_revert(AssetError::SenderFrozen);
+    report.receipts[2].assert_revert(AssetError::ReceiverFrozen);
+    report.receipts[3].assert_revert(AssetError::ReceiverFrozen);
+    report.receipts[4].assert_revert(AssetError::SenderFrozen);
+    let report = s.chain.block([
+        s.asset.tx(s.owner, "freeze", (s.ben, false, REASON)),
+        s.asset.tx(s.ben, "transfer", (s.ann, 1u128)),
+    ]);
+    report.receipts[0].assert_ok();
+    report.receipts[1].assert_trap(TrapKind::Guarded);
+    assert_eq!(s.balances(), [90, 10]);
 }
 
 #[test]
@@ -132,7 +169,8 @@ fn a_pause_begins_with_the_next_block() {
     ]);
     // The pause and the transfer run at once.
     report.assert_ok().assert_batches(&[&[0, 1]]);
-    s.send(s.ann, "transfer", (s.ben, 1u128)).assert_revert(AssetError::Paused);
+    let refused = s.send(s.ann, "transfer", (s.ben, 1u128));
+    assert_eq!(refused.assert_trap(TrapKind::Guarded).guard.as_ref().unwrap().field, "paused");
     s.send(s.owner, "issue", (s.ben, 1u128)).assert_ok();
     s.send(s.owner, "set_paused", (false,)).assert_ok();
     s.send(s.ann, "transfer", (s.ben, 1u128)).assert_ok();

@@ -82,6 +82,8 @@ pub struct AdmittedMethod {
     pub calls: bool,
     /// The other host functions, in order of name.
     pub host: Vec<&'static str>,
+    /// Whether its template names cells with `unless`.
+    pub is_guarded: bool,
 }
 
 /// How the code of a method can touch a field.

@@ -201,6 +201,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
             action: u32::try_from(action).unwrap_or(u32::MAX),
             contract: session.failed_in.unwrap_or(Address::ZERO),
             undeclared: session.undeclared.take(),
+            guard: session.guard.take().filter(|_| outcome == Outcome::Trap(TrapKind::Guarded)),
         })
     });
     if outcome != Outcome::Ok {
@@ -385,6 +386,11 @@ pub(super) fn enter_frame(
         session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, immutables));
     if let Err(kind) = entered {
         session.failed_in.get_or_insert(address);
+        return (session, Outcome::Trap(kind));
+    }
+    if let Err(kind) = session.check_guards(contract, position) {
+        session.failed_in.get_or_insert(address);
+        session.frames.pop();
         return (session, Outcome::Trap(kind));
     }
     let mut instance = match session.take_instance(contract) {

@@ -5,6 +5,7 @@
 //! functions reach it without a lock and without `unsafe`.
 
 mod cells;
+mod guards;
 mod journal;
 mod log;
 mod stock;
@@ -100,6 +101,8 @@ pub(crate) struct Session {
     /// The innermost contract that failed.
     pub(crate) failed_in: Option<Address>,
     pub(crate) undeclared: Option<Undeclared>,
+    /// The cell that stopped the last call that was stopped by what guards it.
+    pub(crate) guard: Option<StateKey>,
     /// A failure of this node, not of the transaction.
     pub(crate) fault: Option<StoreError>,
 }
@@ -160,6 +163,7 @@ impl Session {
             stop: None,
             failed_in: None,
             undeclared: None,
+            guard: None,
             fault: None,
         }
     }
@@ -240,6 +244,7 @@ impl Session {
         self.stop = None;
         self.failed_in = None;
         self.undeclared = None;
+        self.guard = None;
         self.fault = None;
     }
 

@@ -120,7 +120,7 @@ pub(super) fn fail_counter(
     receipt.results = Vec::new();
     receipt.events = Vec::new();
     receipt.failure.get_or_insert_with(|| {
-        Box::new(Failure { action: 0, contract: Address::ZERO, undeclared: None })
+        Box::new(Failure { action: 0, contract: Address::ZERO, undeclared: None, guard: None })
     });
     let sender = system_hash(system_field::BALANCE, &sender.0);
     let collector = system_hash(system_field::BALANCE, &prices.collector.0);

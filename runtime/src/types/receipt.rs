@@ -53,6 +53,9 @@ pub struct Failure {
     pub contract: Address,
     /// The key that was touched without permission, if that was why.
     pub undeclared: Option<Undeclared>,
+    /// The cell that was set before the block, where a call is not made
+    /// [unless](kempe_abi::Clause::Unless) it is not, if that was why.
+    pub guard: Option<StateKey>,
 }
 
 /// A touch that the access list does not permit.

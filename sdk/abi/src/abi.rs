@@ -346,6 +346,13 @@ impl Abi {
                 }
                 self.check_key(*field, key)
             }
+            Clause::Unless { field, key } => {
+                let value = self.fields.get(usize::from(*field)).map(|field| &field.value);
+                if !self.is_cell(*field, CellKind::Value) || value != Some(&Type::Bool) {
+                    return Err("`unless` of a field that is not a `bool`");
+                }
+                self.check_key(*field, key)
+            }
             Clause::Each { clauses, .. } => self.check_clauses(clauses),
             Clause::Call { .. } | Clause::Dynamic => Ok(()),
         })

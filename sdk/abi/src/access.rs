@@ -141,6 +141,19 @@ pub enum Clause {
         /// The most that is wanted to be left.
         floor: Expr,
     },
+    /// The call fails, before any code of this contract runs, if a cell of this contract held `true` before
+    /// the block.
+    ///
+    /// Like what is read with [`Clause::Start`], it is in no access list and commutes with everything: the
+    /// state before the block decides, which no transaction of the block changes. The host looks whenever the
+    /// method is entered, with the arguments that it is called with, see [`guards`](crate::derive::guards);
+    /// so it holds for calls of other contracts too, whatever these declare.
+    Unless {
+        /// The field, by its position in the contract's struct: a `bool`.
+        field: u8,
+        /// The keys, in order; none for a field that is not a map.
+        key: Vec<Expr>,
+    },
 }
 
 /// A hole of an access template, or a constant. Decoding refuses expressions nested deeper than
@@ -212,6 +225,10 @@ impl Clause {
                 key: Vec::deserialize_reader(reader)?,
                 amount: Expr::deserialize_reader(reader)?,
                 floor: Expr::deserialize_reader(reader)?,
+            },
+            6 => Self::Unless {
+                field: u8::deserialize_reader(reader)?,
+                key: Vec::deserialize_reader(reader)?,
             },
             _ => return Err(invalid("an unknown clause")),
         })

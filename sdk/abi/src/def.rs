@@ -139,6 +139,7 @@ pub enum ClauseDef {
     Dynamic,
     Start { field: u8, key: &'static [ExprDef] },
     Reserve { field: u8, key: &'static [ExprDef], amount: ExprDef, floor: ExprDef },
+    Unless { field: u8, key: &'static [ExprDef] },
 }
 
 /// Becomes an [`Expr`](crate::Expr).

@@ -17,6 +17,10 @@ use crate::{Abi, AccessKind, Address, Bound, Clause, Expr, Method, MethodId, Tra
 /// call each other in a fan; ours to choose.
 pub const STEPS_MAX: usize = 8 * 1024;
 
+/// The most bytes of values that [`guards`] looks at: what is looked at before it is paid for. Ours to
+/// choose; a guard looks at tens of bytes.
+pub const GUARD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Why no access list follows from a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -53,8 +57,10 @@ pub enum DeriveError {
         /// What is wrong.
         what: &'static str,
     },
-    /// More than [`STEPS_MAX`] steps, or calls deeper than the limit.
-    #[error("the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}")]
+    /// More than [`STEPS_MAX`] steps, calls deeper than the limit, or more than [`GUARD_BYTES_MAX`].
+    #[error(
+        "the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}, or what guards it more than {GUARD_BYTES_MAX} bytes"
+    )]
     TooLarge,
 }
 
@@ -98,6 +104,56 @@ pub trait Sink {
     }
     /// The method touches keys that only the transaction can name.
     fn dynamic(&mut self, contract: &Address);
+    /// The call fails if this cell was set before the block: only from [`guards`].
+    fn guard(&mut self, _field: u8, _key: &[u8]) {}
+}
+
+/// What guards a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// The fields and keys of the called contract's cells, in the template's order, duplicates included.
+    pub cells: Vec<(u8, Vec<u8>)>,
+    /// How many steps it took to find them.
+    pub steps: usize,
+    /// How many bytes of values were looked at.
+    pub bytes: usize,
+}
+
+impl Guards {
+    /// Whether a cell with this value stops the call: it holds something else than `false`.
+    #[must_use]
+    pub fn stops(value: Option<&[u8]>) -> bool {
+        value.is_some_and(|value| value != [0])
+    }
+}
+
+impl Sink for Guards {
+    fn call(&mut self, _: &Address) {}
+    fn touch(&mut self, _: AccessKind, _: &Address, _: u8, _: &[u8]) {}
+    fn dynamic(&mut self, _: &Address) {}
+    fn guard(&mut self, field: u8, key: &[u8]) {
+        self.cells.push((field, key.to_vec()));
+    }
+}
+
+/// The cells that a method names with [`Clause::Unless`]; not those of the methods that it calls.
+///
+/// # Errors
+/// [`DeriveError`]: the call then fails.
+pub fn guards(
+    contracts: &dyn Contracts,
+    caller: &Address,
+    contract: &Address,
+    (abi, method): (&Abi, &Method),
+    args: &[u8],
+) -> Result<Guards, DeriveError> {
+    let values = split(method, args)?;
+    let mut guards = Guards::default();
+    let mut walk = Walk { contracts, sink: &mut guards, guards: true, steps: 0, bytes: 0 };
+    let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
+    walk.clauses(&frame, &method.access, None)?;
+    let (steps, bytes) = (walk.steps, walk.bytes);
+    Ok(Guards { steps, bytes, ..guards })
 }
 
 /// Reports what a call touches.
@@ -115,12 +171,18 @@ pub fn derive(
     sink: &mut dyn Sink,
 ) -> Result<(), DeriveError> {
     let (abi, method) = lookup(contracts, contract, method)?;
+    let values = split(method, args)?;
+    let mut walk = Walk { contracts, sink, guards: false, steps: 0, bytes: 0 };
+    walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 })
+}
+
+/// The arguments, each by itself.
+fn split<'a>(method: &Method, args: &'a [u8]) -> Result<SmallVec<[Value<'a>; 8]>, DeriveError> {
     let types = method.params.iter().map(|param| &param.ty);
-    let mut values: SmallVec<[Value<'_>; 8]> = SmallVec::new();
+    let mut values = SmallVec::new();
     layout::split(types, args, |bytes| values.push(Some(Cow::Borrowed(bytes))))
         .map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
-    let mut walk = Walk { contracts, sink, steps: 0 };
-    walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 })
+    Ok(values)
 }
 
 fn lookup<'a>(
@@ -152,13 +214,31 @@ struct Frame<'a> {
 struct Walk<'w> {
     contracts: &'w dyn Contracts,
     sink: &'w mut dyn Sink,
+    /// Whether it goes through what guards a call, or through all else.
+    guards: bool,
     steps: usize,
+    /// How many bytes it has looked at; only counted for guards.
+    bytes: usize,
 }
 
 impl Frame<'_> {
     fn inconsistent(&self, what: &'static str) -> DeriveError {
         DeriveError::Inconsistent { method: self.method.name.clone(), what }
     }
+}
+
+/// Whether a clause of these, or one for each element, guards the call.
+#[must_use]
+pub fn are_guarded(clauses: &[Clause]) -> bool {
+    clauses.iter().any(|clause| match clause {
+        Clause::Unless { .. } => true,
+        Clause::Each { clauses, .. } => are_guarded(clauses),
+        Clause::Touch { .. }
+        | Clause::Start { .. }
+        | Clause::Reserve { .. }
+        | Clause::Call { .. }
+        | Clause::Dynamic => false,
+    })
 }
 
 impl Walk<'_> {
@@ -188,6 +268,16 @@ impl Walk<'_> {
         for clause in clauses {
             self.step()?;
             match clause {
+                Clause::Unless { field, key } if self.guards => {
+                    let key = self.key(frame, key, element)?;
+                    self.sink.guard(*field, &key);
+                }
+                Clause::Each { clauses, .. } if self.guards && !are_guarded(clauses) => {}
+                Clause::Touch { .. }
+                | Clause::Reserve { .. }
+                | Clause::Call { .. }
+                | Clause::Dynamic
+                    if self.guards => {}
                 Clause::Touch { kind, field, key } => {
                     let key = self.key(frame, key, element)?;
                     self.sink.touch(*kind, frame.contract, *field, &key);
@@ -205,7 +295,7 @@ impl Walk<'_> {
                 }
                 Clause::Dynamic => self.sink.dynamic(frame.contract),
                 // What no transaction of the block changes orders nothing.
-                Clause::Start { .. } => {}
+                Clause::Start { .. } | Clause::Unless { .. } => {}
                 Clause::Call { callee, method, args } => {
                     self.splice(frame, callee, method, args, element)?;
                 }
@@ -348,6 +438,22 @@ impl Walk<'_> {
         element: Option<(&'a [u8], &'a Type)>,
     ) -> Result<Typed<'a>, DeriveError> {
         self.step()?;
+        let typed = self.value(frame, expr, element)?;
+        if self.guards {
+            self.bytes += typed.0.as_ref().map_or(0, |value| value.len());
+            if self.bytes > GUARD_BYTES_MAX {
+                return Err(DeriveError::TooLarge);
+            }
+        }
+        Ok(typed)
+    }
+
+    fn value<'a>(
+        &mut self,
+        frame: &Frame<'a>,
+        expr: &Expr,
+        element: Option<(&'a [u8], &'a Type)>,
+    ) -> Result<Typed<'a>, DeriveError> {
         Ok(match expr {
             Expr::Caller => (Some(Cow::Borrowed(&frame.caller.0[..])), None),
             Expr::This => (Some(Cow::Borrowed(&frame.contract.0[..])), None),

@@ -88,6 +88,8 @@ traps! {
     NotUpgradable = 22 "the sender may not upgrade the contract",
     /// The new code does not fit what the contract has stored or declared; the log says where.
     UpgradeRefused = 23 "the new code does not fit what the contract has stored or declared",
+    /// A cell that the method names with `unless` was set before the block.
+    Guarded = 24 "a cell that the method names with `unless` was set before the block",
 }
 
 impl TrapKind {

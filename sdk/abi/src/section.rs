@@ -223,6 +223,11 @@ impl<const N: usize> Writer<N> {
                     self.u8(*field);
                     self.exprs(key);
                 }
+                ClauseDef::Unless { field, key } => {
+                    self.u8(6);
+                    self.u8(*field);
+                    self.exprs(key);
+                }
             }
             i += 1;
         }

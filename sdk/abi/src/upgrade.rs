@@ -191,7 +191,10 @@ fn writes(clauses: &[Clause], number: u8) -> bool {
         Clause::Touch { kind, field, .. } => *kind == AccessKind::Write && *field == number,
         Clause::Each { clauses, .. } => writes(clauses, number),
         Clause::Dynamic => true,
-        Clause::Call { .. } | Clause::Start { .. } | Clause::Reserve { .. } => false,
+        Clause::Call { .. }
+        | Clause::Start { .. }
+        | Clause::Unless { .. }
+        | Clause::Reserve { .. } => false,
     })
 }
 

@@ -11,7 +11,8 @@ use crate::text;
 
 /// A clause as it is written; names are not resolved yet.
 pub(crate) enum Clause {
-    /// `read(cell)`, `write(cell)`, `add(cell)`, `max(cell)`, `min(cell)`, `append(cell)`, `start(cell)`.
+    /// `read(cell)`, `write(cell)`, `add(cell)`, `max(cell)`, `min(cell)`, `append(cell)`, `start(cell)`,
+    /// `unless(cell)`.
     Touch { kind: Touch, field: Ident, key: Vec<Expr> },
     /// `reserve(cell, amount)`, `reserve(cell, amount, floor)`.
     Reserve { field: Ident, key: Vec<Expr>, amount: Expr, floor: Option<Expr> },
@@ -85,6 +86,7 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
         "min" => Touch::Min,
         "append" => Touch::Append,
         "start" => Touch::Start,
+        "unless" => Touch::Unless,
         "dynamic" => {
             clauses.push(Clause::Dynamic);
             return Ok(());
@@ -108,8 +110,8 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
         }
         other => {
             let words = [
-                "read", "write", "add", "max", "min", "append", "reserve", "start", "calls",
-                "each", "dynamic",
+                "read", "write", "add", "max", "min", "append", "reserve", "start", "unless",
+                "calls", "each", "dynamic",
             ];
             let help = text::suggest(other, words.into_iter());
             let message = format!("`{other}` is not a clause of `#[access(...)]`");

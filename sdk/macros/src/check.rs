@@ -82,7 +82,7 @@ fn check(
         return TokenStream::new();
     }
     if method.role == Role::View {
-        let reads = |kind| matches!(kind, Touch::Read | Touch::Start);
+        let reads = |kind| matches!(kind, Touch::Read | Touch::Start | Touch::Unless);
         for clause in declared.iter().filter(|clause| !reads(clause.kind)) {
             errors.push(text::error(
                 clause.span,
@@ -99,7 +99,8 @@ fn check(
     if method.is_dynamic() {
         return TokenStream::new();
     }
-    declared.iter().filter_map(|clause| idle(fields, method, clause, reached)).collect()
+    let declared = declared.iter().filter(|clause| clause.kind != Touch::Unless);
+    declared.filter_map(|clause| idle(fields, method, clause, reached)).collect()
 }
 
 fn declarations(clauses: &[Clause], fields: &[Field], declared: &mut Vec<Declared>) {
@@ -149,6 +150,7 @@ fn check_use(
         | Touch::Min
         | Touch::Append
         | Touch::Reserve
+        | Touch::Unless
         | Touch::Write => {}
     }
     if method.role == Role::View && !matches!(used.touch, Touch::Read | Touch::Start) {
@@ -164,6 +166,7 @@ fn check_use(
     let start = used.touch == Touch::Start;
     let mut of_field = declared
         .iter()
+        .filter(|clause| clause.kind != Touch::Unless)
         .filter(|clause| clause.field == used.field && (clause.kind == Touch::Start) == start)
         .peekable();
     if method.is_dynamic() || of_field.clone().any(|clause| clause.kind.permits(used.touch)) {

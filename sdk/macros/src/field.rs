@@ -42,6 +42,8 @@ pub(crate) enum Touch {
     Write,
     /// Reads the value before the block, which conflicts with nothing.
     Start,
+    /// Is not called where the cell is set; no use permits it.
+    Unless,
     /// Reads an immutable, which conflicts with nothing.
     Constant,
     /// Sets an immutable.
@@ -59,6 +61,7 @@ impl Touch {
             Self::Reserve => "reserve",
             Self::Write | Self::Set => "write",
             Self::Start => "start",
+            Self::Unless => "unless",
         }
     }
 

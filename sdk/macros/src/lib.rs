@@ -45,7 +45,7 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 /// Declares what a method touches. Only has a meaning inside a `#[contract] impl`.
 ///
 /// ```text
-/// clause := read(cell, ...) | write(cell, ...) | add(cell, ...) | start(cell, ...)
+/// clause := read(cell, ...) | write(cell, ...) | add(cell, ...) | start(cell, ...) | unless(cell, ...)
 ///         | calls(callee.method(expr, ...), ...)
 ///         | each(list, clause, ...)
 ///         | dynamic
@@ -55,6 +55,8 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// `start` reads what the cell held before the block, with `at_start`, and conflicts with nothing.
+/// `unless` is of a `bool`: where it was `true` before the block, the host refuses the call, before the
+/// method runs; that conflicts with nothing either.
 /// A callee is a parameter, an immutable or another expression of type `Address`. `element` is the
 /// current element of the innermost `each`. `_` is an argument that is not known before the call
 /// runs; the callee's template must not need it. `dynamic` says that the method also touches keys

@@ -67,6 +67,7 @@ impl Resolver<'_> {
         let parts = self.exprs(key)?;
         let field = &self.fields[index];
         check_accumulates(kind, field, name)?;
+        check_guards(kind, field, name)?;
         let whole = field.is_sharded() && parts.len() == field.keys.len();
         if field.is_sharded() {
             self.check_sharded(kind, index, &parts, name)?;
@@ -78,8 +79,9 @@ impl Resolver<'_> {
         let (shards, index) = (field.shards, byte(index));
         let def = |key: &[TokenStream]| {
             let key = quote! { field: #index, key: &[#(#key),*] };
-            if kind == Touch::Start {
-                clause_def(&quote! { Start { #key } })
+            if matches!(kind, Touch::Start | Touch::Unless) {
+                let clause = format_ident!("{}", capitalized(kind.word()));
+                clause_def(&quote! { #clause { #key } })
             } else {
                 // What adding does is up to the cell.
                 let word = if field.cell.accumulates() == Some(kind) { "add" } else { kind.word() };
@@ -462,6 +464,23 @@ fn check_accumulates(kind: Touch, field: &Field, at: &Ident) -> syn::Result<()> 
     };
     let message = format!("nothing of `{}` accumulates by `{}`", field.name, kind.word());
     Err(text::error(at.span(), &message, &help))
+}
+
+/// Refuses a guard that is neither set nor not.
+fn check_guards(kind: Touch, field: &Field, at: &Ident) -> syn::Result<()> {
+    let is_flag = matches!(field.cell, Cell::Item | Cell::Map)
+        && field.value.to_token_stream().to_string() == "bool";
+    if kind != Touch::Unless || is_flag {
+        return Ok(());
+    }
+    let (name, cell) = (&field.name, field.cell_text(Touch::Start));
+    Err(text::error(
+        at.span(),
+        &format!("`{name}` is no `bool`, so nothing can be refused `unless` it is not set"),
+        &format!(
+            "make it an `Item<bool>` or a map to `bool`, or declare `start({cell})` and look with `at_start`"
+        ),
+    ))
 }
 
 /// The name as a variable of a check: shown where it is written, but the same variable wherever the

@@ -22,6 +22,8 @@ pub struct Receipt {
     pub log: Vec<String>,
     /// The access that the list does not permit, for [`TrapKind::UndeclaredAccess`].
     pub violation: Option<Violation>,
+    /// The cell that was set before the block, for [`TrapKind::Guarded`].
+    pub guard: Option<Guard>,
     /// The name of the error, for a revert with a name.
     pub error_name: Option<String>,
 }
@@ -54,6 +56,38 @@ pub struct Violation {
     pub wanted: AccessKind,
 }
 
+/// A cell that a method names with `unless`, and that was set before the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The contract.
+    pub contract: Address,
+    /// The contract's name.
+    pub contract_name: String,
+    /// The name of the field.
+    pub field: String,
+    /// The encoded keys.
+    pub key: Vec<u8>,
+}
+
+/// A cell by its contract's and its field's names.
+fn write_cell(f: &mut fmt::Formatter<'_>, contract: &str, field: &str, key: &[u8]) -> fmt::Result {
+    write!(f, "{contract}.{field}")?;
+    if !key.is_empty() {
+        f.write_str("[0x")?;
+        key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("]")?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unless(")?;
+        write_cell(f, &self.contract_name, &self.field, &self.key)?;
+        f.write_str(")")
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.field.is_empty() {
@@ -63,12 +97,8 @@ impl fmt::Display for Violation {
                 self.contract_name, self.contract
             );
         }
-        write!(f, "{}({}.{}", self.cell.word(self.wanted), self.contract_name, self.field)?;
-        if !self.key.is_empty() {
-            f.write_str("[0x")?;
-            self.key.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-            f.write_str("]")?;
-        }
+        write!(f, "{}(", self.cell.word(self.wanted))?;
+        write_cell(f, &self.contract_name, &self.field, &self.key)?;
         f.write_str(") is not in the access list")
     }
 }
@@ -83,6 +113,9 @@ impl fmt::Display for Receipt {
         }
         if let Some(violation) = &self.violation {
             write!(f, ": {violation}")?;
+        }
+        if let Some(guard) = &self.guard {
+            write!(f, ": {guard}")?;
         }
         self.log.iter().try_for_each(|line| write!(f, "\n  log: {line}"))
     }
@@ -99,6 +132,7 @@ impl Receipt {
             fuel: None,
             log: Vec::new(),
             violation: None,
+            guard: None,
             error_name: None,
         }
     }

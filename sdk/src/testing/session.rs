@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use kempe_abi::derive::{self, Guards};
 use kempe_abi::host::{
     APPENDED_BYTES_MAX, CALL_DEPTH_MAX, DATA_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use kempe_abi::log::{INDEX_BYTES, item_key};
 use kempe_abi::{AccessKind, Address, CellKind, MethodId, MethodKind, Outcome, TrapKind, split};
 
-use super::receipt::{Emitted, Receipt, Violation};
+use super::receipt::{Emitted, Guard, Receipt, Violation};
 use super::world::{Key, List, World, count, count_bytes};
 
 thread_local! {
@@ -47,6 +48,7 @@ pub(crate) struct Session {
     frames: Vec<Frame>,
     overlay: Overlay,
     violation: Option<Violation>,
+    guard: Option<Guard>,
 }
 
 /// How a host function ends the contract: thrown through its code.
@@ -101,6 +103,7 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
         frames: Vec::new(),
         overlay: Overlay::default(),
         violation: None,
+        guard: None,
     };
     SESSION.set(Some(session));
     let mut result = enter(call.caller, call.contract, MethodId::of(call.method), call.args);
@@ -113,6 +116,8 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
     let mut receipt = Receipt::new(result.as_ref().err().copied().unwrap_or(Outcome::Ok));
     receipt.log = session.log;
     receipt.violation = session.violation;
+    let guarded = receipt.outcome == Outcome::Trap(TrapKind::Guarded);
+    receipt.guard = session.guard.filter(|_| guarded);
     if let Outcome::Revert(code) = receipt.outcome {
         let mut abis = session.world.contracts.get(&call.contract).into_iter();
         receipt.error_name =
@@ -243,6 +248,21 @@ impl Session {
             }
             self.list.calls.extend(derived.calls);
             self.list.dynamic.extend(derived.dynamic);
+        }
+        let what = (&deployed.abi, method);
+        let guards = derive::guards(&self.world, &caller, &contract, what, args)
+            .map_err(|error| error.trap())?;
+        for (field, key) in guards.cells {
+            let cell = (contract, field, key);
+            if Guards::stops(self.world.at_start(&cell).as_deref()) {
+                self.guard = Some(Guard {
+                    contract,
+                    contract_name: deployed.abi.name.clone(),
+                    field: deployed.abi.fields[usize::from(field)].name.clone(),
+                    key: cell.2,
+                });
+                return Err(TrapKind::Guarded);
+            }
         }
         let begun = (deployed.code.dispatch, method.name.clone());
         self.frames.push(Frame { contract, caller, kind: method.kind });

@@ -28,11 +28,12 @@ use kempe_runtime::chain::{
 };
 use kempe_runtime::scheduler::{Layers, Sequential};
 use kempe_runtime::types::{
-    Action, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared, Upgrade,
-    contract_address,
+    Action, Failure, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared,
+    Upgrade, contract_address,
 };
 use kempe_sdk::testing::{
-    Backend, BlockReport, Campaign, CodeSource, Emitted, Receipt, Summary, TestChain, Tx, Violation,
+    Backend, BlockReport, Campaign, CodeSource, Emitted, Guard, Receipt, Summary, TestChain, Tx,
+    Violation,
 };
 use modules::Modules;
 
@@ -207,6 +208,7 @@ impl WasmBackend {
             fuel: Some(stored.fuel),
             log: built.logs[at].clone(),
             violation: undeclared.map(|undeclared| self.violation(undeclared)),
+            guard: self.guard(stored.failure.as_deref()),
             error_name: self.error_name(stored.outcome, failed_in),
             ..Receipt::new(stored.outcome)
         }
@@ -219,6 +221,7 @@ impl WasmBackend {
             events: simulation.events.iter().map(emitted).collect(),
             fuel: Some(simulation.fuel),
             error_name: self.error_name(simulation.outcome, failed_in),
+            guard: self.guard(simulation.failure.as_deref()),
             log: simulation.logs,
             ..Receipt::new(simulation.outcome)
         }
@@ -243,6 +246,18 @@ impl WasmBackend {
             cell: field.map_or(CellKind::Value, |field| field.cell),
             wanted: undeclared.wanted,
         }
+    }
+
+    fn guard(&self, failure: Option<&Failure>) -> Option<Guard> {
+        let key = failure?.guard.as_ref()?;
+        let contract = self.chain.contract(&key.contract).ok()??;
+        let abi = contract.abi();
+        Some(Guard {
+            contract: key.contract,
+            contract_name: abi.name.clone(),
+            field: abi.fields.get(usize::from(key.field))?.name.clone(),
+            key: key.key.to_vec(),
+        })
     }
 
     fn error_name(&self, outcome: Outcome, failed_in: Option<Address>) -> Option<String> {

@@ -31,6 +31,8 @@ pub struct Chaos {
     stocks: Map<u8, Stock<u8>>,
     /// Logs.
     notes: Map<u8, Log<(Address, u8)>>,
+    /// What guards calls.
+    flags: Map<u8, bool>,
 }
 
 /// What the contract refuses with.
@@ -72,6 +74,8 @@ pub trait Chaotic {
     fn note(&mut self, slot: u8, n: u8);
     /// Appends to a log, and then refuses.
     fn note_and_fail(&mut self, slot: u8, n: u8);
+    /// Writes, unless a flag is set.
+    fn guarded(&mut self, slot: u8, value: u8);
     /// Calls back.
     fn bounce(&mut self, back: Address, slot: u8);
 }
@@ -106,6 +110,53 @@ impl Chaos {
         let value = value.wrapping_add(u64::from(self.sums.at_start(from)));
         self.cells.put(to, value);
         value
+    }
+
+    /// Sets a flag, or clears it, or removes it.
+    #[access(write(flags[slot]))]
+    pub fn flag(&mut self, slot: u8, n: u8) {
+        match n % 3 {
+            0 => self.flags.remove(slot),
+            n => self.flags.put(slot, n == 1),
+        }
+    }
+
+    /// Adds, unless the slot's flag is set.
+    #[access(unless(flags[slot]), add(sums[slot]))]
+    pub fn guarded(&mut self, slot: u8, value: u8) {
+        self.sums.add(slot, value % 4);
+    }
+
+    /// Never ends, unless the slot's flag is set.
+    #[access(unless(flags[slot]))]
+    pub fn spin_guarded(&mut self, slot: u8) {
+        black_box(slot);
+        self.spin();
+    }
+
+    /// Writes several cells, unless one of their flags is set.
+    #[access(each(slots, unless(flags[element]), write(cells[element])))]
+    pub fn spread_guarded(&mut self, slots: Vec<u8>, value: u64) {
+        for slot in slots {
+            self.cells.put(slot, value);
+        }
+    }
+
+    /// Has another contract add twice where flags let it, once forgiving, and counts.
+    #[access(write(cells[slot]), calls(other.guarded(slot, _), other.guarded(next, _)))]
+    pub fn try_guarded(&mut self, other: Address, slot: u8, next: u8) -> u8 {
+        let client = ChaoticClient::new(other);
+        let tried = client.try_guarded(slot, 1).is_ok();
+        self.cells.put(slot, 7 + u64::from(tried));
+        client.guarded(next, 1);
+        u8::from(tried)
+    }
+
+    /// The same where only its run can tell whom it calls.
+    #[access(dynamic)]
+    pub fn seek_guarded(&mut self, other: Address, slot: u8) {
+        let at = self.cells.get(slot).to_le_bytes()[0] % 8;
+        ChaoticClient::new(other).guarded(at, 1);
     }
 
     /// Writes several cells.

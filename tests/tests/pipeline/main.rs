@@ -6,7 +6,7 @@ mod kill;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kempe_abi::{Address, Outcome};
+use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::{
     Acknowledged, Chain, ChainError, EncodedTxs, Pipeline, PipelineOptions, Signatures, replay,
 };
@@ -92,6 +92,9 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         let to = u8::try_from(number * 20).expect("a stock of a byte");
         block.push(encode(&senders.sign(5, call(chaos, "restock", &(0u8, to)))));
         block.push(encode(&senders.sign(5, call(chaos, "note", &(0u8, 2u8)))));
+        // So is whether a guard stops those that it guards.
+        let flag = u8::try_from(number % 3).expect("one of three");
+        block.push(encode(&senders.sign(6, call(chaos, "flag", &(1u8, flag)))));
         if number % 3 == 0 {
             let mut bad = senders.sign(3, call(token, "transfer", &(owner, 1u128)));
             bad.signature[5] ^= 1;
@@ -112,6 +115,9 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         block.push(encode(&senders.sign(16, call(chaos, "noted", &(0u8, last)))));
         block.push(encode(&senders.sign(17, call(chaos, "note", &(0u8, 1u8)))));
         block.push(encode(&senders.sign(18, call(chaos, "n_notes", &0u8))));
+        block.push(encode(&senders.sign(6, call(chaos, "flag", &(1u8, 1u8)))));
+        let guarded = (16..20).map(|at| senders.sign(at, call(chaos, "guarded", &(1u8, 1u8))));
+        block.extend(guarded.map(|signed| encode(&signed)));
         blocks.push(block);
     }
     blocks
@@ -171,18 +177,21 @@ fn a_pipeline_makes_the_same_blocks_at_any_price_of_gas() {
             pipelined(chain().expect("it starts"), &blocks(), Signatures::Check);
         let chain = chain.expect("it ends well");
         assert_same(&chain, &expected);
-        let (mut n_ok, mut n_failed) = (0, 0);
+        let (mut n_ok, mut n_failed, mut n_guarded) = (0, 0, 0);
         for (ticket, (block, height)) in (0..).zip(acknowledged.iter().zip(1..)) {
             let stored = expected.block(height).expect("readable").expect("there");
             assert_eq!((block.ticket, block.header.as_ref()), (ticket, Some(&stored.block.header)));
             assert_eq!(block.receipts, stored.receipts);
             n_ok += block.receipts.iter().filter(|r| r.outcome == Outcome::Ok).count();
             n_failed += block.receipts.iter().filter(|r| r.outcome != Outcome::Ok).count();
+            let guarded = Outcome::Trap(TrapKind::Guarded);
+            n_guarded += block.receipts.iter().filter(|r| r.outcome == guarded).count();
         }
         assert!(n_ok > 400 && n_failed > 50, "ok={n_ok} failed={n_failed}");
+        assert_eq!(n_guarded, 16, "the four of each of four blocks behind one that sets the flag");
         let rejected = &acknowledged[2].rejected;
         let places: Vec<usize> = rejected.iter().map(|(at, _)| *at).collect();
-        assert_eq!(places, [0, 1, 46], "bytes, signature, nonce: {rejected:?}");
+        assert_eq!(places, [0, 1, 47], "bytes, signature, nonce: {rejected:?}");
         assert!(matches!(rejected[0].1, TransactionError::Encoding(_)));
         assert!(matches!(rejected[1].1, TransactionError::BadSignature(_)));
         assert!(matches!(rejected[2].1, TransactionError::Nonce { .. }));

@@ -158,6 +158,7 @@ fn has_dynamic(clauses: &[Clause]) -> bool {
         Clause::Each { clauses, .. } => has_dynamic(clauses),
         Clause::Touch { .. }
         | Clause::Start { .. }
+        | Clause::Unless { .. }
         | Clause::Reserve { .. }
         | Clause::Call { .. } => false,
     })

@@ -26,6 +26,8 @@ pub struct AccessRow {
     pub declared: Option<AccessKind>,
     /// Whether the template declares that the value before the block is read.
     pub declared_start: bool,
+    /// Whether the template declares that the method is not called where the cell is set.
+    pub declared_unless: bool,
     /// Whether the template declares that it is taken from as far as there is enough.
     pub declared_reserve: bool,
     /// What a cell of the field is, for the words.
@@ -36,7 +38,7 @@ pub struct AccessRow {
 }
 
 impl AccessRow {
-    /// The word for what the template declares of the field, `start` and `reserve` aside.
+    /// The word for what the template declares of the field, `start`, `unless` and `reserve` aside.
     #[must_use]
     pub fn declared_word(&self) -> Option<&'static str> {
         self.declared.map(|kind| self.cell.word(kind))
@@ -49,6 +51,7 @@ impl AccessRow {
             .declared_word()
             .into_iter()
             .chain(self.declared_start.then_some("start"))
+            .chain(self.declared_unless.then_some("unless"))
             .chain(self.declared_reserve.then_some("reserve"))
             .collect();
         match (&*words, &*self.field) {
@@ -73,6 +76,7 @@ impl Admitted {
                 field,
                 declared: declared.kind,
                 declared_start: declared.start,
+                declared_unless: declared.unless,
                 declared_reserve: declared.reserve,
                 cell,
                 reached,
@@ -100,6 +104,7 @@ impl Admitted {
 struct Declared {
     kind: Option<AccessKind>,
     start: bool,
+    unless: bool,
     reserve: bool,
 }
 
@@ -115,6 +120,7 @@ fn collect(clauses: &[Clause], declared: &mut [Declared]) -> bool {
             Clause::Each { clauses, .. } => dynamic |= collect(clauses, declared),
             Clause::Dynamic => dynamic = true,
             Clause::Start { field, .. } => declared[usize::from(*field)].start = true,
+            Clause::Unless { field, .. } => declared[usize::from(*field)].unless = true,
             Clause::Reserve { field, .. } => declared[usize::from(*field)].reserve = true,
             Clause::Call { .. } => {}
         }

@@ -1,5 +1,6 @@
 //! Declared templates against the code.
 
+use kempe_abi::derive::are_guarded;
 use kempe_abi::{Abi, AccessKind, Accumulate, CellKind, Clause, Expr, Method, MethodKind};
 
 use super::imports::Host;
@@ -25,6 +26,8 @@ impl Declared {
                 Clause::Call { .. } => self.calls = true,
                 Clause::Each { clauses, .. } => self.add(clauses),
                 Clause::Dynamic => self.dynamic = true,
+                // It permits nothing.
+                Clause::Unless { .. } => {}
                 Clause::Start { field, .. } => self.starts.push(*field),
                 Clause::Reserve { field, .. } => self.reserves.push(*field),
             }
@@ -144,7 +147,11 @@ fn start_permitted(
 }
 
 fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
-    let mut out = AdmittedMethod { name: method.name.clone(), ..AdmittedMethod::default() };
+    let mut out = AdmittedMethod {
+        name: method.name.clone(),
+        is_guarded: are_guarded(&method.access),
+        ..AdmittedMethod::default()
+    };
     // One entry for each field, in order.
     let mut fields = std::collections::BTreeMap::<u8, FieldReach>::new();
     let mut entry = |field: u8, set: fn(&mut FieldReach)| {
@@ -187,6 +194,15 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
             all(key, each)
         }
         Clause::Start { key, .. } => all(key, each),
+        Clause::Unless { key, .. } => {
+            if matches!(method.kind, MethodKind::Init | MethodKind::Migrate) {
+                return Err("guards a method that nobody can call");
+            }
+            if key.iter().any(is_open) {
+                return Err("guards by a key that is open");
+            }
+            all(key, each)
+        }
         Clause::Reserve { key, amount, floor, .. } => {
             expr(abi, method, amount, each)?;
             expr(abi, method, floor, each)?;
@@ -202,6 +218,21 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
         }
         Clause::Dynamic => Ok(()),
     })
+}
+
+/// Whether something in the expression is not known before the call runs.
+fn is_open(of: &Expr) -> bool {
+    match of {
+        Expr::Open => true,
+        Expr::Member(inner, _) | Expr::Shard(inner, _) => is_open(inner),
+        Expr::Hash(parts) | Expr::Tuple(parts) => parts.iter().any(is_open),
+        Expr::Caller
+        | Expr::This
+        | Expr::Param(_)
+        | Expr::Element
+        | Expr::Literal(_)
+        | Expr::Immutable(_) => false,
+    }
 }
 
 fn expr(abi: &Abi, method: &Method, of: &Expr, each: bool) -> Result<(), &'static str> {

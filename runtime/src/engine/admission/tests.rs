@@ -3,7 +3,7 @@
 use kempe_abi::def::{
     CellDef, ClauseDef, ContractDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
 };
-use kempe_abi::{AbiType, AccessKind, section};
+use kempe_abi::{AbiType, AccessKind, Address, section};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +13,7 @@ const fn field(name: &'static str, cell: CellDef) -> FieldDef {
 }
 
 /// Field 0 is a value, field 1 a counter, field 2 an immutable, field 3 a maximum, field 4 a
-/// minimum, field 5 a log.
+/// minimum, field 5 a log, field 6 a flag.
 const FIELDS: &[FieldDef] = &[
     field("total", CellDef::Value),
     field("supply", CellDef::Counter),
@@ -21,6 +21,7 @@ const FIELDS: &[FieldDef] = &[
     field("best", CellDef::Maximum),
     field("least", CellDef::Minimum),
     field("trail", CellDef::Log),
+    FieldDef { name: "closed", doc: "", cell: CellDef::Value, keys: &[], value: bool::TYPE },
 ];
 
 const fn method(
@@ -197,7 +198,7 @@ fn imports_have_the_names_and_types_of_the_host() {
             r#"(import "kempe" "get:+2" (func (param i32 i32 i32 i32) (result i32)))"#,
             "import-unknown",
         ),
-        (r#"(import "kempe" "get:5" (func (param i32 i32 i32 i32) (result i32)))"#, "import-field"),
+        (r#"(import "kempe" "get:7" (func (param i32 i32 i32 i32) (result i32)))"#, "import-field"),
         (
             r#"(import "kempe" "get:258" (func (param i32 i32 i32 i32) (result i32)))"#,
             "import-field",
@@ -284,6 +285,7 @@ fn templates_cover_what_the_code_reaches() {
     const WRITE: &[ClauseDef] = &[touch(Write, 0), touch(Write, 1)];
     const ADD: &[ClauseDef] = &[touch(Add, 1)];
     const MAX: &[ClauseDef] = &[touch(Add, 3)];
+    const APPEND: &[ClauseDef] = &[touch(Add, 5)];
     const OTHER: &[ClauseDef] = &[touch(Write, 1)];
     const EACH: &[ClauseDef] = &[ClauseDef::Each { list: ExprDef::Caller, clauses: WRITE }];
     const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
@@ -365,6 +367,55 @@ fn templates_that_no_call_can_fill() {
     for access in [PARAM, ELEMENT, VALUE, ADDS] {
         assert_eq!(template(access), "template", "{access:?}");
     }
+}
+
+#[test]
+fn a_guard_is_a_flag_and_its_key_is_known_when_it_is_called() {
+    const fn unless(field: u8, key: &'static [ExprDef]) -> ClauseDef {
+        ClauseDef::Unless { field, key }
+    }
+    let go = |access, name| {
+        let admitted = reach(MethodKindDef::Call, access, name);
+        let is_guarded = admitted.as_ref().is_ok_and(|admitted| admitted.methods[1].is_guarded);
+        (code(admitted), is_guarded)
+    };
+    const CLOSED: &[ClauseDef] = &[unless(6, &[])];
+    const EACH: &[ClauseDef] = &[ClauseDef::Each { list: ExprDef::Caller, clauses: CLOSED }];
+    assert_eq!(go(CLOSED, "emit"), ("admitted", true));
+    assert_eq!(go(EACH, "emit"), ("admitted", true));
+    assert_eq!(go(&[], "emit"), ("admitted", false));
+    // It permits nothing.
+    for name in ["get:6", "put:6", "start:6"] {
+        assert_eq!(go(CLOSED, name), ("undeclared", false), "{name}");
+    }
+    for access in [
+        // A number, a counter, an immutable, no field, a key too many.
+        const { &[unless(0, &[])] as &[ClauseDef] },
+        const { &[unless(1, &[])] },
+        const { &[unless(2, &[])] },
+        const { &[unless(9, &[])] },
+        const { &[unless(6, &[ExprDef::Caller])] },
+    ] {
+        assert_eq!(go(access, "emit"), ("abi", false), "{access:?}");
+    }
+    const FLAGS: &[FieldDef] = &[FieldDef { keys: &[Address::TYPE], ..FIELDS[6] }];
+    for key in [
+        const { &[ExprDef::Open] as &[ExprDef] },
+        const { &[ExprDef::Hash(&[ExprDef::Tuple(&[ExprDef::Caller, ExprDef::Open])])] },
+        const { &[ExprDef::Param(0)] },
+        const { &[ExprDef::Element] },
+    ] {
+        let access: &'static [ClauseDef] = vec![unless(0, key)].leak();
+        let methods = vec![method("go", MethodKindDef::Call, access)].leak();
+        let def = ContractDef { name: "C", doc: "", fields: FLAGS, methods, interfaces: &[] };
+        let text = format!(r#"(module (memory (export "memory") 1 1) {GO} {})"#, custom(&def));
+        assert_eq!(code(admit(&wat::parse_str(text).unwrap())), "template", "{key:?}");
+    }
+    // Nobody can call what sets a contract up, so nobody is kept from it.
+    let methods = vec![method("init", MethodKindDef::Init, CLOSED)].leak();
+    let def = ContractDef { name: "C", doc: "", fields: FIELDS, methods, interfaces: &[] };
+    let text = format!("(module {FRAME} {})", custom(&def));
+    assert_eq!(code(admit(&wat::parse_str(text).unwrap())), "template");
 }
 
 /// `go` calls through the table a function of `called`; the table holds one of `held` that puts.

@@ -106,6 +106,8 @@ impl Template {
                     lists.pop();
                 }
                 Clause::Dynamic => self.entry(&Thing::Anything, lists).dynamic = true,
+                // It permits nothing.
+                Clause::Unless { .. } => {}
                 Clause::Reserve { field, key, amount, floor } => {
                     let thing = Thing::Amount(*field, key, [amount, floor]);
                     self.entry(&thing, lists).n_reserves += 1;
@@ -164,6 +166,7 @@ impl Template {
                     permitted
                 }
                 Clause::Dynamic => false,
+                Clause::Unless { .. } => true,
                 Clause::Reserve { field, key, amount, floor } => {
                     let kind = self.named(&Thing::Cell(*field, key), lists).kind;
                     let place = Thing::Amount(*field, key, [amount, floor]).place(lists);

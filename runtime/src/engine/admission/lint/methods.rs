@@ -89,7 +89,9 @@ impl Mender<'_> {
                 let clauses = self.clauses(clauses);
                 (!clauses.is_empty()).then(|| Clause::Each { list: list.clone(), clauses })
             }
-            Clause::Start { .. }
+            // A guard is used by being there.
+            Clause::Unless { .. }
+            | Clause::Start { .. }
             | Clause::Reserve { .. }
             | Clause::Call { .. }
             | Clause::Dynamic => Some(clause.clone()),
@@ -180,6 +182,9 @@ impl Mender<'_> {
             }
             (Clause::Start { field, .. }, _) => {
                 (format!("declares `start` of `{}` twice", self.name(*field)), Some(*field))
+            }
+            (Clause::Unless { field, .. }, _) => {
+                (format!("declares `unless` of `{}` twice", self.name(*field)), Some(*field))
             }
             _ => ("declares the same clause twice".into(), None),
         };

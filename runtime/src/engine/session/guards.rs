@@ -1,0 +1,51 @@
+//! What guards a call: the cells that its method names with `unless`.
+
+use kempe_abi::derive::{self, Guards};
+use kempe_abi::{Address, TrapKind};
+
+use super::Session;
+use crate::engine::Contract;
+use crate::types::StateKey;
+
+impl Session {
+    /// Stops the call whose frame was pushed if one of the cells that guard it was set before the block.
+    ///
+    /// Each costs what an entry of a list costs, as it reads the state as one does; finding them costs a
+    /// call of the host for each step, and what is looked at a hash.
+    pub(crate) fn check_guards(&mut self, contract: usize, method: usize) -> Result<(), TrapKind> {
+        if !self.contracts[contract].code.admitted.methods[method].is_guarded {
+            return Ok(());
+        }
+        let contract = std::sync::Arc::clone(&self.contracts[contract]);
+        let address = contract.address;
+        let guards = self.guards(&contract, method).map_err(|error| error.trap())?;
+        let prices = self.prices;
+        let steps = (guards.steps as u64).saturating_mul(prices.host_call);
+        let blocks = (guards.bytes as u64).div_ceil(64).saturating_mul(prices.hash_block);
+        self.charge(steps.saturating_add(blocks))?;
+        for (field, key) in guards.cells {
+            let value = self.at_start(field, &key)?;
+            if Guards::stops(value.as_deref()) {
+                self.guard = Some(StateKey::new(address, field, &key));
+                return Err(TrapKind::Guarded);
+            }
+        }
+        Ok(())
+    }
+
+    fn guards(&self, contract: &Contract, method: usize) -> Result<Guards, derive::DeriveError> {
+        let (abi, frame) = (contract.abi(), self.frame());
+        let what = (abi, &abi.methods[method]);
+        derive::guards(contract, &frame.caller, &frame.address, what, &frame.args)
+    }
+}
+
+impl derive::Contracts for Contract {
+    fn abi(&self, contract: &Address) -> Option<&kempe_abi::Abi> {
+        (*contract == self.address).then(|| Self::abi(self))
+    }
+
+    fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]> {
+        (*contract == self.address).then(|| Self::immutable(self, field)).flatten()
+    }
+}
