@@ -6,7 +6,7 @@ use kempe_math::ONE;
 use kempe_oracle::{Oracle, Report, message};
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
-use kempe_sdk::testing::{Instance, Receipt, TestChain};
+use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
 use kempe_token::{Token, TokenError};
 
 use crate::{
@@ -60,12 +60,16 @@ fn setup() -> Setup {
 
 impl Setup {
     fn set_price(&mut self, value: u128) {
+        let publication = self.publication(value);
+        self.chain.block([publication]).assert_ok();
+    }
+
+    fn publication(&self, value: u128) -> Tx {
         let time_ms = self.chain.time_ms();
         let message = message(1, self.oracle.address(), ASSET, value, time_ms);
         let signature = self.chain.sign(self.keeper, &message.0);
         let reports = vec![Report { reporter: self.keeper, value, signature }];
-        let args = (ASSET, time_ms, reports);
-        self.chain.send(self.keeper, &self.oracle, "publish", args).assert_ok();
+        self.oracle.tx(self.keeper, "publish", (ASSET, time_ms, reports))
     }
 
     fn send(&mut self, by: Address, method: &str, args: impl Encode) -> Receipt {
@@ -346,4 +350,16 @@ fn traders_do_not_wait_for_each_other() {
         .block([s.market.tx(s.ann, "close", close), s.market.tx(s.ben, "add_margin", (10u128,))]);
     // Both name the market's balance in the token, which is the only thing that they share.
     report.assert_ok().assert_batches(&[&[0], &[1]]);
+}
+
+/// A price holds from the block after its publication on, so nobody waits for one.
+#[test]
+fn publications_and_traders_run_at_once() {
+    let mut s = setup();
+    let open = |s: &Setup, by| s.market.tx(by, "open", (true, 1_000u128, 500u128, u128::MAX));
+    let report = s.chain.block([s.publication(3 * ONE), open(&s, s.ann)]);
+    report.assert_ok().assert_batches(&[&[0, 1]]);
+    assert_eq!(report.receipts[1].events::<PositionOpened>()[0].price, 2 * ONE);
+    let opened = s.long(s.ben, 1_000, 500).assert_ok().events::<PositionOpened>();
+    assert_eq!(opened[0].price, 3 * ONE);
 }

@@ -6,7 +6,7 @@ use kempe_math::ONE;
 use kempe_oracle::{Oracle, Report, message};
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
-use kempe_sdk::testing::{Instance, Receipt, TestChain};
+use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
 use kempe_token::{Token, TokenError};
 
 use crate::{
@@ -69,12 +69,16 @@ fn setup() -> Setup {
 
 impl Setup {
     fn set_price(&mut self, of: Instance<Token>, value: u128) {
+        let publication = self.publication(of, value);
+        self.chain.block([publication]).assert_ok();
+    }
+
+    fn publication(&self, of: Instance<Token>, value: u128) -> Tx {
         let (asset, time_ms) = (of.address(), self.chain.time_ms());
         let message = message(1, self.oracle.address(), asset, value, time_ms);
         let signature = self.chain.sign(self.treasurer, &message.0);
         let reports = vec![Report { reporter: self.treasurer, value, signature }];
-        let args = (asset, time_ms, reports);
-        self.chain.send(self.treasurer, &self.oracle, "publish", args).assert_ok();
+        self.oracle.tx(self.treasurer, "publish", (asset, time_ms, reports))
     }
 
     fn send(&mut self, by: Address, method: &str, args: impl Encode) -> Receipt {
@@ -324,4 +328,18 @@ fn accounts_do_not_wait_for_each_other() {
         s.market.tx(s.treasurer, "accrue", ()),
     ]);
     report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+}
+
+/// A price holds from the block after its publication on, so nobody waits for one.
+#[test]
+fn publications_and_borrowers_run_at_once() {
+    let mut s = setup();
+    s.with_debt(1_000);
+    let report = s.chain.block([
+        s.publication(s.collateral, ONE / 1_000),
+        s.publication(s.loan, 2 * ONE),
+        s.market.tx(s.borrower, "borrow", (10u128,)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2]]);
+    s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::Unhealthy);
 }

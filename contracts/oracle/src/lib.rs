@@ -6,8 +6,8 @@
 //! honest ones reported.
 //!
 //! What conflicts: a publication writes the price of its asset and reads the panel. Publications for
-//! different assets run at the same time; readers of a price run at the same time, and wait only for a
-//! publication for the same asset. Send publications at the start of a block, or between blocks of users.
+//! different assets run at the same time. Readers of a price conflict with nothing, whichever contract calls
+//! for them: a price holds from the block after its publication on, and all of a block see the same.
 //!
 //! Invariants:
 //! - a price is the median of at least a majority of the panel's reporters, all for one time;
@@ -135,11 +135,11 @@ impl Oracle {
         Ok(())
     }
 
-    /// What the asset costs; `None` before its first publication. How old is too old is the caller's to
-    /// say.
-    #[access(read(prices[asset]))]
+    /// What the asset cost before the block; `None` if nothing had been published. How old is too old is the
+    /// caller's to say.
+    #[access(start(prices[asset]))]
     pub fn price(&self, asset: Address) -> Option<Price> {
-        self.prices.try_get(asset)
+        self.prices.at_start(asset)
     }
 
     /// Who reports.

@@ -163,5 +163,10 @@ fn assets_do_not_wait_for_each_other() {
     });
     let read = |who, asset| s.oracle.tx(who, "price", (asset,));
     let txs = [one, two, read(s.admin, ASSET), read(s.reporters[1], ASSET)];
-    s.chain.block(txs).assert_ok().assert_batches(&[&[0, 1], &[2, 3]]);
+    let report = s.chain.block(txs);
+    // Readers see what was there before the block, so they wait for nobody.
+    report.assert_ok().assert_batches(&[&[0, 1, 2, 3]]);
+    assert_eq!(report.receipts[2].value::<Option<Price>>(), None);
+    let price: Option<Price> = s.chain.view(&s.oracle, "price", (ASSET,));
+    assert_eq!(price, Some(Price { value: 7, time_ms: 5 }));
 }
