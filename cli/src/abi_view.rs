@@ -297,6 +297,7 @@ mod tests {
         };
         Abi {
             interfaces: Vec::new(),
+            allowances: Vec::new(),
             name: "Pool".into(),
             doc: "A pool.".into(),
             fields: vec![

@@ -17,6 +17,8 @@ pub(crate) struct FindingView {
     explanation: String,
     /// Lines to paste, from the struct's field to the method's body.
     fix: Vec<String>,
+    /// Why it is let stand.
+    allowed: Option<String>,
 }
 
 impl FindingView {
@@ -33,6 +35,7 @@ impl FindingView {
             field: finding.field.as_deref().map(printable),
             explanation: printable(&finding.explanation),
             fix: lines.into_iter().flatten().map(|line| printable(line)).collect(),
+            allowed: finding.allowed.as_deref().map(printable),
         }
     }
 }
@@ -42,7 +45,12 @@ pub(crate) fn views(abi: &Abi, findings: &[Finding]) -> Vec<FindingView> {
     findings.iter().map(|finding| FindingView::new(abi, finding)).collect()
 }
 
-/// The findings as a table: each with its explanation, then the lines to paste.
+/// How many findings are not let stand.
+pub(crate) fn count(findings: &[FindingView]) -> usize {
+    findings.iter().filter(|finding| finding.allowed.is_none()).count()
+}
+
+/// The findings as a table: each with its explanation, then the lines to paste, or why it stands.
 pub(crate) fn text(findings: &[FindingView]) -> String {
     if findings.is_empty() {
         return "lint: nothing found".into();
@@ -53,6 +61,10 @@ pub(crate) fn text(findings: &[FindingView]) -> String {
     for finding in findings {
         let field = finding.field.as_deref().unwrap_or("-");
         table.add_row([finding.rule, &finding.method, field, &finding.explanation]);
+        if let Some(reason) = &finding.allowed {
+            table.add_row(["", "", "", &format!("  allowed: {reason}")]);
+            continue;
+        }
         for line in &finding.fix {
             table.add_row(["", "", "", &format!("  {line}")]);
         }
@@ -67,5 +79,5 @@ pub(crate) fn deny(denied: bool, found: usize) -> Result<(), Failure> {
     }
     let findings = if found == 1 { "finding" } else { "findings" };
     Err(Failure::new(Exit::Failed, format!("{found} {findings} of the linter"))
-        .with_help("write what stands below each, or leave out `--deny-lints`"))
+        .with_help("write what stands below each, allow it with a reason, as in `#[access(allow(every_call = \"why\"))]`, or leave out `--deny-lints`"))
 }

@@ -36,6 +36,7 @@ fn abi(name: impl Fn(&str) -> String) -> Abi {
         methods: vec![method],
         events: vec![event],
         interfaces: Vec::new(),
+        allowances: Vec::new(),
     }
 }
 

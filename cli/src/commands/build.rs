@@ -74,10 +74,11 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
                 Vec::new()
             }
         };
-        if !found.is_empty() {
+        let n_here = lints::count(&found);
+        if n_here > 0 {
             output.warn(format_args!("the linter on `{}`\n{}", built.name, lints::text(&found)));
         }
-        n_found += found.len();
+        n_found += n_here;
         reports.push(Report {
             name: built.name,
             contract: abi.name,

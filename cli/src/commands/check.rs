@@ -120,7 +120,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             } else {
                 None
             };
-            let n_found = found.as_ref().map_or(0, Vec::len);
+            let n_found = found.as_deref().map_or(0, lints::count);
             let lint_text = found.as_deref().map(lints::text).unwrap_or_default();
             let report = Report {
                 admitted: true,

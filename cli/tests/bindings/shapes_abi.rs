@@ -159,5 +159,6 @@ pub(crate) fn abi() -> Abi {
             event("Option", positions),
         ],
         interfaces: Vec::new(),
+        allowances: Vec::new(),
     }
 }

@@ -41,6 +41,14 @@ fn modules_are_checked_and_inspected() {
 
 /// A module with these methods, each with a template and a result.
 fn vault(methods: &[(&'static str, &'static [ClauseDef], u32)]) -> String {
+    vault_allowing(methods, &[])
+}
+
+/// The same, with findings of the linter that are allowed: method, rule, reason.
+fn vault_allowing(
+    methods: &[(&'static str, &'static [ClauseDef], u32)],
+    allowed: &[(&str, &str, &str)],
+) -> String {
     const FIELDS: &[FieldDef] = &[FieldDef {
         name: "cells",
         doc: "",
@@ -59,7 +67,13 @@ fn vault(methods: &[(&'static str, &'static [ClauseDef], u32)]) -> String {
     }
     let (methods, interfaces) = (&*defs.leak(), &[]);
     let def = ContractDef { name: "Vault", doc: "", fields: FIELDS, methods, interfaces };
-    let abi = section::contract_to_vec(&def);
+    let mut abi = section::contract_to_vec(&def);
+    for allowance in allowed {
+        let payload = borsh::to_vec(allowance).unwrap();
+        abi.push(2);
+        abi.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
+        abi.extend(payload);
+    }
     let abi: String = abi.iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!(r#"(module (memory (export "memory") 1 1) {functions} (@custom "kempe.abi" "{abi}"))"#)
 }
@@ -113,6 +127,62 @@ fn what_the_linter_finds_is_shown_and_may_be_denied() {
     assert_eq!(kempe.json("check token.wasm --deny-lints")["lints"], json!([]));
     kempe.write("bad.wat", "(module)");
     assert_eq!(kempe.run("check bad.wat --deny-lints").code, 1);
+}
+
+#[test]
+fn what_the_linter_finds_is_let_stand_for_a_reason() {
+    let kempe = Kempe::new();
+    let check = |allowed: &[(&str, &str, &str)]| {
+        let methods = [("idle", WRITES, 0), ("look", READS, 0), ("rest", &[], 0)];
+        kempe.write("idle.wat", vault_allowing(&methods, allowed));
+        kempe.run("check idle.wat --deny-lints")
+    };
+    let both = [
+        ("look", "over-declared", "a later version reads it"),
+        ("idle", "over-declared", "callers count on being ordered"),
+    ];
+    let ran = check(&both);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""), "{}", ran.stdout);
+    for (method, _, reason) in both {
+        assert!(ran.stdout.contains(&format!("allowed: {reason}")), "{method}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("#[access()]"), "{}", ran.stdout);
+    let report = kempe.json("check idle.wat --lint");
+    let rows = report["lints"].as_array().unwrap();
+    let reasons: Vec<_> = rows.iter().map(|row| (&row["method"], &row["allowed"])).collect();
+    let expected = [both[1], both[0]].map(|(method, _, reason)| (json!(method), json!(reason)));
+    assert_eq!(reasons, expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>());
+
+    // What is not allowed counts, and so does what allows nothing, for no reason, or by no rule.
+    for (allowed, n_found) in [
+        (&both[..1], 1),
+        (&[both[0], both[1], ("rest", "over-declared", "it may")][..], 1),
+        (&[both[0], both[1], ("look", "every-call", "it may")], 1),
+        (&[both[0], both[1], ("look", "over-cautious", "it may")], 1),
+        (&[both[0], both[1], ("look", "unused-allow", "it may")], 1),
+        (&[both[0], ("idle", "over-declared", " \n")], 2),
+    ] {
+        let ran = check(allowed);
+        let plural = if n_found == 1 { "" } else { "s" };
+        let expected = format!("error: {n_found} finding{plural} of the linter\n");
+        assert!(ran.code == 1 && ran.stderr.starts_with(&expected), "{allowed:?} {}", ran.stderr);
+        assert_eq!(ran.stdout.contains("unused-allow"), allowed.len() > 1, "{}", ran.stdout);
+    }
+
+    // A record from outside is text that is printed: it is bounded, and names a method, once.
+    let long = "x".repeat(8 * 1024 + 1);
+    for (allowed, code) in [
+        (&[("idle", "over-declared", "\u{1b}[2J")][..], "abi-doc"),
+        (&[("idle", "over-declared", &*long)], "doc-bytes"),
+        (&[("idle", "over declared", "it may")], "abi-name"),
+        (&[("idle", "", "it may")], "abi-name"),
+        (&[("other", "over-declared", "it may")], "abi"),
+        (&[both[0], both[0]], "abi"),
+        (&[both[0], (both[0].0, both[0].1, "another")], "abi"),
+    ] {
+        let ran = check(allowed);
+        assert_eq!((ran.code, &*ran.stdout), (1, &*format!("refused: {code}\n")), "{}", ran.stderr);
+    }
 }
 
 #[test]

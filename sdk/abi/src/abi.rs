@@ -9,7 +9,7 @@ use crate::access::{Clause, Expr};
 use crate::accumulate::Accumulate;
 use crate::address::MethodId;
 use crate::interface::Interface;
-use crate::section::{FORMAT_VERSION, TAG_CONTRACT, TAG_EVENT};
+use crate::section::{FORMAT_VERSION, TAG_ALLOWANCE, TAG_CONTRACT, TAG_EVENT};
 use crate::types::{Member, Type};
 
 /// Why the bytes of the custom section are not an ABI.
@@ -54,6 +54,21 @@ pub struct Abi {
     pub events: Vec<Event>,
     /// The interfaces that the contract has; decoding checks that its methods are theirs.
     pub interfaces: Vec<Interface>,
+    /// What of the linter's findings is let stand, in order of method and rule, each once.
+    pub allowances: Vec<Allowance>,
+}
+
+/// A rule of the linter whose findings of a method stand, with the reason. Means nothing to the chain.
+///
+/// The rule is a word, which a linter may not know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Allowance {
+    /// The name of the method.
+    pub method: String,
+    /// The rule, in the linter's word for it.
+    pub rule: String,
+    /// Why its findings stand.
+    pub reason: String,
 }
 
 /// A storage field.
@@ -218,6 +233,7 @@ impl Abi {
     pub fn decode(section: &[u8]) -> Result<Self, AbiError> {
         let mut contract: Option<ContractRecord> = None;
         let mut events: Vec<Event> = Vec::new();
+        let mut allowances: Vec<Allowance> = Vec::new();
         let mut offset = 0;
         while offset < section.len() {
             let malformed = || AbiError::Malformed { offset };
@@ -236,6 +252,9 @@ impl Abi {
                     }
                 }
                 TAG_EVENT => events.push(borsh::from_slice(payload).map_err(|_| malformed())?),
+                TAG_ALLOWANCE => {
+                    allowances.push(borsh::from_slice(payload).map_err(|_| malformed())?);
+                }
                 _ => return Err(malformed()),
             }
             offset += 5 + len;
@@ -244,6 +263,7 @@ impl Abi {
         debug_assert_eq!(record.version, FORMAT_VERSION);
         events.sort_by(|a, b| a.name.cmp(&b.name));
         events.dedup();
+        allowances.sort();
         let methods = record.methods.into_iter().map(|method| method.method(&record.errors));
         let abi = Self {
             name: record.name,
@@ -252,6 +272,7 @@ impl Abi {
             methods: methods.collect::<Result<_, _>>()?,
             events,
             interfaces: record.interfaces,
+            allowances,
         };
         abi.check()?;
         Ok(abi)
@@ -303,6 +324,19 @@ impl Abi {
         }
         if self.events.windows(2).any(|pair| pair[0].name == pair[1].name) {
             return fail("two events of one name differ".into());
+        }
+        let same = |pair: &[Allowance]| {
+            (&pair[0].method, &pair[0].rule) == (&pair[1].method, &pair[1].rule)
+        };
+        if self.allowances.windows(2).any(same) {
+            return fail("a rule of the linter is allowed twice for one method".into());
+        }
+        if let Some(stray) = self.allowances.iter().find(|of| self.method(&of.method).is_none()) {
+            return fail(alloc::format!(
+                "the linter's `{}` is allowed for `{}`, which is no method",
+                stray.rule,
+                stray.method
+            ));
         }
         for field in &self.fields {
             let integer =

@@ -142,6 +142,17 @@ pub enum ClauseDef {
     Unless { field: u8, key: &'static [ExprDef] },
 }
 
+/// A rule of the linter whose findings of a method stand. Becomes an [`Allowance`](crate::Allowance).
+#[derive(Clone, Copy, Debug)]
+pub struct AllowanceDef {
+    /// The name of the method.
+    pub method: &'static str,
+    /// The rule, in the linter's word for it.
+    pub rule: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// Becomes an [`Expr`](crate::Expr).
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "each variant is documented at Expr")]

@@ -29,7 +29,8 @@ mod types;
 pub mod upgrade;
 
 pub use abi::{
-    Abi, AbiError, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind, Param,
+    Abi, AbiError, Allowance, CellKind, ErrorCase, ErrorSet, Event, Field, Method, MethodKind,
+    Param,
 };
 pub use access::{AccessKind, CLAUSE_DEPTH_MAX, Clause, EXPR_DEPTH_MAX, Expr};
 pub use accumulate::Accumulate;

@@ -3,16 +3,18 @@
 //! The section is a sequence of records, in any order:
 //!
 //! ```text
-//! tag: u8 (0 contract, 1 event) | length: u32, little-endian | payload: borsh of Abi or Event
+//! tag: u8 (0 contract, 1 event, 2 allowance) | length: u32, little-endian |
+//!     payload: borsh of Abi, Event or Allowance
 //! ```
 //!
-//! A module has exactly one contract record. Events are records of their own because the macro that
+//! A module has exactly one contract record. Allowances are not for the chain, only for the linter. Events are records of their own because the macro that
 //! sees an event does not see the contract; the linker concatenates sections of one name.
 
 use alloc::vec::Vec;
 
 use crate::def::{
-    ClauseDef, ContractDef, ErrorSetDef, EventDef, ExprDef, FieldDef, InterfaceDef, MethodDef,
+    AllowanceDef, ClauseDef, ContractDef, ErrorSetDef, EventDef, ExprDef, FieldDef, InterfaceDef,
+    MethodDef,
 };
 use crate::interface::same_text;
 use crate::types::TypeDef;
@@ -25,6 +27,7 @@ pub const FORMAT_VERSION: u8 = 2;
 
 pub(crate) const TAG_CONTRACT: u8 = 0;
 pub(crate) const TAG_EVENT: u8 = 1;
+pub(crate) const TAG_ALLOWANCE: u8 = 2;
 
 /// A fixed buffer that constant functions write to; with `N == 0` it only counts.
 struct Writer<const N: usize> {
@@ -326,6 +329,12 @@ impl<const N: usize> Writer<N> {
         self.members(event.fields);
     }
 
+    const fn allowance(&mut self, allowance: &AllowanceDef) {
+        self.blob(allowance.method.as_bytes());
+        self.blob(allowance.rule.as_bytes());
+        self.blob(allowance.reason.as_bytes());
+    }
+
     const fn record(&mut self, tag: u8, payload_len: usize) {
         self.u8(tag);
         self.u32(payload_len as u32);
@@ -424,6 +433,23 @@ pub const fn event<const N: usize>(def: &EventDef) -> [u8; N] {
     let mut writer = Writer::<N>::new();
     writer.record(TAG_EVENT, N - RECORD_HEADER);
     writer.event(def);
+    writer.bytes
+}
+
+/// The length in bytes of the record of an allowance.
+#[must_use]
+pub const fn allowance_len(def: &AllowanceDef) -> usize {
+    let mut counter = Writer::<0>::new();
+    counter.allowance(def);
+    RECORD_HEADER + counter.len
+}
+
+/// The record of an allowance; `N` is [`allowance_len`].
+#[must_use]
+pub const fn allowance<const N: usize>(def: &AllowanceDef) -> [u8; N] {
+    let mut writer = Writer::<N>::new();
+    writer.record(TAG_ALLOWANCE, N - RECORD_HEADER);
+    writer.allowance(def);
     writer.bytes
 }
 

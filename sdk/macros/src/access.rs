@@ -24,6 +24,15 @@ pub(crate) enum Clause {
     Dynamic,
 }
 
+/// A rule of the linter whose findings of the method stand, as it is written: `every_call = "why"`.
+pub(crate) struct Allowance {
+    pub(crate) rule: Ident,
+    pub(crate) reason: syn::LitStr,
+}
+
+/// What the linter calls its rules, as identifiers.
+const RULES: [&str; 5] = ["over_declared", "never_written", "could_add", "every_call", "whole_map"];
+
 /// An expression of a template.
 pub(crate) enum Expr {
     /// `caller`, `this`, `element`, a parameter or an immutable.
@@ -50,13 +59,20 @@ impl Expr {
     }
 }
 
-/// The clauses of all `#[access(...)]` attributes of a method.
-pub(crate) fn parse(attrs: &[Attribute]) -> syn::Result<Vec<Clause>> {
-    let mut clauses = Vec::new();
+/// The clauses of all `#[access(...)]` attributes of a method, and what they allow.
+pub(crate) fn parse(attrs: &[Attribute]) -> syn::Result<(Vec<Clause>, Vec<Allowance>)> {
+    let (mut clauses, mut allowed) = (Vec::new(), Vec::new());
     for attr in attrs.iter().filter(|attr| is_access(attr)) {
-        clauses.extend(attr.parse_args_with(parse_clauses)?);
+        let parse = |input: ParseStream<'_>| parse_clauses(input, Some(&mut allowed));
+        clauses.extend(attr.parse_args_with(parse)?);
     }
-    Ok(clauses)
+    for (i, Allowance { rule, .. }) in allowed.iter().enumerate() {
+        if allowed[..i].iter().any(|before: &Allowance| before.rule == *rule) {
+            let message = format!("`{rule}` is allowed twice");
+            return Err(text::error(rule.span(), &message, "give one reason for both"));
+        }
+    }
+    Ok((clauses, allowed))
 }
 
 /// Whether the attribute is `#[access]`, under whatever path.
@@ -64,15 +80,60 @@ pub(crate) fn is_access(attr: &Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "access")
 }
 
-fn parse_clauses(input: ParseStream<'_>) -> syn::Result<Vec<Clause>> {
+/// Clauses; only those that are not inside of another stand beside what is allowed.
+fn parse_clauses(
+    input: ParseStream<'_>,
+    mut allowed: Option<&mut Vec<Allowance>>,
+) -> syn::Result<Vec<Clause>> {
     let mut clauses = Vec::new();
     while !input.is_empty() {
-        parse_clause(input, &mut clauses)?;
+        match allowed.as_deref_mut() {
+            Some(allowed) if is_allowance(input) => allowed.extend(parse_allowances(input)?),
+            _ => parse_clause(input, &mut clauses)?,
+        }
         if !input.is_empty() {
             input.parse::<Token![,]>()?;
         }
     }
     Ok(clauses)
+}
+
+fn is_allowance(input: ParseStream<'_>) -> bool {
+    input.fork().call(Ident::parse_any).is_ok_and(|word| word == "allow")
+}
+
+/// `allow(rule = "reason", ...)`.
+fn parse_allowances(input: ParseStream<'_>) -> syn::Result<Vec<Allowance>> {
+    input.call(Ident::parse_any)?;
+    let content;
+    parenthesized!(content in input);
+    let allowances = Punctuated::<Allowance, Token![,]>::parse_terminated(&content)?;
+    Ok(allowances.into_iter().collect())
+}
+
+impl Parse for Allowance {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let rule: Ident = input.call(Ident::parse_any)?;
+        let word = rule.to_string();
+        if !RULES.contains(&&*word) {
+            let message = format!("`{word}` is no rule of the linter");
+            return Err(text::error(
+                rule.span(),
+                &message,
+                &text::suggest(&word, RULES.into_iter()),
+            ));
+        }
+        let why = format!("write `allow({word} = \"why this is as it should be\")`");
+        if !input.peek(Token![=]) {
+            return Err(text::error(rule.span(), "a finding is allowed with a reason", &why));
+        }
+        input.parse::<Token![=]>()?;
+        let reason: syn::LitStr = input.parse()?;
+        if reason.value().trim().is_empty() {
+            return Err(text::error(reason.span(), "this reason says nothing", &why));
+        }
+        Ok(Self { rule, reason })
+    }
 }
 
 /// One clause as written may name several cells or calls, which become a clause each.
@@ -108,10 +169,15 @@ fn parse_clause(input: ParseStream<'_>, clauses: &mut Vec<Clause>) -> syn::Resul
             clauses.push(parse_each(input, word.span())?);
             return Ok(());
         }
+        "allow" => {
+            let message = "what the linter finds is allowed for the whole method";
+            let help = "write `allow(...)` beside this clause, not in it";
+            return Err(text::error(word.span(), message, help));
+        }
         other => {
             let words = [
                 "read", "write", "add", "max", "min", "append", "reserve", "start", "unless",
-                "calls", "each", "dynamic",
+                "calls", "each", "dynamic", "allow",
             ];
             let help = text::suggest(other, words.into_iter());
             let message = format!("`{other}` is not a clause of `#[access(...)]`");
@@ -154,7 +220,7 @@ fn parse_each(input: ParseStream<'_>, span: Span) -> syn::Result<Clause> {
     parenthesized!(content in input);
     let list = content.parse()?;
     content.parse::<Token![,]>()?;
-    Ok(Clause::Each { list, clauses: parse_clauses(&content)?, span })
+    Ok(Clause::Each { list, clauses: parse_clauses(&content, None)?, span })
 }
 
 struct Cell {

@@ -250,6 +250,9 @@ fn exports(name: &syn::Ident, exported: &[&Method]) -> TokenStream {
             }
         }
     });
+    let allowances = exported
+        .iter()
+        .flat_map(|method| method.allowed.iter().map(|allowed| allowance(method, allowed)));
     quote! {
         #[cfg(target_arch = "wasm32")]
         impl #name {
@@ -262,6 +265,27 @@ fn exports(name: &syn::Ident, exported: &[&Method]) -> TokenStream {
             const LEN: usize = ::kempe_sdk::abi::section::contract_len(DEF);
             #[unsafe(link_section = "kempe.abi")]
             pub static ABI_SECTION: [u8; LEN] = ::kempe_sdk::abi::section::contract::<LEN>(DEF);
+        };
+
+        #(#allowances)*
+    }
+}
+
+/// A record of the custom section for the linter.
+fn allowance(method: &Method, allowance: &access::Allowance) -> TokenStream {
+    let (method, reason) = (method.name.to_string(), &allowance.reason);
+    let rule = allowance.rule.to_string().replace('_', "-");
+    quote! {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            const DEF: &::kempe_sdk::abi::def::AllowanceDef = &::kempe_sdk::abi::def::AllowanceDef {
+                method: #method,
+                rule: #rule,
+                reason: #reason,
+            };
+            const LEN: usize = ::kempe_sdk::abi::section::allowance_len(DEF);
+            #[unsafe(link_section = "kempe.abi")]
+            pub static ABI_SECTION: [u8; LEN] = ::kempe_sdk::abi::section::allowance::<LEN>(DEF);
         };
     }
 }

@@ -49,6 +49,7 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 ///         | calls(callee.method(expr, ...), ...)
 ///         | each(list, clause, ...)
 ///         | dynamic
+///         | allow(rule = "reason", ...)
 /// cell   := field | field[expr, ...] | field[expr][expr]
 /// expr   := caller | this | parameter | expr.field | immutable | element
 ///         | 1u64 | true | "text" | b"bytes" | hash(expr, ...) | (expr, ...) | _
@@ -57,6 +58,8 @@ pub fn contract_impl(input: TokenStream) -> TokenStream {
 /// `start` reads what the cell held before the block, with `at_start`, and conflicts with nothing.
 /// `unless` is of a `bool`: where it was `true` before the block, the host refuses the call, before the
 /// method runs; that conflicts with nothing either.
+/// `allow` is no clause: it lets what a rule of the linter finds in the method stand, for a reason that the
+/// linter then shows.
 /// A callee is a parameter, an immutable or another expression of type `Address`. `element` is the
 /// current element of the innermost `each`. `_` is an argument that is not known before the call
 /// runs; the callee's template must not need it. `dynamic` says that the method also touches keys

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{FnArg, Ident, ImplItemFn, Pat, PathArguments, ReturnType, Type, Visibility};
 
-use crate::access::{self, Clause};
+use crate::access::{self, Allowance, Clause};
 use crate::scan::{self, Scan};
 use crate::{field::Field, text};
 
@@ -28,6 +28,7 @@ pub(crate) struct Method {
     pub(crate) params: Vec<(Ident, Type)>,
     pub(crate) returns: Returns,
     pub(crate) access: Vec<Clause>,
+    pub(crate) allowed: Vec<Allowance>,
     pub(crate) scan: Scan,
 }
 
@@ -44,6 +45,11 @@ impl Method {
         self.role != Role::Private
     }
 
+    /// Whether findings of this rule of the linter stand.
+    pub(crate) fn allows(&self, rule: &str) -> bool {
+        self.allowed.iter().any(|allowance| allowance.rule == rule)
+    }
+
     pub(crate) fn is_dynamic(&self) -> bool {
         self.access.iter().any(|clause| matches!(clause, Clause::Dynamic))
     }
@@ -54,7 +60,7 @@ pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn
     let public = matches!(item.vis, Visibility::Public(_));
     let receiver = item.sig.receiver();
     let name = item.sig.ident.clone();
-    let access = access::parse(&item.attrs)?;
+    let (access, allowed) = access::parse(&item.attrs)?;
     let role = match receiver {
         Some(receiver) if public => {
             let text = receiver.to_token_stream().to_string().replace(' ', "");
@@ -95,6 +101,7 @@ pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn
         params,
         returns: returns(&item.sig.output),
         access,
+        allowed,
         scan: scan::body(item.block.to_token_stream(), contract, fields),
         name,
     })

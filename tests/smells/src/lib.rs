@@ -39,6 +39,31 @@ impl Smells {
         self.token.set(token);
     }
 
+    // What is found and let stand, and what lets nothing stand.
+
+    #[access(read(owner), add(total), allow(over_declared = "the next version reads it"))]
+    pub fn allowed_unread_cell(&mut self) {
+        self.total.add(1);
+    }
+
+    #[access(write(owner), allow(never_written = "callers rely on being ordered"))]
+    pub fn allowed_only_reads(&mut self) -> Option<Address> {
+        self.owner.get()
+    }
+
+    #[access(
+        write(hits),
+        allow(could_add = "others read it as a cell", over_declared = "it is not")
+    )]
+    pub fn allowed_one_more(&mut self) {
+        self.hits.update(|had| had.unwrap_or_default() + 1);
+    }
+
+    #[access(dynamic, allow(whole_map = "more cells will come"))]
+    pub fn allowed_dynamic(&mut self) {
+        self.total.add(1);
+    }
+
     // Keys that are declared and not touched.
 
     #[access(read(owner), add(total))]

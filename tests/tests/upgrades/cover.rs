@@ -46,6 +46,7 @@ fn abi(access: Vec<Clause>) -> Abi {
         methods: vec![method("go", access)],
         events: Vec::new(),
         interfaces: Vec::new(),
+        allowances: Vec::new(),
     }
 }
 

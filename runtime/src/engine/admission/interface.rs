@@ -39,6 +39,11 @@ pub(super) fn abi(module: &Module<'_>) -> Result<Abi, Refusal> {
             set.cases.iter().try_for_each(|case| item("error", &case.name, &case.doc))?;
         }
     }
+    for allowance in &abi.allowances {
+        // A rule is a name with dashes.
+        identifier("allowed rule", &allowance.rule.replace('-', "_"))?;
+        doc("allowance of the linter's", &allowance.rule, &allowance.reason)?;
+    }
     for event in &abi.events {
         item("event", &event.name, &event.doc)?;
         members("event field", &event.fields)?;
@@ -59,11 +64,15 @@ fn distinct<'a>(
     Ok(())
 }
 
-fn item(what: &'static str, name: &str, doc: &str) -> Result<(), Refusal> {
+fn item(what: &'static str, name: &str, text: &str) -> Result<(), Refusal> {
     identifier(what, name)?;
-    check(limits::DOC_BYTES, len(doc.len()), 0)?;
-    // Documentation is printed on terminals.
-    if doc.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+    doc(what, name, text)
+}
+
+/// Documentation is printed on terminals.
+fn doc(what: &'static str, name: &str, text: &str) -> Result<(), Refusal> {
+    check(limits::DOC_BYTES, len(text.len()), 0)?;
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
         return Err(Refusal::AbiDoc { what, name: Name::new(name) });
     }
     Ok(())

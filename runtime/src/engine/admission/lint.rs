@@ -10,7 +10,7 @@ mod methods;
 mod paths;
 mod symbols;
 
-use kempe_abi::{Abi, AccessKind, CellKind, Clause, Expr, Field, Method, Type};
+use kempe_abi::{Abi, AccessKind, Allowance, CellKind, Clause, Expr, Field, Method, Type};
 
 use super::refusal::Refusal;
 use super::{FieldReach, prove};
@@ -31,12 +31,20 @@ pub enum Rule {
     /// One cell holds a whole map, or `dynamic` stands for the whole contract where the template could
     /// name the cells.
     WholeMap,
+    /// The method allows a rule of which nothing is found there, or gives no reason. Cannot be allowed.
+    UnusedAllow,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 5] =
-        [Self::OverDeclared, Self::NeverWritten, Self::CouldAdd, Self::EveryCall, Self::WholeMap];
+    pub const ALL: [Self; 6] = [
+        Self::OverDeclared,
+        Self::NeverWritten,
+        Self::CouldAdd,
+        Self::EveryCall,
+        Self::WholeMap,
+        Self::UnusedAllow,
+    ];
 
     /// A stable word.
     #[must_use]
@@ -47,6 +55,7 @@ impl Rule {
             Self::CouldAdd => "could-add",
             Self::EveryCall => "every-call",
             Self::WholeMap => "whole-map",
+            Self::UnusedAllow => "unused-allow",
         }
     }
 }
@@ -64,6 +73,8 @@ pub struct Finding {
     pub explanation: String,
     /// How to mend it.
     pub fix: Fix,
+    /// Why it is let stand, if the method [allows](kempe_abi::Allowance) it.
+    pub allowed: Option<String>,
 }
 
 /// How to mend a finding: what to write in place of what is there. What is `None` stays as it is.
@@ -78,9 +89,43 @@ pub struct Fix {
     pub code: Option<String>,
 }
 
+/// Marks what is let stand, and adds what lets nothing stand.
+fn allow(abi: &Abi, findings: &mut Vec<Finding>) {
+    for Allowance { method: name, rule, reason } in &abi.allowances {
+        let method = abi.methods.iter().position(|method| method.name == *name);
+        let method = method.expect("decoding checks that there is such a method");
+        let is_blank = reason.trim().is_empty();
+        let mut used = false;
+        for finding in findings.iter_mut().filter(|_| !is_blank) {
+            if finding.method == method && finding.rule.word() == rule {
+                finding.allowed = Some(reason.clone());
+                used = true;
+            }
+        }
+        let explanation = match (used, is_blank) {
+            (true, _) => continue,
+            (false, true) => format!("`{name}` allows `{rule}` without a reason, so it is not"),
+            (false, false) => {
+                format!("`{name}` allows `{rule}`, of which nothing is found in it: remove that")
+            }
+        };
+        let (rule, fix, allowed) = (Rule::UnusedAllow, Fix::default(), None);
+        findings.push(Finding { rule, method, field: None, explanation, fix, allowed });
+    }
+}
+
+/// Whether the findings of a rule stand in a method.
+fn allows(abi: &Abi, method: &Method, rule: Rule) -> bool {
+    abi.allowances.iter().any(|allowance| {
+        allowance.method == method.name
+            && allowance.rule == rule.word()
+            && !allowance.reason.trim().is_empty()
+    })
+}
+
 /// Looks for what keeps calls from running at the same time.
 ///
-/// The findings are in the order of the rules, then of the methods. Costs as much as admission, and
+/// The findings are in the order of the rules, then of the methods; those that a method allows are among them. Costs as much as admission, and
 /// for [`Rule::CouldAdd`] at most a fixed number of steps for each method and field that is both read
 /// and written.
 ///
@@ -100,6 +145,7 @@ pub fn lint(wasm: &[u8]) -> Result<Vec<Finding>, Refusal> {
         findings.push(methods::could_add(&all[method], field));
     }
     contract::every_call(&all, &adds, &mut findings);
+    allow(&proved.admitted.abi, &mut findings);
     findings.sort_by_key(|finding| (finding.rule, finding.method));
     Ok(findings)
 }

@@ -72,6 +72,7 @@ fn finding(view: &View<'_>, number: u8, key: &[Expr], adds: bool) -> Finding {
         field: Some(name.clone()),
         explanation: format!("{what}; {why}"),
         fix,
+        allowed: None,
     }
 }
 

@@ -22,14 +22,17 @@ struct Change {
     what: String,
 }
 
-/// Takes out of a template what the method's code does not use. A method with `dynamic` is left as it
+/// Takes out of a template what the method's code does not use, unless that is allowed. A method with `dynamic` is left as it
 /// is: its clauses only spare it the simulation.
 pub(super) fn mend(abi: &Abi, method: &Method, reached: &AdmittedMethod) -> Mended {
     let mut mended = Mended { clauses: method.access.clone(), changes: Vec::new() };
     if method.kind == MethodKind::Init || super::has_dynamic(&method.access) {
         return mended;
     }
-    let mut mender = Mender { abi, method, reached, changes: Vec::new() };
+    let [keeps_over, keeps_written] =
+        [Rule::OverDeclared, Rule::NeverWritten].map(|rule| super::allows(abi, method, rule));
+    let changes = Vec::new();
+    let mut mender = Mender { abi, method, reached, keeps_over, keeps_written, changes };
     mended.clauses = mender.clauses(&method.access);
     mended.changes = mender.changes;
     mended
@@ -39,6 +42,10 @@ struct Mender<'a> {
     abi: &'a Abi,
     method: &'a Method,
     reached: &'a AdmittedMethod,
+    /// Whether what is declared and not used stands.
+    keeps_over: bool,
+    /// Whether what is declared as written and is not stands.
+    keeps_written: bool,
     changes: Vec<Change>,
 }
 
@@ -52,7 +59,9 @@ impl Mender<'_> {
                 (covers(other, clause) && (before || !covers(clause, other))).then_some(other)
             }) {
                 self.repeated(clause, other);
-                continue;
+                if !self.keeps_over {
+                    continue;
+                }
             }
             kept.extend(self.clause(clause));
         }
@@ -71,19 +80,19 @@ impl Mender<'_> {
                     Some(*field),
                     format!("never looks at what `{name}` held before the block"),
                 );
-                None
+                self.keeps_over.then(|| clause.clone())
             }
             Clause::Reserve { field, .. } if !self.reached.of(*field).reserves => {
                 let name = self.name(*field);
                 self.over(Some(*field), format!("never takes from `{name}`"));
-                None
+                self.keeps_over.then(|| clause.clone())
             }
             Clause::Call { method, .. } if !self.reached.calls => {
                 self.over(
                     None,
                     format!("declares a call of `{method}`, but calls no other contract"),
                 );
-                None
+                self.keeps_over.then(|| clause.clone())
             }
             Clause::Each { list, clauses } => {
                 let clauses = self.clauses(clauses);
@@ -110,7 +119,7 @@ impl Mender<'_> {
         if !used {
             let word = kind.word();
             self.over(Some(field), format!("declares `{word}` of `{name}`, but never does that"));
-            return None;
+            return self.keeps_over.then_some(kind);
         }
         if let Some(why) = key.iter().find_map(|part| self.unknowable(part))
             && self.has_other_key(field)
@@ -119,7 +128,7 @@ impl Mender<'_> {
                 Some(field),
                 format!("declares a cell of `{name}` whose key it cannot know: {why}"),
             );
-            return None;
+            return self.keeps_over.then_some(kind);
         }
         let enough = match (reads, writes || reserves, adds) {
             (true, false, false) => AccessKind::Read,
@@ -130,7 +139,7 @@ impl Mender<'_> {
             let does = if enough == AccessKind::Read { "reads it" } else { "adds to it" };
             let what = format!("declares `write` of `{name}`, but only {does}");
             self.changes.push(Change { rule: Rule::NeverWritten, field: Some(field), what });
-            return Some(enough);
+            return Some(if self.keeps_written { kind } else { enough });
         }
         Some(kind)
     }
@@ -221,6 +230,7 @@ pub(super) fn templates(view: &View<'_>, findings: &mut Vec<Finding>) {
         field: change.field.map(|field| view.field(field).name.clone()),
         explanation: format!("`{}` {}", view.method.name, change.what),
         fix: Fix { access: Some(view.mended.clauses.clone()), ..Fix::default() },
+        allowed: None,
     }));
 }
 
@@ -261,6 +271,7 @@ pub(super) fn dynamic(view: &View<'_>, findings: &mut Vec<Finding>) {
         field: None,
         explanation,
         fix: Fix { access, ..Fix::default() },
+        allowed: None,
     });
 }
 
@@ -300,6 +311,7 @@ pub(super) fn collections(view: &View<'_>, findings: &mut Vec<Finding>) {
                 access,
                 code: None,
             },
+            allowed: None,
         });
     }
 }
@@ -349,5 +361,6 @@ pub(super) fn could_add(view: &View<'_>, number: u8) -> Finding {
             access: Some(view.exchanged(number, touch)),
             code: Some(format!("self.{name}.add({key}amount);  // or `sub`")),
         },
+        allowed: None,
     }
 }
