@@ -100,6 +100,8 @@ for (const { bytes, receipt } of vectors.receipts) {
   };
   const undeclared = receipt.failure?.undeclared;
   if (undeclared) undeclared.key.key = fromHex(undeclared.key.key);
+  const guard = receipt.failure?.guard;
+  if (guard) guard.key = fromHex(guard.key);
   assert.deepEqual(kempe.decodeReceipt(fromHex(bytes)), expected);
 }
 
@@ -108,7 +110,7 @@ const OTHER = toHex(new Uint8Array(32).fill(0xcd));
 
 /** A receipt of a transaction whose second action is the call. */
 function receiptOf(outcome, contract = ADDRESS, action = 1) {
-  const failure = outcome.kind === "Ok" ? null : { action, contract, undeclared: null };
+  const failure = outcome.kind === "Ok" ? null : { action, contract, undeclared: null, guard: null };
   return { outcome, failure, results: [], events: [] };
 }
 
