@@ -107,37 +107,7 @@ impl What {
             Self::Native { to, amount } => Action::Transfer { to: who(to), amount: *amount },
             Self::Chaos { which, method, a, b } => {
                 let (this, other) = (contracts.chaos[*which], contracts.chaos[1 - *which]);
-                match *method {
-                    "put" | "fail_after_writing" => call(this, method, &(*a, u64::from(*b))),
-                    "remove" | "show" | "part" | "total" | "extremes" | "soil_and_panic" => {
-                        call(this, method, a)
-                    }
-                    "rebook" => call(this, method, &(other, *a, *b % 16)),
-                    "book" | "book_parts" | "overbook" | "exchange" | "stock" | "book_and_fail"
-                    | "book_somewhere" => call(this, method, &(*a, *b % 16)),
-                    "left" => call(this, method, a),
-                    "book_both" => call(this, method, &(*a, *b % 8)),
-                    "restock" => call(this, method, &(*a, *b)),
-                    "note" | "note_and_fail" | "note_and_add" | "note_and_see"
-                    | "note_somewhere" => call(this, method, &(*a, *b % 64)),
-                    "note_both" => call(this, method, &(*a, *b % 8)),
-                    "n_notes" => call(this, method, a),
-                    "noted" => call(this, method, &(*a, u64::from(*b % 8))),
-                    "renote" => call(this, method, &(other, *a, *b)),
-                    "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower"
-                    | "reset" | "surpass" | "follow" | "flag" | "guarded" => {
-                        call(this, method, &(*a, *b))
-                    }
-                    "spread_guarded" => call(this, method, &(vec![*a, *b % 8], 6u64)),
-                    "try_guarded" => call(this, method, &(other, *a, *b % 8)),
-                    "seek_guarded" => call(this, method, &(other, *a)),
-                    "juggle" => call(this, method, &(other, *a)),
-                    "spread" => call(this, method, &(vec![*a, *b], 5u64)),
-                    "forgive" => call(this, method, &(other, *a, u64::from(*b))),
-                    "reenter" => call(this, method, &(other, *a)),
-                    "soil" | "recurse" | "devour" => call(this, method, &(u32::from(*b) * 50)),
-                    _ => call(this, method, &()),
-                }
+                chaos((this, other), method, *a, *b)
             }
             Self::Unknown { args } => Action::Call {
                 contract: contracts.tokens[0],
@@ -146,6 +116,40 @@ impl What {
             },
             Self::Deploy => deploy(kempe_contracts::COUNTER, &()),
         }
+    }
+}
+
+/// A call of one contract of chaos, which may call the other.
+fn chaos((this, other): (Address, Address), method: &str, a: u8, b: u8) -> Action {
+    match method {
+        "put" | "fail_after_writing" => call(this, method, &(a, u64::from(b))),
+        "remove" | "show" | "part" | "total" | "extremes" | "soil_and_panic" => {
+            call(this, method, &a)
+        }
+        "rebook" => call(this, method, &(other, a, b % 16)),
+        "book" | "book_parts" | "overbook" | "exchange" | "stock" | "book_and_fail"
+        | "book_somewhere" => call(this, method, &(a, b % 16)),
+        "left" => call(this, method, &a),
+        "book_both" => call(this, method, &(a, b % 8)),
+        "restock" => call(this, method, &(a, b)),
+        "note" | "note_and_fail" | "note_and_add" | "note_and_see" | "note_somewhere" => {
+            call(this, method, &(a, b % 64))
+        }
+        "note_both" => call(this, method, &(a, b % 8)),
+        "n_notes" => call(this, method, &a),
+        "noted" => call(this, method, &(a, u64::from(b % 8))),
+        "renote" => call(this, method, &(other, a, b)),
+        "copy" | "recall" | "add" | "sub" | "deal" | "gather" | "raise" | "lower" | "reset"
+        | "surpass" | "follow" | "flag" | "guarded" => call(this, method, &(a, b)),
+        "spread_guarded" => call(this, method, &(vec![a, b % 8], 6u64)),
+        "try_guarded" => call(this, method, &(other, a, b % 8)),
+        "seek_guarded" => call(this, method, &(other, a)),
+        "juggle" => call(this, method, &(other, a)),
+        "spread" => call(this, method, &(vec![a, b], 5u64)),
+        "forgive" => call(this, method, &(other, a, u64::from(b))),
+        "reenter" => call(this, method, &(other, a)),
+        "soil" | "recurse" | "devour" => call(this, method, &(u32::from(b) * 50)),
+        _ => call(this, method, &()),
     }
 }
 

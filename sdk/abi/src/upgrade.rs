@@ -311,6 +311,7 @@ mod tests {
             access: vec![Clause::Touch { kind: AccessKind::Write, field: 0, key: vec![] }],
         };
         Abi {
+            allowances: Vec::new(),
             name: "C".into(),
             doc: "".into(),
             fields: vec![field],

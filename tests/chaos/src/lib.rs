@@ -260,6 +260,8 @@ impl Chaos {
     /// Takes from a stock and looks at what is left there, although it declares to look at another one.
     #[access(reserve(stocks[a], n), read(stocks[b]))]
     pub fn peek(&mut self, a: u8, b: u8, n: u8) -> u8 {
+        // Only the list names it.
+        let _ = b;
         black_box(self.stocks.reserve(a, n));
         self.stocks.get(a)
     }

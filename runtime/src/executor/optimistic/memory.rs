@@ -251,16 +251,18 @@ mod tests {
                     memory.invalidate(0, place / 2);
                     model.entry(place / 2).and_modify(|left| *left = Left::Estimate);
                 }
-                let expected = model.range(..reader).fold(Ok(value(9)), |seen, (&place, left)| {
-                    Ok(match left {
-                        Left::Estimate => return Err(place),
-                        Left::Value(value) => value.clone(),
-                        Left::More(addition) => {
-                            let seen = seen?;
-                            addition.value(seen.as_ref().map(|value| &value[..])).ok().or(seen)
+                let mut expected = Ok(value(9));
+                for (&place, left) in model.range(..reader) {
+                    match (left, &mut expected) {
+                        (Left::Estimate, _) => expected = Err(place),
+                        (Left::Value(value), _) => expected = Ok(value.clone()),
+                        (Left::More(_), Err(_)) => {}
+                        (Left::More(addition), Ok(seen)) => {
+                            let sum = addition.value(seen.as_ref().map(|value| &value[..]));
+                            *seen = sum.ok().or(seen.take());
                         }
-                    })
-                });
+                    }
+                }
                 prop_assert_eq!(read(&memory, reader), expected);
             }
         }
