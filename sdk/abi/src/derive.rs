@@ -21,6 +21,10 @@ pub const STEPS_MAX: usize = 8 * 1024;
 /// choose; a guard looks at tens of bytes.
 pub const GUARD_BYTES_MAX: usize = 1024 * 1024;
 
+/// The most bytes of values that [`derive()`] looks at, each as often as it does: a template may hash a
+/// parameter of a mebibyte thousands of times. Ours to choose: sixteen times what the longest transaction has.
+pub const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Why no access list follows from a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -57,9 +61,10 @@ pub enum DeriveError {
         /// What is wrong.
         what: &'static str,
     },
-    /// More than [`STEPS_MAX`] steps, calls deeper than the limit, or more than [`GUARD_BYTES_MAX`].
+    /// More than [`STEPS_MAX`] steps, calls deeper than the limit, more than [`LIST_BYTES_MAX`], or for what
+    /// guards a call [`GUARD_BYTES_MAX`].
     #[error(
-        "the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}, or what guards it more than {GUARD_BYTES_MAX} bytes"
+        "the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}, or more than {LIST_BYTES_MAX} bytes of arguments, or what guards it more than {GUARD_BYTES_MAX}"
     )]
     TooLarge,
 }
@@ -158,7 +163,8 @@ pub fn guards(
 
 /// Reports what a call touches.
 ///
-/// Cost: one step for each clause, each spliced call and each element of a list.
+/// Cost: one step for each clause, each spliced call and each element of a list, and the bytes of arguments as
+/// often as the template names them.
 ///
 /// # Errors
 /// [`DeriveError`]; the sink has then seen a part of the list.
@@ -217,7 +223,7 @@ struct Walk<'w> {
     /// Whether it goes through what guards a call, or through all else.
     guards: bool,
     steps: usize,
-    /// How many bytes it has looked at; only counted for guards.
+    /// How many bytes it has looked at.
     bytes: usize,
 }
 
@@ -439,13 +445,9 @@ impl Walk<'_> {
     ) -> Result<Typed<'a>, DeriveError> {
         self.step()?;
         let typed = self.value(frame, expr, element)?;
-        if self.guards {
-            self.bytes += typed.0.as_ref().map_or(0, |value| value.len());
-            if self.bytes > GUARD_BYTES_MAX {
-                return Err(DeriveError::TooLarge);
-            }
-        }
-        Ok(typed)
+        self.bytes += typed.0.as_ref().map_or(0, |value| value.len());
+        let bytes_max = if self.guards { GUARD_BYTES_MAX } else { LIST_BYTES_MAX };
+        if self.bytes > bytes_max { Err(DeriveError::TooLarge) } else { Ok(typed) }
     }
 
     fn value<'a>(
@@ -513,5 +515,72 @@ impl Walk<'_> {
                 (Some(Cow::Owned(alloc::vec![shard])), None)
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::{MethodKind, Param};
+
+    /// One contract at every address.
+    struct One(Abi);
+
+    impl Contracts for One {
+        fn abi(&self, _: &Address) -> Option<&Abi> {
+            Some(&self.0)
+        }
+
+        fn immutable(&self, _: &Address, _: u8) -> Option<&[u8]> {
+            None
+        }
+    }
+
+    /// Derives the list, or the guards, of a call with so many bytes whose key is the hash of them so many times.
+    fn hashes(n_bytes: usize, n_times: usize, guarded: bool) -> Result<(), DeriveError> {
+        let (field, key) = (0, vec![Expr::Hash(vec![Expr::Param(0); n_times])]);
+        let clause = if guarded {
+            Clause::Unless { field, key }
+        } else {
+            Clause::Touch { kind: AccessKind::Write, field, key }
+        };
+        let method = Method {
+            name: "go".into(),
+            doc: "".into(),
+            kind: MethodKind::Call,
+            params: vec![Param { name: "data".into(), ty: Type::List(Type::U8.into()) }],
+            returns: Type::Unit,
+            error: None,
+            access: vec![clause],
+        };
+        let abi = Abi {
+            name: "One".into(),
+            doc: "".into(),
+            fields: vec![],
+            methods: vec![method],
+            events: vec![],
+            interfaces: vec![],
+            allowances: vec![],
+        };
+        let mut args = u32::try_from(n_bytes).unwrap().to_le_bytes().to_vec();
+        args.resize(4 + n_bytes, 7);
+        let (at, id) = (Address([1; 32]), MethodId::of("go"));
+        if guarded {
+            guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args).map(drop)
+        } else {
+            derive(&One(abi), &at, &at, id, &args, &mut Guards::default())
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_at_without_end() {
+        let mib = 1024 * 1024 - 4;
+        assert_eq!(hashes(mib, 15, false), Ok(()));
+        assert_eq!(hashes(mib, 17, false), Err(DeriveError::TooLarge));
+        assert_eq!(hashes(mib, 8000, false), Err(DeriveError::TooLarge));
+        assert_eq!(hashes(mib / 2, 1, true), Ok(()));
+        assert_eq!(hashes(mib / 2, 3, true), Err(DeriveError::TooLarge));
     }
 }
