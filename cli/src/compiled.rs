@@ -54,7 +54,8 @@ fn fresh(path: &Path) -> io::Result<[u8; 32]> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&new)?;
-    file.write_all(&key).and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+    let written = file.write_all(&key).and_then(|()| file.sync_all());
+    written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
         let _ = fs::remove_file(&new);
     })?;
     Ok(key)

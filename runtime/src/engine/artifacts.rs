@@ -103,8 +103,14 @@ impl Artifacts {
         let mut found: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let data = entry.metadata()?;
-            if data.is_file() {
+            // Whatever else is there is somebody's.
+            let name = entry.file_name();
+            let is_ours = name.to_str().is_some_and(|name| {
+                let hash = name.split_once('.').map_or(name, |(hash, _)| hash);
+                hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+            });
+            let Ok(data) = entry.metadata() else { continue };
+            if is_ours && data.is_file() {
                 found.push((data.modified()?, entry.path(), data.len()));
             }
         }
@@ -114,8 +120,9 @@ impl Artifacts {
             if bytes <= self.bytes_max {
                 break;
             }
-            fs::remove_file(path)?;
-            bytes -= freed;
+            if fs::remove_file(path).is_ok() {
+                bytes -= freed;
+            }
         }
         Ok(())
     }

@@ -193,12 +193,14 @@ impl Accumulator {
     ) -> Option<Bytes> {
         let Ok(start) = self.decode(value) else { return value.map(Bytes::from_slice) };
         let (how, max) = (self.how(), self.max());
-        let left = amounts.fold(start, |value, amount| how.apply(value, max, amount).or(value));
-        if left == start {
-            value.map(Bytes::from_slice)
-        } else {
-            left.map(|left| self.encode(left))
-        }
+        let mut fits = false;
+        let left = amounts.fold(start, |value, amount| {
+            let left = how.apply(value, max, amount);
+            fits |= left.is_some();
+            left.or(value)
+        });
+        // One by one, the first that fits writes all bytes, even if the number is what it was.
+        if fits { left.map(|left| self.encode(left)) } else { value.map(Bytes::from_slice) }
     }
 
     fn decode(self, value: Option<&[u8]>) -> Result<Option<u128>, TrapKind> {

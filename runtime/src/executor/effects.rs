@@ -34,6 +34,12 @@ impl Addition {
         Self { added: added.into(), accumulator: Accumulator::BYTE }
     }
 
+    /// The same to a number of 16 bytes.
+    #[cfg(test)]
+    pub(super) fn wide(added: i128) -> Self {
+        Self { added: added.into(), accumulator: Accumulator::BALANCE }
+    }
+
     /// What a transaction adds to a cell that its list lets it only add to, if it does.
     pub(super) fn of(cell: &Cell) -> Option<Self> {
         let Cell { added, accumulator, .. } = *cell;

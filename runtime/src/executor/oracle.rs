@@ -55,6 +55,7 @@ pub fn execute(
             retries.push((tx_index, burned));
         }
     }
+    oracle.show_items();
     retries.extend(schedule.tail().iter().map(|&tx_index| (tx_index, 0)));
     retries.sort_unstable();
     for (tx_index, burned) in retries {
@@ -63,6 +64,7 @@ pub fn execute(
         drop(view);
         let attempt = oracle.attempt(tx_index, &alone, burned, true)?;
         oracle.settle(tx_index, attempt)?;
+        oracle.show_items();
     }
     let view = Arc::into_inner(oracle.view).expect("the worker gave its handle back");
     let mut output = BlockOutput { changes: view.into_changes(), ..BlockOutput::default() };
@@ -112,6 +114,11 @@ impl Oracle<'_> {
         let tx = self.txs[tx_index as usize];
         let state: Arc<dyn StateRead> = self.view.clone();
         Ok(alone.run(&mut self.worker, tx, &state, self.env, burned, tail)?)
+    }
+
+    fn show_items(&mut self) {
+        let view = Arc::get_mut(&mut self.view).expect("the worker gave its handle back");
+        view.show_items();
     }
 
     fn settle(&mut self, tx_index: u32, mut attempt: Attempt) -> Result<(), ExecutorError> {

@@ -21,6 +21,8 @@ use crate::types::{
 pub(super) struct BlockView {
     base: Arc<dyn StateRead>,
     changed: KeyMap<(StateKey, Option<Bytes>)>,
+    /// Items that were appended and are not seen yet.
+    items: Vec<Change>,
 }
 
 impl StateRead for BlockView {
@@ -38,7 +40,7 @@ impl StateRead for BlockView {
 
 impl BlockView {
     pub(super) fn new(base: &Arc<dyn StateRead>) -> Self {
-        Self { base: Arc::clone(base), changed: KeyMap::default() }
+        Self { base: Arc::clone(base), changed: KeyMap::default(), items: Vec::new() }
     }
 
     /// Applies what a transaction did; its additions may turn out not to fit, and then it failed.
@@ -54,10 +56,16 @@ impl BlockView {
             attempt.appended = Box::default();
             self.apply(attempt)?;
         }
-        for Change { key, hash, value } in changes_of(take(&mut attempt.appended), self)? {
-            self.changed.insert(hash, (key, value));
-        }
+        let items = changes_of(take(&mut attempt.appended), self)?;
+        self.items.extend(items);
         Ok(())
+    }
+
+    /// Lets the items be seen that were appended so far: not before all of the batches have run, because in a
+    /// parallel run they become cells then, and a list may name one.
+    pub(super) fn show_items(&mut self) {
+        let items = self.items.drain(..);
+        self.changed.extend(items.map(|Change { key, hash, value }| (hash, (key, value))));
     }
 
     /// Whether all of it could be applied; else none of it was.
@@ -77,7 +85,8 @@ impl BlockView {
     }
 
     /// The changes, in arbitrary order.
-    pub(super) fn into_changes(self) -> Vec<Change> {
+    pub(super) fn into_changes(mut self) -> Vec<Change> {
+        self.show_items();
         let changed = self.changed.into_iter();
         changed.map(|(hash, (key, value))| Change { key, hash, value }).collect()
     }
@@ -183,6 +192,7 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
         drop(state);
         let view = Arc::get_mut(&mut view).expect("the worker gave its handle back");
         view.settle(tx.transaction, &mut attempt, &executor.prices)?;
+        view.show_items();
         (receipts[at], logs[at]) = (attempt.receipt, attempt.logs);
     }
     let view = Arc::into_inner(view).expect("the worker gave its handle back");

@@ -143,22 +143,25 @@ impl Sink for Guards {
 
 /// The cells that a method names with [`Clause::Unless`]; not those of the methods that it calls.
 ///
-/// # Errors
-/// [`DeriveError`]: the call then fails.
+/// Beside them stands whether all were found: else the call fails, and what was found until then has cost its
+/// steps and bytes too.
 pub fn guards(
     contracts: &dyn Contracts,
     caller: &Address,
     contract: &Address,
     (abi, method): (&Abi, &Method),
     args: &[u8],
-) -> Result<Guards, DeriveError> {
-    let values = split(method, args)?;
+) -> (Guards, Result<(), DeriveError>) {
     let mut guards = Guards::default();
+    let values = match split(method, args) {
+        Ok(values) => values,
+        Err(error) => return (guards, Err(error)),
+    };
     let mut walk = Walk { contracts, sink: &mut guards, guards: true, steps: 0, bytes: 0 };
     let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
-    walk.clauses(&frame, &method.access, None)?;
+    let found = walk.clauses(&frame, &method.access, None);
     let (steps, bytes) = (walk.steps, walk.bytes);
-    Ok(Guards { steps, bytes, ..guards })
+    (Guards { steps, bytes, ..guards }, found)
 }
 
 /// Reports what a call touches.
@@ -328,22 +331,14 @@ impl Walk<'_> {
     }
 
     /// One element: a call of its own, since the element's bytes do not live as long as the frame.
-    fn each(
+    fn each<'b>(
         &mut self,
-        frame: &Frame<'_>,
-        clauses: &[Clause],
-        element: (&[u8], &Type),
+        frame: &'b Frame<'_>,
+        clauses: &'b [Clause],
+        element: (&'b [u8], &'b Type),
     ) -> Result<(), DeriveError> {
-        let args: Vec<Value<'_>> =
-            frame.args.iter().map(|arg| arg.as_deref().map(Cow::Borrowed)).collect();
-        let frame = Frame {
-            abi: frame.abi,
-            method: frame.method,
-            caller: frame.caller,
-            contract: frame.contract,
-            args: &args,
-            depth: frame.depth,
-        };
+        let Frame { abi, method, caller, contract, args, depth } = *frame;
+        let frame: Frame<'b> = Frame { abi, method, caller, contract, args, depth };
         self.clauses(&frame, clauses, Some(element))
     }
 
@@ -568,7 +563,7 @@ mod tests {
         args.resize(4 + n_bytes, 7);
         let (at, id) = (Address([1; 32]), MethodId::of("go"));
         if guarded {
-            guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args).map(drop)
+            guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args).1
         } else {
             derive(&One(abi), &at, &at, id, &args, &mut Guards::default())
         }

@@ -250,8 +250,8 @@ impl Session {
             self.list.dynamic.extend(derived.dynamic);
         }
         let what = (&deployed.abi, method);
-        let guards = derive::guards(&self.world, &caller, &contract, what, args)
-            .map_err(|error| error.trap())?;
+        let (guards, found) = derive::guards(&self.world, &caller, &contract, what, args);
+        found.map_err(|error| error.trap())?;
         for (field, key) in guards.cells {
             let cell = (contract, field, key);
             if Guards::stops(self.world.at_start(&cell).as_deref()) {

@@ -61,9 +61,18 @@ fn only_whole_keys_are_those_of_logs() {
 /// Whoever lists the cells of items still cannot change them, and what they hold is what was appended.
 #[test]
 fn a_list_of_items_permits_nothing() {
+    // What is longer than 1 KiB costs whoever lists it: nothing in the block in which it is appended, wherever
+    // that runs.
+    list_items_of(8);
+    list_items_of(2000);
+}
+
+fn list_items_of(len: usize) {
     let mut chain = Everywhere::new(12);
-    let body = "(call $append (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8)) i32.const 0";
-    let contract = chain.deploy(&one(DYNAMIC, APPEND, body));
+    let body = format!(
+        "(call $append (i32.const 0) (i32.const 0) (i32.const 0) (i32.const {len})) i32.const 0"
+    );
+    let contract = chain.deploy(&one(DYNAMIC, APPEND, &body));
     for round in 0..3u64 {
         let list: Vec<DeclaredAccess> = (0..40)
             .map(|index| (AccessKind::Write, item_key(&[], index)))
@@ -79,7 +88,9 @@ fn a_list_of_items_permits_nothing() {
             found.expect("it is readable").map(|value| value.to_vec())
         };
         assert_eq!(get(&[]), Some((12 * (round + 1)).to_le_bytes().to_vec()));
-        assert!((0..12 * (round + 1)).all(|index| get(&item_key(&[], index)) == Some(vec![0; 8])));
+        assert!(
+            (0..12 * (round + 1)).all(|index| get(&item_key(&[], index)) == Some(vec![0; len]))
+        );
         assert_eq!(get(&item_key(&[], 12 * (round + 1))), None);
     }
 }

@@ -25,17 +25,19 @@ impl Session {
     }
 
     /// The value that a cell of the running contract had before the block. In no list; it costs what
-    /// an entry of a list costs, because it reads the state as one does.
+    /// an entry of a list and its value cost, because it reads the state as one does.
     pub(crate) fn at_start(&mut self, field: u8, key: &[u8]) -> Result<Option<Bytes>, TrapKind> {
         if key.len() > KEY_BYTES_MAX {
             return Err(TrapKind::TooLarge);
         }
         self.charge(self.prices.list_entry)?;
         let hash = self.hash(&self.frame().address, field, key);
-        self.state.at_start(&hash).map_err(|error| {
+        let value = self.state.at_start(&hash).map_err(|error| {
             self.fault = Some(error);
             TrapKind::NotPermitted
-        })
+        })?;
+        self.charge(self.prices.listed_value(value.as_deref()))?;
+        Ok(value)
     }
 
     /// One of the chain's own cells, with permission for `want`.

@@ -18,11 +18,13 @@ impl Session {
         }
         let contract = std::sync::Arc::clone(&self.contracts[contract]);
         let address = contract.address;
-        let guards = self.guards(&contract, method).map_err(|error| error.trap())?;
+        let (guards, found) = self.guards(&contract, method);
         let prices = self.prices;
         let steps = (guards.steps as u64).saturating_mul(prices.host_call);
         let blocks = (guards.bytes as u64).div_ceil(64).saturating_mul(prices.hash_block);
         self.charge(steps.saturating_add(blocks))?;
+        // Only now, because a caller may catch it and call again.
+        found.map_err(|error| error.trap())?;
         for (field, key) in guards.cells {
             let value = self.at_start(field, &key)?;
             if Guards::stops(value.as_deref()) {
@@ -33,7 +35,11 @@ impl Session {
         Ok(())
     }
 
-    fn guards(&self, contract: &Contract, method: usize) -> Result<Guards, derive::DeriveError> {
+    fn guards(
+        &self,
+        contract: &Contract,
+        method: usize,
+    ) -> (Guards, Result<(), derive::DeriveError>) {
         let (abi, frame) = (contract.abi(), self.frame());
         let what = (abi, &abi.methods[method]);
         derive::guards(contract, &frame.caller, &frame.address, what, &frame.args)

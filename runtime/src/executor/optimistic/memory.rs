@@ -269,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_added_and_taken_again_has_been_written() {
+        let memory = Memory::new(1);
+        let wide = |added| Some(Left::More(Addition::wide(added)));
+        assert_eq!(read(&memory, 9), Ok(value(9)), "as it came");
+        memory.put(0, 1, wide(2));
+        memory.put(0, 2, wide(-2));
+        let mut all = [0; 16];
+        all[0] = 9;
+        assert_eq!(read(&memory, 3), Ok(Some(Bytes::from_slice(&all))));
+        memory.put(0, 1, wide(-10));
+        memory.put(0, 2, None);
+        assert_eq!(read(&memory, 3), Ok(value(9)), "nothing that fits was added");
+    }
+
+    #[test]
     fn additions_count_in_the_published_order() {
         let changes = |published: &[u32]| {
             let memory = Memory::new(2);
