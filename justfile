@@ -65,6 +65,13 @@ contracts:
         contracts/lending contracts/multisig contracts/nft contracts/options contracts/oracle \
         contracts/orderbook contracts/pool contracts/router contracts/staking contracts/token contracts/vesting
 
+# Which lines of the shipped contracts their own tests run, as native code. Needs cargo-llvm-cov (`cargo install --locked
+# cargo-llvm-cov`) and `rustup component add llvm-tools`; `just coverage --html` writes pages.
+coverage *args="--summary-only":
+    CARGO_TARGET_DIR=target/coverage cargo llvm-cov --lib {{args}} \
+        $(ls contracts | grep -v -x wasm | sed 's/^/--package kempe-/') \
+        --ignore-filename-regex '/(sdk|registry)/|/contracts/[a-z]+/src/test(\.rs|/)'
+
 # The benches, and the comparison with other engines; `just bench scheduler` runs those with the
 # word in their name, `just bench compare` the figures to quote.
 bench filter="":
