@@ -312,7 +312,8 @@ impl<'a> BlockRun<'a> {
     fn put_footprints(&self, txs: &[u32], mut footprints: Footprints) {
         for (&tx_index, footprint) in txs.iter().zip(footprints.take()) {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: a verified plan names each transaction once.
+            // SAFETY: a verified plan names each transaction once, and between its two rounds, if there are two,
+            // all threads meet.
             let receipt = unsafe { self.receipts.get_mut(tx_index) };
             receipt.footprint = Hash(footprint);
         }
@@ -350,7 +351,8 @@ impl<'a> BlockRun<'a> {
         let interned = self.plan.interned();
         let mut run = self.run_on(worker, tx_index, |_, slot| {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: the slot is in the list of a transaction of the current batch.
+            // SAFETY: the slot is in the list of a transaction whose turn has come, which does not only add
+            // to it.
             unsafe {
                 self.slots.read(slot)
             }
@@ -368,7 +370,7 @@ impl<'a> BlockRun<'a> {
         });
         if !waits {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: these are the accesses of a transaction of the current batch.
+            // SAFETY: these are the accesses of a transaction whose turn has come.
             unsafe {
                 self.slots.publish(interned.accesses().of(tx_index), cells);
             }
@@ -411,7 +413,7 @@ impl<'a> BlockRun<'a> {
 
     fn put(&self, tx_index: u32, receipt: Receipt, logs: Vec<String>) {
         #[expect(unsafe_code, reason = "see `Disjoint`")]
-        // SAFETY: a verified plan names each transaction once, and the thread that ran it puts it.
+        // SAFETY: a verified plan names each transaction once, and its last run is put by one thread.
         unsafe {
             if !logs.is_empty() {
                 self.logs.put(tx_index, logs);

@@ -156,8 +156,8 @@ impl<'a> Batched<'a> {
             }
             #[expect(unsafe_code, reason = "see `Disjoint`")]
             // SAFETY: every transaction of the batch has ended, which `Barriers` sees to, and the next
-            // batch starts when this has ended: no other thread uses a slot or
-            // the receipt of a transaction that settles, whose footprint was written before.
+            // batch starts when this has ended: no other thread uses a slot or the receipt of a
+            // transaction that settles, whose footprint was written before, or is by this thread.
             unsafe {
                 self.run.settle(tx_index, &mut effects, fee_only);
             }

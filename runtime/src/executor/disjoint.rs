@@ -9,10 +9,11 @@ use crate::prefetch::prefetch;
 
 /// Entries that threads read and write without locks.
 ///
-/// Two threads never meet at an entry, which is what a [`Plan`](super::Plan) proves: inside a batch,
-/// a slot that one transaction may write is in no other transaction's list, and a transaction is in
-/// one batch only. One batch after the other: whoever begins with a batch has seen the end of the one before, with all
-/// that was written until then.
+/// Two threads never meet at an entry, which is what a [`Plan`](super::Plan) proves: a transaction is named once, and of
+/// those whose turn has come at the same time, none lists a slot that another one may write. By batches: one is a turn, and
+/// whoever begins with a batch has seen the end of the one before, with all that was written until then. By a graph: what
+/// conflicts is joined by edges, and whoever is set free has seen all that those did for whom it waited. What is only added
+/// to, nobody reads in its turn; it is changed between two batches, or with a lock held.
 pub(super) struct Disjoint<T>(Box<[UnsafeCell<T>]>);
 
 #[expect(unsafe_code, reason = "entries are used without locks")]

@@ -41,7 +41,7 @@ impl<'a> InPlace<'a> {
         let _held = lock(&self.additions);
         for effect in pending.effects.iter().filter(|effect| effect.is_sum()) {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: the slot is added to, as below.
+            // SAFETY: whoever runs now changes a slot that is added to only with the lock held.
             let current = unsafe { self.run.slots.read(effect.slot) };
             let sign = if effect.added > 0 { ADDED } else { TAKEN };
             let near = if effect.is_near_bound(current.as_deref()) { NEAR_BOUND } else { 0 };

@@ -110,10 +110,10 @@ impl Slots {
     /// The value of a slot.
     ///
     /// # Safety
-    /// The calling thread runs, in a batch of a verified plan, a transaction whose list has the slot.
+    /// While this runs no other thread changes the slot.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
     pub(super) unsafe fn read(&self, slot: u32) -> Option<Bytes> {
-        // SAFETY: inside a batch only a transaction that alone lists a slot writes it.
+        // SAFETY: as the caller promises.
         let slot = unsafe { self.0.get(slot) };
         slot.value.as_deref().map(Bytes::from_slice)
     }
@@ -121,13 +121,13 @@ impl Slots {
     /// Publishes the writes of a transaction.
     ///
     /// # Safety
-    /// The calling thread runs, in a batch of a verified plan, the transaction with these accesses.
+    /// The calling thread runs the transaction with these accesses, whose turn has come by a verified plan.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
     pub(super) unsafe fn publish(&self, accesses: &[Access], cells: &mut [Cell]) {
         for (access, cell) in accesses.iter().zip(cells) {
             if cell.dirty && access.kind == AccessKind::Write {
-                // SAFETY: a verified plan has no other transaction in the batch that lists a slot
-                // which this one may write.
+                // SAFETY: no other transaction whose turn has come lists a slot which this one may
+                // write.
                 let slot = unsafe { self.0.get_mut(access.slot) };
                 *slot = Slot { value: cell.value.take(), changed: true };
             }
