@@ -85,16 +85,19 @@ flame args="bench pipeline --accounts 10000 --threads 2 --path unsigned-durable"
     perf record --freq 199 --call-graph dwarf,16384 -o target/flame.perf target/release/kempe {{args}}
     perf script -i target/flame.perf | inferno-collapse-perf | inferno-flamegraph > target/flame.svg
 
-# Licenses, duplicates and sources of dependencies; needs cargo-deny and, once the crates are there, no network.
+# Licenses, duplicates and sources of dependencies; needs cargo-deny and, after `cargo fetch`, no network.
 deny:
-    cargo deny --offline check licenses bans sources
+    cargo deny --offline --locked check licenses bans sources
 
-# Known vulnerabilities of dependencies; needs cargo-deny, and the network for the advisory database.
-advisories:
-    cargo deny check advisories
+# Known vulnerabilities of dependencies, and which are unsound, unmaintained or yanked; needs cargo-deny, and the network
+# for the RustSec database. `just advisories --offline` uses the copy in ~/.cargo/advisory-dbs: see SECURITY.md.
+advisories *args:
+    cargo deny --locked {{args}} check advisories
+    cargo deny --locked --workspace --manifest-path tests/interleavings/Cargo.toml {{args}} check advisories
 
 # What the command line is made of, as CycloneDX in target/kempe.cdx.json: every crate with its version, license and
-# checksum, the same bytes for the same commit. Needs cargo-cyclonedx and, once the crates are there, no network.
+# checksum, and some that only tests switch on; the same bytes for the same commit. Needs cargo-cyclonedx and, after
+# `cargo fetch`, no network.
 sbom target="x86_64-unknown-linux-gnu":
     SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) CARGO_NET_OFFLINE=true cargo cyclonedx --manifest-path cli/Cargo.toml \
         --format json --spec-version 1.5 --target {{target}} --override-filename kempe.cdx
