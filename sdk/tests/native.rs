@@ -314,6 +314,40 @@ fn dynamic_methods_touch_what_they_find() {
 }
 
 #[test]
+fn a_call_whose_list_turned_out_too_short_runs_behind_its_block() {
+    let mut s = setup();
+    let [bob, carol] = ["bob", "carol"].map(|name| s.chain.account(name));
+    s.chain.send(s.alice, &s.vault, "point", (bob,)).assert_ok();
+    let report = s.chain.block([
+        s.vault.tx(s.alice, "point", (carol,)),
+        // Found to touch bob's coins before the block, and carol's in it.
+        s.vault.tx(bob, "follow", ()),
+        // Its sender's next goes with it, though its own list is long enough.
+        s.vault.tx(bob, "take", (0u64,)),
+        s.vault.tx(carol, "take", (0u64,)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 3], &[1], &[2]]);
+    assert_eq!(report.n_tail, 2);
+    assert_eq!(report.receipts[1].value::<u64>(), 1);
+    assert_eq!(s.chain.cell::<u64, _>(&s.vault, "coins", carol), Some(1));
+    assert_eq!(s.chain.cell::<u64, _>(&s.vault, "coins", bob), Some(0));
+}
+
+#[test]
+fn nothing_overtakes_a_call_without_a_list() {
+    let mut s = setup();
+    let [bob, carol] = ["bob", "carol"].map(|name| s.chain.account(name));
+    let report = s.chain.block([
+        s.vault.tx(s.alice, "take", (1u64,)),
+        s.vault.tx(bob, "nothing", ()),
+        s.vault.tx(carol, "take", (0u64,)),
+    ]);
+    report.assert_batches(&[&[0], &[1], &[2]]);
+    assert_eq!(report.n_tail, 2);
+    report.receipts[1].assert_trap(TrapKind::NoSuchMethod);
+}
+
+#[test]
 fn lists_of_keys_and_literals_are_derived() {
     let mut s = setup();
     let bob = s.chain.account("bob");

@@ -67,7 +67,16 @@ impl Chain {
     /// # Errors
     /// [`ChainError`] when this node fails; what the transaction does is in the result.
     pub fn simulate(&self, tx: &Transaction) -> Result<Simulation, ChainError> {
-        self.simulate_at_price(tx, self.genesis.prices)
+        self.simulate_at(tx, self.head.time_ms)
+    }
+
+    /// As [`simulate`](Self::simulate), as if the next block had this time, in milliseconds since 1970, and not that of
+    /// the last one.
+    ///
+    /// # Errors
+    /// As [`simulate`](Self::simulate).
+    pub fn simulate_at(&self, tx: &Transaction, time_ms: u64) -> Result<Simulation, ChainError> {
+        self.simulate_at_price(tx, self.genesis.prices, time_ms)
     }
 
     /// Asks a contract: the call is free, needs no signature, and changes nothing.
@@ -75,6 +84,14 @@ impl Chain {
     /// # Errors
     /// [`ChainError`] when this node fails.
     pub fn query(&self, call: &CallSpec) -> Result<Simulation, ChainError> {
+        self.query_at(call, self.head.time_ms)
+    }
+
+    /// As [`query`](Self::query), as if the next block had this time, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub fn query_at(&self, call: &CallSpec, time_ms: u64) -> Result<Simulation, ChainError> {
         let action =
             Action::Call { contract: call.contract, method: call.method, args: call.args.clone() };
         let tx = Transaction {
@@ -87,16 +104,17 @@ impl Chain {
         };
         let mut prices = self.genesis.prices;
         prices.gas = 0;
-        self.simulate_at_price(&tx, prices)
+        self.simulate_at_price(&tx, prices, time_ms)
     }
 
     fn simulate_at_price(
         &self,
         tx: &Transaction,
         prices: crate::types::Prices,
+        time_ms: u64,
     ) -> Result<Simulation, ChainError> {
         let state = self.state()?;
-        let env = BlockEnv { height: self.head.height + 1, time_ms: self.head.time_ms };
+        let env = BlockEnv { height: self.head.height + 1, time_ms };
         let (lists, mode) = solo(tx, &self.engine, &*state, &prices)?;
         let lists = Arc::new(lists);
         let list = lists.of(0);

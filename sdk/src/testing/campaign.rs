@@ -99,8 +99,23 @@ pub struct Summary {
     pub n_blocks: usize,
     /// For each kind of call: how many succeeded, and how many were made up.
     pub succeeded: BTreeMap<String, (usize, usize)>,
+    /// The same for each method, by its contract's name: `Token.transfer`.
+    pub methods: BTreeMap<String, (usize, usize)>,
     /// The most calls in one batch, in the first way.
     pub widest_batch: usize,
+    /// The calls that ran behind the batches of their blocks, in the first way.
+    pub n_tail: usize,
+}
+
+impl Summary {
+    fn count(&mut self, kind: &str, method: String, is_ok: bool) {
+        for counts in [
+            self.succeeded.entry(kind.to_string()).or_default(),
+            self.methods.entry(method).or_default(),
+        ] {
+            *counts = (counts.0 + usize::from(is_ok), counts.1 + 1);
+        }
+    }
 }
 
 /// A block to be: time that passes before it, and calls with the numbers of their kinds.
@@ -159,7 +174,8 @@ impl<W> Campaign<W> {
         self
     }
 
-    /// Shows every call and what became of it, so that the setup's value can keep books of its own.
+    /// Shows every call and what became of it, in the order in which they took effect, so that the setup's value
+    /// can keep books of its own.
     #[must_use]
     pub fn observe(mut self, observe: impl Fn(&mut W, &Tx, &Receipt) + 'static) -> Self {
         self.observe = Box::new(observe);
@@ -235,10 +251,11 @@ impl<W> Campaign<W> {
             plan.push(Planned { wait_ms, txs });
             let planned = plan.last().expect("it was pushed");
             let report = self.step(planned, &mut world, &mut chain);
-            for ((kind, _), receipt) in planned.txs.iter().zip(&report.receipts) {
-                let counts = summary.succeeded.entry(self.calls[*kind].name.clone()).or_default();
-                *counts = (counts.0 + usize::from(receipt.is_ok()), counts.1 + 1);
+            for ((kind, tx), receipt) in planned.txs.iter().zip(&report.receipts) {
+                let method = format!("{}.{}", chain.name(&tx.contract), tx.method);
+                summary.count(&self.calls[*kind].name, method, receipt.is_ok());
             }
+            summary.n_tail += report.n_tail;
             let widest = report.batches.iter().map(Vec::len).max().unwrap_or(0);
             summary.widest_batch = summary.widest_batch.max(widest);
             (summary.n_calls, summary.n_blocks) = (summary.n_calls + n, plan.len());
@@ -268,8 +285,8 @@ impl<W> Campaign<W> {
     fn step(&self, planned: &Planned, world: &mut W, chain: &mut TestChain) -> BlockReport {
         chain.advance_ms(planned.wait_ms);
         let report = chain.block(planned.txs.iter().map(|(_, tx)| tx.clone()));
-        for ((_, tx), receipt) in planned.txs.iter().zip(&report.receipts) {
-            (self.observe)(world, tx, receipt);
+        for &at in report.batches.iter().flatten() {
+            (self.observe)(world, &planned.txs[at].1, &report.receipts[at]);
         }
         report
     }

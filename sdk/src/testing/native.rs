@@ -1,6 +1,6 @@
 //! The backend that runs contracts natively.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use kempe_abi::host::INIT;
@@ -18,8 +18,9 @@ const BLOCK_MS: u64 = 1_000;
 
 /// Runs contracts natively: no wasm, no fuel, but lists derived and enforced as on a chain.
 ///
-/// The methods of a block run in the given order, which has the same result as the batches. A list of
-/// a dynamic method is what it touches when it runs alone on the state before the block.
+/// The calls of a block run one by one, batch after batch. The list of a dynamic method is what it touches when it
+/// runs alone on the state before the block; a call whose list turns out too short, and what its sender sent
+/// behind it, runs behind the batches. So does everything from the first call on that has no list.
 #[derive(Clone)]
 pub struct Native {
     world: World,
@@ -48,13 +49,38 @@ impl Native {
     /// The list of a transaction, with what a dynamic method would touch now.
     fn list(&mut self, tx: &Tx) -> Result<List, TrapKind> {
         let mut list = List::derive(&self.world, &tx.sender, &tx.contract, &tx.method, &tx.args)?;
-        if !list.dynamic.is_empty() {
+        if list.is_dynamic {
             let ran = session::run(&mut self.world, list.clone(), &call(tx), false);
             for (key, kind) in ran.observed.cells {
                 list.add(key, kind);
             }
+            list.calls.extend(ran.observed.calls);
         }
         Ok(list)
+    }
+
+    /// Runs a call of a batch, which touches nothing outside its list. `None` if it must run behind the batches.
+    fn run_in_batch(&mut self, tx: &Tx, mut list: List) -> Option<Receipt> {
+        if self.runs_once(tx) {
+            return Some(Receipt::new(Outcome::Trap(TrapKind::NotPermitted)));
+        }
+        let is_dynamic = std::mem::take(&mut list.is_dynamic);
+        let receipt = session::run(&mut self.world, list, &call(tx), true).receipt;
+        let is_short = receipt.outcome == Outcome::Trap(TrapKind::UndeclaredAccess);
+        (!is_dynamic || !is_short).then_some(receipt)
+    }
+
+    /// Runs a call behind the batches, with the list that it has then.
+    fn run_in_tail(&mut self, tx: &Tx) -> Receipt {
+        if self.runs_once(tx) {
+            return Receipt::new(Outcome::Trap(TrapKind::NotPermitted));
+        }
+        session::run_alone(&mut self.world, &call(tx))
+    }
+
+    /// Whether the chain calls the method itself, when a contract is deployed or upgraded.
+    fn runs_once(&self, tx: &Tx) -> bool {
+        matches!(self.kind(tx), Some(MethodKind::Init | MethodKind::Migrate))
     }
 
     fn kind(&self, tx: &Tx) -> Option<MethodKind> {
@@ -112,22 +138,29 @@ impl Backend for Native {
     }
 
     fn block(&mut self, txs: &[Tx]) -> BlockReport {
-        let mut lists: Vec<_> = txs.iter().map(|tx| self.list(tx)).collect();
+        txs.iter().for_each(|tx| *self.nonces.entry(tx.sender).or_default() += 1);
+        // Nothing overtakes what could touch anything.
+        let mut lists: Vec<List> = txs.iter().map_while(|tx| self.list(tx).ok()).collect();
         relax(&self.world, &mut lists);
+        let mut receipts = BTreeMap::new();
+        let mut waiting = BTreeSet::new();
         let batches = batches(&lists, txs);
-        let receipts = txs.iter().zip(lists).map(|(tx, list)| {
-            *self.nonces.entry(tx.sender).or_default() += 1;
-            match list {
-                Ok(_) if matches!(self.kind(tx), Some(MethodKind::Init | MethodKind::Migrate)) => {
-                    Receipt::new(Outcome::Trap(TrapKind::NotPermitted))
-                }
-                Ok(list) => session::run(&mut self.world, list, &call(tx), true).receipt,
-                Err(kind) => Receipt::new(Outcome::Trap(kind)),
+        for &at in batches.iter().flatten() {
+            let tx = &txs[at];
+            if waiting.contains(&tx.sender) {
+                continue;
             }
-        });
-        let receipts = receipts.collect();
+            match self.run_in_batch(tx, std::mem::take(&mut lists[at])) {
+                Some(receipt) => drop(receipts.insert(at, receipt)),
+                None => drop(waiting.insert(tx.sender)),
+            }
+        }
+        let tail: Vec<usize> = (0..txs.len()).filter(|at| !receipts.contains_key(at)).collect();
+        for &at in &tail {
+            receipts.insert(at, self.run_in_tail(&txs[at]));
+        }
         self.end_block();
-        BlockReport { receipts, batches }
+        BlockReport::new(receipts.into_values().collect(), batches, &tail)
     }
 
     fn view(&mut self, tx: &Tx) -> Receipt {
@@ -190,17 +223,21 @@ fn contract_address(deployer: &Address, nonce: u64) -> Address {
     Address(*hasher.finalize().as_bytes())
 }
 
-/// Each transaction goes to the first batch behind all those that it conflicts with, and to none
+/// Each transaction with a list goes to the first batch behind all those that it conflicts with, and to none
 /// before its sender's last: inside a batch the order of the block holds.
-fn batches(lists: &[Result<List, TrapKind>], txs: &[Tx]) -> Vec<Vec<usize>> {
+fn batches(lists: &[List], txs: &[Tx]) -> Vec<Vec<usize>> {
     let mut batch_of: Vec<usize> = Vec::new();
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for (i, list) in lists.iter().enumerate() {
         let earlier = lists[..i].iter().zip(txs).zip(&batch_of);
-        let floors = earlier.map(|((earlier, tx), &batch)| match (list, earlier) {
-            (Ok(list), Ok(earlier)) if list.conflicts(earlier) => batch + 1,
-            _ if tx.sender == txs[i].sender => batch,
-            _ => 0,
+        let floors = earlier.map(|((earlier, tx), &batch)| {
+            if list.conflicts(earlier) {
+                batch + 1
+            } else if tx.sender == txs[i].sender {
+                batch
+            } else {
+                0
+            }
         });
         let batch = floors.max().unwrap_or(0);
         batch_of.push(batch);

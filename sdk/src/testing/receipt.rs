@@ -203,11 +203,24 @@ impl Receipt {
 pub struct BlockReport {
     /// One receipt for each transaction, in the order they were given.
     pub receipts: Vec<Receipt>,
-    /// Which transactions ran at the same time: positions, in the order of the batches.
+    /// Which transactions ran at the same time: positions, in the order of the batches. Behind them, each alone,
+    /// those whose lists were not known or turned out too short: replayed one by one in this order, a block
+    /// gives what it gave.
     pub batches: Vec<Vec<usize>>,
+    /// How many there are behind the batches.
+    pub n_tail: usize,
 }
 
 impl BlockReport {
+    /// The report of a block whose transactions `tail` ran behind its batches, also those that some batch has.
+    #[must_use]
+    pub fn new(receipts: Vec<Receipt>, mut batches: Vec<Vec<usize>>, tail: &[usize]) -> Self {
+        batches.iter_mut().for_each(|batch| batch.retain(|tx| !tail.contains(tx)));
+        batches.retain(|batch| !batch.is_empty());
+        batches.extend(tail.iter().map(|tx| vec![*tx]));
+        Self { receipts, batches, n_tail: tail.len() }
+    }
+
     /// Asserts that every transaction succeeded.
     ///
     /// # Panics

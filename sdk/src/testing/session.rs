@@ -43,7 +43,9 @@ pub(crate) struct Session {
     pub(crate) log: Vec<String>,
     pub(crate) call_output: Vec<u8>,
     list: List,
-    /// What dynamic methods touched beyond the list.
+    /// Whether what the list does not name may be touched.
+    recording: bool,
+    /// What was touched and called, if that is recorded.
     observed: List,
     frames: Vec<Frame>,
     overlay: Overlay,
@@ -78,7 +80,7 @@ pub(crate) struct Call<'a> {
     pub(crate) args: &'a [u8],
 }
 
-/// What became of a transaction, and what it touched beyond its list.
+/// What became of a transaction, and what it touched if its list has a dynamic method.
 pub(crate) struct Ran {
     pub(crate) receipt: Receipt,
     pub(crate) observed: List,
@@ -92,12 +94,14 @@ pub(crate) fn run_alone(world: &mut World, call: &Call<'_>) -> Receipt {
     }
 }
 
-/// Runs a transaction on the world; its writes stand if it succeeds and `commit` says so.
+/// Runs a transaction on the world; its writes stand if it succeeds and `commit` says so. A list with a
+/// dynamic method permits everything.
 pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) -> Ran {
     let session = Session {
         world: std::mem::take(world),
         log: Vec::new(),
         call_output: Vec::new(),
+        recording: list.is_dynamic,
         list,
         observed: List::default(),
         frames: Vec::new(),
@@ -220,8 +224,9 @@ impl Session {
             return Err(TrapKind::Reentry);
         }
         let deployed = self.world.contracts.get(&contract).ok_or(TrapKind::NoSuchContract)?;
-        let dynamic = self.frames.last().is_some_and(|f| self.list.dynamic.contains(&f.contract));
-        if !dynamic && !self.list.calls.contains(&contract) {
+        if self.recording {
+            self.observed.calls.insert(contract);
+        } else if !self.list.calls.contains(&contract) {
             self.violation = Some(Violation {
                 contract,
                 contract_name: deployed.abi.name.clone(),
@@ -239,16 +244,6 @@ impl Session {
         }
         split(method.params.iter().map(|param| &param.ty), args, |_| ())
             .map_err(|_| TrapKind::BadArguments)?;
-        if dynamic {
-            // What a callee declares is part of what the caller is found to touch.
-            let derived = List::derive(&self.world, &caller, &contract, &method.name, args)?;
-            for (key, kind) in derived.cells {
-                self.observed.add(key.clone(), kind);
-                self.list.add(key, kind);
-            }
-            self.list.calls.extend(derived.calls);
-            self.list.dynamic.extend(derived.dynamic);
-        }
         let what = (&deployed.abi, method);
         let (guards, found) = derive::guards(&self.world, &caller, &contract, what, args);
         found.map_err(|error| error.trap())?;
@@ -294,11 +289,11 @@ impl Session {
             };
             return if permitted { Ok(full) } else { Err(TrapKind::NotPermitted) };
         }
-        if method_kind == MethodKind::Init || self.list.permits(&full, kind) {
+        if self.recording {
+            self.observed.add(full.clone(), kind);
             return Ok(full);
         }
-        if self.list.dynamic.contains(&contract) {
-            self.observed.add(full.clone(), kind);
+        if method_kind == MethodKind::Init || self.list.permits(&full, kind) {
             return Ok(full);
         }
         let field = abi.fields.get(usize::from(field));

@@ -112,8 +112,8 @@ pub(crate) struct List {
     /// The cells of stocks that are only taken from, and how much.
     pub(crate) bounds: BTreeMap<Key, Bound>,
     pub(crate) calls: BTreeSet<Address>,
-    /// Contracts with a method that also touches keys that only a run can name.
-    pub(crate) dynamic: BTreeSet<Address>,
+    /// Whether a method also touches keys that only a run can name.
+    pub(crate) is_dynamic: bool,
 }
 
 impl Sink for List {
@@ -137,8 +137,8 @@ impl Sink for List {
         }
     }
 
-    fn dynamic(&mut self, contract: &Address) {
-        self.dynamic.insert(*contract);
+    fn dynamic(&mut self, _: &Address) {
+        self.is_dynamic = true;
     }
 }
 
@@ -177,14 +177,14 @@ impl List {
 }
 
 /// Lets those commute who take from a stock that has enough for all, as it is before the block.
-pub(crate) fn relax(world: &World, lists: &mut [Result<List, TrapKind>]) {
+pub(crate) fn relax(world: &World, lists: &mut [List]) {
     let mut escrows = BTreeMap::<Key, Escrow>::new();
-    for list in lists.iter().flatten() {
+    for list in lists.iter() {
         for (key, bound) in &list.bounds {
             escrows.entry(key.clone()).or_default().add(*bound);
         }
     }
-    for list in lists.iter().flatten() {
+    for list in lists.iter() {
         for (key, kind) in &list.cells {
             if *kind == AccessKind::Write && !list.bounds.contains_key(key) {
                 escrows.entry(key.clone()).and_modify(Escrow::break_up);
@@ -193,7 +193,7 @@ pub(crate) fn relax(world: &World, lists: &mut [Result<List, TrapKind>]) {
     }
     escrows
         .retain(|key, escrow| escrow.holds(world.cells.get(key).map_or(0, |bytes| count(bytes))));
-    for list in lists.iter_mut().flatten() {
+    for list in lists {
         for key in list.bounds.keys().filter(|key| escrows.contains_key(*key)) {
             list.cells.insert(key.clone(), AccessKind::Add);
         }

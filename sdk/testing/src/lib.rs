@@ -16,6 +16,7 @@
 //! ```
 
 mod modules;
+mod one_by_one;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +27,7 @@ use kempe_abi::{Address, CellKind, Hash, MethodId, Outcome};
 use kempe_runtime::chain::{
     BlockReport as Built, CallSpec, Chain, ChainError, ChainOptions, Simulation,
 };
-use kempe_runtime::scheduler::{Layers, Sequential};
+use kempe_runtime::scheduler::Layers;
 use kempe_runtime::types::{
     Action, Failure, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared,
     Upgrade, contract_address,
@@ -36,6 +37,7 @@ use kempe_sdk::testing::{
     Violation,
 };
 use modules::Modules;
+use one_by_one::OneByOne;
 
 /// The milliseconds between two blocks.
 const BLOCK_MS: u64 = 1000;
@@ -50,13 +52,14 @@ pub fn wasm(modules: &[&[u8]]) -> TestChain {
     TestChain::on(WasmBackend::new(modules))
 }
 
-/// As [`wasm`], on one thread, one transaction after the other: what a parallel run must equal.
+/// As [`wasm`], on one thread, one transaction after the other in the order that [`wasm`] publishes: what a parallel
+/// run must equal.
 ///
 /// # Panics
 /// As [`wasm`].
 #[must_use]
 pub fn wasm_sequential(modules: &[&[u8]]) -> TestChain {
-    let options = ChainOptions { n_threads: 1, scheduler: &Sequential, ..ChainOptions::default() };
+    let options = ChainOptions { n_threads: 1, scheduler: &OneByOne, ..ChainOptions::default() };
     TestChain::on(WasmBackend::with_options(modules, options))
 }
 
@@ -175,7 +178,11 @@ impl WasmBackend {
             let mut tx = self.transaction(sender, *n_sent, action);
             *n_sent += 1;
             if matches!(tx.actions[0], Action::Call { .. }) {
-                tx.access = self.chain.simulate(&tx).expect("a simulation runs").explicit_list();
+                tx.access = self
+                    .chain
+                    .simulate_at(&tx, self.time_ms)
+                    .expect("a simulation runs")
+                    .explicit_list();
             }
             signed.push(self.sign(tx));
         }
@@ -332,13 +339,11 @@ impl Backend for WasmBackend {
         });
         let actions = actions.collect();
         let built = self.build(actions);
-        let schedule = &built.record.block.schedule;
-        let batches = schedule.batches().map(|batch| batch.iter().map(|&tx| tx as usize).collect());
-        let tail = schedule.tail().iter().map(|&tx| vec![tx as usize]);
-        BlockReport {
-            receipts: (0..txs.len()).map(|at| self.receipt(&built, at)).collect(),
-            batches: batches.chain(tail).collect(),
-        }
+        let batches = built.record.block.schedule.batches();
+        let batches = batches.map(|batch| batch.iter().map(|&tx| tx as usize).collect());
+        let tail: Vec<_> = (0..txs.len()).filter(|&at| built.record.receipts[at].tail).collect();
+        let receipts = (0..txs.len()).map(|at| self.receipt(&built, at)).collect();
+        BlockReport::new(receipts, batches.collect(), &tail)
     }
 
     fn view(&mut self, call: &Tx) -> Receipt {
@@ -348,7 +353,7 @@ impl Backend for WasmBackend {
             method: MethodId::of(&call.method),
             args: call.args.clone(),
         };
-        let simulation = self.chain.query(&spec).expect("a query runs");
+        let simulation = self.chain.query_at(&spec, self.time_ms).expect("a query runs");
         self.simulated(simulation)
     }
 

@@ -2,12 +2,18 @@
 
 use kempe_abi::{Address, TrapKind};
 use kempe_counter::Tally;
+use kempe_orderbook::{Filled, Orderbook, Price, Side};
 use kempe_pool::{Pool, PoolError, Reserves, Swapped};
 use kempe_sdk::testing::{BlockReport, Instance, TestChain};
 use kempe_token::{Token, TokenError, Transfer};
 
 fn both() -> [TestChain; 2] {
-    let wasm = [kempe_contracts::TOKEN, kempe_contracts::POOL, kempe_contracts::COUNTER];
+    let wasm = [
+        kempe_contracts::TOKEN,
+        kempe_contracts::POOL,
+        kempe_contracts::COUNTER,
+        kempe_contracts::ORDERBOOK,
+    ];
     [TestChain::native(), kempe_testing::wasm(&wasm)]
 }
 
@@ -18,7 +24,7 @@ fn gist(report: &BlockReport) -> impl PartialEq + std::fmt::Debug + use<> {
             receipt.events.iter().map(|event| (event.id, event.data.clone())).collect();
         (receipt.outcome, receipt.output.clone(), events, receipt.error_name.clone())
     });
-    (receipts.collect::<Vec<_>>(), report.batches.clone())
+    (receipts.collect::<Vec<_>>(), report.batches.clone(), report.n_tail)
 }
 
 #[test]
@@ -87,4 +93,39 @@ fn pools_with_large_numbers() {
         (event.amount_out, chain.view::<Reserves>(&pool, "reserves", ()))
     });
     assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn trades_whose_lists_turn_out_too_short() {
+    let reports = both().map(|mut chain| {
+        let people = ["alice", "bob", "carol", "dan"].map(|name| chain.account(name));
+        let [alice, bob, carol, dan] = people;
+        let tokens = [0, 1].map(|_| chain.deploy::<Token>(alice, (alice,)));
+        let args = (tokens[0].address(), tokens[1].address(), 1u128, 1u128);
+        let book = chain.deploy::<Orderbook>(alice, args);
+        for who in people {
+            for token in &tokens {
+                chain.send(alice, token, "mint", (who, 1_000_000u128)).assert_ok();
+                chain.send(who, token, "approve", (book.address(), u128::MAX)).assert_ok();
+            }
+            chain.send(who, &book, "deposit", (100_000u128, 100_000u128)).assert_ok();
+        }
+        let at = |ticks| Price::of(ticks).unwrap();
+        chain.send(bob, &book, "place", (Side::Sell, at(12), 5u64, 1u64)).assert_ok();
+        let report = chain.block([
+            book.tx(bob, "place", (Side::Sell, at(11), 5u64, 2u64)),
+            // Found to take what is sold at 12.
+            book.tx(carol, "trade", (Side::Buy, at(12), 7u64, None::<u64>)),
+            book.tx(carol, "withdraw", (7u128, 0u128)),
+            book.tx(dan, "place", (Side::Buy, at(9), 1u64, 1u64)),
+            // Has no list, and nothing overtakes it.
+            book.tx(alice, "no_method", ()),
+            book.tx(dan, "cancel", (Side::Buy, at(9), 1u64)),
+        ]);
+        let ticks: Vec<u16> =
+            report.receipts[1].events::<Filled>().iter().map(|event| event.ticks).collect();
+        assert_eq!((ticks, report.n_tail), (vec![11, 12], 4));
+        report
+    });
+    assert_eq!(gist(&reports[0]), gist(&reports[1]));
 }

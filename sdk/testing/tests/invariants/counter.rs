@@ -7,7 +7,7 @@ use kempe_counter::Tally;
 use kempe_sdk::testing::{Campaign, Instance, Receipt, TestChain, Tx};
 
 use crate::common::{any_size, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     tally: Instance<Tally>,
@@ -61,6 +61,6 @@ fn campaign() -> Campaign<World> {
 
 #[test]
 fn counter() {
-    let summary = kempe_testing::run(&campaign(), n_calls(), &[kempe_contracts::COUNTER]);
+    let summary = run::<Tally, _>(&campaign(), &[kempe_contracts::COUNTER]);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

@@ -9,7 +9,7 @@ use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain};
 use kempe_token::Token;
 
 use crate::common::{balance, endow, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     escrow: Instance<Escrow>,
@@ -136,6 +136,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn escrow() {
     let wasm = [kempe_contracts::ESCROW, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(), n_calls(), &wasm);
+    let summary = run::<Escrow, _>(&campaign(), &wasm);
     assert!(summary.widest_batch > 1, "{summary:?}");
 }

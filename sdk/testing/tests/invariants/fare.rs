@@ -5,7 +5,7 @@ use kempe_fare::{Fare, Rider, Tariff};
 use kempe_sdk::testing::{Campaign, Instance, Rng};
 use kempe_token::Token;
 
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const CAP: u128 = 2_000;
 
@@ -72,6 +72,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn fare() {
     let modules = [kempe_contracts::FARE, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(), n_calls(), &modules);
+    let summary = run::<Fare, _>(&campaign(), &modules);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

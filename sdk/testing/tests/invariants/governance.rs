@@ -1,6 +1,4 @@
 //! Governance: what is executed was voted for, and locked tokens stay.
-//!
-//! A block has one call, for the reason that the multisig's campaign gives.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +10,7 @@ use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const FUNDS: u128 = 1 << 50;
 
@@ -20,42 +18,50 @@ struct World {
     gov: Instance<Governance>,
     token: Instance<Token>,
     people: Vec<Address>,
-    /// The last proposals, and what was voted on each.
+    /// What was voted on each proposal.
     proposals: BTreeMap<Hash, Tally>,
+    proposers: BTreeMap<Hash, Address>,
     ids: Vec<Hash>,
     executed: Vec<Hash>,
     wrong: Vec<String>,
 }
 
-fn setup(chain: &mut TestChain) -> World {
-    let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
-    let token = chain.deploy::<Token>(people[0], (people[0],));
-    let settings = Settings {
+fn settings(quorum_bp: u16) -> Settings {
+    Settings {
         delay_ms: 4_000,
         voting_ms: 40_000,
         timelock_ms: 10_000,
         grace_ms: 60_000,
-        quorum_bp: 2_000,
+        quorum_bp,
         threshold: 100,
-    };
-    let gov = chain.deploy::<Governance>(people[0], (token.address(), settings));
+    }
+}
+
+fn setup(chain: &mut TestChain) -> World {
+    let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
+    let token = chain.deploy::<Token>(people[0], (people[0],));
+    let gov = chain.deploy::<Governance>(people[0], (token.address(), settings(2_000)));
     crate::common::endow(chain, &token, &people, FUNDS, gov.address());
-    chain.send(people[0], &token, "mint", (gov.address(), FUNDS)).assert_ok();
     World {
         gov,
         token,
         people,
         proposals: BTreeMap::new(),
+        proposers: BTreeMap::new(),
         ids: Vec::new(),
         executed: Vec::new(),
         wrong: Vec::new(),
     }
 }
 
-fn pay(w: &World, rng: &mut Rng) -> Step {
+fn step(w: &World, rng: &mut Rng, chain: &mut TestChain) -> Step {
+    if rng.u8(0..8) == 0 {
+        return Step::SetSettings { settings: settings(rng.u16(1_000..4_000)) };
+    }
     let mut args = Vec::new();
-    // Now and then more than the treasury has, though not more than the contract.
-    (one(&w.people, rng), any_size(rng, 50)).serialize(&mut args).unwrap();
+    // Now and then more than the treasury has, or somewhat more than the contract.
+    let has = if rng.u8(0..4) > 0 { 0 } else { balance(chain, &w.token, w.gov.address()) };
+    (one(&w.people, rng), has + any_size(rng, 44)).serialize(&mut args).unwrap();
     Step::call(w.token.address(), "transfer", args)
 }
 
@@ -67,15 +73,17 @@ fn some_id(w: &World, rng: &mut Rng) -> Hash {
 /// A proposal at this stage, if there is one: most moments are not for executing.
 fn at_stage(w: &World, rng: &mut Rng, chain: &mut TestChain, stage: Stage) -> Hash {
     let from = w.ids.len().saturating_sub(40);
-    let found = w.ids[from..].iter().copied().find(|id| {
+    let found = w.ids[from..].iter().copied().filter(|id| {
         !w.executed.contains(id)
             && chain.view::<Option<Stage>>(&w.gov, "stage", (*id,)) == Some(stage)
     });
-    found.unwrap_or_else(|| some_id(w, rng))
+    let found: Vec<Hash> = found.collect();
+    rng.choice(&found).copied().unwrap_or_else(|| some_id(w, rng))
 }
 
 fn observe(w: &mut World, receipt: &Receipt) {
-    for Proposed { id, .. } in receipt.events::<Proposed>() {
+    for Proposed { id, by, .. } in receipt.events::<Proposed>() {
+        w.proposers.insert(id, by);
         w.proposals.insert(id, Tally::default());
         w.ids.push(id);
     }
@@ -97,7 +105,7 @@ fn observe(w: &mut World, receipt: &Receipt) {
 }
 
 fn campaign() -> Campaign<World> {
-    let campaign = Campaign::new(setup).blocks(1, 2_000);
+    let campaign = Campaign::new(setup).blocks(10, 8_000);
     [("lock", 4), ("unlock", 2)]
         .into_iter()
         .fold(campaign, |campaign, (method, weight)| {
@@ -105,8 +113,8 @@ fn campaign() -> Campaign<World> {
                 w.gov.tx(one(&w.people, rng), method, (any_size(rng, 44),))
             })
         })
-        .call(2, "propose", |w, rng, _| {
-            let steps: Vec<Step> = (0..rng.usize(1..3)).map(|_| pay(w, rng)).collect();
+        .call(2, "propose", |w, rng, chain| {
+            let steps: Vec<Step> = (0..rng.usize(1..3)).map(|_| step(w, rng, chain)).collect();
             w.gov.tx(one(&w.people, rng), "propose", (steps, Hash::ZERO, rng.u64(..)))
         })
         .call(12, "vote", |w, rng, chain| {
@@ -118,7 +126,15 @@ fn campaign() -> Campaign<World> {
             let id = at_stage(w, rng, chain, Stage::Ready);
             w.gov.tx(one(&w.people, rng), "execute", (id,))
         })
-        .call(1, "cancel", |w, rng, _| w.gov.tx(one(&w.people, rng), "cancel", (some_id(w, rng),)))
+        .call(3, "donate", |w, rng, _| {
+            // What makes an execution possible that was not when its list was found.
+            w.token.tx(one(&w.people, rng), "transfer", (w.gov.address(), any_size(rng, 48)))
+        })
+        .call(1, "cancel", |w, rng, _| {
+            let id = some_id(w, rng);
+            let proposer = w.proposers.get(&id).filter(|_| rng.bool()).copied();
+            w.gov.tx(proposer.unwrap_or_else(|| one(&w.people, rng)), "cancel", (id,))
+        })
         .observe(|w, _, receipt| observe(w, receipt))
         .invariant("what is executed was voted for, once", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
@@ -148,5 +164,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn governance() {
     let wasm = [kempe_contracts::GOVERNANCE, kempe_contracts::TOKEN];
-    kempe_testing::run(&campaign(), n_calls(), &wasm);
+    let summary = run::<Governance, _>(&campaign(), &wasm);
+    assert!(summary.widest_batch > 2, "{summary:?}");
 }

@@ -7,7 +7,7 @@ use kempe_sdk::testing::{Campaign, Instance, TestChain, Tx};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const ONE: u128 = 1_000_000_000_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
@@ -134,6 +134,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn lending() {
     let wasm = [kempe_contracts::LENDING, kempe_contracts::ORACLE, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(), n_calls(), &wasm);
+    let summary = run::<Lending, _>(&campaign(), &wasm);
     assert!(summary.widest_batch > 1, "{summary:?}");
 }

@@ -1,7 +1,4 @@
 //! The multisig: what is executed was approved by enough members, and is executed once.
-//!
-//! A block has one call: an execution is dynamic, and one whose list is out of date because of an earlier
-//! call in its block runs behind the block, which the native chain does not do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +8,7 @@ use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
 use kempe_token::Token;
 
 use crate::common::{balance, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const FUNDS: u128 = 1_000_000;
 
@@ -20,7 +17,10 @@ struct World {
     token: Instance<Token>,
     people: Vec<Address>,
     board: Board,
+    /// What is not executed.
     proposals: BTreeMap<Hash, Vec<Step>>,
+    /// In the order in which they were proposed.
+    ids: Vec<Hash>,
     approvals: BTreeMap<Hash, BTreeSet<Address>>,
     spent: u128,
     wrong: Vec<String>,
@@ -39,6 +39,7 @@ fn setup(chain: &mut TestChain) -> World {
         people,
         board,
         proposals: BTreeMap::new(),
+        ids: Vec::new(),
         approvals: BTreeMap::new(),
         spent: 0,
         wrong: Vec::new(),
@@ -62,13 +63,47 @@ fn propose(w: &World, rng: &mut Rng, chain: &TestChain) -> Tx {
     let board = rng.u8(0..6) == 0;
     let steps: Vec<Step> =
         (0..rng.usize(1..4)).map(|_| if board { new_board(w, rng) } else { pay(w, rng) }).collect();
-    let expires_ms = chain.time_ms() + rng.u64(0..60_000);
-    w.wallet.tx(one(&w.people, rng), "propose", (steps, expires_ms, rng.u64(..)))
+    let expires_ms = chain.time_ms() + rng.u64(0..120_000);
+    w.wallet.tx(member(w, rng), "propose", (steps, expires_ms, rng.u64(..)))
 }
 
-/// One of the last proposals.
+/// Mostly one who may.
+fn member(w: &World, rng: &mut Rng) -> Address {
+    one(if rng.u8(0..8) == 0 { &w.people } else { &w.board.members }, rng)
+}
+
+fn vote(w: &World, rng: &mut Rng) -> Tx {
+    let (by, id) = (member(w, rng), some_id(w, rng));
+    let said = w.approvals.get(&id).is_some_and(|approving| approving.contains(&by));
+    // Now and then what was said already, or a change of mind.
+    let approves = if rng.u8(0..8) == 0 { said } else { !said };
+    w.wallet.tx(by, "vote", (id, approves))
+}
+
+fn approving(w: &World, id: &Hash) -> usize {
+    w.board.members.iter().filter(|member| w.approvals[id].contains(member)).count()
+}
+
+/// Mostly one that lacks nothing, or one more vote, which may be in the same block.
+fn execute(w: &World, rng: &mut Rng) -> Tx {
+    let lack = usize::from(rng.u8(0..3) == 0);
+    let recent = w.ids[w.ids.len().saturating_sub(12)..].iter().copied();
+    let ready = recent.filter(|id| {
+        w.proposals.contains_key(id) && approving(w, id) + lack >= usize::from(w.board.threshold)
+    });
+    let ready: Vec<Hash> = ready.collect();
+    let id = rng.choice(&ready).copied().unwrap_or_else(|| some_id(w, rng));
+    w.wallet.tx(member(w, rng), "execute", (id,))
+}
+
+/// One of the last proposals, now and then one that was executed.
 fn some_id(w: &World, rng: &mut Rng) -> Hash {
-    let ids: Vec<Hash> = w.proposals.keys().copied().collect();
+    let recent = w.ids[w.ids.len().saturating_sub(12)..].iter().copied();
+    let ids: Vec<Hash> = if rng.u8(0..12) == 0 {
+        recent.collect()
+    } else {
+        recent.filter(|id| w.proposals.contains_key(id)).collect()
+    };
     rng.choice(&ids).copied().unwrap_or(Hash::ZERO)
 }
 
@@ -76,6 +111,7 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     for Proposed { id, by } in receipt.events::<Proposed>() {
         let args = <(Vec<Step>, u64, u64)>::deserialize_reader(&mut &tx.args[..]);
         w.proposals.insert(id, args.unwrap().0);
+        w.ids.push(id);
         w.approvals.insert(id, BTreeSet::from([by]));
     }
     for Voted { id, by, approves } in receipt.events::<Voted>() {
@@ -91,8 +127,7 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
             w.wrong.push(format!("{id} was executed twice"));
             continue;
         };
-        let approving = w.board.members.iter().filter(|member| w.approvals[&id].contains(member));
-        if approving.count() < usize::from(w.board.threshold) {
+        if approving(w, &id) < usize::from(w.board.threshold) {
             w.wrong.push(format!("{id} was not approved"));
         }
         for step in steps {
@@ -105,22 +140,14 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
             }
         }
     }
-    while w.proposals.len() > 12 {
-        w.proposals.pop_first();
-    }
 }
 
 fn campaign() -> Campaign<World> {
     Campaign::new(setup)
-        .blocks(1, 1_000)
+        .blocks(10, 1_000)
         .call(3, "propose", |w, rng, chain| propose(w, rng, chain))
-        .call(6, "vote", |w, rng, _| {
-            let args = (some_id(w, rng), rng.u8(0..5) > 0);
-            w.wallet.tx(one(&w.people, rng), "vote", args)
-        })
-        .call(4, "execute", |w, rng, _| {
-            w.wallet.tx(one(&w.people, rng), "execute", (some_id(w, rng),))
-        })
+        .call(8, "vote", |w, rng, _| vote(w, rng))
+        .call(3, "execute", |w, rng, _| execute(w, rng))
         .observe(observe)
         .invariant("only what was approved, and once", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
@@ -138,5 +165,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn multisig() {
     let wasm = [kempe_contracts::MULTISIG, kempe_contracts::TOKEN];
-    kempe_testing::run(&campaign(), n_calls(), &wasm);
+    let summary = run::<Multisig, _>(&campaign(), &wasm);
+    assert!(summary.widest_batch > 2 && summary.n_tail > 0, "{summary:?}");
 }

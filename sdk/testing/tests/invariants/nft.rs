@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use kempe_abi::{Address, Hash};
 use kempe_nft::{Burned, Minted, Moved, Nft};
-use kempe_sdk::testing::{Campaign, Instance, Rng, Tx};
+use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain, Tx};
 
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     nft: Instance<Nft>,
@@ -35,6 +35,10 @@ fn move_from(w: &World, rng: &mut Rng) -> Tx {
     w.nft.tx(one(w, rng), "transfer_from", (owner, one(w, rng), id))
 }
 
+fn admin(w: &World, chain: &TestChain) -> Address {
+    chain.cell(&w.nft, "admin", ()).unwrap()
+}
+
 fn campaign() -> Campaign<World> {
     Campaign::new(|chain| {
         let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
@@ -61,6 +65,18 @@ fn campaign() -> Campaign<World> {
     .call(1, "burn", |w, rng, _| {
         let (owner, id) = token(w, rng);
         w.nft.tx(owner, "burn", (id,))
+    })
+    .call(1, "set_minter", |w, rng, chain| {
+        // Those of the first two stay.
+        let who = w.people[rng.usize(2..w.people.len())];
+        w.nft.tx(admin(w, chain), "set_minter", (who, rng.bool()))
+    })
+    .call(1, "offer_admin", |w, rng, chain| {
+        w.nft.tx(admin(w, chain), "offer_admin", (one(w, rng),))
+    })
+    .call(1, "accept_admin", |w, rng, chain| {
+        let offered = chain.cell(&w.nft, "offered", ()).unwrap_or_else(|| one(w, rng));
+        w.nft.tx(offered, "accept_admin", ())
     })
     .observe(|w, _, receipt| {
         for event in receipt.events::<Minted>() {
@@ -97,6 +113,6 @@ fn campaign() -> Campaign<World> {
 
 #[test]
 fn nft() {
-    let summary = kempe_testing::run(&campaign(), n_calls(), &[kempe_contracts::NFT]);
+    let summary = run::<Nft, _>(&campaign(), &[kempe_contracts::NFT]);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

@@ -6,7 +6,7 @@ use kempe_sdk::testing::{Campaign, Instance, TestChain};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, n_calls, run};
 
 const ONE: u128 = 1_000_000_000_000_000_000;
 
@@ -53,6 +53,14 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
             let args = (one(&w.people, rng), any_size(rng, 40));
             w.options.tx(one(&w.people, rng), "transfer", args)
         })
+        .call(2, "approve", |w, rng, _| {
+            let args = (one(&w.people, rng), any_size(rng, 45));
+            w.options.tx(one(&w.people, rng), "approve", args)
+        })
+        .call(4, "transfer_from", |w, rng, _| {
+            let args = (one(&w.people, rng), one(&w.people, rng), any_size(rng, 38));
+            w.options.tx(one(&w.people, rng), "transfer_from", args)
+        })
         .attack(1, "settle", |w, rng, _| w.options.tx(one(&w.people, rng), "settle", ()))
         .invariant("options are held by somebody", |w, chain| {
             let sums: Sums = chain.view(&w.options, "sums", ());
@@ -87,7 +95,7 @@ fn calls_and_puts() {
         // A block takes two seconds on average: half of the calls come before the expiry.
         let n = n_calls();
         let open_ms = n as u64 * 150;
-        let summary = kempe_testing::run(&campaign(put, open_ms), n, &wasm);
+        let summary = run::<Options, _>(&campaign(put, open_ms), &wasm);
         assert!(summary.widest_batch > 2, "{summary:?}");
         assert!(summary.succeeded["settle"].0 > 2, "{summary:?}");
     }

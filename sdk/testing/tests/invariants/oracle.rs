@@ -3,32 +3,33 @@
 use std::collections::BTreeMap;
 
 use kempe_abi::{Address, Decode};
-use kempe_oracle::{AHEAD_MS_MAX, Oracle, Report, median, message};
+use kempe_oracle::{AHEAD_MS_MAX, Oracle, Panel, PanelChanged, Report, median, message};
 use kempe_sdk::interfaces::Price;
 use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
 
 use crate::common::{expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const ASSETS: [Address; 3] = [Address([1; 32]), Address([2; 32]), Address([3; 32])];
 
 struct World {
     oracle: Instance<Oracle>,
-    /// The last does not report.
     people: Vec<Address>,
+    panel: Panel,
     prices: BTreeMap<Address, Price>,
     wrong: Vec<String>,
 }
 
 fn setup(chain: &mut TestChain) -> World {
     let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
-    let args = (people[0], people[..5].to_vec(), 3u8, 1u64);
+    let panel = Panel { admin: people[0], reporters: people[..5].to_vec(), quorum: 3 };
+    let args = (panel.admin, panel.reporters.clone(), panel.quorum, 1u64);
     let oracle = chain.deploy::<Oracle>(people[0], args);
-    World { oracle, people, prices: BTreeMap::new(), wrong: Vec::new() }
+    World { oracle, people, panel, prices: BTreeMap::new(), wrong: Vec::new() }
 }
 
-fn report(w: &World, rng: &mut Rng, chain: &TestChain, at: usize, of: (Address, u64)) -> Report {
-    let (reporter, value) = (w.people[at], rng.u128(0..1_000_000));
+fn report(w: &World, rng: &mut Rng, chain: &TestChain, by: Address, of: (Address, u64)) -> Report {
+    let (reporter, value) = (by, rng.u128(0..1_000_000));
     let signed = if rng.u8(0..60) == 0 { value + 1 } else { value };
     let message = message(1, w.oracle.address(), of.0, signed, of.1);
     Report { reporter, value, signature: chain.sign(reporter, &message.0) }
@@ -37,15 +38,35 @@ fn report(w: &World, rng: &mut Rng, chain: &TestChain, at: usize, of: (Address, 
 fn publish(w: &World, rng: &mut Rng, chain: &TestChain) -> Tx {
     let asset = one(&ASSETS, rng);
     let time_ms = (chain.time_ms() + rng.u64(0..AHEAD_MS_MAX + 2_000)).saturating_sub(1_500);
-    let mut who: Vec<usize> = (0..if rng.u8(0..8) == 0 { 6 } else { 5 }).collect();
+    // Now and then one who does not report, or one too few.
+    let Panel { reporters, quorum, .. } = &w.panel;
+    let mut who = if rng.u8(0..8) == 0 { &w.people } else { reporters }.clone();
     rng.shuffle(&mut who);
-    who.truncate(rng.usize(2..=5));
+    who.truncate(rng.usize(usize::from(*quorum) - 1..=reporters.len()));
     let reports: Vec<Report> =
-        who.into_iter().map(|at| report(w, rng, chain, at, (asset, time_ms))).collect();
+        who.into_iter().map(|by| report(w, rng, chain, by, (asset, time_ms))).collect();
     w.oracle.tx(one(&w.people, rng), "publish", (asset, time_ms, reports))
 }
 
+fn set_panel(w: &World, rng: &mut Rng) -> Tx {
+    let mut reporters = w.people.clone();
+    rng.shuffle(&mut reporters);
+    reporters.truncate(rng.usize(1..=5));
+    // More than half, or not quite.
+    let half = u8::try_from(reporters.len() / 2).unwrap();
+    let panel = Panel { admin: one(&w.people, rng), reporters, quorum: half + rng.u8(0..6).min(1) };
+    let by = if rng.u8(0..6) == 0 { one(&w.people, rng) } else { w.panel.admin };
+    w.oracle.tx(by, "set_panel", (panel,))
+}
+
 fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
+    for PanelChanged { panel } in receipt.events() {
+        let half = panel.reporters.len() / 2;
+        if tx.sender != w.panel.admin || usize::from(panel.quorum) <= half {
+            w.wrong.push(format!("{panel:?} by {}", tx.sender));
+        }
+        w.panel = panel;
+    }
     if !receipt.is_ok() || tx.method != "publish" {
         return;
     }
@@ -54,8 +75,9 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     let mut values: Vec<u128> = reports.iter().map(|report| report.value).collect();
     let value = median(&mut values).unwrap();
     let before = w.prices.insert(asset, Price { value, time_ms });
-    let known = reports.iter().all(|report| w.people[..5].contains(&report.reporter));
-    if before.is_some_and(|price| price.time_ms >= time_ms) || reports.len() < 3 || !known {
+    let known = reports.iter().all(|report| w.panel.reporters.contains(&report.reporter));
+    let enough = known && reports.len() >= usize::from(w.panel.quorum);
+    if before.is_some_and(|price| price.time_ms >= time_ms) || !enough {
         w.wrong.push(format!("{asset} at {time_ms}"));
     }
 }
@@ -64,8 +86,9 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
 fn oracle() {
     let campaign = Campaign::new(setup)
         .blocks(6, 5_000)
-        .call(4, "publish", |w, rng, chain| publish(w, rng, chain))
-        .call(2, "price", |w, rng, _| {
+        .call(8, "publish", |w, rng, chain| publish(w, rng, chain))
+        .call(1, "set_panel", |w, rng, _| set_panel(w, rng))
+        .call(4, "price", |w, rng, _| {
             w.oracle.tx(one(&w.people, rng), "price", (one(&ASSETS, rng),))
         })
         .observe(observe)
@@ -79,6 +102,6 @@ fn oracle() {
                 expect(sane && price == w.prices.get(&asset).copied(), || format!("{price:?}"))
             })
         });
-    let summary = kempe_testing::run(&campaign, n_calls(), &[kempe_contracts::ORACLE]);
+    let summary = run::<Oracle, _>(&campaign, &[kempe_contracts::ORACLE]);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

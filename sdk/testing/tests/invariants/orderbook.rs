@@ -1,7 +1,4 @@
 //! The order book: funds and orders are all there is, and priority is kept.
-//!
-//! Blocks of the campaign with trades have one call: a trade is dynamic, and one whose list is out of date
-//! because of an earlier call in its block runs behind the block, which the native chain does not do.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +8,7 @@ use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 const LOT: u128 = 7;
 const TICK: u128 = 3;
@@ -105,9 +102,8 @@ fn some_order(w: &World, rng: &mut Rng) -> Option<(Address, Side, Price, u64)> {
     Some((owner, if sells { Side::Sell } else { Side::Buy }, Price::of(ticks)?, id))
 }
 
-fn campaign(txs_max: usize, trades: bool) -> Campaign<World> {
+fn campaign() -> Campaign<World> {
     let campaign = Campaign::new(setup)
-        .blocks(txs_max, 1_000)
         .call(8, "place", |w, rng, _| {
             let args = (side(rng), price(rng), rng.u64(0..60), rng.u64(0..50));
             w.book.tx(one(&w.people, rng), "place", args)
@@ -128,16 +124,12 @@ fn campaign(txs_max: usize, trades: bool) -> Campaign<World> {
             })
         },
     );
-    let campaign = if trades {
-        campaign.call(7, "trade", |w, rng, _| {
+    campaign
+        .call(7, "trade", |w, rng, _| {
             let rest = rng.bool().then(|| rng.u64(0..50));
             let args = (side(rng), price(rng), rng.u64(0..120), rest);
             w.book.tx(one(&w.people, rng), "trade", args)
         })
-    } else {
-        campaign
-    };
-    campaign
         .observe(observe)
         .invariant("better prices first, and older orders", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
@@ -162,14 +154,8 @@ fn campaign(txs_max: usize, trades: bool) -> Campaign<World> {
 }
 
 #[test]
-fn orderbook_with_trades() {
+fn orderbook() {
     let wasm = [kempe_contracts::ORDERBOOK, kempe_contracts::TOKEN];
-    kempe_testing::run(&campaign(1, true), n_calls(), &wasm);
-}
-
-#[test]
-fn orderbook_of_makers() {
-    let wasm = [kempe_contracts::ORDERBOOK, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(12, false), n_calls(), &wasm);
-    assert!(summary.widest_batch > 3, "{summary:?}");
+    let summary = run::<Orderbook, _>(&campaign(), &wasm);
+    assert!(summary.widest_batch > 3 && summary.n_tail > 0, "{summary:?}");
 }

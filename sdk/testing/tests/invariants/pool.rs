@@ -7,7 +7,7 @@ use kempe_router::{Hop, Router};
 use kempe_sdk::testing::{Campaign, Instance, Rng};
 use kempe_token::Token;
 
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     tokens: Vec<Instance<Token>>,
@@ -113,6 +113,7 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn pools_and_router() {
     let modules = [kempe_contracts::TOKEN, kempe_contracts::POOL, kempe_contracts::ROUTER];
-    let summary = kempe_testing::run(&campaign(), n_calls(), &modules);
+    let summary = run::<Pool, _>(&campaign(), &modules);
+    crate::demand_methods::<Router>(&summary);
     assert!(summary.widest_batch > 1, "{summary:?}");
 }

@@ -6,7 +6,7 @@ use kempe_staking::{Claimed, Distributed, Round, Stake, Staking, Withdrawn};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     staking: Instance<Staking>,
@@ -101,6 +101,6 @@ fn campaign() -> Campaign<World> {
 #[test]
 fn staking() {
     let wasm = [kempe_contracts::STAKING, kempe_contracts::TOKEN];
-    let summary = kempe_testing::run(&campaign(), n_calls(), &wasm);
+    let summary = run::<Staking, _>(&campaign(), &wasm);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }

@@ -1,10 +1,10 @@
 //! The token: its supply is the sum of the balances, and nothing else makes or destroys value.
 
 use kempe_abi::Address;
-use kempe_sdk::testing::{Campaign, Instance, Rng};
-use kempe_token::{PERMIT_TAG, Permit, Token};
+use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain};
+use kempe_token::{ALL_ROLES, Metadata, PERMIT_TAG, Permit, Token};
 
-use crate::{PEOPLE, n_calls};
+use crate::{PEOPLE, run};
 
 struct World {
     token: Instance<Token>,
@@ -13,6 +13,10 @@ struct World {
 
 fn one(world: &World, rng: &mut Rng) -> Address {
     world.people[rng.usize(0..world.people.len())]
+}
+
+fn owner(w: &World, chain: &mut TestChain) -> Address {
+    chain.view::<Option<Address>>(&w.token, "owner", ()).unwrap()
 }
 
 fn campaign() -> Campaign<World> {
@@ -43,6 +47,22 @@ fn campaign() -> Campaign<World> {
         w.token.tx(spender, "permit", (owner, spender, amount, deadline_ms, signature))
     })
     .call(1, "set_paused", |w, rng, _| w.token.tx(w.people[0], "set_paused", (rng.u8(0..4) == 0,)))
+    .call(1, "set_roles", |w, rng, chain| {
+        // Not those of who mints and of who must not.
+        let args = (w.people[rng.usize(2..w.people.len())], rng.u8(0..=ALL_ROLES));
+        w.token.tx(owner(w, chain), "set_roles", args)
+    })
+    .call(1, "offer_ownership", |w, rng, chain| {
+        w.token.tx(owner(w, chain), "offer_ownership", (one(w, rng),))
+    })
+    .call(1, "accept_ownership", |w, rng, chain| {
+        let offered = chain.cell(&w.token, "offered", ()).unwrap_or_else(|| one(w, rng));
+        w.token.tx(offered, "accept_ownership", ())
+    })
+    .call(1, "describe", |w, rng, chain| {
+        let metadata = Metadata { name: [1; 32], symbol: [2; 12], decimals: rng.u8(0..60) };
+        w.token.tx(owner(w, chain), "describe", (metadata,))
+    })
     .attack(1, "mint by another", |w, rng, _| {
         w.token.tx(w.people[1], "mint", (one(w, rng), rng.u128(..)))
     })
@@ -56,6 +76,6 @@ fn campaign() -> Campaign<World> {
 
 #[test]
 fn token() {
-    let summary = kempe_testing::run(&campaign(), n_calls(), &[kempe_contracts::TOKEN]);
+    let summary = run::<Token, _>(&campaign(), &[kempe_contracts::TOKEN]);
     assert!(summary.widest_batch > 2, "{summary:?}");
 }
