@@ -243,8 +243,9 @@ fn cell(
     let is_item = field.cell == CellKind::Log && args.keys.len() == field.keys.len() + 1;
     if args.keys.len() != field.keys.len() && !is_item {
         let types: Vec<_> = field.keys.iter().map(ToString::to_string).collect();
+        let item = if field.cell == CellKind::Log { " and the index of an item" } else { "" };
         let message = format!(
-            "`{name}` has {} keys ({}), {} are given",
+            "`{name}` has {} keys ({}){item}, {} are given",
             types.len(),
             types.join(", "),
             args.keys.len()

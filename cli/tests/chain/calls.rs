@@ -111,6 +111,41 @@ fn state_is_shown_and_proven() {
 }
 
 #[test]
+fn a_log_is_shown_and_its_items_are_proven() {
+    let kempe = Kempe::with_token();
+    kempe.write("asset.wasm", kempe_contracts::ASSET);
+    kempe.ok("deploy asset.wasm --owner alice");
+    assert_eq!(kempe.ok("state asset register"), "");
+    let reason = format!("0x{}", "09".repeat(32));
+    for who in ["bob", "carol"] {
+        kempe.ok(&format!("call asset freeze --holder {who} --frozen true --reason {reason}"));
+    }
+    let trail = |index: u8| kempe.ok(&format!("call asset registered --index {index}"));
+    let trails = [trail(0), trail(1)];
+    assert!(trails[0].starts_with("0x") && trails[0] != trails[1], "{trails:?}");
+    assert_eq!(kempe.ok("state asset register 0"), trails[0]);
+    let all = kempe.ok("state asset register");
+    let items = format!("asset.register[0] = {}asset.register[1] = {}", trails[0], trails[1]);
+    assert_eq!(all, format!("asset.register = 2\n{items}"));
+    let json = kempe.json("state asset register 1");
+    assert_eq!(json["value"], trails[1].trim_end());
+
+    kempe.write("item.json", kempe.ok("state asset register 1 --proof"));
+    let verified = kempe.ok("state --verify item.json");
+    assert!(verified.ends_with(&format!("asset.register[1] = {}", trails[1])), "{verified}");
+    // Behind the last item there is none, and that can be proven, too.
+    assert_eq!(kempe.ok("state asset register 2"), "");
+    kempe.write("none.json", kempe.ok("state asset register 2 --proof"));
+    assert!(kempe.ok("state --verify none.json").ends_with("asset.register[2] = no value\n"));
+    let error = kempe.fails(2, "state asset register 1 1");
+    assert!(
+        error.contains("`register` has 0 keys () and the index of an item, 2 are given"),
+        "{error}"
+    );
+    assert!(kempe.fails(2, "state asset register first").contains("expected u64"));
+}
+
+#[test]
 fn a_chain_belongs_to_one_process_and_one_directory() {
     let kempe = Kempe::with_token();
     let error = kempe.fails(1, "init");
