@@ -219,6 +219,37 @@ fn a_new_contract_passes_its_tests_and_builds() {
 }
 
 #[test]
+fn a_new_contract_takes_the_sdk_from_a_repository() {
+    let kempe = Kempe::new();
+    // Where the SDK lies in the repository is cargo's to find. This one is empty, so that nothing is compiled.
+    let repository = kempe.home.path().join("repository");
+    fs::create_dir_all(repository.join("sdk/src")).unwrap();
+    let manifest = "[package]\nname = \"kempe-sdk\"\nversion = \"7.8.9\"\nedition = \"2024\"\n";
+    fs::write(repository.join("sdk/Cargo.toml"), manifest).unwrap();
+    fs::write(repository.join("sdk/src/lib.rs"), "").unwrap();
+    let commit = "-c user.name=a -c user.email=a@b commit --quiet --message sdk";
+    for words in ["init --quiet", "add .", commit] {
+        let git = Command::new("git").args(words.split(' ')).current_dir(&repository).output();
+        assert!(git.unwrap().status.success(), "git {words}");
+    }
+    let url = format!("file://{}", repository.display());
+    kempe.ok(&["new", "greeter", "--sdk-git", &url], "");
+    let found = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1"])
+        .current_dir(kempe.home.path().join("greeter"))
+        .env("CARGO_HOME", kempe.home.path().join("cargo"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success(), "{said}");
+    let found: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+    let packages = found["packages"].as_array().unwrap();
+    let sdk = packages.iter().find(|package| package["name"] == "kempe-sdk").unwrap();
+    assert_eq!(sdk["version"], "7.8.9");
+    assert!(sdk["source"].as_str().unwrap().starts_with(&format!("git+{url}")), "{sdk}");
+}
+
+#[test]
 fn new_and_build_refuse_with_help() {
     let kempe = Kempe::new();
     fs::create_dir_all(kempe.home.path().join("full/src")).unwrap();
