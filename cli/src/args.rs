@@ -11,6 +11,9 @@ use crate::commands;
 pub(crate) const HELP: &str =
     "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
+/// The directory of keys in the person's.
+const HOME: &str = ".kempe";
+
 const EXAMPLES: &str = "\
 Examples:
   kempe demo                        a block of real contract calls, in parallel
@@ -52,8 +55,13 @@ impl Global {
     /// The directory that holds what belongs to the person and not to one chain.
     #[must_use]
     pub fn home(&self) -> PathBuf {
-        let in_user_home = || env::home_dir().unwrap_or_default().join(".kempe");
-        self.home.clone().unwrap_or_else(in_user_home)
+        self.own_home().unwrap_or_else(|| PathBuf::from(HOME))
+    }
+
+    /// The same, if it is one that the person named or has, and not just below the current directory.
+    pub(crate) fn own_home(&self) -> Option<PathBuf> {
+        let in_user_home = || env::home_dir().filter(|home| home.is_absolute());
+        self.home.clone().or_else(|| Some(in_user_home()?.join(HOME)))
     }
 }
 

@@ -291,13 +291,15 @@ impl Keystore {
     fn read(&self, name: &str) -> Result<KeyFile, KeyError> {
         check_name(name)?;
         let path = self.path(name);
-        let metadata = fs::metadata(&path).map_err(|source| self.io(name, source))?;
+        let file = files::open(&path).map_err(|source| self.io(name, source))?;
+        let metadata = file.metadata().map_err(|source| self.io(name, source))?;
         check_mode(&path, &metadata)?;
         let malformed = |reason: String| KeyError::Malformed { path: path.clone(), reason };
-        let bytes = files::read(&path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
-            io::ErrorKind::FileTooLarge => malformed(source.to_string()),
-            _ => self.io(name, source),
-        })?;
+        let bytes =
+            files::read_from(&file, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+                io::ErrorKind::FileTooLarge => malformed(source.to_string()),
+                _ => self.io(name, source),
+            })?;
         let file: KeyFile =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if file.version != FORMAT_VERSION {
@@ -350,7 +352,7 @@ impl Keystore {
 
     /// Writes a new file that only its owner may read, from its first byte on.
     fn write(&self, name: &str, contents: &[u8]) -> Result<(), KeyError> {
-        fs::create_dir_all(&self.dir)
+        private_directory(&self.dir)
             .map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -378,9 +380,18 @@ fn check_name(name: &str) -> Result<(), KeyError> {
     Err(KeyError::BadName(name.into()))
 }
 
+/// Makes a directory, and those above it, that only its owner may use, unless it is there.
+pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 /// Refuses a file that others than its owner may use.
 #[cfg(unix)]
-pub(crate) fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
     if mode & 0o077 == 0 {
         return Ok(());
@@ -389,7 +400,7 @@ pub(crate) fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), Key
 }
 
 #[cfg(not(unix))]
-pub(crate) fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
+fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use ed25519_zebra::SigningKey;
 use kempe_abi::Address;
-use kempe_runtime::chain::{Chain, ChainOptions};
+use kempe_runtime::chain::{Chain, ChainOptions, exists};
 use kempe_runtime::files;
 
 use crate::args::Global;
@@ -75,7 +75,9 @@ impl Session {
     /// When there is none, it is in use, or it does not stand up to its own root.
     pub fn open(args: &ChainArgs, global: &Global) -> Result<Self, Failure> {
         let dir = args.directory();
-        let options = ChainOptions { artifacts: artifacts(global), ..ChainOptions::default() };
+        // Without a chain there is nothing to compile, and no key is made.
+        let artifacts = exists(&dir).then(|| artifacts(global)).flatten();
+        let options = ChainOptions { artifacts, ..ChainOptions::default() };
         let chain = Chain::open(&dir, options)?;
         let keys = keystore(global);
         let names = Names::load(&dir, chain.genesis(), &keys)?;

@@ -30,12 +30,35 @@ pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         Err(error) if path.is_symlink() => return Err(error),
         Err(_) => {}
     }
-    // A pipe that has taken its place since must not be waited for.
+    open_checked(options, path, false)
+}
+
+/// Opens a file for reading as [`open`] does, where it must not be a symbolic link: that would be a file which
+/// somebody else chose.
+///
+/// # Errors
+/// Those of [`open`], and [`ErrorKind::InvalidInput`] for a link.
+pub fn open_no_link(path: &Path) -> io::Result<File> {
+    let found = fs::symlink_metadata(path)?.file_type();
+    if found.is_symlink() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link"));
+    }
+    check(found)?;
+    open_checked(File::options().read(true), path, true)
+}
+
+/// Opens what was looked at, and looks at what was opened: something else may have taken its place since. A pipe
+/// is not waited for.
+fn open_checked(options: &mut OpenOptions, path: &Path, is_no_link: bool) -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+        let link = if is_no_link { OFlags::NOFOLLOW } else { OFlags::empty() };
+        options.custom_flags((OFlags::NONBLOCK | link).bits().cast_signed());
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = is_no_link;
     let file = options.open(path)?;
     check(file.metadata()?.file_type())?;
     Ok(file)
@@ -46,7 +69,14 @@ pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of [`open`], and [`ErrorKind::FileTooLarge`].
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    read_from(&open(path)?, bytes_max)
+}
+
+/// Reads an open file of at most `bytes_max` bytes from where it stands; see [`read`].
+///
+/// # Errors
+/// [`ErrorKind::FileTooLarge`], and what the system says.
+pub fn read_from(file: &File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let too_large = || {
         let what = format!("it is larger than {bytes_max} bytes");
         io::Error::new(ErrorKind::FileTooLarge, what)
@@ -70,4 +100,52 @@ fn check(kind: FileType) -> io::Result<()> {
         let what = "it is a pipe, a socket or a device: write what it says into a file first";
         io::Error::new(ErrorKind::InvalidInput, what)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_is_read_as_may_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, [7; 100]).unwrap();
+        assert_eq!(read(&path, 100).unwrap(), [7; 100]);
+        assert_eq!(read(&path, 99).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    /// These say that they are empty, as one that grows did.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_longer_than_it_says_is_not_cut() {
+        let path = Path::new("/proc/self/status");
+        assert_eq!(read(path, 10).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert!(read(path, 1 << 20).unwrap().len() > 10);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_only_where_it_may_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&path, "it").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert_eq!(read_from(&open(&link).unwrap(), 2).unwrap(), b"it");
+        assert_eq!(read_from(&open_no_link(&path).unwrap(), 2).unwrap(), b"it");
+        assert_eq!(open_no_link(&link).unwrap_err().kind(), ErrorKind::InvalidInput);
+        let refused = open_no_link(dir.path()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::IsADirectory);
+        // What takes the place of a file that was looked at is not followed either.
+        assert!(open_checked(File::options().read(true), Path::new("/dev/null"), true).is_err());
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::fs::{CWD, FileType, Mode, mknodat};
+            assert!(open_checked(File::options().read(true), &link, true).is_err());
+            let pipe = dir.path().join("pipe");
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+            // Nobody writes to it, so waiting would never end.
+            assert!(open_checked(File::options().read(true), &pipe, true).is_err());
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Compiled code on disk: what was changed is compiled again and never runs, and nothing depends on it.
 
 use std::fs;
+use std::hash::{Hash as _, Hasher};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use kempe_abi::Hash;
 use kempe_runtime::chain::ChainOptions;
-use kempe_runtime::engine::{Artifacts, Engine};
+use kempe_runtime::engine::{Artifacts, ENGINE_VERSION, Engine, config};
 use kempe_runtime::scheduler::Color;
 use kempe_tests::{World, call, genesis, options};
 use tempfile::TempDir;
@@ -116,6 +117,39 @@ fn another_contracts_file_and_another_key_are_refused() {
     assert!(scene.is_made_again(0), "the seal says nothing of the code and the engine");
 }
 
+/// The seal by the letter of the documentation, of an engine of some version.
+fn seal(version: &str, artifact: &[u8]) -> blake3::Hash {
+    struct Feed(blake3::Hasher);
+    impl Hasher for Feed {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            unreachable!("nobody asks")
+        }
+    }
+    let engine = wasmtime::Engine::new(&config()).expect("it is configured");
+    let mut identity = Feed(blake3::Hasher::new_derive_key("kempe 2026 artifact"));
+    identity.write(blake3::hash(WASM[0]).as_bytes());
+    version.hash(&mut identity);
+    engine.precompile_compatibility_hash().hash(&mut identity);
+    let mut seal = blake3::Hasher::new_keyed(&KEY);
+    seal.update(identity.0.finalize().as_bytes()).update(artifact).finalize()
+}
+
+#[test]
+fn a_file_of_another_version_is_compiled_again() {
+    let scene = Scene::new();
+    let (right, artifact) = scene.whole[0].split_at(32);
+    assert_eq!(seal(ENGINE_VERSION, artifact), *<&[u8; 32]>::try_from(right).expect("32 bytes"));
+    // The same code, engine and bytes: only what the protocol calls the engine is another.
+    let other = ENGINE_VERSION.replace("kempe 1", "kempe 0");
+    assert_ne!(other, ENGINE_VERSION);
+    let sealed = seal(&other, artifact);
+    fs::write(scene.path(0), [sealed.as_bytes(), artifact].concat()).expect("writable");
+    assert!(scene.is_made_again(0));
+}
+
 #[test]
 fn what_is_no_file_is_replaced_or_left_alone() {
     let scene = Scene::new();
@@ -145,8 +179,28 @@ fn the_oldest_make_room() {
     let left: Vec<_> = fs::read_dir(scene.directory()).expect("readable").collect();
     assert_eq!(left.len(), 1);
     assert!(scene.path(1).exists(), "the last one stays");
+    // One that is larger than all may be together must not drive out the others.
+    fs::remove_dir_all(scene.directory()).expect("removable");
+    let smaller = usize::from(scene.whole[0].len() > scene.whole[1].len());
+    load(&scene.directory(), KEY, larger - 1);
+    assert!(scene.path(smaller).exists() && !scene.path(1 - smaller).exists());
     load(&scene.directory(), KEY, 0);
     assert_eq!(fs::read_dir(scene.directory()).expect("readable").count(), 0);
+}
+
+#[test]
+fn what_somebody_else_keeps_there_stays() {
+    let scene = Scene::new();
+    let others = ["notes", "c0ffee", "c0ffee.1", &"g".repeat(64)];
+    let others = others.map(|name| scene.directory().join(name));
+    others.iter().for_each(|path| fs::write(path, [0; 1_000]).expect("writable"));
+    // What a process that was killed left goes with the others.
+    let cut = scene.path(0).with_extension("1-0");
+    fs::write(&cut, [0; 1_000]).expect("writable");
+    // With another key both are compiled, and kept if there is room.
+    load(&scene.directory(), [8; 32], 0);
+    assert!(others.iter().all(|path| path.exists()));
+    assert_eq!(fs::read_dir(scene.directory()).expect("readable").count(), others.len());
 }
 
 /// The head of a chain on which contracts ran.

@@ -1,10 +1,10 @@
 //! Compiled contracts that commands leave for the next ones.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
 
-use super::Kempe;
+use super::{Ended, Kempe};
 
 fn compiled(kempe: &Kempe) -> Vec<PathBuf> {
     let entries = fs::read_dir(kempe.home.path().join("compiled")).unwrap();
@@ -38,7 +38,7 @@ fn a_key_that_others_may_know_is_replaced() {
 
     kempe.ok("call token balance --of bob");
     assert_eq!((&fs::read(&path).unwrap(), &fs::read(file).unwrap()), (&key, &sealed));
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
     assert_ne!(fs::read(&path).unwrap(), key);
     assert_ne!(fs::read(file).unwrap(), sealed);
@@ -50,4 +50,78 @@ fn a_key_that_others_may_know_is_replaced() {
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
+}
+
+/// Whether a command uses this key and leaves it as it is.
+fn is_used(kempe: &Kempe, key: &[u8]) -> bool {
+    assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
+    fs::read(kempe.home.path().join("compiled.key")).unwrap() == key
+}
+
+#[test]
+fn a_key_that_somebody_else_made_is_replaced() {
+    let kempe = Kempe::with_token();
+    let path = kempe.home.path().join("compiled.key");
+    // Of a file elsewhere that is as it should be, too.
+    let elsewhere = kempe.write("elsewhere", [9; 32]);
+    fs::set_permissions(&elsewhere, Permissions::from_mode(0o600)).unwrap();
+    fs::remove_file(&path).unwrap();
+    symlink(&elsewhere, &path).unwrap();
+    assert!(!is_used(&kempe, &[9; 32]));
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(fs::read(&elsewhere).unwrap(), [9; 32]);
+
+    let key = fs::read(&path).unwrap();
+    assert!(is_used(&kempe, &key));
+    // Only root can give files away.
+    if chown(&path, Some(12345), None).is_ok() {
+        assert!(!is_used(&kempe, &key));
+        let home = fs::metadata(kempe.home.path()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().uid(), home.uid());
+    }
+}
+
+#[test]
+fn nothing_is_kept_where_others_may_write() {
+    let kempe = Kempe::with_token();
+    let home = kempe.home.path().to_owned();
+    let files = compiled(&kempe);
+    let [file] = &*files else { panic!("one contract was compiled") };
+    let owner = fs::metadata(&home).unwrap().uid();
+    let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&home.join("compiled")), 0o700);
+    let is_kept = || {
+        let _ = fs::remove_file(file);
+        assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
+        file.exists()
+    };
+    for directory in [home.join("compiled"), home.clone()] {
+        for (given, kept) in [(0o770, false), (0o702, false), (0o1777, false), (0o755, true)] {
+            set(&directory, given);
+            assert_eq!(is_kept(), kept, "{} {given:o}", directory.display());
+        }
+        if chown(&directory, Some(12345), None).is_ok() {
+            assert!(!is_kept(), "{} is somebody else's", directory.display());
+            chown(&directory, Some(owner), None).unwrap();
+        }
+    }
+    assert!(is_kept());
+}
+
+#[test]
+fn no_key_is_made_without_a_chain_or_a_home() {
+    let kempe = Kempe::new();
+    kempe.fails(1, "block");
+    kempe.fails(1, "call token balance --of bob");
+    assert!(!kempe.home.path().join("compiled.key").exists());
+    // A home that is in no certain place must not become one below the current directory.
+    kempe.ok("init");
+    let mut deploy = kempe.command("deploy token.wasm --owner alice");
+    let ended = Ended::of(deploy.env_remove("KEMPE_HOME").env("HOME", "here"));
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let names = fs::read_dir(kempe.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["kempe-chain", "token.wasm"]);
 }

@@ -22,6 +22,17 @@ struct Ended {
     stderr: String,
 }
 
+impl Ended {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 struct Kempe {
     home: TempDir,
 }
@@ -53,23 +64,20 @@ impl Kempe {
     }
 
     fn run_with(&self, words: &str, env: &[(&str, &str)]) -> Ended {
-        let output = Command::new(env!("CARGO_BIN_EXE_kempe"))
+        Ended::of(self.command(words).envs(env.iter().copied()))
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kempe"));
+        command
             .args(words.split(' '))
             .current_dir(self.home.path())
             .env("KEMPE_HOME", self.home.path())
             .env_remove("KEMPE_PASSWORD")
             .env_remove("KEMPE_DIR")
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+            .stdin(Stdio::null());
+        command
     }
-
     #[track_caller]
     fn ok(&self, words: &str) -> String {
         let ended = self.run(words);

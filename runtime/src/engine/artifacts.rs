@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::hash::{Hash as _, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use std::{fmt, io, process};
 
@@ -70,10 +71,13 @@ impl Artifacts {
 
     /// Keeps a module for the next process. Failing is no error: it is compiled again then.
     pub(super) fn keep(&self, engine: &Engine, code: &Hash, module: &Module) {
-        if let Ok(artifact) = module.serialize() {
+        let Ok(artifact) = module.serialize() else { return };
+        let bytes = (SEAL_BYTES + artifact.len()) as u64;
+        // What would never be read, or would have to be the first to go.
+        if bytes <= ARTIFACT_BYTES_MAX.min(self.bytes_max) {
             let _ = self.write(&self.path(code), &self.seal(engine, code, &artifact), &artifact);
-            let _ = self.evict();
         }
+        let _ = self.evict();
     }
 
     fn path(&self, code: &Hash) -> PathBuf {
@@ -87,8 +91,11 @@ impl Artifacts {
     }
 
     fn write(&self, path: &Path, seal: &blake3::Hash, artifact: &[u8]) -> io::Result<()> {
+        /// How many files this process has written: two engines may write one at the same time.
+        static N_WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let n_written = N_WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let new = path.with_extension(format!("{}-{n_written}", process::id()));
         fs::create_dir_all(&self.directory)?;
-        let new = path.with_extension(process::id().to_string());
         // One of an earlier process with this number; and a link is not followed.
         let _ = fs::remove_file(&new);
         let mut file = File::create_new(&new)?;
