@@ -95,7 +95,7 @@ pub enum TraceKind {
 
 /// Why a trace was refused, and where.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}:{line}:{column}: {fault}", file = file.display())]
+#[error("{}: {fault}", self.place())]
 pub struct TraceError {
     /// The file.
     pub file: PathBuf,
@@ -105,6 +105,19 @@ pub struct TraceError {
     pub column: usize,
     /// The fault.
     pub fault: TraceFault,
+}
+
+impl TraceError {
+    /// The file, and where in it the fault is, if it is anywhere.
+    fn place(&self) -> String {
+        let Self { file, line, column, .. } = self;
+        let file = file.display();
+        match (line, column) {
+            (0, _) => file.to_string(),
+            (_, 0) => format!("{file}:{line}"),
+            _ => format!("{file}:{line}:{column}"),
+        }
+    }
 }
 
 /// What is wrong with a trace.

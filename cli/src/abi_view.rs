@@ -58,9 +58,17 @@ fn write_doc(out: &mut String, indent: &str, doc: &str) {
     }
 }
 
-/// The ABI is a stranger's: its texts must not move the cursor.
+/// The ABI is a stranger's: its texts must not move the cursor, start a line, or change the order in which others
+/// are read. What would is escaped, as are all characters that cannot be seen.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    const QUOTES: [char; 3] = ['"', '\'', '\\'];
+    let mut shown = String::new();
+    for part in text.split_inclusive(QUOTES) {
+        let plain = part.strip_suffix(QUOTES).unwrap_or(part);
+        shown.extend(plain.escape_debug());
+        shown.push_str(&part[plain.len()..]);
+    }
+    shown
 }
 
 /// A field: `counter supply: u128`.
@@ -343,7 +351,7 @@ state
 
 methods
   call swap(order: Order, to: list<address>) -> u128
-       Swaps.\u{fffd}[2J
+       Swaps.\\u{1b}[2J
        touches  read(total)
 ";
         assert!(view.starts_with(expected), "{view}");

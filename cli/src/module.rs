@@ -36,6 +36,15 @@ pub(crate) fn load(path: &Path, output: &Output) -> Result<Vec<u8>, Failure> {
     }
     wat::parse_bytes(&bytes).map(std::borrow::Cow::into_owned).map_err(|mut error| {
         error.set_path(path);
-        Failure::new(Exit::Failed, error.to_string())
+        Failure::new(Exit::Failed, located(&error.to_string()))
     })
+}
+
+/// What the parser of texts says, with the place first and without its picture of the line, of which the text decides
+/// what it looks like. Nothing of the text can come behind the last arrow, since a picture is of one line.
+fn located(said: &str) -> String {
+    const ARROW: &str = "\n     --> ";
+    let Some((what, picture)) = said.rsplit_once(ARROW) else { return said.to_owned() };
+    let place = picture.lines().next().unwrap_or_default();
+    format!("{place}: {what}")
 }

@@ -131,14 +131,19 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// A message that may quote a file: as much of each line as fits a terminal, without what would steer one.
+/// A message that may quote what a stranger wrote: on one line, escaped, and as much of it as fits a terminal.
 pub(crate) fn excerpt(message: &str) -> String {
-    const LINE_CHARS_MAX: usize = 400;
-    let line = |line: &str| match line.char_indices().nth(LINE_CHARS_MAX) {
-        None => printable(line),
-        Some((end, _)) => printable(&line[..end]) + "…",
+    const CHARS_MAX: usize = 400;
+    let cut =
+        |text: &str| text.char_indices().nth(CHARS_MAX).map(|(end, _)| text[..end].to_owned());
+    // What is not shown need not be escaped, however long it is.
+    let part = cut(message);
+    let shown = printable(part.as_deref().unwrap_or(message).trim_end());
+    let (shown, is_cut) = match cut(&shown) {
+        Some(start) => (start, true),
+        None => (shown, part.is_some()),
     };
-    message.lines().map(line).collect::<Vec<_>>().join("\n")
+    if is_cut { shown + "…" } else { shown }
 }
 
 /// Standard output and standard error, as the person wants them.
@@ -227,7 +232,7 @@ impl Output {
         let causes = causes.filter(|cause| !error.contains(&**cause));
         let causes: Vec<String> = causes.map(shown).collect();
         let error = shown(error);
-        let (help, exit) = (failure.help(), failure.exit as u8);
+        let (help, exit) = (failure.help().map(|help| excerpt(&help)), failure.exit as u8);
         if self.json {
             let json = json!({ "error": error, "causes": causes, "help": help, "exit": exit });
             self.note(format_args!("{json:#}"));
@@ -250,5 +255,39 @@ impl Output {
     /// Nothing can be done about a standard error that is not there.
     fn stderr(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_is_one_line_that_shows_all_of_it() {
+        // Controls, and what is called a format: https://www.unicode.org/reports/tr44/#General_Category_Values.
+        let unseen = ('\0'..' ')
+            .chain('\u{7f}'..='\u{9f}')
+            .chain(['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}', '\u{fff9}', '\u{e0001}'])
+            .chain('\u{200b}'..='\u{200f}')
+            .chain('\u{2028}'..='\u{202e}')
+            .chain('\u{2060}'..='\u{2064}')
+            .chain('\u{2066}'..='\u{206f}')
+            .chain('\u{e0020}'..='\u{e007f}');
+        for c in unseen {
+            let shown = excerpt(&format!("a{c}b"));
+            assert_eq!(shown, format!("a{}b", c.escape_debug()));
+            assert!(shown.is_ascii() && shown.starts_with("a\\"), "{shown}");
+        }
+        for text in ["it's \"here\" \\ `é` 字 ñ e\u{301}", ""] {
+            assert_eq!(excerpt(text), text);
+        }
+        assert_eq!(excerpt("a\nb\n"), "a\\nb");
+    }
+
+    #[test]
+    fn a_quote_fits_a_terminal() {
+        let shown = |text: &str| excerpt(text).chars().count();
+        assert_eq!([shown(&"é".repeat(400)), shown(&"é".repeat(401))], [400, 401]);
+        assert_eq!([shown(&"\u{202e}".repeat(50)), shown(&"\u{202e}".repeat(399))], [400, 401]);
     }
 }

@@ -66,7 +66,7 @@ const KEPT: [Reader; 12] = [
 type Harm = (&'static str, fn(&Path, &[u8]));
 
 /// What becomes of a file.
-const HARMS: [Harm; 16] = [
+const HARMS: [Harm; 17] = [
     ("missing", |_, _| ()),
     ("directory", |path, _| fs::create_dir(path).unwrap()),
     ("empty", |path, _| fs::write(path, "").unwrap()),
@@ -79,6 +79,7 @@ const HARMS: [Harm; 16] = [
     ("long", |path, _| {
         fs::write(path, format!("{{\"\u{1b}[31m{}\":1}}", "é".repeat(300_000))).unwrap()
     }),
+    ("steering", |path, _| fs::write(path, steering(path)).unwrap()),
     ("BOM", |path, right| fs::write(path, [b"\xef\xbb\xbf", right].concat()).unwrap()),
     ("dangling", |path, _| symlink("nowhere", path).unwrap()),
     ("circle", |path, _| symlink(path.file_name().unwrap(), path).unwrap()),
@@ -89,6 +90,20 @@ const HARMS: [Harm; 16] = [
         fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
     }),
 ];
+
+/// A name that would start lines of its own, and turn and hide what stands in them, as far as each format can
+/// say that.
+fn steering(path: &Path) -> String {
+    let name = "a\\nerror: b\\r\\u202e\\u200bc";
+    match path.extension().and_then(OsStr::to_str) {
+        Some("toml") => format!("chain_id = \"9\"\n\"{name}\" = 1\n"),
+        Some("csv") => {
+            "from,contract,method,\"a\nerror: b\u{202e}\u{200b}c\"\nbob,token,owner,1\n".into()
+        }
+        Some("wat") => "(module (func (call $\"a\\nerror: b\\u{202e}\\u{200b}c\")))\n".into(),
+        _ => format!("{{\"{name}\": 1}}\n"),
+    }
+}
 
 /// The same bytes each time.
 fn random(n: usize) -> Vec<u8> {
@@ -182,6 +197,11 @@ fn check(what: &str, ended: &Ended) {
     assert!(stderr.len() < 2_000, "{what}: {} bytes are said", stderr.len());
     let is_text = stderr.chars().all(|c| c == '\n' || !c.is_control());
     assert!(is_text, "{what}: control characters in {stderr:?}");
+    // Nothing that is quoted is a line of its own, or hides another.
+    let own = ["error: ", "warning: ", "help: ", "  because: "];
+    let is_own = stderr.lines().all(|line| own.iter().any(|start| line.starts_with(start)));
+    assert!(is_own, "{what}: a line of somebody else's: {stderr}");
+    assert!(!stderr.contains(['\u{202e}', '\u{200b}', '\u{feff}']), "{what}: {stderr:?}");
 }
 
 /// Names, kinds and contents of everything below a directory; of a large file its size.
@@ -308,4 +328,24 @@ fn standard_input_without_an_end_is_refused() {
         assert!(ended.stderr.contains("is longer than 4096 bytes"), "{}", ended.stderr);
     }
     assert!(!home.path().join("keys/eve.json").exists());
+}
+
+/// What a file calls a key is on the line of the key, as text and in pictures.
+#[test]
+fn a_name_in_a_result_stays_on_its_line() {
+    let home = TempDir::new().unwrap();
+    let key = "a\\nb\\u202ec\\u200b";
+    let line = format!("{{\"reads\":[\"{key}\"],\"writes\":[\"{key}\"]}}\n");
+    fs::write(home.path().join("block.jsonl"), line.repeat(2)).unwrap();
+    let shown = "a\\nb\\u{202e}c\\u{200b}";
+    for format in ["text", "dot", "flame"] {
+        let words = format!("schedule FILE --format {format}");
+        let mut command = command(home.path(), &with_file(&words, OsStr::new("block.jsonl")));
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(!said.contains(['\u{202e}', '\u{200b}']), "{format}: {said}");
+        let escaped = said.contains(shown) || said.contains(&shown.escape_default().to_string());
+        assert!(escaped, "{format}: {said}");
+    }
 }

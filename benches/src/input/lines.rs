@@ -149,16 +149,16 @@ mod tests {
             let error = open(text).expect_err(text);
             assert!(error.starts_with(expected), "{error}");
         };
-        check("", "f:0:0: the trace has no transactions");
-        check("{}", "f:1:0: the line has no key");
+        check("", "f: the trace has no transactions");
+        check("{}", "f:1: the line has no key");
         check("{\"reads\":[1]}\n{\"reads\":[1],\"x\":1}", "f:2:16: unknown field `x`");
-        check("{\"reads\":[1]}\n\n", "f:2:0: EOF");
-        check("{\"writes\":[1],\"blind\":[2]}", "f:1:0: a key of `blind` is not in `writes`");
+        check("{\"reads\":[1]}\n\n", "f:2: EOF");
+        check("{\"writes\":[1],\"blind\":[2]}", "f:1: a key of `blind` is not in `writes`");
         check("{\"reads\":[-1]}", "f:1:");
-        let long = "f:1:0: a transaction has ns=60000000001 of at most 60000000000";
+        let long = "f:1: a transaction has ns=60000000001 of at most 60000000000";
         check("{\"reads\":[1],\"cost\":60000000001}", long);
         let huge = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(2000));
-        check(&huge, "f:1:0: a key has size_bytes=2000 of at most 1024");
+        check(&huge, "f:1: a key has size_bytes=2000 of at most 1024");
         check("{\"reads\":[1],\"reads\":[2]}", "f:1:20: duplicate field `reads`");
     }
 }

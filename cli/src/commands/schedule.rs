@@ -17,6 +17,7 @@ use kempe_runtime::scheduler::{
 };
 use serde::Serialize;
 
+use crate::abi_view::printable;
 use crate::args::{Global, HELP};
 use crate::calls::Calls;
 use crate::describe::Describer;
@@ -225,7 +226,7 @@ fn as_transfers(path: &Path) -> Result<Input, Failure> {
 fn recorded(path: &Path) -> Result<Input, Failure> {
     let found = Recorded::open(path)?;
     let n_slots = u32::try_from(found.accesses().n_slots())?;
-    let keys = (0..n_slots).map(|slot| (slot, found.key_name(slot).to_owned())).collect();
+    let keys = (0..n_slots).map(|slot| (slot, printable(found.key_name(slot)))).collect();
     let (accesses, senders) = (found.accesses().clone(), found.senders().to_vec());
     Ok(Input { accesses, senders, tail: Vec::new(), keys })
 }

@@ -164,14 +164,25 @@ pub enum GenesisError {
     ZeroFuelPerGas,
 }
 
+/// What the parser says, with the place and without its picture of the line, of which the file decides what it
+/// looks like.
+fn malformed(text: &str, error: &toml::de::Error) -> GenesisError {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let place = before.map(|before| {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
+        format!("line {line}, column {column}: ")
+    });
+    GenesisError::Malformed(place.unwrap_or_default() + error.message())
+}
+
 impl Genesis {
     /// Reads a genesis file.
     ///
     /// # Errors
     /// [`GenesisError`], with the line and column from the parser.
     pub fn parse(text: &str) -> Result<Self, GenesisError> {
-        let genesis: Self =
-            toml::from_str(text).map_err(|error| GenesisError::Malformed(error.to_string()))?;
+        let genesis: Self = toml::from_str(text).map_err(|error| malformed(text, &error))?;
         if genesis.prices.fuel_per_gas == 0 {
             return Err(GenesisError::ZeroFuelPerGas);
         }
