@@ -61,10 +61,11 @@ pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of arguments of a call, of a result, and of an event. Ours to choose.
 pub const DATA_BYTES_MAX: usize = 64 * 1024;
 
-/// The most bytes that one transaction appends to logs, where each item counts [`ITEM_BYTES`] more. Ours to choose.
+/// The most bytes that one transaction appends to logs, where each item counts the key of its log and [`ITEM_BYTES`]
+/// more. Ours to choose.
 pub const APPENDED_BYTES_MAX: usize = 256 * 1024;
 
-/// What an item of a log counts beside its bytes: about what its key takes.
+/// What an item of a log counts beside its bytes and its log's key: about what the rest of a cell takes.
 pub const ITEM_BYTES: usize = 64;
 
 /// The most contracts on the stack of one transaction. A native stack frame of wasm and host

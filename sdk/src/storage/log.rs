@@ -105,7 +105,8 @@ impl<T: AbiType, F: FieldTag> Log<T, F> {
 
     /// Appends an item. Commutes with itself; where the item goes is not known yet.
     ///
-    /// What one transaction appends has at most 256 KiB, where each item counts 64 bytes more.
+    /// What one transaction appends has at most 256 KiB, where each item counts the key of its
+    /// log and 64 bytes more.
     #[inline]
     pub fn append(&mut self, item: impl Borrow<T>) {
         append::<F, T>(&[], item.borrow());

@@ -398,7 +398,8 @@ impl Session {
         self.add(field, key, 1)?;
         let log = (self.frame().contract, field, key.to_vec());
         self.overlay.items.push((log, item.to_vec()));
-        let bytes = self.overlay.items.iter().map(|(_, item)| item.len() + ITEM_BYTES);
+        let bytes = |((_, _, key), item): &(Key, Vec<u8>)| key.len() + item.len() + ITEM_BYTES;
+        let bytes = self.overlay.items.iter().map(bytes);
         if bytes.sum::<usize>() > APPENDED_BYTES_MAX {
             return Err(TrapKind::TooLarge);
         }

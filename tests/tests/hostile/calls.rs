@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::everywhere::{DYNAMIC, Everywhere, go, one};
+use crate::everywhere::{DYNAMIC, Everywhere, go, guarded, one};
 use kempe_abi::{Address, MethodId, Outcome, TrapKind};
 use kempe_runtime::engine::{BlockEnv, CALL_STACK_BYTES, Engine};
 use kempe_runtime::executor::{Executor, Plan, Tx};
@@ -109,6 +109,10 @@ fn callees_that_fail() {
         let quiet = caller(&mut chain, callee, 1, "");
         both(&mut chain, quiet, caught);
     }
+    // Who fails after a failure that was caught is who failed.
+    let late = caller(&mut chain, refuse, 1, "unreachable");
+    let failure = chain.attack(FUEL, &go(late, ARGS)).failure.expect("it says where");
+    assert_eq!(failure.contract, late);
 }
 
 #[test]
@@ -144,6 +148,58 @@ fn a_fan_of_calls_ends_with_the_fuel() {
         last = chain.deploy(&one(DYNAMIC, &before, &body));
     }
     both(&mut chain, last, Outcome::Trap(TrapKind::OutOfFuel));
+}
+
+/// Calls `go` of the callee, and catches what comes of it, as often as its first argument says; without end for 0.
+/// Ends with how often the call failed.
+fn insisting(chain: &mut Everywhere, address: Address) -> Address {
+    let input = r#"(import "kempe" "input" (func $input (param i32)))"#;
+    let body = format!(
+        "(local $n i32) (local $failed i32) (call $input (i32.const 0))
+         (local.set $n (i32.load (i32.const 0))) (i32.store (i32.const 0) (i32.const 0))
+         (loop $l (if {} (then (local.set $failed (i32.add (local.get $failed) (i32.const 1)))))
+             (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+         local.get $failed",
+        call_go(1)
+    );
+    let before = format!("{input} {CALL} {}", callee(address));
+    chain.deploy(&one(DYNAMIC, &before, &body))
+}
+
+#[test]
+fn a_guard_that_stops_a_call_again_and_again_is_paid_each_time() {
+    let mut chain = Everywhere::new(12);
+    let prices = chain.world.chain.genesis().prices;
+    let stopped = chain.deploy(&guarded());
+    let insisting = insisting(&mut chain, stopped);
+    let fuel_of = |chain: &mut Everywhere, n: u32, n_failed: u32| {
+        let action = go(insisting, [n, 0, 0, 0, 0]);
+        let signed = chain.world.sign_with([(0, vec![action.clone()], FUEL, Vec::new())]);
+        let list = chain.world.chain.simulate(&signed[0].transaction).expect("it runs");
+        let receipts = chain.flood_with(FUEL, &action, &list.explicit_list());
+        for receipt in &receipts {
+            let outcome = match (n, n_failed) {
+                (0, _) => Outcome::Trap(TrapKind::OutOfFuel),
+                (_, 0) => Outcome::Ok,
+                _ => Outcome::Revert(n_failed),
+            };
+            assert_eq!((receipt.outcome, receipt.tail), (outcome, false), "{n}");
+            assert_eq!(receipt.fuel, receipts[0].fuel);
+        }
+        receipts[0].fuel
+    };
+    let free = [1, 1_000].map(|n| fuel_of(&mut chain, n, 0));
+    let set = kempe_tests::call(stopped, "set", &ARGS);
+    assert_eq!(chain.world.send(0, set).outcome, Outcome::Ok);
+    let fuels = [1, 1_000, 1_999].map(|n| fuel_of(&mut chain, n, n));
+    // What it looks at is the state, each time, and nothing is remembered from one time to the next.
+    assert_eq!(fuels[2] - fuels[1], fuels[1] - fuels[0]);
+    let each = (fuels[1] - fuels[0]) / 999;
+    assert!(each > prices.list_entry + prices.call + 2 * prices.host_call, "{each}");
+    // Neither is stopping cheaper than looking: what differs is the code of both.
+    let ran = (free[1] - free[0]) / 999;
+    assert!(ran.abs_diff(each) < 100, "{ran} {each}");
+    assert_eq!(fuel_of(&mut chain, 0, 0), FUEL);
 }
 
 /// A contract that goes down its wasm stack as many steps as memory at 96 says, with values that live

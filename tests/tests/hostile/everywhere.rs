@@ -2,7 +2,7 @@
 
 use borsh::BorshSerialize;
 use kempe_abi::def::{CellDef, ClauseDef, ContractDef, FieldDef, MethodDef, MethodKindDef};
-use kempe_abi::{AbiType, AccessKind, Address, section};
+use kempe_abi::{AbiType, AccessKind, Address, Hash, section};
 use kempe_runtime::executor::BlockOutput;
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
@@ -10,7 +10,7 @@ use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 use kempe_tests::{World, options};
 
 /// The fields that every contract here has: a value, a counter, an immutable, another value, a log, logs by
-/// number, and a stock.
+/// number, a stock, a flag, flags by hash, and flags by account.
 const FIELDS: &[FieldDef] = &[
     field("cell", CellDef::Value),
     field("sum", CellDef::Counter),
@@ -19,6 +19,9 @@ const FIELDS: &[FieldDef] = &[
     field("log", CellDef::Log),
     FieldDef { keys: &[u64::TYPE], ..field("logs", CellDef::Log) },
     field("stock", CellDef::Stock),
+    FieldDef { value: bool::TYPE, ..field("flag", CellDef::Value) },
+    FieldDef { keys: &[Hash::TYPE], value: bool::TYPE, ..field("flags", CellDef::Value) },
+    FieldDef { keys: &[Address::TYPE], value: bool::TYPE, ..field("bans", CellDef::Value) },
 ];
 
 const fn field(name: &'static str, cell: CellDef) -> FieldDef {
@@ -42,6 +45,12 @@ pub(crate) const READS: &[ClauseDef] = &[touch(AccessKind::Read, 0)];
 
 /// A template that adds.
 pub(crate) const ADDS: &[ClauseDef] = &[touch(AccessKind::Add, 1)];
+
+/// A template of a call that the flag stops.
+pub(crate) const GUARDED: &[ClauseDef] = &[ClauseDef::Unless { field: 7, key: &[] }];
+
+/// A template that writes the flag.
+pub(crate) const FLAGS: &[ClauseDef] = &[touch(AccessKind::Write, 7)];
 
 /// A template that knows nothing before.
 pub(crate) const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
@@ -83,6 +92,15 @@ pub(crate) fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &
 pub(crate) fn one(access: &'static [ClauseDef], before: &str, body: &str) -> Vec<u8> {
     let go = format!(r#"(func (export "call.go") (param i32) (result i32) {body})"#);
     contract(&[("go", access)], &format!("{before} {go}"))
+}
+
+/// A contract with a method `go` that the flag stops, and one that sets it.
+pub(crate) fn guarded() -> Vec<u8> {
+    let text = r#"(import "kempe" "put:7" (func $put (param i32 i32 i32 i32))) (data (i32.const 8) "\01")
+        (func (export "call.go") (param i32) (result i32) i32.const 0)
+        (func (export "call.set") (param i32) (result i32)
+            (call $put (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 1)) i32.const 0)"#;
+    contract(&[("go", GUARDED), ("set", FLAGS)], text)
 }
 
 /// A call of `go`.

@@ -119,4 +119,18 @@ fn what_a_transaction_appends_has_a_limit_and_a_price() {
     fuel_of(1, 65537, too_large);
     let empty = fuel_of(100, 0, Outcome::Ok);
     assert!(empty - none > 100 * 1000, "{empty}: each item makes a cell");
+    // The key of its log is kept with each item: 3,640 are 72 bytes each.
+    let many = |n: u32| {
+        let before = r#"(import "kempe" "append:5" (func $append (param i32 i32 i32 i32)))"#;
+        let body = format!(
+            "(local $n i32) (local.set $n (i32.const {n})) (loop $l
+             (call $append (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 0))
+             (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1))))) i32.const 0"
+        );
+        one(KEYED, before, &body)
+    };
+    for (n, outcome) in [(3640, Outcome::Ok), (3641, too_large)] {
+        let contract = chain.deploy(&many(n));
+        assert_eq!(chain.world.send(0, go(contract, ARGS)).outcome, outcome, "{n} items");
+    }
 }

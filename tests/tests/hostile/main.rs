@@ -3,6 +3,7 @@
 
 mod calls;
 mod everywhere;
+mod guards;
 mod host;
 mod lists;
 mod logs;

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use ed25519_zebra::SigningKey;
-use kempe_abi::{MethodId, Outcome};
+use kempe_abi::{Address, MethodId, Outcome};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, SignedTransaction, StateKey};
 use kempe_tests::{call, number, options};
 
-use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract};
+use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract, guarded};
 
 /// What one fuel pays for, in nanoseconds: the prices' own scale.
 const FUEL_NS: f64 = 0.3;
@@ -28,8 +28,8 @@ const FUEL_MAX: u64 = 1_000_000_000;
 /// The transactions of a measured block.
 const N_TXS: usize = 4;
 
-/// Everything that the loops use: memory of the largest size, a function, a table, a callee's address at
-/// 64, and at 128 a public key, a signature and no message.
+/// Everything that the loops use: memory of the largest size, a function, a table, at 64 the
+/// address of a callee and at 96 that of one that a flag stops, and at 128 a public key, a signature and no message.
 const BEFORE: &str = r#"
     (import "kempe" "height" (func $height (result i64)))
     (import "kempe" "caller" (func $caller (param i32)))
@@ -165,6 +165,11 @@ const OPS: &[Op] = &[
         "(drop (call $call (i32.const 64) (i32.const METHOD) (i32.const 0) (i32.const 20) (i32.const 0)))",
         1,
     ),
+    (
+        "call that a guard stops",
+        "(drop (call $call (i32.const 96) (i32.const METHOD) (i32.const 0) (i32.const 20) (i32.const 1)))",
+        1,
+    ),
 ];
 
 fn escaped(bytes: &[u8]) -> String {
@@ -172,14 +177,14 @@ fn escaped(bytes: &[u8]) -> String {
 }
 
 /// A contract with a method for each loop, which takes the number of rounds, and one that fills field 0.
-fn loops(callee: &[u8; 32]) -> Vec<u8> {
+fn loops(callees: [Address; 2]) -> Vec<u8> {
     let key = SigningKey::from([7; 32]);
     let mut signed = kempe_runtime::types::address_of(&key).0.to_vec();
     signed.extend(key.sign(b"").to_bytes());
     let mut text = format!(
         "{BEFORE} (memory (export \"memory\") 16 16) (data (i32.const 64) \"{}\") \
          (data (i32.const 128) \"{}\")",
-        escaped(callee),
+        escaped(callees.map(|callee| callee.0).as_flattened()),
         escaped(&signed)
     );
     let fill =
@@ -199,7 +204,7 @@ fn loops(callee: &[u8; 32]) -> Vec<u8> {
                     (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
                 i32.const 0)"#
         );
-        methods.push((export, if name.ends_with("a contract") { DYNAMIC } else { ALL }));
+        methods.push((export, if name.starts_with("call ") { DYNAMIC } else { ALL }));
     }
     contract(&methods, &text)
 }
@@ -248,7 +253,10 @@ fn rounds(chain: &Everywhere, call: impl Fn(u32) -> (Action, Vec<DeclaredAccess>
 /// Nanoseconds for one fuel of every loop.
 fn loop_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let callee = chain.deploy(&crate::everywhere::one(DYNAMIC, "", "i32.const 0"));
-    let contract = chain.deploy(&loops(&callee.0));
+    let stopped = chain.deploy(&guarded());
+    let set = call(stopped, "set", &[0u32; 5]);
+    assert_eq!(chain.world.send(0, set).outcome, Outcome::Ok);
+    let contract = chain.deploy(&loops([callee, stopped]));
     let fill =
         chain.world.sign_with([(0, vec![call(contract, "fill", &[0u32; 5])], FUEL_MAX, vec![])]);
     assert_eq!(chain.world.build(fill).record.receipts[0].outcome, Outcome::Ok);

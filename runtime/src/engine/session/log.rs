@@ -29,7 +29,7 @@ impl Session {
         self.charge(self.prices.list_entry)?;
         self.own_log(field, key)?;
         let at = self.own_cell(field, key, AccessKind::Add)?;
-        self.appended_bytes += item.len() + ITEM_BYTES;
+        self.appended_bytes += key.len() + item.len() + ITEM_BYTES;
         if self.appended_bytes > APPENDED_BYTES_MAX {
             return Err(TrapKind::TooLarge);
         }
