@@ -261,12 +261,36 @@ fn the_block_that_is_lost_is_named() {
         let length = whole.with(log, |bytes| bytes[start + 10] ^= 4);
         assert_eq!(check(&whole.directory(), &whole.truth, &length), Ended::Refused(height));
     }
+    // Cut off where a record ends, with what the checkpoint of block 5 was made of.
+    let cut = whole.with(log, |bytes| bytes.truncate(records[4].0));
+    assert_eq!(check(&whole.directory(), &whole.truth, &cut), Ended::Refused(4));
     // Without the key nothing tells a torn end from damage.
     let (start, _) = records[records.len() - 1];
     let mut damaged = whole.with(log, |bytes| bytes[start + 64] ^= 4);
     damaged.remove(whole.at("store/blocks/key"));
     let last = whole.truth.1.len() as u64 - 1;
     assert_eq!(check(&whole.directory(), &whole.truth, &damaged), Ended::Refused(last));
+}
+
+/// The log as it is when it goes on in a second file, which is gone.
+#[test]
+fn the_last_file_of_the_log_is_not_lost_unseen() {
+    let whole = Whole::new();
+    let log = whole.at("store/blocks/00000000.log");
+    let key = &whole.files[whole.at("store/blocks/key")].1;
+    let lost = whole.with(log, |bytes| {
+        let mark = bytes.len() - 64;
+        let header = &mut bytes[mark..];
+        assert_eq!(header[4], 2, "the mark of the end");
+        header[4] = 3;
+        let sum = blake3::keyed_hash(key.as_slice().try_into().expect("32 bytes"), &header[..56]);
+        header[56..].copy_from_slice(&sum.as_bytes()[..8]);
+    });
+    write(&whole.directory(), &lost);
+    let error = repair(&whole.directory(), options(1, &Color), None, |_| ()).expect_err("refused");
+    assert!(error.to_string().contains("blocks/00000001.log"), "{error}");
+    let height = whole.truth.1.len() as u64;
+    assert_eq!(check(&whole.directory(), &whole.truth, &lost), Ended::Refused(height));
 }
 
 #[test]
@@ -290,6 +314,18 @@ fn a_block_that_executes_differently_is_named() {
 #[test]
 fn whole_blocks_are_not_cut_off() {
     let whole = Whole::new();
+    write(&whole.directory(), &whole.files);
+    // What an interrupted repair left gets into no store.
+    let mut damaged = whole.files.clone();
+    damaged.remove(whole.at("store/manifest"));
+    for left in ["store.unfinished/blocks/00000007.log", "store.repaired/blocks/00000007.log"] {
+        damaged.push((left.into(), b"left".to_vec()));
+    }
+    write(&whole.directory(), &damaged);
+    repair(&whole.directory(), options(1, &Color), None, |_| ()).expect("it is repaired");
+    assert_eq!(ask(&whole.directory()).expect("it opens"), whole.truth);
+    let is_left = |(name, _): &(PathBuf, _)| name.ends_with("00000007.log");
+    assert!(!contents(&whole.directory()).iter().any(is_left));
     write(&whole.directory(), &whole.files);
     let height = whole.truth.1.len() as u64 - 1;
     for asked in [0, height - 1, height, u64::MAX] {
@@ -317,7 +353,8 @@ fn fails_after(n_operations: u64, whole: &Whole, damaged: &[(PathBuf, Vec<u8>)])
         assert!(matches!(refused, Err(ChainError::Exists(_))), "another chain takes its place");
     }
     if ask(&directory).is_err() {
-        repair(&directory, options(1, &Color), None, |_| ()).expect("the next one succeeds");
+        let ended = repair(&directory, options(1, &Color), None, |_| ());
+        assert!(ended.expect("the next one succeeds").set_aside.exists());
     }
     assert_eq!(ask(&directory).expect("it opens"), whole.truth, "n_operations={n_operations}");
     let kept = contents(&directory.join("store.damaged-1"));

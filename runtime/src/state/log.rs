@@ -6,7 +6,8 @@
 //! # Files
 //!
 //! Segments `<number>.log` of about 64 MiB, whose space is taken ahead, so that a sync need not write
-//! the file system's own tables. A record does not cross into the next segment.
+//! the file system's own tables. A record does not cross into the next segment. Where a segment ends, a mark says that
+//! there is a next one, so that the last segment cannot be lost unseen. The mark is made when the next segment is there.
 //!
 //! ```text
 //! header    magic (4) | kind (1) | zeros (3) | length of the body (8) | height (8) | durable (8)
@@ -39,11 +40,11 @@ use super::error::StoreError;
 use record::{ALIGN, Header, Kind, body_sum, padded};
 pub(super) use salvage::{Damage, Salvage};
 
-/// The bytes of a segment, unless one record is longer.
-const SEGMENT_BYTES: u64 = 64 << 20;
+/// The bytes of a segment, unless one record is longer. Unit tests have some of them.
+const SEGMENT_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 64 << 20 };
 
 /// The space that a new segment takes at first; it doubles until the segment is full.
-const FIRST_SPACE_BYTES: u64 = 256 << 10;
+const FIRST_SPACE_BYTES: u64 = if cfg!(test) { 1 << 8 } else { 256 << 10 };
 
 /// A log of records by height, open for appending.
 #[derive(Debug)]
@@ -162,7 +163,9 @@ impl Log {
             self.write_buffer()?;
             // Records behind the end of a segment say that those before are durable only if they are.
             self.last().file.sync()?;
+            let end = self.end;
             self.add_segment()?;
+            self.mark(Kind::Next, self.segments.len() - 2, end)?;
         }
         let header = Header {
             kind: Kind::Record,
@@ -257,17 +260,17 @@ impl Log {
     /// ahead. The log takes further records.
     pub(super) fn mark_end(&mut self) -> Result<(), StoreError> {
         self.check_usable()?;
-        let header = Header {
-            kind: Kind::End,
-            length: 0,
-            height: self.n_records(),
-            n_durable: self.n_records(),
-            sum: [0; 24],
-        };
+        self.mark(Kind::End, self.segments.len() - 1, self.end)
+    }
+
+    /// Marks the end of a segment, behind which no records of it follow. All records so far must be durable.
+    fn mark(&mut self, kind: Kind, segment: usize, end: u64) -> Result<(), StoreError> {
+        let height = self.n_records();
+        let header = Header { kind, length: 0, height, n_durable: height, sum: [0; 24] };
         let header = header.encode(&self.key);
-        let segment = self.segments.last_mut().expect("there is always one");
-        segment.file.write_at(&header, self.end)?;
-        segment.space = self.end + ALIGN as u64;
+        let segment = &mut self.segments[segment];
+        segment.file.write_at(&header, end)?;
+        segment.space = end + ALIGN as u64;
         segment.file.set_len(segment.space)?;
         segment.file.sync()
     }

@@ -15,6 +15,8 @@ pub(super) enum Kind {
     Record = 1,
     /// The mark of a clean end; its height is that of the next record.
     End = 2,
+    /// The mark that the next record, of its height, is in the next segment.
+    Next = 3,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +46,18 @@ impl Header {
     /// The header in these bytes, if they are one.
     pub(super) fn decode(bytes: &[u8; ALIGN], key: &[u8; 32]) -> Option<Self> {
         let is_header = bytes[..4] == MAGIC && bytes[56..] == header_sum(bytes, key);
-        (is_header && matches!(bytes[4], 1 | 2)).then(|| Self::guess(bytes))
+        (is_header && matches!(bytes[4], 1..=3)).then(|| Self::guess(bytes))
     }
 
     /// What these bytes say where a header should be, unchecked.
     pub(super) fn guess(bytes: &[u8; ALIGN]) -> Self {
         let number = |at: usize| bytes[at..].first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
         Self {
-            kind: if bytes[4] == Kind::End as u8 { Kind::End } else { Kind::Record },
+            kind: match bytes[4] {
+                2 => Kind::End,
+                3 => Kind::Next,
+                _ => Kind::Record,
+            },
             length: number(8),
             height: number(16),
             n_durable: number(24),

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::record::{ALIGN, Header, Kind, padded};
-use super::scan::{evidence, is_whole, open_segments};
+use super::scan::{Found, evidence, is_whole, open_segments};
 use super::{Log, Place, Segment, read_key, segment_path};
 use crate::state::disk::{Disk, corrupt};
 use crate::state::error::StoreError;
@@ -31,8 +31,8 @@ pub(crate) struct Damage {
 struct End {
     segment: usize,
     offset: u64,
-    /// Whether something stands there that is no record.
-    is_broken: bool,
+    /// What stands there.
+    found: Found,
 }
 
 impl Log {
@@ -58,12 +58,14 @@ impl Log {
         };
         let end = find_whole(&mut log, is_key_good)?;
         let height = log.n_records();
-        let is_lost = height < n_required
-            || end.is_broken && !is_key_good
-            || evidence(&log, end.segment, end.offset, height)?.is_some();
+        let is_broken = matches!(end.found, Found::Broken);
+        let is_damaged =
+            is_broken && !is_key_good || evidence(&log, end.segment, end.offset, height)?.is_some();
+        let next = segment_path(&log.dir, log.segments.len());
+        let gap = gap.or_else(|| matches!(end.found, Found::Next).then_some(next));
         let path = match gap {
-            Some(gap) if !is_lost && !end.is_broken => Some(gap),
-            None if !is_lost => None,
+            Some(gap) if !is_broken && !is_damaged => Some(gap),
+            None if !is_damaged && height >= n_required => None,
             _ => Some(segment_path(&log.dir, end.segment)),
         };
         Ok(Salvage { log, damage: path.map(|path| Damage { height, path }) })
@@ -110,9 +112,9 @@ fn find_whole(log: &mut Log, is_key_good: bool) -> Result<End, StoreError> {
             offset += ALIGN as u64 + padded(length);
         }
         let height = log.places.len() as u64;
-        let is_broken = !is_end(&log.segments[segment], log, offset, height, is_key_good)?;
-        if is_broken || segment + 1 == log.segments.len() {
-            return Ok(End { segment, offset, is_broken });
+        let found = find_end(&log.segments[segment], log, offset, height, is_key_good)?;
+        if matches!(found, Found::Broken) || segment + 1 == log.segments.len() {
+            return Ok(End { segment, offset, found });
         }
     }
     unreachable!("the last segment has an end")
@@ -137,7 +139,7 @@ fn whole_record(
 ) -> Result<Option<u64>, StoreError> {
     let Some(bytes) = header_at(segment, offset)? else { return Ok(None) };
     let checked = Header::decode(&bytes, key);
-    if checked.is_some_and(|header| header.height != height || header.kind == Kind::End) {
+    if checked.is_some_and(|header| header.height != height || header.kind != Kind::Record) {
         return Ok(None);
     }
     let header = Header::guess(&bytes);
@@ -146,20 +148,26 @@ fn whole_record(
     Ok(is_record.then_some(header.length))
 }
 
-/// Whether a segment ends at a place: with nothing, with zeros, or with the mark of a clean end.
-fn is_end(
+/// How a segment ends at a place behind its records: with nothing, with zeros, with a mark, or broken.
+fn find_end(
     segment: &Segment,
     log: &Log,
     offset: u64,
     height: u64,
     is_key_good: bool,
-) -> Result<bool, StoreError> {
-    let Some(bytes) = header_at(segment, offset)? else { return Ok(segment.space <= offset) };
+) -> Result<Found, StoreError> {
+    let Some(bytes) = header_at(segment, offset)? else {
+        return Ok(if segment.space <= offset { Found::End } else { Found::Broken });
+    };
     let header = if is_key_good {
         Header::decode(&bytes, &log.key)
     } else {
         Some(Header::guess(&bytes)).filter(|header| header.length == 0)
     };
-    let is_mark = header.is_some_and(|it| it.kind == Kind::End && it.height == height);
-    Ok(bytes == [0; ALIGN] || is_mark)
+    Ok(match header.filter(|header| header.height == height).map(|header| header.kind) {
+        Some(Kind::End) => Found::End,
+        Some(Kind::Next) => Found::Next,
+        _ if bytes == [0; ALIGN] => Found::End,
+        _ => Found::Broken,
+    })
 }

@@ -12,12 +12,14 @@ use crate::state::error::StoreError;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What stands at a place of a segment.
-enum Found {
+pub(super) enum Found {
     Record {
         length: u64,
     },
     /// A clean end, or the end of what the segment holds.
     End,
+    /// The mark that there is a next segment.
+    Next,
     Broken,
 }
 
@@ -82,7 +84,14 @@ fn find_records(log: &mut Log, checked_from: u64) -> Result<(usize, u64), StoreE
                     log.places.push(Place { segment, offset });
                     offset += ALIGN as u64 + padded(length);
                 }
-                Found::End if number + 1 < log.segments.len() => break,
+                Found::End | Found::Next if number + 1 < log.segments.len() => break,
+                Found::Next => {
+                    let missing = segment_path(&log.dir, number + 1);
+                    return Err(corrupt(
+                        &missing,
+                        "it is missing, and was the last one".to_owned(),
+                    ));
+                }
                 Found::End | Found::Broken => return Ok((number, offset)),
             }
         }
@@ -109,8 +118,10 @@ fn look(
     let Some(header) = Header::decode(&bytes, key).filter(|header| header.height == height) else {
         return Ok(Found::Broken);
     };
-    if header.kind == Kind::End {
-        return Ok(Found::End);
+    match header.kind {
+        Kind::Record => {}
+        Kind::End => return Ok(Found::End),
+        Kind::Next => return Ok(Found::Next),
     }
     let is_inside = header.length <= left - ALIGN as u64;
     if !is_inside || is_checked && !is_whole(&segment.file, offset, &header)? {

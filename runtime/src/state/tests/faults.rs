@@ -27,7 +27,8 @@ fn run(disk: &Disk, dir: &std::path::Path) -> Result<(u64, Vec<Vec<StateChange>>
 fn fails_at_every_operation(kind: FaultKind) -> u64 {
     for n_operations in 0.. {
         let dir = tempfile::tempdir().unwrap();
-        ChainStore::create(&Disk::default(), dir.path(), &[], b"block 0").unwrap();
+        // So long that the third record behind it is in the next file.
+        ChainStore::create(&Disk::default(), dir.path(), &[], &[0; 600]).unwrap();
         let faults = Faults::after(n_operations, kind);
         let disk = Disk::with_faults(std::sync::Arc::clone(&faults));
         let ended = run(&disk, dir.path());
@@ -49,7 +50,7 @@ fn fails_at_every_operation(kind: FaultKind) -> u64 {
 
 #[test]
 fn the_power_may_fail_at_any_moment() {
-    // Five records and syncs, two checkpoints with several files each, and the end.
+    // Five records and syncs, a second file of the log, two checkpoints with several files each, and the end.
     let n_operations = fails_at_every_operation(FaultKind::Power);
     assert!(n_operations > 40, "n_operations={n_operations}");
 }

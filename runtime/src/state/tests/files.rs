@@ -227,6 +227,74 @@ fn a_record_that_is_damaged_before_the_end_is_named_even_after_a_crash() {
     drop(done);
 }
 
+/// The files of a log are each of eight records here.
+#[test]
+fn a_file_of_the_log_is_not_lost_unseen() {
+    let whole = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    ChainStore::create(&disk, whole.path(), &[], b"block 0").unwrap();
+    let mut blocks = Blocks::reopen(&disk, whole.path(), u64::MAX, Vec::new()).unwrap();
+    for height in 1..=18 {
+        blocks.commit(vec![change(&KEYS[0], Some(&[height]))]).unwrap();
+        if height == 4 {
+            // That is all that the other files know of the blocks.
+            blocks.store.checkpoint().unwrap();
+        }
+    }
+    drop(blocks.store);
+    let log = |dir: &Path, number: usize| dir.join(format!("blocks/{number:08}.log"));
+    let again = Blocks::reopen(&disk, whole.path(), u64::MAX, blocks.done.clone()).unwrap();
+    again.check();
+    drop(again);
+    assert!(log(whole.path(), 2).exists() && !log(whole.path(), 3).exists());
+    for (last, key) in [(2, true), (1, true), (2, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        copy(whole.path(), dir.path());
+        for number in last..3 {
+            fs::remove_file(log(dir.path(), number)).unwrap();
+        }
+        let missing = log(dir.path(), last);
+        if key {
+            let error = open(dir.path()).unwrap_err();
+            let is_named = matches!(&error, StoreError::Corrupt { path, .. } if *path == missing);
+            assert!(is_named, "{error}");
+        } else {
+            fs::remove_file(dir.path().join("blocks/key")).unwrap();
+        }
+        let found = SalvagedBlocks::find(&disk, dir.path()).unwrap();
+        let damage = found.damage().unwrap();
+        assert_eq!((damage.height, &damage.path), (8 * last as u64, &missing));
+        assert_eq!(found.n_blocks(), 8 * last as u64);
+    }
+    // What a power failure leaves while the next file is begun: the mark torn, and the file there or not.
+    for (mark, next) in [(0, None), (0, Some(0)), (40, Some(0)), (64, Some(0)), (64, Some(70))] {
+        let dir = tempfile::tempdir().unwrap();
+        copy(whole.path(), dir.path());
+        fs::File::options()
+            .write(true)
+            .open(log(dir.path(), 1))
+            .and_then(|file| file.set_len(8 * 128 + mark))
+            .unwrap();
+        match next {
+            None => fs::remove_file(log(dir.path(), 2)).unwrap(),
+            Some(length) => {
+                let file = fs::File::options().write(true).open(log(dir.path(), 2)).unwrap();
+                file.set_len(length).unwrap();
+            }
+        }
+        let done = blocks.done.clone();
+        let mut again = Blocks::reopen(&disk, dir.path(), u64::MAX, done).unwrap();
+        assert_eq!(again.store.height(), 15, "mark={mark} next={next:?}");
+        for height in 16..=20 {
+            again.commit(vec![change(&KEYS[0], Some(&[height]))]).unwrap();
+        }
+        again.check();
+        let Blocks { store, done, .. } = again;
+        drop(store);
+        Blocks::reopen(&disk, dir.path(), u64::MAX, done).unwrap().check();
+    }
+}
+
 #[test]
 fn a_snapshot_of_the_state_outlives_its_store() {
     let dir = tempfile::tempdir().unwrap();
