@@ -1,6 +1,6 @@
 //! The WebAssembly specification's own tests, on the engine as contracts run on it.
 //!
-//! The first version of the specification, and the proposal of sign extension. Floating point is
+//! The first version of the specification, and the proposals of sign extension and custom page sizes. Floating point is
 //! tested too, although no contract has any. What is skipped is counted, and the counts are pinned:
 //! neither can a file vanish nor a skip spread unseen.
 
@@ -59,15 +59,13 @@ impl Run {
         Ok(())
     }
 
-    fn instance(&self, name: Option<&str>) -> Instance {
-        match name {
-            Some(name) => self.named[name],
-            None => self.current.expect("a module was instantiated"),
-        }
+    fn instance(&self, name: Option<&str>) -> Result<Instance, Error> {
+        let found = name.map_or(self.current, |name| self.named.get(name).copied());
+        found.ok_or_else(|| wasmtime::format_err!("its module was refused"))
     }
 
     fn invoke(&mut self, call: &WastInvoke<'_>) -> Result<Vec<Val>, Error> {
-        let instance = self.instance(call.module.map(|id| id.name()));
+        let instance = self.instance(call.module.map(|id| id.name()))?;
         let function = instance.get_func(&mut self.store, call.name).expect("it is exported");
         let args: Vec<Val> = call.args.iter().map(argument).collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
@@ -86,7 +84,7 @@ impl Run {
                 result.map(|()| Vec::new())
             }
             WastExecute::Get { module, global, .. } => {
-                let instance = self.instance(module.map(|id| id.name()));
+                let instance = self.instance(module.map(|id| id.name()))?;
                 let global = instance.get_global(&mut self.store, global).expect("exported");
                 Ok(vec![global.get(&mut self.store)])
             }
@@ -101,8 +99,13 @@ impl Run {
                 self.counts.modules += 1;
                 self.module(name.as_deref(), &wasm)
             }
+            WastDirective::ModuleDefinition(mut quote) => {
+                let wasm = quote.encode().map_err(|error| wasmtime::format_err!("{error}"))?;
+                self.counts.modules += 1;
+                Module::new(self.store.engine(), wasm).map(|_| ())
+            }
             WastDirective::Register { name, module, .. } => {
-                let instance = self.instance(module.map(|id| id.name()));
+                let instance = self.instance(module.map(|id| id.name()))?;
                 self.linker.instance(&mut self.store, name, instance).map(|_| ())
             }
             WastDirective::Invoke(call) => self.invoke(&call).map(|_| ()),
@@ -285,5 +288,29 @@ fn sign_extension() {
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
     let expected =
         Counts { modules: 2, returns: 738, traps: 20, refused: 112, ..Counts::default() };
+    assert_eq!(total, expected);
+}
+
+/// All of the proposal but what takes more than one memory, or one of 64 bits, which no contract has.
+#[test]
+fn custom_page_sizes() {
+    let mut total = Counts::default();
+    let tests = proposal(Proposal::CustomPageSizes);
+    let wrong: Vec<_> = tests.flat_map(|test| file(&test, &mut total)).collect();
+    // What asks for another proposal beside: bulk memory, several memories, memories of 64 bits.
+    let others = [
+        ("binary", &[401, 426][..]),
+        ("custom-page-sizes-invalid", &[97, 101]),
+        ("custom-page-sizes", &[60, 84, 85, 86, 88, 89, 90, 91, 96, 100, 102, 106]),
+        ("memory_max_i64", &[4, 9, 13, 18]),
+    ];
+    let others = others.iter().flat_map(|(name, lines)| {
+        lines.iter().map(move |line| format!("custom-page-sizes/{name}.wast:{line}: "))
+    });
+    let others: Vec<_> = others.collect();
+    let is_other = wrong.iter().zip(&others).all(|(wrong, other)| wrong.starts_with(other));
+    assert!(is_other && wrong.len() == others.len(), "are wrong:\n{}", wrong.join("\n"));
+    let expected =
+        Counts { modules: 41, returns: 27, traps: 4, refused: 127, unlinkable: 2, text: 4 };
     assert_eq!(total, expected);
 }
