@@ -161,12 +161,26 @@ fn what_the_linter_finds_is_let_stand_for_a_reason() {
         (&[both[0], both[1], ("look", "over-cautious", "it may")], 1),
         (&[both[0], both[1], ("look", "unused-allow", "it may")], 1),
         (&[both[0], ("idle", "over-declared", " \n")], 2),
+        (
+            &[
+                both[0],
+                both[1],
+                ("rest", "over-declared", "it may"),
+                ("rest", "unused-allow", "hush"),
+            ],
+            2,
+        ),
     ] {
         let ran = check(allowed);
         let plural = if n_found == 1 { "" } else { "s" };
         let expected = format!("error: {n_found} finding{plural} of the linter\n");
         assert!(ran.code == 1 && ran.stderr.starts_with(&expected), "{allowed:?} {}", ran.stderr);
         assert_eq!(ran.stdout.contains("unused-allow"), allowed.len() > 1, "{}", ran.stdout);
+    }
+    // What is allowed by another rule, or for no reason, is mended all the same.
+    for what in [("idle", "every-call", "it may"), ("idle", "over-declared", " \n")] {
+        let ran = check(&[both[0], what]);
+        assert!(ran.stdout.contains("#[access()]"), "{what:?}: {}", ran.stdout);
     }
 
     // A record from outside is text that is printed: it is bounded, and names a method, once.
