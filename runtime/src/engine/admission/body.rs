@@ -34,7 +34,7 @@ pub(super) fn scan(
     let mut body = Body { bytes: len(code.range().len()), ..Body::default() };
     check(limits::BODY_BYTES, body.bytes, start)?;
     let locals = locals(code, params)?;
-    let mut counts = Counts { effort: Effort::new(locals), ..Counts::default() };
+    let mut counts = Counts { effort: Effort::new(locals, params), ..Counts::default() };
     let mut validator = function.into_validator(std::mem::take(buffers));
     // The locals are within their limit, so that expanding them is cheap.
     ok(validator.read_locals(&mut code.get_binary_reader()))?;
