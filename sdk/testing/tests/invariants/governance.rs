@@ -14,6 +14,9 @@ use crate::{PEOPLE, run};
 
 const FUNDS: u128 = 1 << 50;
 
+/// Long enough that changes of a power are forgotten: an account may only make so many in the time that votes ask for.
+const HOUR_MS: u64 = 3_600_000;
+
 struct World {
     gov: Instance<Governance>,
     token: Instance<Token>,
@@ -28,10 +31,10 @@ struct World {
 
 fn settings(quorum_bp: u16) -> Settings {
     Settings {
-        delay_ms: 4_000,
-        voting_ms: 40_000,
-        timelock_ms: 10_000,
-        grace_ms: 60_000,
+        delay_ms: 6 * HOUR_MS,
+        voting_ms: 60 * HOUR_MS,
+        timelock_ms: 15 * HOUR_MS,
+        grace_ms: 90 * HOUR_MS,
         quorum_bp,
         threshold: 100,
     }
@@ -105,8 +108,8 @@ fn observe(w: &mut World, receipt: &Receipt) {
 }
 
 fn campaign() -> Campaign<World> {
-    let campaign = Campaign::new(setup).blocks(10, 8_000);
-    [("lock", 4), ("unlock", 2)]
+    let campaign = Campaign::new(setup).blocks(10, 12 * HOUR_MS);
+    [("lock", 2), ("unlock", 1)]
         .into_iter()
         .fold(campaign, |campaign, (method, weight)| {
             campaign.call(weight, method, move |w, rng, _| {
