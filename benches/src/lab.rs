@@ -90,6 +90,7 @@ pub fn simulate_rows(
             plan_share: Some(ratio(plan_ns, plan_ns + run.makespan)),
             predicted_ns: None,
             spread: 0.0,
+            hop_ns: None,
         })
     });
     rows.collect()

@@ -23,7 +23,7 @@ pub use lab::{
     Machine, PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
     best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
 };
-pub use measured::{Measure, RealRuns};
+pub use measured::{Calibration, Measure, RealRuns};
 pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::planning_ns;

@@ -2,10 +2,13 @@
 //! predicts for them from runs on one thread.
 
 mod calibration;
+mod hops;
 
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
+use hops::hop_ns;
+pub(crate) use hops::is_alike;
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
 use kempe_runtime::scheduler::{Graph, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
@@ -17,8 +20,10 @@ use crate::{
     WorldError, simulate_as,
 };
 
-/// A block that takes longer on one thread is not run as often as asked.
+/// A block that takes longer on one thread needs no round that warms up, and not more than [`N_ROUNDS_OF_LONG`].
 const LONG_NS: u64 = 250_000_000;
+/// Enough for a median: even while a long block runs, something else may happen to the machine.
+const N_ROUNDS_OF_LONG: usize = 3;
 
 /// How blocks are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub struct Measure {
     /// On how many threads.
     pub n_threads: usize,
     /// How often each plan runs, after it has warmed up; the median counts. A block that takes longer than a
-    /// quarter of a second on one thread runs only once.
+    /// quarter of a second on one thread runs three times at most, without warming up.
     pub n_rounds: usize,
 }
 
@@ -41,7 +46,7 @@ pub struct Measure {
 /// use kempe_bench::{Input, Measure, Pattern, RealRuns};
 /// use kempe_runtime::scheduler::{Color, Graph};
 ///
-/// let runs = RealRuns::calibrated(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3 })?;
+/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3 })?;
 /// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate();
 /// for row in runs.input(&input)? {
 ///     assert!(row.root_equal && row.predicted_ns.is_some());
@@ -52,40 +57,89 @@ pub struct Measure {
 pub struct RealRuns<'s> {
     schedulers: &'s [&'s dyn Scheduler],
     how: Measure,
+    /// Those of the last block.
     overheads: Vec<Overheads>,
+    calibrations: Vec<Calibration>,
     world: ReplayWorld,
 }
 
+/// What each scheduler's plans cost beside the transactions, as long as threads are so far apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    /// Nanoseconds until one thread sees what another wrote.
+    pub hop_ns: u64,
+    /// By scheduler.
+    pub overheads: Vec<Overheads>,
+}
+
+/// The most calibrations: after so many the nearest counts, as where noise makes each another.
+const CALIBRATIONS_MAX: usize = 8;
+/// How often a block is measured, at most, because threads were not as far apart after it as before.
+const N_TRIES: usize = 3;
+
 impl<'s> RealRuns<'s> {
-    /// Finds what each scheduler's plans cost beside the transactions; takes some seconds.
+    /// Runs plans of these schedulers. What they cost beside the transactions is found before a block runs, unless
+    /// threads are as far apart as they once were when it was found; it takes some seconds.
     ///
     /// # Errors
     /// [`WorldError`].
-    pub fn calibrated(
-        schedulers: &'s [&'s dyn Scheduler],
-        how: Measure,
-    ) -> Result<Self, WorldError> {
-        let mut runs = Self::uncalibrated(schedulers, how)?;
-        runs.overheads = calibration::overheads(schedulers, how)?;
-        Ok(runs)
-    }
-
-    fn uncalibrated(schedulers: &'s [&'s dyn Scheduler], how: Measure) -> Result<Self, WorldError> {
+    pub fn new(schedulers: &'s [&'s dyn Scheduler], how: Measure) -> Result<Self, WorldError> {
         let overheads = vec![Overheads::default(); schedulers.len()];
-        Ok(Self { schedulers, how, overheads, world: ReplayWorld::new()? })
+        let (calibrations, world) = (Vec::new(), ReplayWorld::new()?);
+        Ok(Self { schedulers, how, overheads, calibrations, world })
     }
 
-    /// What each scheduler's plans cost beside the transactions, in nanoseconds and thousandths.
+    /// What was found of costs beside the transactions.
     #[must_use]
-    pub fn overheads(&self) -> &[Overheads] {
-        &self.overheads
+    pub fn calibrations(&self) -> &[Calibration] {
+        &self.calibrations
+    }
+
+    /// Measures again what was measured while the distance between threads changed.
+    fn measured(
+        &mut self,
+        measure: impl Fn(&Self) -> Result<Vec<Row>, WorldError>,
+    ) -> Result<Vec<Row>, WorldError> {
+        let n_threads = self.how.n_threads;
+        let mut n_tries = 0;
+        loop {
+            n_tries += 1;
+            let hop_ns = hop_ns(n_threads);
+            let at = self.calibration(hop_ns)?;
+            self.overheads.clone_from(&self.calibrations[at].overheads);
+            let mut rows = measure(self)?;
+            if n_tries == N_TRIES || is_alike(hop_ns, hops::hop_ns(n_threads)) {
+                rows.iter_mut().for_each(|row| row.hop_ns = Some(hop_ns));
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Which calibration counts for threads so far apart; a new one where there is none.
+    fn calibration(&mut self, hop_ns: u64) -> Result<usize, WorldError> {
+        let all = &self.calibrations;
+        let distance =
+            |at: &usize| 1000 * all[*at].hop_ns.max(hop_ns) / all[*at].hop_ns.min(hop_ns);
+        let nearest = (0..all.len()).min_by_key(distance);
+        let is_enough =
+            |at: &usize| all.len() == CALIBRATIONS_MAX || is_alike(all[*at].hop_ns, hop_ns);
+        if let Some(nearest) = nearest.filter(is_enough) {
+            return Ok(nearest);
+        }
+        let overheads = calibration::overheads(self.schedulers, self.how)?;
+        self.calibrations.push(Calibration { hop_ns, overheads });
+        Ok(self.calibrations.len() - 1)
     }
 
     /// Runs a block of token transfers.
     ///
     /// # Errors
     /// [`WorldError`].
-    pub fn transfers(&self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
+    pub fn transfers(&mut self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
+        self.measured(|runs| runs.transfers_once(workload, n_txs))
+    }
+
+    fn transfers_once(&self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
         let world = TokenWorld::new(workload.n_accounts(n_txs))?;
         let block = world.block(&workload.transfers(n_txs, 7)?);
         let name = format!("token {workload}");
@@ -103,7 +157,11 @@ impl<'s> RealRuns<'s> {
     ///
     /// # Errors
     /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
-    pub fn input(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
+    pub fn input(&mut self, input: &Input) -> Result<Vec<Row>, WorldError> {
+        self.measured(|runs| runs.input_once(input))
+    }
+
+    fn input_once(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
         let world = &self.world;
         let idle_block = world.idle_block(input)?;
         let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
@@ -195,10 +253,13 @@ impl<'a> Bench<'a> {
             runs.push(Run { scheduler, overheads, plan, times_ns: Vec::new(), cpu_ns: Vec::new() });
         }
         let total: u64 = costs.iter().sum();
-        let n_rounds = if total > LONG_NS { 1 } else { n_rounds };
+        let (first, n_rounds) = match total > LONG_NS {
+            true => (1, n_rounds.min(N_ROUNDS_OF_LONG)),
+            false => (0, n_rounds),
+        };
         let mut base_ns = Base::default();
         // The first round warms up.
-        for round in 0..=n_rounds {
+        for round in first..=n_rounds {
             let base = self.time_alone()?;
             if round > 0 {
                 base_ns.push(base);
@@ -282,6 +343,7 @@ impl<'a> Bench<'a> {
             plan_share: None,
             predicted_ns: Some(share(base_ns, predicted, costs_ns)),
             spread: spread(&run.times_ns),
+            hop_ns: None,
         })
     }
 }
@@ -370,8 +432,8 @@ mod tests {
 
     const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
 
-    fn uncalibrated() -> RealRuns<'static> {
-        RealRuns::uncalibrated(&SCHEDULERS, HOW).unwrap()
+    fn runs() -> RealRuns<'static> {
+        RealRuns::new(&SCHEDULERS, HOW).unwrap()
     }
 
     fn check(rows: Vec<Row>) {
@@ -385,7 +447,7 @@ mod tests {
     fn every_plan_that_runs_gives_what_the_oracle_gives() {
         for workload in ["uniform:200", "one-hot:50", "zipf:100:120", "pairs"] {
             let workload: Workload = workload.parse().unwrap();
-            check(uncalibrated().transfers(workload, 300).unwrap());
+            check(runs().transfers_once(workload, 300).unwrap());
         }
     }
 
@@ -393,7 +455,7 @@ mod tests {
     fn blocks_of_the_lab_run_as_wasm() {
         for pattern in ["amm:txs=120", "p2p:accounts=9,txs=90,trap=30,over=3", "oracle:txs=100"] {
             let input = pattern.parse::<Pattern>().unwrap().generate();
-            check(uncalibrated().input(&input).unwrap());
+            check(runs().input_once(&input).unwrap());
         }
     }
 
@@ -401,14 +463,14 @@ mod tests {
     fn the_longest_list_runs() {
         let accesses = (0..1023).map(|key| (key, AccessKind::Write, false)).collect();
         let txs = vec![InputTx { accesses, ..InputTx::default() }];
-        check(uncalibrated().input(&Input::new("longest".to_owned(), txs)).unwrap());
+        check(runs().input_once(&Input::new("longest".to_owned(), txs)).unwrap());
     }
 
     #[test]
     fn a_list_that_is_too_long_is_named() {
         let accesses = (0..1024).map(|key| (key, AccessKind::Read, false)).collect();
         let txs = vec![InputTx::default(), InputTx { accesses, ..InputTx::default() }];
-        let error = uncalibrated().input(&Input::new("long".to_owned(), txs));
+        let error = runs().input_once(&Input::new("long".to_owned(), txs));
         assert_eq!(
             error.unwrap_err().to_string(),
             "transaction 1 of long touches 1024 keys, and a list names at most 1023"

@@ -240,19 +240,27 @@ impl<'a> Machine<'a> {
 
     /// One after the other on one worker, which costs nothing beside.
     fn chain(&mut self, txs: &[u32]) {
-        for &tx in txs {
-            let end = self.now.saturating_add(self.block.cost(tx));
-            self.span(tx, 0, self.now, end);
-            self.now = end;
-        }
+        txs.iter().for_each(|&tx| self.alone(tx));
+    }
+
+    /// While no other worker does anything, which shares nothing with it then.
+    fn alone(&mut self, tx: u32) {
+        let end = self.now.saturating_add(self.block.cost(tx));
+        self.span(tx, 0, self.now, end);
+        self.now = end;
     }
 
     fn batches(&mut self, schedule: &Schedule) {
         let last = schedule.n_batches().saturating_sub(1);
         for (at, batch) in schedule.batches().enumerate() {
-            // A batch of one after the other needs no other worker, and so no barrier.
-            let is_last = at == last;
-            self.batch(batch, is_last || batch.len() == 1);
+            let &[tx] = batch else {
+                self.batch(batch, at == last);
+                continue;
+            };
+            // It needs no other worker, and so no barrier.
+            self.alone(tx);
+            let idle = (self.n_workers as u64 - 1).saturating_mul(self.block.cost(tx));
+            self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
         }
     }
 

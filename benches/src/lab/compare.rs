@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{LabReport, Row};
+use crate::measured::is_alike;
 
 /// The least change of a simulated figure that is said: rounding. Ours to choose.
 const ROUNDING: f64 = 0.001;
@@ -41,6 +42,9 @@ pub struct Comparison {
     pub n_gone: usize,
     /// How many only the second has.
     pub n_new: usize,
+    /// How many both have and cannot be compared: the threads were farther apart in one of them (see
+    /// [`Row::hop_ns`]).
+    pub n_apart: usize,
     /// What changed beyond the noise, the greatest loss first.
     pub changes: Vec<Change>,
     /// What gave the right result before and does not now.
@@ -68,11 +72,15 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
     };
     for (key, was) in &old {
         let Some(is) = new.get(key) else { continue };
-        comparison.n_compared += 1;
         if was.root_equal && !is.root_equal {
             let (scheduler, workload, workers, _) = key;
             comparison.broken.push(format!("{scheduler} on {workload}, {workers} workers"));
         }
+        if was.hop_ns.zip(is.hop_ns).is_some_and(|(was, is)| !is_alike(was, is)) {
+            comparison.n_apart += 1;
+            continue;
+        }
+        comparison.n_compared += 1;
         let change = (is.speedup - was.speedup) / was.speedup.max(f64::MIN_POSITIVE);
         let noise = match is.simulated {
             true => ROUNDING,

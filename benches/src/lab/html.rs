@@ -90,9 +90,16 @@ impl Page {
         if predictions.is_empty() {
             return;
         }
-        self.put("<h2>Real runs, and the simulator's error</h2><p>Measured runs in wasm beside what the \
+        let hops = report.results.iter().filter_map(|row| row.hop_ns);
+        let apart = hops.clone().min().zip(hops.max()).map_or(String::new(), |(least, most)| {
+            format!(" It took {least} to {most} ns until one thread saw what another wrote.")
+        });
+        self.put(format!(
+            "<h2>Real runs, and the simulator's error</h2><p>Measured runs in wasm beside what the \
             simulator predicts for the same plan from times on one thread. The error is signed: \
-            negative is predicted too fast.</p><table><tr><th>scheduler</th><th>runs</th>\
+            negative is predicted too fast.{apart}</p>"
+        ));
+        self.put("<table><tr><th>scheduler</th><th>runs</th>\
             <th>mean speedup</th><th>median error</th><th>p95 of |error|</th><th>worst</th><th>on</th></tr>");
         for found in predictions {
             let name = found.scheduler.as_deref();

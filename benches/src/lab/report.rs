@@ -65,6 +65,10 @@ pub struct Row {
     /// Half the distance between the quartiles of the repeats, divided by the median; 0 where
     /// simulated, because a simulation repeats exactly.
     pub spread: f64,
+    /// How far the threads of a measured run were apart: nanoseconds until one saw what another wrote, measured just
+    /// before; none where the row is simulated.
+    #[serde(default)]
+    pub hop_ns: Option<u64>,
 }
 
 /// What planning a block of so many transactions costs.
@@ -80,11 +84,14 @@ pub struct BuildTime {
     pub ns_per_tx: f64,
 }
 
-/// What running a scheduler's plans costs beside the transactions, on the measured number of threads.
+/// What running a scheduler's plans costs beside the transactions, on the measured number of threads, so far apart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibrated {
     /// The scheduler.
     pub scheduler: String,
+    /// Nanoseconds until one thread sees what another wrote.
+    #[serde(default)]
+    pub hop_ns: u64,
     /// What was found.
     #[serde(flatten)]
     pub overheads: Overheads,

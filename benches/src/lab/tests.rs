@@ -78,6 +78,20 @@ fn a_comparison_says_what_changed_beyond_the_noise() {
     let [change] = &comparison.changes[..] else { panic!("{comparison:?}") };
     assert!((change.change + 0.5).abs() < 0.01, "{change:?}");
     assert_eq!((comparison.broken.len(), comparison.n_gone, comparison.n_new), (1, 1, 1));
+    assert_eq!((comparison.n_compared, comparison.n_apart), (before.results.len() - 1, 0));
+}
+
+#[test]
+fn runs_on_threads_that_were_farther_apart_are_not_compared() {
+    let mut before = report(&["p2p:accounts=30,txs=100"]);
+    before.results.iter_mut().for_each(|row| row.hop_ns = Some(60));
+    let mut after = before.clone();
+    after.results.iter_mut().for_each(|row| row.speedup *= 0.5);
+    after.results[0].hop_ns = Some(240);
+    after.results[1].hop_ns = Some(70);
+    let Comparison { n_compared, n_apart, changes, .. } = compare(&before, &after);
+    assert_eq!((n_compared, n_apart, changes.len()), (n_compared, 1, n_compared));
+    assert_eq!(n_compared, before.results.len() - 1);
 }
 
 #[test]

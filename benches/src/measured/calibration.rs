@@ -8,7 +8,7 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 
-use super::{Bench, Measure, RealRuns, share};
+use super::{Bench, Measure, RealRuns, median, share};
 use crate::{Input, InputTx, Overheads, Row, WorldError, simulate};
 
 /// The transactions of a block of short ones, and what each burns: about as much as a transfer takes. Locks
@@ -19,8 +19,7 @@ const N_KEYS: [u64; 2] = [2, 12];
 /// Those of a block of long ones: so long that what is done beside them does not show.
 const LONG: (u64, u64) = (100, 20_000);
 
-/// How often all is found again, in as many rounds each: other work on the machine only makes overheads
-/// larger, for a while.
+/// How often all is found again, in as many rounds each.
 const N_PASSES: usize = 3;
 
 /// Finds the overheads of all schedulers.
@@ -29,30 +28,30 @@ pub(super) fn overheads(
     how: Measure,
 ) -> Result<Vec<Overheads>, WorldError> {
     let how = Measure { n_rounds: how.n_rounds.min(N_PASSES), ..how };
-    let mut least: Option<Vec<Overheads>> = None;
-    let mut runs = RealRuns::uncalibrated(schedulers, how)?;
+    let mut runs = RealRuns::new(schedulers, how)?;
+    let mut passes = Vec::new();
     for _ in 0..N_PASSES {
         runs.overheads = vec![Overheads::default(); schedulers.len()];
         pass(&mut runs)?;
-        let now = runs.overheads.clone();
-        least = Some(match least {
-            None => now,
-            Some(before) => before.into_iter().zip(now).map(|(a, b)| lesser(a, b)).collect(),
-        });
+        passes.push(runs.overheads.clone());
     }
-    Ok(least.unwrap_or_default())
+    Ok((0..schedulers.len()).map(|at| of_passes(passes.iter().map(|pass| pass[at]))).collect())
 }
 
-fn lesser(a: Overheads, b: Overheads) -> Overheads {
-    let few = |overheads: &Overheads| overheads.dispatch + overheads.access * N_KEYS[0];
-    let Overheads { dispatch, access, .. } = if few(&a) <= few(&b) { a } else { b };
+/// The least of what is measured as it is, as other work on the machine only makes it larger; and in the middle what
+/// is left when that was taken away, where noise goes both ways.
+fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
+    let few = |pass: &Overheads| pass.dispatch + pass.access * N_KEYS[0];
+    let middle =
+        |part: fn(Overheads) -> u64| median(&mut passes.clone().map(part).collect::<Vec<_>>());
+    let Overheads { dispatch, access, .. } = passes.clone().min_by_key(few).unwrap_or_default();
     Overheads {
         dispatch,
         access,
-        wake: a.wake.min(b.wake),
-        barrier: a.barrier.min(b.barrier),
-        handover: a.handover.min(b.handover),
-        inflation_permille: a.inflation_permille.min(b.inflation_permille),
+        wake: middle(|pass| pass.wake),
+        barrier: middle(|pass| pass.barrier),
+        handover: middle(|pass| pass.handover),
+        inflation_permille: middle(|pass| pass.inflation_permille),
     }
 }
 
@@ -108,7 +107,7 @@ fn predicted(row: &Row) -> u64 {
 /// What a barrier costs, and what it costs to go on from what another worker did.
 fn on_the_ladder(how: Measure) -> Result<(u64, u64), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
-    let mut runs = RealRuns::uncalibrated(&schedulers, how)?;
+    let mut runs = RealRuns::new(&schedulers, how)?;
     dispatch(&mut runs)?;
     let mut found = Vec::new();
     for (scheduler, (row, cost)) in schedulers.iter().zip(measure(&runs, &ladder(SHORT))?) {

@@ -39,6 +39,12 @@ fn small_blocks_take_as_long_as_by_hand() {
     let some = Overheads { dispatch: 1, barrier: 5, inflation_permille: 1000, ..none };
     assert_eq!(makespan("layers", &block, 2, some), 19 + 5 + 19);
     assert_eq!(makespan("layers", &block, 1, some), 24, "one worker needs no barrier");
+    let apart = [0, 9, 0, 0].map(|at| [(at, Write)]);
+    let accesses = block_of(&apart.each_ref().map(|row| &row[..]));
+    let some = Overheads { dispatch: 100, barrier: 5, ..none };
+    let one_after_the_other = Block::new(&accesses, &[2; 4], &[], &[]).unwrap();
+    let first_two_then_each = 102 + 5 + 2 + 2;
+    assert_eq!(makespan("layers", &one_after_the_other, 2, some), first_two_then_each);
     let some = Overheads { access: 2, handover: 7, ..none };
     assert_eq!(makespan("graph", &block, 2, some), 14, "each chain stays where it is");
 }

@@ -39,11 +39,16 @@ fn read(path: &Path) -> Result<LabReport, Failure> {
 }
 
 fn text(comparison: &Comparison) -> String {
-    let Comparison { n_compared, n_gone, n_new, changes, broken } = comparison;
+    let Comparison { n_compared, n_gone, n_new, n_apart, changes, broken } = comparison;
     let mut lines = vec![format!(
         "{n_compared} figures compared, {} changed beyond the noise; {n_gone} are gone, {n_new} are new",
         changes.len()
     )];
+    if *n_apart > 0 {
+        lines.push(format!(
+            "{n_apart} were not compared: the threads were farther apart in one of the benches (hop_ns)"
+        ));
+    }
     for change in changes.iter().take(SHOWN_MAX) {
         let how = if change.simulated { "simulated" } else { "measured" };
         lines.push(format!(

@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
-    BuildTime, COMMON, Calibrated, Input, LabReport, Machine, Measure, Parameter, Pattern,
-    Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html, ladder, planning_ns,
-    simulate_rows,
+    BuildTime, COMMON, Calibrated, Calibration, Input, LabReport, Machine, Measure, Parameter,
+    Pattern, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html, ladder,
+    planning_ns, simulate_rows,
 };
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler, by_name};
 use serde::Serialize;
@@ -109,8 +109,8 @@ fn measure(
     let is_preset = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
     let transfers = if is_preset { &MEASURED[..] } else { &[] };
     let bar = progress::bar((inputs.len() + transfers.len()) as u64, "blocks run for real");
-    let runs =
-        RealRuns::calibrated(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
+    let mut runs =
+        RealRuns::new(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
     let mut left_out = Vec::new();
     for input in inputs {
         match runs.input(input) {
@@ -127,7 +127,7 @@ fn measure(
     }
     bar.finish_and_clear();
     method.push(format!(
-        "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (1 where a block takes \
+        "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (3 where a block takes \
          more than a quarter of a second) beside one thread that runs them in the given order; the median \
          counts, only executing is timed, and receipts and state must equal those of the serial oracle.",
         args.threads
@@ -139,14 +139,20 @@ fn measure(
     );
     method.push(
         "What is predicted for a measured run comes from the simulator, with what the transactions took \
-         on one thread and with the overheads of each scheduler, which were found on three other blocks: \
-         short and long independent transactions, and a ladder of pairs. Rows that are simulated have no \
+         on one thread and with the overheads of each scheduler, which were found on other blocks: \
+         short and long independent transactions, a few of them, and a ladder of pairs. They were found anew \
+         where threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
+         another wrote (hop_ns). A block during which that changed was measured again. Rows that are simulated have no \
          overheads."
             .to_owned(),
     );
     method.extend(left_out.into_iter().map(|why| format!("Only simulated: {why}.")));
-    let calibrated = schedulers.iter().zip(runs.overheads()).map(|(scheduler, &overheads)| {
-        Calibrated { scheduler: scheduler.name().to_owned(), overheads }
+    let calibrated = runs.calibrations().iter().flat_map(|Calibration { hop_ns, overheads }| {
+        schedulers.iter().zip(overheads).map(|(scheduler, &overheads)| Calibrated {
+            scheduler: scheduler.name().to_owned(),
+            hop_ns: *hop_ns,
+            overheads,
+        })
     });
     Ok(calibrated.collect())
 }

@@ -1,0 +1,73 @@
+//! How far threads are apart.
+
+use std::hint;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use super::nanos;
+
+/// How often the word is passed on, in each of so many rounds of which the fastest counts: some milliseconds.
+const N_HOPS: u64 = 2000;
+const N_ROUNDS: usize = 9;
+
+/// Nanoseconds until a word that one thread wrote is seen by the next, passed around all of them; at least 1.
+///
+/// Where it takes three times as long, so does all that threads share. It changes while a program runs: whoever
+/// lends the machine moves its processors, now to neighbors that share a cache, now to others.
+pub(super) fn hop_ns(n_threads: usize) -> u64 {
+    (0..N_ROUNDS).map(|_| round(n_threads.max(2) as u64)).min().unwrap_or(0).max(1)
+}
+
+/// From here on threads do not run at the same time, and how long it takes says nothing of where they run: a word
+/// comes from one socket to another in less than half of it.
+const APART_NS_MAX: u64 = 1000;
+
+/// Whether threads are about as far apart in both cases: noise is a fifth; from one cache to another of the same
+/// machine it is three times and more.
+pub(crate) fn is_alike(a_ns: u64, b_ns: u64) -> bool {
+    let [a, b] = [a_ns, b_ns].map(|ns| ns.min(APART_NS_MAX));
+    3 * a.min(b) >= 2 * a.max(b)
+}
+
+fn round(n_threads: u64) -> u64 {
+    let turn = AtomicU64::new(0);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for first in 0..n_threads {
+            let turn = &turn;
+            scope.spawn(move || {
+                (first..N_HOPS).step_by(n_threads as usize).for_each(|at| pass(turn, at))
+            });
+        }
+    });
+    nanos(start.elapsed()) / N_HOPS
+}
+
+/// Waits for its turn and passes it on.
+fn pass(turn: &AtomicU64, at: u64) {
+    /// After so many looks there may be more threads than processors.
+    const N_LOOKS: u32 = 1000;
+    let mut n_looks = 0;
+    while turn.load(Ordering::Acquire) != at {
+        n_looks += 1;
+        if n_looks < N_LOOKS { hint::spin_loop() } else { thread::yield_now() }
+    }
+    turn.store(at + 1, Ordering::Release);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_as_much_more_is_alike_and_so_is_all_that_takes_turns() {
+        assert!(is_alike(60, 90) && is_alike(90, 60) && !is_alike(60, 91) && !is_alike(240, 60));
+        assert!(is_alike(1000, 20_000) && is_alike(30_000, 700) && !is_alike(300, 20_000));
+    }
+
+    #[test]
+    fn the_word_comes_around_with_more_threads_than_processors() {
+        assert!(hop_ns(9) > 0);
+    }
+}
