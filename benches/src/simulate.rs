@@ -65,6 +65,8 @@ pub struct Span {
     pub end: u64,
     /// Whether it counted; otherwise the transaction ran again, or counts later.
     pub counted: bool,
+    /// Whether anything ran; otherwise an execution before, which did not count at first, counts after all.
+    pub ran: bool,
 }
 
 /// A simulated run.
@@ -73,7 +75,7 @@ pub struct Simulated {
     /// When the last transaction ended.
     pub makespan: u64,
     /// Every execution, in order of its start on each worker; and of no length, that one which did not count
-    /// at first counts after all.
+    /// at first counts after all ([`Span::ran`]).
     pub spans: Vec<Span>,
     /// For how long workers waited at barriers while others still ran, added up over workers.
     pub idle_at_barriers: u64,
@@ -85,7 +87,7 @@ impl Simulated {
     /// How many executions there were; more than transactions if some ran again.
     #[must_use]
     pub fn n_executions(&self) -> usize {
-        self.spans.iter().filter(|span| span.end > span.start).count()
+        self.spans.iter().filter(|span| span.ran).count()
     }
 
     /// When each transaction's last execution ended, sorted.
@@ -235,7 +237,7 @@ impl<'a> Machine<'a> {
 
     fn span(&mut self, tx: u32, worker: usize, start: u64, end: u64) {
         let worker = u32::try_from(worker).unwrap_or(u32::MAX);
-        self.spans.push(Span { tx, worker, start, end, counted: true });
+        self.spans.push(Span { tx, worker, start, end, counted: true, ran: true });
     }
 
     /// One after the other on one worker, which costs nothing beside.
@@ -303,9 +305,13 @@ impl<'a> Machine<'a> {
             span.counted = is_counted[span.tx as usize];
         }
         // Whoever does not run again counts when it is looked at, which takes no time.
+        let first = self.spans.len();
         self.graph(dag, again, dag.ranks(), |machine, tx| {
             if runs_again[tx as usize] { machine.cost(tx) } else { 0 }
         });
+        for span in &mut self.spans[first..] {
+            span.ran = runs_again[span.tx as usize];
+        }
     }
 
     /// By transaction: whether it is one of `again`, and anything of its list but what it adds to was changed by

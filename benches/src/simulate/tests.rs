@@ -211,6 +211,12 @@ fn nobody_runs_again_for_what_was_only_declared() {
     assert_eq!(run("aria", [true; 4]), (14, 6));
     assert_eq!(run("aria", [false, true, true, true]), (11, 5), "tx 1 did read what it would");
     assert_eq!(run("aria", [false; 4]), (9, 4));
+    let free = Block::new(&accesses, &[0; 4], &[], &[]).unwrap();
+    for scheduler in ["color", "values", "sequential"] {
+        let plan = by_name(scheduler).unwrap().plan(&free, 2);
+        let run = simulate(&plan, &free, 2, Overheads::default());
+        assert_eq!(run.n_executions(), 4, "{scheduler}: what takes no time runs too");
+    }
     assert_eq!(run("block-stm", [false; 4]), (9, 4));
     assert_eq!(run("block-stm", [false, true, false, true]).1, 5, "tx 2 ended before tx 1");
     assert!(run("block-stm", [true; 4]).1 > 5);
