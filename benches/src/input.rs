@@ -141,6 +141,12 @@ impl Input {
         &self.name
     }
 
+    /// The same under another name.
+    #[must_use]
+    pub fn renamed(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
     /// How many transactions.
     #[must_use]
     pub fn n_txs(&self) -> usize {

@@ -58,8 +58,10 @@ pub fn simulate_rows(
     let total = input.costs().iter().copied().fold(0, u64::saturating_add);
     let rows = workers.iter().map(|&n_workers| {
         let plan = scheduler.plan(&block, n_workers);
-        verify_plan(&plan, &block, scheduler.mode())
-            .map_err(|error| format!("{name} on {}: {error}", input.name()))?;
+        verify_plan(&plan, &block, scheduler.mode()).map_err(|error| {
+            let key = error.slot().map(|slot| format!(" (key {})", input.key_name(slot)));
+            format!("{name} on {}: {error}{}", input.name(), key.unwrap_or_default())
+        })?;
         let run = simulate(&plan, &block, n_workers, Overheads::default());
         let bound = lower_bound_of(&plan, &block, n_workers as u64, scheduler.mode()).max();
         let latencies = run.latencies();

@@ -60,6 +60,8 @@ pub struct RealRuns<'s> {
     /// Those of the last block.
     overheads: Vec<Overheads>,
     calibrations: Vec<Calibration>,
+    /// Tells how far so many threads are apart.
+    distance: fn(usize) -> u64,
     world: ReplayWorld,
 }
 
@@ -73,9 +75,10 @@ pub struct Calibration {
 }
 
 /// The most calibrations: after so many the nearest counts, as where noise makes each another.
-const CALIBRATIONS_MAX: usize = 8;
-/// How often a block is measured, at most, because threads were not as far apart after it as before.
-const N_TRIES: usize = 3;
+const CALIBRATIONS_MAX: usize = 4;
+/// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
+/// before.
+const N_TRIES: usize = 2;
 
 impl<'s> RealRuns<'s> {
     /// Runs plans of these schedulers. What they cost beside the transactions is found before a block runs, unless
@@ -86,7 +89,7 @@ impl<'s> RealRuns<'s> {
     pub fn new(schedulers: &'s [&'s dyn Scheduler], how: Measure) -> Result<Self, WorldError> {
         let overheads = vec![Overheads::default(); schedulers.len()];
         let (calibrations, world) = (Vec::new(), ReplayWorld::new()?);
-        Ok(Self { schedulers, how, overheads, calibrations, world })
+        Ok(Self { schedulers, how, overheads, calibrations, distance: hop_ns, world })
     }
 
     /// What was found of costs beside the transactions.
@@ -95,40 +98,57 @@ impl<'s> RealRuns<'s> {
         &self.calibrations
     }
 
-    /// Measures again what was measured while the distance between threads changed.
+    /// Measures again what was measured while the distance between threads changed. If it never stayed the same,
+    /// the rows do not name one.
     fn measured(
         &mut self,
         measure: impl Fn(&Self) -> Result<Vec<Row>, WorldError>,
     ) -> Result<Vec<Row>, WorldError> {
-        let n_threads = self.how.n_threads;
         let mut n_tries = 0;
         loop {
             n_tries += 1;
-            let hop_ns = hop_ns(n_threads);
-            let at = self.calibration(hop_ns)?;
-            self.overheads.clone_from(&self.calibrations[at].overheads);
+            let hop_ns = self.calibrate(calibration::overheads)?;
             let mut rows = measure(self)?;
-            if n_tries == N_TRIES || is_alike(hop_ns, hops::hop_ns(n_threads)) {
-                rows.iter_mut().for_each(|row| row.hop_ns = Some(hop_ns));
+            let is_settled = is_alike(hop_ns, self.distance());
+            if is_settled || n_tries == N_TRIES {
+                rows.iter_mut().for_each(|row| row.hop_ns = is_settled.then_some(hop_ns));
                 return Ok(rows);
             }
         }
     }
 
-    /// Which calibration counts for threads so far apart; a new one where there is none.
-    fn calibration(&mut self, hop_ns: u64) -> Result<usize, WorldError> {
-        let all = &self.calibrations;
-        let distance =
-            |at: &usize| 1000 * all[*at].hop_ns.max(hop_ns) / all[*at].hop_ns.min(hop_ns);
-        let nearest = (0..all.len()).min_by_key(distance);
-        let is_enough =
-            |at: &usize| all.len() == CALIBRATIONS_MAX || is_alike(all[*at].hop_ns, hop_ns);
-        if let Some(nearest) = nearest.filter(is_enough) {
-            return Ok(nearest);
+    /// How far threads are apart now.
+    fn distance(&self) -> u64 {
+        (self.distance)(self.how.n_threads)
+    }
+
+    /// Takes the overheads for threads as far apart as they are, and says how far; finds them where there are none.
+    fn calibrate(
+        &mut self,
+        find: impl Fn(&[&dyn Scheduler], Measure) -> Result<Vec<Overheads>, WorldError>,
+    ) -> Result<u64, WorldError> {
+        let mut hop_ns = self.distance();
+        for _ in 0..N_TRIES {
+            let is_known = self.calibrations.iter().any(|known| is_alike(known.hop_ns, hop_ns));
+            if is_known || self.calibrations.len() == CALIBRATIONS_MAX {
+                break;
+            }
+            let overheads = find(self.schedulers, self.how)?;
+            let before = std::mem::replace(&mut hop_ns, self.distance());
+            // What was found while it changed is for no distance.
+            if is_alike(before, hop_ns) {
+                self.calibrations.push(Calibration { hop_ns: before, overheads });
+            } else if self.calibrations.is_empty() {
+                self.overheads = overheads;
+            }
         }
-        let overheads = calibration::overheads(self.schedulers, self.how)?;
-        self.calibrations.push(Calibration { hop_ns, overheads });
-        Ok(self.calibrations.len() - 1)
+        let distance = |known: &&Calibration| {
+            1000 * known.hop_ns.max(hop_ns) / known.hop_ns.min(hop_ns).max(1)
+        };
+        if let Some(nearest) = self.calibrations.iter().min_by_key(distance) {
+            self.overheads.clone_from(&nearest.overheads);
+        }
+        Ok(hop_ns)
     }
 
     /// Runs a block of token transfers.
@@ -440,6 +460,63 @@ mod tests {
         assert_eq!(rows.len(), SCHEDULERS.len());
         for row in rows {
             assert!(row.root_equal && !row.simulated && row.predicted_ns > Some(0), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
+        thread_local!(static SCRIPT: std::cell::RefCell<Vec<u64>> = const { std::cell::RefCell::new(Vec::new()) });
+        let mut runs = runs();
+        runs.distance = |_| SCRIPT.with_borrow_mut(|script| script.remove(0));
+        let found = std::cell::Cell::new(0);
+        let find = |schedulers: &[&dyn Scheduler], _| {
+            found.set(found.get() + 1);
+            Ok(vec![Overheads { dispatch: found.get(), ..Overheads::default() }; schedulers.len()])
+        };
+        // Before, and after each search: what is seen, how often was searched, whose overheads count.
+        for (script, hop, n_found, dispatch) in [
+            (&[60, 280, 270][..], 270, 2, 2), // it changed: only the second counts
+            (&[290], 290, 2, 2),
+            (&[60, 66], 66, 3, 3),
+            (&[250], 250, 3, 2),
+            (&[700, 60], 60, 4, 3), // it changed back to what is known
+        ] {
+            SCRIPT.set(script.to_vec());
+            assert_eq!(runs.calibrate(find).unwrap(), hop, "{script:?}");
+            assert_eq!(
+                (found.get(), runs.overheads[0].dispatch),
+                (n_found, dispatch),
+                "{script:?}"
+            );
+        }
+        assert_eq!(runs.calibrations().len(), 2);
+    }
+
+    #[test]
+    fn a_block_during_which_the_distance_changes_is_measured_again() {
+        thread_local!(static SCRIPT: std::cell::RefCell<Vec<u64>> = const { std::cell::RefCell::new(Vec::new()) });
+        let mut runs = runs();
+        runs.distance = |_| SCRIPT.with_borrow_mut(|script| script.remove(0));
+        let zeros = vec![Overheads::default(); SCHEDULERS.len()];
+        for hop_ns in [60, 280] {
+            runs.calibrations.push(Calibration { hop_ns, overheads: zeros.clone() });
+        }
+        let workload: Workload = "pairs".parse().unwrap();
+        let row = runs.transfers_once(workload, 10).unwrap().swap_remove(0);
+        // Before and after each try: how often it was measured, and what the rows say.
+        for (script, n_runs, hop_ns) in [
+            (&[60, 70][..], 1, Some(60)),
+            (&[60, 280, 280, 290], 2, Some(280)),
+            (&[60, 280, 280, 60], 2, None),
+        ] {
+            SCRIPT.set(script.to_vec());
+            let n = std::cell::Cell::new(0);
+            let measure = |_: &RealRuns<'_>| {
+                n.set(n.get() + 1);
+                Ok(vec![row.clone()])
+            };
+            assert_eq!(runs.measured(measure).unwrap()[0].hop_ns, hop_ns, "{script:?}");
+            assert_eq!(n.get(), n_runs, "{script:?}");
         }
     }
 

@@ -67,7 +67,7 @@ fn two_benches_are_compared() {
     simulated("b.json", "chain:txs=50");
     let (text, _, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
     assert_eq!(code, 0);
-    assert!(text.starts_with("6 figures compared, 0 changed"), "{text}");
+    assert!(text.starts_with("6 runs compared, 0 figures changed"), "{text}");
     // A result that became wrong ends it with an error.
     let wrong = fs::read_to_string(dir.path().join("b.json")).unwrap();
     let wrong = wrong.replacen("\"root_equal\": true", "\"root_equal\": false", 1);
@@ -110,6 +110,18 @@ fn bad_input_is_refused_by_name() {
         let (_, errors, code) = bench(dir.path(), args);
         assert!(code == 1 && errors.contains(expected), "{code} {errors}");
     }
+    // Before anything is measured, not after.
+    for (out, expected) in [("nowhere/a.json", "its directory is missing"), (".", "is a directory")]
+    {
+        let (_, errors, code) = kempe(dir.path(), &["bench", "full", "--out", out]);
+        assert!(code == 2 && errors.contains(expected), "{code} {errors}");
+    }
+    let twice = ["--workload", "chain:txs=9", "--workload", "chain:txs=9"];
+    let (_, errors, code) = bench(dir.path(), &twice);
+    assert!(
+        code == 2 && errors.contains("the block chain:txs=9 is named twice"),
+        "{code} {errors}"
+    );
     let (_, errors, code) = kempe(dir.path(), &["bench", "--schedulers", "best"]);
     assert!(code == 2 && errors.contains("best"), "{errors}");
 }
@@ -150,4 +162,37 @@ fn a_pipeline_is_measured_and_written_as_a_page() {
     assert!(page.contains("<svg") && page.contains("signed-durable, 2 threads"), "{page}");
     // The chains that it made are gone.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn files_of_one_name_are_told_apart_and_a_block_that_cannot_run_is_said_on_the_terminal() {
+    let dir = TempDir::new().unwrap();
+    for name in ["a", "b"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name).join("x.jsonl"), "{\"writes\":[1]}\n").unwrap();
+    }
+    let keys: Vec<String> = (0..1100).map(|key| key.to_string()).collect();
+    fs::write(dir.path().join("long.jsonl"), format!("{{\"reads\":[{}]}}\n", keys.join(",")))
+        .unwrap();
+    let traces = ["--trace", "a/x.jsonl", "--trace", "b/x.jsonl", "--trace", "long.jsonl"];
+    let rest = ["--schedulers", "color", "--threads", "2", "--out", "out.json"];
+    let (text, errors, code) = bench(dir.path(), &[&traces[..], &rest].concat());
+    assert_eq!(code, 0, "{errors}");
+    assert!(text.contains("Only simulated: transaction 0 of long touches 1100 keys"), "{text}");
+    let report = fs::read_to_string(dir.path().join("out.json")).unwrap();
+    assert!(report.contains("\"a/x.jsonl\"") && report.contains("\"b/x.jsonl\""));
+}
+
+#[test]
+fn what_a_key_costs_is_what_its_transactions_take() {
+    let dir = TempDir::new().unwrap();
+    let many = "{\"writes\":[\"busy\"],\"cost\":100}\n".repeat(50);
+    let few = "{\"writes\":[\"slow\"],\"cost\":1000000}\n".repeat(10);
+    fs::write(dir.path().join("block.jsonl"), many + &few).unwrap();
+    let (text, errors, code) = kempe(dir.path(), &["schedule", "block.jsonl", "--format", "json"]);
+    assert_eq!(code, 0, "{errors}");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["hottest"][0]["key"], "slow", "{report}");
+    let change = report["best_change"].as_str().unwrap();
+    assert!(change.starts_with("make slow an Add: "), "{change}");
 }

@@ -78,7 +78,7 @@ pub fn keccak256(bytes: &[u8]) -> Hash {
 /// Whether the signature of the message is valid under the key.
 ///
 /// The address of an account is its key. Valid means valid by ZIP 215, which is the same in every
-/// implementation and in batches.
+/// implementation and in batches; under a key of small order, for which anyone can sign, nothing is.
 #[inline]
 #[must_use]
 pub fn ed25519_verify(key: &Address, message: &[u8], signature: &[u8; 64]) -> bool {

@@ -171,8 +171,12 @@ impl Page {
     /// Blocks of one shape that differ in the number of accounts.
     fn contention(&mut self, report: &LabReport) -> Result<(), PlotError> {
         let accounts = |row: &Row| -> Option<f64> {
-            let rest = row.workload.strip_prefix("p2p:accounts=")?;
-            rest.split(',').next()?.parse().ok()
+            let (name, parameters) = row.workload.split_once(':').unwrap_or((&row.workload, ""));
+            let mut parameters = parameters.split(',').filter_map(|each| each.split_once('='));
+            let accounts = parameters.find(|(name, _)| *name == "accounts");
+            // What is not said is what it is by default.
+            let accounts = accounts.map_or(Some(1000.0), |(_, n)| n.parse().ok());
+            accounts.filter(|_| name == "p2p")
         };
         let n_workers = 8;
         let mut drawn = Vec::new();
@@ -289,11 +293,19 @@ impl Page {
             let Some(scheduler) = by_name(name) else { continue };
             let plan = scheduler.plan(&block, N_WORKERS);
             let run = simulate(&plan, &block, N_WORKERS, Overheads::default());
-            let svg = plots::gantt(&run.spans, N_WORKERS)?;
+            let (svg, end) = plots::gantt(&run.spans, N_WORKERS)?;
             let title = format!("{name} on {}, worker by worker", input.name());
-            let caption =
-                "Simulated. Each bar is a transaction; orange ones did not count when they ended.";
-            self.figure(&title, &svg, caption);
+            let mut caption =
+                "Simulated. Each bar is a transaction; orange ones did not count when they ended."
+                    .to_owned();
+            if end < run.makespan {
+                caption += &format!(
+                    " Shown are the first {} of {} µs; what follows would be too small to see.",
+                    end / 1000,
+                    run.makespan / 1000
+                );
+            }
+            self.figure(&title, &svg, &caption);
         }
         Ok(())
     }

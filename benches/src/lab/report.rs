@@ -66,7 +66,8 @@ pub struct Row {
     /// simulated, because a simulation repeats exactly.
     pub spread: f64,
     /// How far the threads of a measured run were apart: nanoseconds until one saw what another wrote, measured just
-    /// before; none where the row is simulated.
+    /// before; none where that was not the same just after, in two tries, and where the row is simulated. From 1,000 on
+    /// they did not run at the same time.
     #[serde(default)]
     pub hop_ns: Option<u64>,
 }

@@ -76,9 +76,31 @@ fn a_comparison_says_what_changed_beyond_the_noise() {
     after.results[5].simulated = false;
     let comparison = compare(&before, &after);
     let [change] = &comparison.changes[..] else { panic!("{comparison:?}") };
+    assert_eq!(change.figure, "speedup");
     assert!((change.change + 0.5).abs() < 0.01, "{change:?}");
     assert_eq!((comparison.broken.len(), comparison.n_gone, comparison.n_new), (1, 1, 1));
     assert_eq!((comparison.n_compared, comparison.n_apart), (before.results.len() - 1, 0));
+}
+
+#[test]
+fn every_figure_is_compared_and_not_only_speed() {
+    let before = report(&["p2p:accounts=30,txs=100"]);
+    let mut after = before.clone();
+    after.results[0].executions_per_tx *= 3.0;
+    after.results[1].makespan_ns *= 10;
+    after.results[2].bound_ratio *= 1.1;
+    after.results[3].plan_ns_per_tx = before.results[3].plan_ns_per_tx.map(|ns| ns * 100.0 + 1.0);
+    after.build_times[1].ns_per_tx = 7.0;
+    after.build_times[0].ns_per_tx = 500.0;
+    after.machine.cores += 1;
+    let comparison = compare(&before, &after);
+    let mut found: Vec<_> = comparison.changes.iter().map(|change| change.figure).collect();
+    assert_ne!(found[0], "bound_ratio", "the greatest loss first: {comparison:?}");
+    found.sort_unstable();
+    let all =
+        ["bound_ratio", "build_ns_per_tx", "executions_per_tx", "makespan_ns", "plan_ns_per_tx"];
+    assert_eq!(found, all);
+    assert!(comparison.machines.is_some());
 }
 
 #[test]

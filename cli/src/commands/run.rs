@@ -28,9 +28,8 @@ Examples:
   kempe run calls.jsonl --scheduler layers
 
 Calls of one sender keep their order; others that conflict may change it, unless the scheduler is
-layers, graph, layers-graph, prio-graph or sequential. Those named ...-graph, graph, stages, greedy and
-prio-graph run without barriers; versions, values, block-stm and aria, which are for `kempe bench`, run
-here by the batches that they publish. Each block is executed on each number of threads and by the serial oracle; it is committed once, and
+layers, graph, prio-graph or sequential. Those named ...-graph, graph, stages, greedy, prio-graph, versions,
+values, block-stm and aria run without barriers; replay runs the batches that they publish. Each block is executed on each number of threads and by the serial oracle; it is committed once, and
 only if all agree. A broken line commits nothing of its block. The chain of a trace is a real one on
 disk, in a temporary directory unless --dir is given.";
 

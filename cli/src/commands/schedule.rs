@@ -90,6 +90,8 @@ pub(super) fn scheduler_names() -> clap::builder::PossibleValuesParser {
 /// A block to be scheduled.
 struct Input {
     accesses: Accesses,
+    /// What each takes, if that is known.
+    costs: Vec<u64>,
     senders: Vec<u32>,
     tail: Vec<bool>,
     /// The names of slots; a slot without one is a number.
@@ -141,7 +143,9 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     } else {
         calls(args, global)?
     };
+    // Steps are counted, whatever each takes; what a key costs is what its transactions take.
     let block = Block::new(&input.accesses, &[], &input.senders, &input.tail)?;
+    let costed = Block::new(&input.accesses, &input.costs, &input.senders, &input.tail)?;
     let scheduler = by_name(&args.scheduler).expect("clap accepts only the schedulers' names");
     let plan = scheduler.plan(&block, HOT_WORKERS);
     verify_plan(&plan, &block, scheduler.mode())?;
@@ -150,13 +154,13 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     match args.format {
         Format::Dot => Ok(output.raw(dot(&graph, name).as_bytes())?),
         Format::Svg => Ok(output.raw(svg(&graph, &plan.schedule(&block))?.as_bytes())?),
-        Format::Flame => Ok(output.raw(&flame(&block, name)?)?),
+        Format::Flame => Ok(output.raw(&flame(&costed, name)?)?),
         Format::Text => {
-            let report = report(&block, scheduler, &graph, &plan, &name);
+            let report = report([&block, &costed], scheduler, &graph, &plan, &name);
             Ok(output.result(text(&report), &report)?)
         }
         Format::Json => {
-            let report = report(&block, scheduler, &graph, &plan, &name);
+            let report = report([&block, &costed], scheduler, &graph, &plan, &name);
             Ok(output.json(&report)?)
         }
     }
@@ -196,7 +200,7 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
     Ok(svg)
 }
 
-/// A recorded block names what each transaction read; calls do not.
+/// A recorded block names what each transaction touched; calls name a method.
 fn is_trace(path: &Path) -> Result<bool, Failure> {
     const HEAD_BYTES: u64 = 64 * 1024;
     let file = files::open(path).with_context(|| format!("opening {}", path.display()))?;
@@ -205,7 +209,9 @@ fn is_trace(path: &Path) -> Result<bool, Failure> {
         .take(HEAD_BYTES)
         .read_until(b'\n', &mut head)
         .with_context(|| format!("reading {}", path.display()))?;
-    Ok(head.windows(7).any(|window| window == b"\"reads\""))
+    let names = |field: &[u8]| head.windows(field.len()).any(|window| window == field);
+    let touches: [&[u8]; 3] = [b"\"reads\"", b"\"writes\"", b"\"adds\""];
+    Ok(!names(b"\"method\"") && touches.into_iter().any(names))
 }
 
 /// A recorded block as transfers of a token.
@@ -219,7 +225,7 @@ fn as_transfers(path: &Path) -> Result<Input, Failure> {
         let next = u32::try_from(numbers.len())?;
         senders.push(*numbers.entry(spec.from).or_insert(next));
     }
-    Ok(Input { accesses, senders, tail: Vec::new(), keys: BTreeMap::new() })
+    Ok(Input { accesses, costs: Vec::new(), senders, tail: Vec::new(), keys: BTreeMap::new() })
 }
 
 /// A recorded block with its own keys, or lines of reads and writes.
@@ -227,8 +233,8 @@ fn recorded(path: &Path) -> Result<Input, Failure> {
     let found = Recorded::open(path)?;
     let n_slots = u32::try_from(found.accesses().n_slots())?;
     let keys = (0..n_slots).map(|slot| (slot, printable(found.key_name(slot)))).collect();
-    let (accesses, senders) = (found.accesses().clone(), found.senders().to_vec());
-    Ok(Input { accesses, senders, tail: Vec::new(), keys })
+    let (accesses, costs) = (found.accesses().clone(), found.costs().to_vec());
+    Ok(Input { accesses, costs, senders: found.senders().to_vec(), tail: Vec::new(), keys })
 }
 
 fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
@@ -243,6 +249,7 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let key = |slot| (slot, describer.key(&interned.key(slot).state_key()));
     Ok(Input {
         accesses: interned.accesses().clone(),
+        costs: Vec::new(),
         senders: interned.senders().to_vec(),
         tail: interned.tail().to_vec(),
         keys: slots.map(key).collect(),
@@ -250,7 +257,7 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
 }
 
 fn report(
-    block: &Block<'_>,
+    [block, costed]: [&Block<'_>; 2],
     scheduler: &'static dyn Scheduler,
     graph: &ConflictGraph,
     plan: &Plan,
@@ -259,7 +266,7 @@ fn report(
     let schedule = plan.schedule(block);
     let widths: Vec<usize> = schedule.batches().map(<[u32]>::len).collect();
     let n_txs = block.n_txs();
-    let hot = contention(block, HOT_WORKERS, HOT_KEYS_MAX);
+    let hot = contention(costed, HOT_WORKERS, HOT_KEYS_MAX);
     let best_change = best_change(&hot, name);
     let hottest = hot.keys.into_iter().map(|found| Hot { key: name(found.slot), found }).collect();
     let workers = WORKERS.map(|n_workers| {

@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   kempe upgrade vault vault2.wasm --dry-run       what would change, and the terms to agree to
   kempe upgrade vault contracts/vault --from alice
-  kempe upgrade vault vault2.wasm -- --accounts '[alice,bob]'    the arguments of migrate
+  kempe upgrade vault vault2.wasm -- --accounts '[\"alice\",\"bob\"]'   the arguments of migrate
   kempe upgrade vault vault2.wasm --final         the last upgrade: nobody may do another
 
 A contract can be upgraded if it was deployed with --upgradable-by, by that account; if the authority is a
@@ -138,11 +138,16 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         .chain
         .contract(&contract)?
         .ok_or_else(|| Failure::new(Exit::Failed, format!("there is no contract at {contract}")))?;
-    let encoded = match new.methods.iter().find(|method| method.kind == MethodKind::Migrate) {
+    // The same code is only handed on: its state needs no migration.
+    let is_new = Hash(*blake3::hash(&wasm).as_bytes()) != loaded.record.code;
+    let migrate = new.methods.iter().find(|method| method.kind == MethodKind::Migrate);
+    let encoded = match migrate.filter(|_| is_new) {
         Some(migrate) => invoke::encode(migrate, &args.args, &session.names)?,
         None if args.args.is_empty() => Vec::new(),
         None => {
-            let message = format!("`{}` has no migrate, which could take arguments", new.name);
+            let why =
+                if is_new { "has no migrate" } else { "is the code it has: nothing migrates" };
+            let message = format!("`{}` {why}, so there is nothing that takes arguments", new.name);
             return Err(Failure::new(Exit::Usage, message));
         }
     };
@@ -151,15 +156,18 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let upgrade =
         Upgrade { contract, wasm, args: encoded, allow_wider: args.allow_wider, authority };
     let difference = Difference::new(&session, loaded.abi(), &new, &upgrade);
-    if args.dry_run {
-        return Ok(output.result(difference.text(), &difference)?);
-    }
-    if let Err(misfit) = check(loaded.abi(), &new, args.allow_wider) {
-        output.note(difference.text());
-        let failure = Failure::new(Exit::Failed, misfit);
+    let refused = check(loaded.abi(), &new, args.allow_wider).err().map(|misfit| {
         let allowed = check(loaded.abi(), &new, true).is_ok();
         let help = if allowed { "--allow-wider permits it" } else { "nothing was sent" };
-        return Err(failure.with_help(help));
+        Failure::new(Exit::Failed, misfit).with_help(help)
+    });
+    if args.dry_run {
+        output.result(difference.text(), &difference)?;
+        return refused.map_or(Ok(()), Err);
+    }
+    if let Some(failure) = refused {
+        output.note(difference.text());
+        return Err(failure);
     }
     drop(loaded);
     send_it(&mut session, args, upgrade, difference, output)

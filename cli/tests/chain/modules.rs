@@ -243,10 +243,18 @@ code       0x";
     let error = kempe.fails(1, "upgrade vault v3.wat --from bob --slot 1");
     assert!(error.contains("calls of `keep` may touch more") && error.contains("--allow-wider"));
     assert!(error.contains("wider      keep"), "{error}");
+    let error = kempe.fails(1, "upgrade vault v3.wat --from bob --slot 1 --dry-run");
+    assert!(error.contains("calls of `keep` may touch more"), "{error}");
     let usage = kempe.fails(2, "upgrade vault v3.wat --from bob --allow-wider");
     assert!(usage.contains("slot"), "{usage}");
     assert!(kempe.ok("upgrade vault v3.wat -- --help").starts_with("migrate(slot: u64)"));
-    kempe.ok("upgrade vault v3.wat --from bob --allow-wider --final --slot 1");
+    kempe.ok("upgrade vault v3.wat --from bob --allow-wider --slot 1");
+    // The same code again: the authority is handed on, and given up, and nothing migrates.
+    kempe.ok("upgrade vault v3.wat --from bob --upgradable-by alice");
+    let usage = kempe.fails(2, "upgrade vault v3.wat --from alice --final --slot 1");
+    assert!(usage.contains("nothing migrates"), "{usage}");
+    kempe.ok("upgrade vault v3.wat --from alice --final");
+    assert_eq!(kempe.run("upgrade vault v3.wat --from alice").code, 3, "nobody may any more");
     assert_eq!(kempe.run("upgrade vault v2.wat --from bob --allow-wider").code, 3);
     assert!(kempe.ok("replay").contains("blocks"));
 }

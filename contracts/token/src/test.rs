@@ -236,6 +236,11 @@ fn a_permit_is_good_once_and_for_one_thing() {
     let by_bob = s.chain.sign(s.bob, hash(&permit).as_bytes());
     let forged = (s.alice, s.bob, 40u128, 1_000_000u64, by_bob);
     s.chain.send(s.bob, &s.token, "permit", forged).assert_revert(TokenError::BadPermit);
+    // Anyone can sign for the key of all zeros: R is the neutral element, and s is zero.
+    let mut signed_by_nobody = [0u8; 64];
+    signed_by_nobody[0] = 1;
+    let forged = (Address::ZERO, s.bob, 40u128, 1_000_000u64, signed_by_nobody);
+    s.chain.send(s.bob, &s.token, "permit", forged).assert_revert(TokenError::BadPermit);
     let other = s.chain.deploy::<Token>(s.owner, (s.owner,));
     s.chain.send(s.bob, &other, "permit", args(40)).assert_revert(TokenError::BadPermit);
     // Carol sends it and pays for it.

@@ -11,7 +11,9 @@ use super::plan::{Form, plan_of};
 use super::thin::{self, Sink};
 use super::{Access, Block, Dag, Plan};
 
-/// How many workers a plan may be made for. A set of them is a word; ours to choose.
+/// For how many workers a plan is made at most: a set of them is a word.
+///
+/// Source: agave, `core/src/banking_stage/transaction_scheduler/thread_aware_account_locks.rs`, `MAX_THREADS`.
 const LANES_MAX: usize = 64;
 
 /// How many transactions end between two looks that find nothing; ours to choose.

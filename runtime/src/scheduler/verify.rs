@@ -71,6 +71,18 @@ pub enum ScheduleError {
     },
 }
 
+impl ScheduleError {
+    /// The key that it is about, if it is about one.
+    #[must_use]
+    pub const fn slot(&self) -> Option<u32> {
+        match self {
+            Self::Conflict { slot, .. } => Some(*slot),
+            Self::Order { slot, .. } => *slot,
+            _ => None,
+        }
+    }
+}
+
 /// Checks that a schedule fits a block: it names each transaction once, no batch holds a conflict,
 /// senders' transactions stay in order, and in [`Mode::Preserve`] so does every conflict.
 ///

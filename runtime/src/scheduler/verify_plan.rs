@@ -51,6 +51,18 @@ pub enum PlanError {
     Again,
 }
 
+impl PlanError {
+    /// The key that it is about, if it is about one.
+    #[must_use]
+    pub const fn slot(&self) -> Option<u32> {
+        match self {
+            Self::Schedule(error) => error.slot(),
+            Self::Unordered { slot, .. } => Some(*slot),
+            _ => None,
+        }
+    }
+}
+
 /// Checks that a plan fits a block: its published order names each transaction once and keeps senders
 /// in order, and in [`Mode::Preserve`] every conflict; what it runs at the same time does not need an
 /// order. The plan may come from anyone.

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use kempe_abi::{Address, Hash};
 use sha2::{Digest, Sha512};
 
-use super::transaction::{SignedTransaction, TransactionError, is_small_order};
+use super::transaction::{SignedTransaction, TransactionError};
 use crate::sync::lock;
 
 /// The most signatures that are checked together. Measured (AVX-512, 100,000 senders): each of 1,024
@@ -67,7 +67,7 @@ impl KeyCache {
         drop(shard);
         let point = match known {
             Some(point) => point,
-            None if is_small_order(sender) => return None,
+            None if sender.is_small_order() => return None,
             None => CompressedEdwardsY(sender.0).decompress()?,
         };
         let mut shard = self.shard(sender);

@@ -328,7 +328,7 @@ impl SignedTransaction {
     /// Checks the signature of a transaction whose hash is known; see [`verify`](Self::verify).
     pub(super) fn verify_hash(&self, hash: &Hash) -> Result<(), TransactionError> {
         let sender = self.transaction.sender;
-        if is_small_order(&sender) {
+        if sender.is_small_order() {
             return Err(TransactionError::BadSender(sender));
         }
         let key =
@@ -336,62 +336,6 @@ impl SignedTransaction {
         let signature = Signature::from(self.signature);
         key.verify(&signature, hash.as_bytes()).map_err(|_| TransactionError::BadSignature(sender))
     }
-}
-
-/// Whether an address is a point of small order, for which anyone can sign.
-pub(super) fn is_small_order(address: &Address) -> bool {
-    SMALL_ORDER.contains(&address.0)
-}
-
-/// The encodings of the eight points of small order, the non-canonical ones included.
-///
-/// Source: Chalkias, Garillot, Nikolaenko, "Taming the many EdDSAs" (2020), table 1; a test
-/// recomputes them from the curve.
-pub(super) const SMALL_ORDER: [[u8; 32]; 14] = small_order();
-
-const fn small_order() -> [[u8; 32]; 14] {
-    const fn with_sign(mut bytes: [u8; 32]) -> [u8; 32] {
-        bytes[31] |= 0x80;
-        bytes
-    }
-    let zero = [0; 32];
-    let mut one = zero;
-    one[0] = 1;
-    // p = 2^255 - 19, p + 1 and p - 1, little-endian.
-    let mut p = [0xff; 32];
-    p[0] = 0xed;
-    p[31] = 0x7f;
-    let mut p_plus_one = p;
-    p_plus_one[0] = 0xee;
-    let mut minus_one = p;
-    minus_one[0] = 0xec;
-    // The y coordinates of the four points of order eight.
-    let eight_a = [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
-        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
-        0x03, 0x7a,
-    ];
-    let eight_b = [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
-        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
-        0xfc, 0x05,
-    ];
-    [
-        zero,
-        with_sign(zero),
-        one,
-        with_sign(one),
-        minus_one,
-        with_sign(minus_one),
-        p,
-        with_sign(p),
-        p_plus_one,
-        with_sign(p_plus_one),
-        eight_a,
-        with_sign(eight_a),
-        eight_b,
-        with_sign(eight_b),
-    ]
 }
 
 /// The address of the contract that the `index`-th action of `sender`'s transaction `nonce` deploys.
@@ -453,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_key_of_small_order_cannot_send() {
-        for sender in SMALL_ORDER {
+        for sender in kempe_abi::SMALL_ORDER {
             let (_, mut transaction) = transaction();
             transaction.sender = Address(sender);
             // R = identity and s = 0 satisfy the equation for a small-order key under ZIP 215.

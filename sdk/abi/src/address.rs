@@ -1,9 +1,13 @@
 //! Identities: addresses, hashes and method identifiers.
 
+mod small_order;
+
 use core::fmt;
 use core::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+
+pub use small_order::SMALL_ORDER;
 
 /// Why a string is not an [`Address`] or a [`struct@Hash`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +83,18 @@ bytes32! {
 }
 
 impl Address {
+    /// Whether it is a public key of small order, under which anyone can make a signature that is valid by
+    /// ZIP 215. No account has such an address.
+    ///
+    /// ```
+    /// # use kempe_abi::Address;
+    /// assert!(Address::ZERO.is_small_order());
+    /// ```
+    #[must_use]
+    pub fn is_small_order(&self) -> bool {
+        SMALL_ORDER.contains(&self.0)
+    }
+
     /// Which of `shards` shards is this address's: its first eight bytes, least significant first,
     /// modulo `shards`. `None` if there are no shards.
     ///

@@ -34,7 +34,7 @@ pub use abi::{
 };
 pub use access::{AccessKind, CLAUSE_DEPTH_MAX, Clause, EXPR_DEPTH_MAX, Expr};
 pub use accumulate::Accumulate;
-pub use address::{Address, Hash, MethodId, ParseHexError};
+pub use address::{Address, Hash, MethodId, ParseHexError, SMALL_ORDER};
 pub use borsh;
 pub use borsh::{BorshDeserialize as Decode, BorshSerialize as Encode};
 pub use escrow::{Bound, Escrow};

@@ -105,6 +105,7 @@ pub(crate) fn keccak256(bytes: &[u8]) -> [u8; 32] {
 }
 
 pub(crate) fn ed25519_verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-    ed25519_zebra::VerificationKey::try_from(*key)
-        .is_ok_and(|key| key.verify(&(*signature).into(), message).is_ok())
+    let is_valid = ed25519_zebra::VerificationKey::try_from(*key)
+        .is_ok_and(|key| key.verify(&(*signature).into(), message).is_ok());
+    is_valid && !Address(*key).is_small_order()
 }

@@ -189,6 +189,18 @@ fn every_spin_of_the_host_runs_out_of_fuel() {
 }
 
 #[test]
+fn nobody_can_sign_for_a_key_of_small_order() {
+    let import =
+        r#"(import "kempe" "ed25519_verify" (func $f (param i32 i32 i32 i32) (result i32)))"#;
+    // The key of all zeros, and a signature whose R is the neutral element and whose s is zero, which fits by ZIP 215.
+    let body = "(i32.store8 (i32.const 1024) (i32.const 1)) \
+        (call $f (i32.const 960) (i32.const 0) (i32.const 0) (i32.const 1024))";
+    let mut chain = Everywhere::new(20);
+    let contract = chain.deploy(&one(READS, import, body));
+    assert_eq!(chain.attack(FUEL, &go(contract, ARGS)).outcome, Outcome::Ok, "it is not valid");
+}
+
+#[test]
 fn a_counter_takes_every_sum_or_none() {
     let import = r#"(import "kempe" "add:1" (func $add (param i32 i32 i64 i64)))"#;
     let add = |low: i64, high: i64| {

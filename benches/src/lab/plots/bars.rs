@@ -112,20 +112,26 @@ pub(in crate::lab) fn boxes(
     rows(&named, (1.0, high * 1.03), what, elements)
 }
 
-/// The executions of each worker over time; those that did not count are orange.
-pub(in crate::lab) fn gantt(spans: &[Span], n_workers: usize) -> Result<String, PlotError> {
+/// The executions of each worker over time, from the start to where there would be too many to tell apart, and that
+/// end; those that did not count are orange.
+pub(in crate::lab) fn gantt(spans: &[Span], n_workers: usize) -> Result<(String, u64), PlotError> {
     /// More rectangles than this are no picture and a large file. Ours to choose.
     const SPANS_MAX: usize = 4000;
     #[expect(clippy::cast_precision_loss, reason = "a picture needs few digits")]
     let us = |ns: u64| ns as f64 / 1000.0;
-    let end = spans.iter().map(|span| span.end).max().unwrap_or(1);
+    let mut spans = spans.to_vec();
+    spans.sort_by_key(|span| (span.start, span.end));
+    let end = match spans.get(SPANS_MAX) {
+        Some(span) => span.start,
+        None => spans.iter().map(|span| span.end).max().unwrap_or(1),
+    };
     let names: Vec<String> = (0..n_workers).map(|worker| format!("worker {worker}")).collect();
     let bars = spans.iter().take(SPANS_MAX).map(|span| {
         // Neighbors differ in shade, so that one can be told from the next.
         let shades = [COLORS[2], COLORS[4]];
         let color = if span.counted { shades[span.tx as usize % 2] } else { COLORS[5] };
         let row = span.worker as usize;
-        Element { row, from: us(span.start), to: us(span.end), thickness: 0.8, color }
+        Element { row, from: us(span.start), to: us(span.end.min(end)), thickness: 0.8, color }
     });
-    rows(&names, (0.0, us(end)), "µs", bars.collect())
+    Ok((rows(&names, (0.0, us(end)), "µs", bars.collect())?, end))
 }

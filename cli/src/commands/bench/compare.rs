@@ -39,9 +39,9 @@ fn read(path: &Path) -> Result<LabReport, Failure> {
 }
 
 fn text(comparison: &Comparison) -> String {
-    let Comparison { n_compared, n_gone, n_new, n_apart, changes, broken } = comparison;
+    let Comparison { n_compared, n_gone, n_new, n_apart, machines, changes, broken } = comparison;
     let mut lines = vec![format!(
-        "{n_compared} figures compared, {} changed beyond the noise; {n_gone} are gone, {n_new} are new",
+        "{n_compared} runs compared, {} figures changed beyond the noise; {n_gone} runs are gone, {n_new} are new",
         changes.len()
     )];
     if *n_apart > 0 {
@@ -49,13 +49,19 @@ fn text(comparison: &Comparison) -> String {
             "{n_apart} were not compared: the threads were farther apart in one of the benches (hop_ns)"
         ));
     }
+    if let Some([before, after]) = machines {
+        lines.push(format!(
+            "the machines differ, and with them what was measured: {before}; {after}"
+        ));
+    }
     for change in changes.iter().take(SHOWN_MAX) {
         let how = if change.simulated { "simulated" } else { "measured" };
+        let workers = change.workers.map_or(String::new(), |n| format!("{n:>3} workers"));
         lines.push(format!(
-            "{:+7.1} %  {:22} {:>3} workers  {:.2} -> {:.2}  ({how}, noise {:.1} %)  {}",
+            "{:+7.1} %  {:22} {workers:11}  {} {:.2} -> {:.2}  ({how}, noise {:.1} %)  {}",
             change.change * 100.0,
             change.scheduler,
-            change.workers,
+            change.figure,
             change.before,
             change.after,
             change.noise * 100.0,

@@ -35,6 +35,9 @@ const QUICK: [&str; 10] = [
 /// The numbers of accounts over which contention is drawn.
 const ACCOUNTS: [u32; 6] = [10, 100, 1000, 10_000, 100_000, 1_000_000];
 
+/// How the sentence of the method begins that says why a block did not run.
+const ONLY_SIMULATED: &str = "Only simulated: ";
+
 /// The sizes for which planning is measured.
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
@@ -45,7 +48,7 @@ const MEASURED: [&str; 4] = ["pairs", "uniform:100000", "zipf:1000:100", "one-ho
 const ROUNDS: u32 = 5;
 
 /// The schedulers for which planning is measured on large blocks.
-const PLANNERS: [&str; 8] = [
+const PLANNERS: [&str; 9] = [
     "layers",
     "color",
     "graph",
@@ -53,10 +56,14 @@ const PLANNERS: [&str; 8] = [
     "heaviest-first-graph",
     "dsatur",
     "prio-graph",
+    "greedy",
     "stages",
 ];
 
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
+    for path in [&args.out, &args.csv, &args.html].into_iter().flatten() {
+        check_place(path)?;
+    }
     let inputs = inputs(args)?;
     let schedulers: Vec<&dyn Scheduler> = match &args.schedulers[..] {
         [] => SCHEDULERS.to_vec(),
@@ -146,7 +153,7 @@ fn measure(
          overheads."
             .to_owned(),
     );
-    method.extend(left_out.into_iter().map(|why| format!("Only simulated: {why}.")));
+    method.extend(left_out.into_iter().map(|why| format!("{ONLY_SIMULATED}{why}.")));
     let calibrated = runs.calibrations().iter().flat_map(|Calibration { hop_ns, overheads }| {
         schedulers.iter().zip(overheads).map(|(scheduler, &overheads)| Calibrated {
             scheduler: scheduler.name().to_owned(),
@@ -178,8 +185,21 @@ fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
     for file in &files {
         inputs.push(Input::open(file)?);
     }
+    // Files of one name in different directories are told apart by where they are.
+    let names: Vec<String> = inputs.iter().map(|input| input.name().to_owned()).collect();
+    let is_alone = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
+    let named = inputs.into_iter().zip(&files).zip(&names).map(|((input, file), name)| {
+        if is_alone(name) { input } else { input.renamed(file.display().to_string()) }
+    });
+    let mut inputs: Vec<Input> = named.collect();
     for text in &args.workload {
         inputs.push(text.parse::<Pattern>()?.generate());
+    }
+    let mut names: Vec<&str> = inputs.iter().map(Input::name).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        let message = format!("the block {} is named twice", twice[0]);
+        return Err(Failure::new(Exit::Usage, message));
     }
     if inputs.is_empty() {
         for text in preset(args.preset) {
@@ -198,7 +218,11 @@ fn preset(preset: Preset) -> Vec<String> {
     let contention = ACCOUNTS.iter().map(|n| sized(&format!("p2p:accounts={n}")));
     let others: Vec<String> = match preset {
         Preset::Quick => QUICK.map(sized).into(),
-        Preset::Full => SHAPES.iter().map(|shape| sized(shape.name)).collect(),
+        // Those of p2p are among the others already.
+        Preset::Full => {
+            let others = SHAPES.iter().filter(|shape| shape.name != "p2p");
+            others.map(|shape| sized(shape.name)).collect()
+        }
     };
     contention.chain(others).collect()
 }
@@ -279,6 +303,18 @@ pub(super) fn commit() -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
 }
 
+/// Refuses a file that could not be written after all has been measured.
+fn check_place(path: &Path) -> Result<(), Failure> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if path.is_dir() || !parent.unwrap_or(Path::new(".")).is_dir() {
+        let message = format!("{} cannot be written: its directory is missing", path.display());
+        let message =
+            if path.is_dir() { format!("{} is a directory", path.display()) } else { message };
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(())
+}
+
 fn write(args: &RunArgs, report: &LabReport, inputs: &[Input]) -> Result<(), Failure> {
     if let Some(path) = &args.out {
         let text = serde_json::to_string_pretty(report).context("writing JSON")?;
@@ -336,9 +372,14 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     let n_blocks = report.ladder.len() / 5;
     let lines = table.to_string();
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
+    let left_out = report.method.iter().filter(|sentence| sentence.starts_with(ONLY_SIMULATED));
+    let left_out: String = left_out.map(|sentence| format!("{sentence}\n")).collect();
+    let Machine { processor, cores, commit, .. } = &report.machine;
     format!(
-        "Mean speedup over {n_blocks} blocks, simulated; the last four columns at {wide} workers.\n{}\n\
-         {}Every plan is legal, and every run gave the result of its published order.",
+        "{processor}, {cores} cores, commit {}.\n\
+         Mean speedup over {n_blocks} blocks, simulated; the last four columns at {wide} workers.\n{}\n\
+         {}{left_out}Every plan is legal, and every run gave the result of its published order.",
+        commit.as_deref().unwrap_or("unknown"),
         lines.join("\n"),
         measured_text(report)
     )

@@ -1,8 +1,8 @@
 //! Hashes and signatures.
 
 use ed25519_zebra::{Signature, VerificationKey};
-use kempe_abi::TrapKind;
 use kempe_abi::host::MODULE;
+use kempe_abi::{Address, TrapKind};
 use sha2::Digest;
 use wasmtime::{Caller, Linker};
 
@@ -47,7 +47,7 @@ fn charge_hash(session: &mut Session, len: u32) -> Result<(), TrapKind> {
     session.charge(blocks.saturating_mul(session.prices.hash_block))
 }
 
-/// By the rules of ZIP 215, as for transactions.
+/// By the rules of ZIP 215, and not under a key of small order, as for transactions.
 fn verify(
     session: &mut Session,
     memory: &[u8],
@@ -61,7 +61,7 @@ fn verify(
     let message = slice(memory, ptr, len)?;
     let signature = slice(memory, signature, 64)?;
     let signature = Signature::try_from(signature).map_err(|_| TrapKind::MemoryOutOfBounds)?;
-    let valid =
-        VerificationKey::try_from(key).and_then(|key| key.verify(&signature, message)).is_ok();
-    Ok(u32::from(valid))
+    let is_valid =
+        || VerificationKey::try_from(key).and_then(|key| key.verify(&signature, message)).is_ok();
+    Ok(u32::from(!Address(key).is_small_order() && is_valid()))
 }

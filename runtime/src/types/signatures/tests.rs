@@ -50,7 +50,7 @@ fn one_bad_signature_is_found_among_many() {
 #[test]
 fn odd_signatures_are_judged_as_one_by_one() {
     let mut odd = Vec::new();
-    let points = crate::types::transaction::SMALL_ORDER;
+    let points = kempe_abi::SMALL_ORDER;
     let l = Scalar::ZERO - Scalar::ONE;
     for r in points {
         for s in [[0; 32], l.to_bytes(), [0xff; 32], Scalar::ONE.to_bytes()] {
@@ -86,7 +86,7 @@ fn odd_signatures_are_judged_as_one_by_one() {
 #[test]
 fn a_signature_with_torsion_is_valid_alone_and_together() {
     let a = Scalar::from(1234567u64);
-    let torsion = CompressedEdwardsY(crate::types::transaction::SMALL_ORDER[10]).decompress();
+    let torsion = CompressedEdwardsY(kempe_abi::SMALL_ORDER[10]).decompress();
     let torsion = torsion.expect("it is a point");
     let sender = Address((ED25519_BASEPOINT_POINT * a + torsion).compress().0);
     let mut one = signed(1, 0);
