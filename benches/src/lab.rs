@@ -13,13 +13,13 @@ mod report;
 
 pub use check::is_serializable;
 pub use compare::{Change, Comparison, compare};
-pub use contention::{Contention, HotKey, best_change, contention};
+pub use contention::{Contention, HotKey, Together, best_change, contention};
 pub use html::html;
 pub use ladder::{Rung, ladder};
 pub use machine::Machine;
 pub use pipeline::{BlockLatency, PipelineCase, PipelineReport};
 pub use plots::PlotError;
-pub use prediction::Prediction;
+pub use prediction::{Prediction, p95_without_overheads};
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};

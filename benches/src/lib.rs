@@ -21,7 +21,7 @@ pub use input::{Input, InputTx};
 pub use lab::{
     BlockLatency, BuildTime, Calibrated, Change, Comparison, Contention, HotKey, LabReport,
     Machine, PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
-    best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
+    Together, best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
 };
 pub use measured::{Calibration, Measure, RealRuns};
 pub use memory::keep_freed_memory;

@@ -146,9 +146,9 @@ impl Summary {
             let options = chain.options();
             if options.n_threads != n_threads {
                 chain.set_options(ChainOptions { n_threads, ..options })?;
-                // The new threads have no instances yet; making them is not what is measured.
-                chain.execute(prepared)?;
             }
+            // The threads may have no instances of these contracts yet; making them is not what is measured.
+            chain.execute(prepared)?;
             let mut best = Duration::MAX;
             let mut last = None;
             for _ in 0..plan.repeats.max(1) {

@@ -36,11 +36,37 @@ pub struct Contention {
     pub makespan: u64,
     /// The keys whose transactions exclude each other longest, the most expensive first.
     pub keys: Vec<HotKey>,
+    /// What goes away if the first two of them are changed, the first three, and so on: where each makes wait for
+    /// itself what another makes wait, one alone saves nothing.
+    pub together: Vec<Together>,
+    /// The share of the makespan that goes away if each list named only what its transaction touches; none where
+    /// that is not known.
+    pub saved_if_narrowed: Option<f64>,
 }
 
-/// Finds the `n_keys` hottest keys, and simulates the block without each. O(keys x accesses).
+/// What goes away if several keys are changed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Together {
+    /// How many, the hottest ones.
+    pub n_keys: usize,
+    /// The share of the makespan that goes away if each transaction had keys of its own there.
+    pub saved_if_split: f64,
+    /// The share of the makespan that goes away if their writers only added.
+    pub saved_if_added: f64,
+}
+
+/// How many of the hottest keys are looked at together; ours to choose.
+const TOGETHER_MAX: usize = 8;
+
+/// Finds the `n_keys` hottest keys, and simulates the block without each. `n_touched` says of a transaction how many
+/// of its list it touches, the first ones, if that is known. O(keys x accesses).
 #[must_use]
-pub fn contention(block: &Block<'_>, n_workers: usize, n_keys: usize) -> Contention {
+pub fn contention(
+    block: &Block<'_>,
+    n_workers: usize,
+    n_keys: usize,
+    n_touched: Option<&dyn Fn(u32) -> usize>,
+) -> Contention {
     let n_slots = block.accesses().n_slots();
     let mut costs = vec![[0u64; 3]; n_slots];
     let mut counts = vec![[0usize; 3]; n_slots];
@@ -62,38 +88,60 @@ pub fn contention(block: &Block<'_>, n_workers: usize, n_keys: usize) -> Content
     let mut slots: Vec<u32> = (0..).take(n_slots).filter(|&slot| serial(slot) > 0).collect();
     slots.sort_by_key(|&slot| (std::cmp::Reverse(serial(slot)), slot));
     slots.truncate(n_keys);
-    let makespan = makespan_of(block, n_workers, Some);
+    let makespan = makespan_of(block, n_workers, |_, _, access| Some(access));
     let saved = |with: u64| ratio(makespan.saturating_sub(with), makespan);
-    let keys = slots.into_iter().map(|slot| {
-        let [readers, adders, writers] =
-            [Read, Add, Write].map(|kind| counts[slot as usize][kind as usize]);
-        let split = |access: Access| (access.slot != slot).then_some(access);
-        let added = |access: Access| match (access.slot == slot, access.kind) {
-            (true, Write) => Some(Access::new(slot, Add)),
+    let saved_if_split = |changed: &[u32]| {
+        let split = |_, _, access: Access| (!changed.contains(&access.slot)).then_some(access);
+        saved(makespan_of(block, n_workers, split))
+    };
+    let saved_if_added = |changed: &[u32]| {
+        let added = |_, _, access: Access| match (changed.contains(&access.slot), access.kind) {
+            (true, Write) => Some(Access::new(access.slot, Add)),
             _ => Some(access),
         };
+        saved(makespan_of(block, n_workers, added))
+    };
+    let together = (2..=slots.len().min(TOGETHER_MAX)).map(|n_keys| Together {
+        n_keys,
+        saved_if_split: saved_if_split(&slots[..n_keys]),
+        saved_if_added: saved_if_added(&slots[..n_keys]),
+    });
+    let saved_if_narrowed = n_touched.map(|n_touched| {
+        let touched = |tx, at, access| (at < n_touched(tx)).then_some(access);
+        saved(makespan_of(block, n_workers, touched))
+    });
+    let keys = slots.iter().map(|&slot| {
+        let [readers, adders, writers] =
+            [Read, Add, Write].map(|kind| counts[slot as usize][kind as usize]);
         HotKey {
             slot,
             writers,
             readers,
             adders,
             serial_share: ratio(serial(slot), work),
-            saved_if_split: saved(makespan_of(block, n_workers, split)),
-            saved_if_added: saved(makespan_of(block, n_workers, added)),
+            saved_if_split: saved_if_split(&[slot]),
+            saved_if_added: saved_if_added(&[slot]),
         }
     });
-    Contention { workers: n_workers, makespan, keys: keys.collect() }
+    Contention {
+        workers: n_workers,
+        makespan,
+        keys: keys.collect(),
+        together: together.collect(),
+        saved_if_narrowed,
+    }
 }
 
 /// How long a block takes as a graph in the given order, with its accesses changed.
 fn makespan_of(
     block: &Block<'_>,
     n_workers: usize,
-    changed: impl Fn(Access) -> Option<Access>,
+    changed: impl Fn(u32, usize, Access) -> Option<Access>,
 ) -> u64 {
     let mut accesses = Accesses::with_capacity(block.n_txs(), block.accesses().n_accesses());
-    for row in block.accesses().rows() {
-        accesses.push_tx(row.iter().filter_map(|&access| changed(access)));
+    for (tx, row) in (0..).zip(block.accesses().rows()) {
+        let row = row.iter().enumerate();
+        accesses.push_tx(row.filter_map(|(at, &access)| changed(tx, at, access)));
     }
     let columns = |of: &dyn Fn(u32) -> u64| -> Vec<u64> { block.txs().map(of).collect() };
     let costs = columns(&|tx| block.cost(tx));
@@ -105,26 +153,42 @@ fn makespan_of(
     simulate(&plan, &changed, n_workers, Overheads::default()).makespan
 }
 
-/// The one change that saves most: a sentence with `name` for the key; `None` if none saves a
-/// hundredth.
+/// The one change that saves most: a sentence with `name` for the key; of several keys only if no change of one
+/// saves a hundredth. `None` if nothing does.
 #[must_use]
 pub fn best_change(contention: &Contention, name: impl Fn(u32) -> String) -> Option<String> {
-    let changes = contention.keys.iter().flat_map(|key| {
+    let one = contention.keys.iter().flat_map(|key| {
         let add = (key.saved_if_added, format!("make {} an Add", name(key.slot)));
         let split = (key.saved_if_split, format!("split {}", name(key.slot)));
         // An Add is less work than a split, so it is named first where both save as much.
         let can_add = key.writers > 0;
         can_add.then_some(add).into_iter().chain([split])
     });
+    let narrow = contention.saved_if_narrowed;
+    let narrow = narrow.map(|saved| (saved, "narrow the lists to what is touched".to_owned()));
+    let several = contention.together.iter().flat_map(|together| {
+        let keys = &contention.keys[..together.n_keys];
+        let names: Vec<String> = keys.iter().map(|key| name(key.slot)).collect();
+        let names = names.join(", ");
+        [
+            (together.saved_if_added, format!("make {names} Adds")),
+            (together.saved_if_split, format!("split {names}")),
+        ]
+    });
+    let (saved, what) = greatest(one.chain(narrow)).or_else(|| greatest(several))?;
+    let workers = contention.workers;
+    Some(format!("{what}: {:.0} % less time on {workers} workers", saved * 100.0))
+}
+
+/// The first of those that save most; `None` if none saves a hundredth.
+fn greatest(changes: impl Iterator<Item = (f64, String)>) -> Option<(f64, String)> {
     let mut best: Option<(f64, String)> = None;
     for change in changes {
         if best.as_ref().is_none_or(|(saved, _)| change.0 > *saved) {
             best = Some(change);
         }
     }
-    let (saved, what) = best.filter(|(saved, _)| *saved >= 0.01)?;
-    let workers = contention.workers;
-    Some(format!("{what}: {:.0} % less time on {workers} workers", saved * 100.0))
+    best.filter(|(saved, _)| *saved >= 0.01)
 }
 
 #[cfg(test)]
@@ -138,7 +202,7 @@ mod tests {
 
     fn best(text: &str) -> Option<String> {
         let input = input(text);
-        let found = contention(&input.block(), 8, 5);
+        let found = contention(&input.block(), 8, 5, Some(&|tx| input.n_touched(tx)));
         best_change(&found, |slot| input.key_name(slot).to_owned())
     }
 
@@ -154,9 +218,37 @@ mod tests {
     }
 
     #[test]
+    fn what_only_helps_together_is_named_together() {
+        // All write the same two keys: one alone changes nothing.
+        let accesses = vec![(1, Write, false), (2, Write, false)];
+        let tx = crate::InputTx { accesses, cost: 10, ..Default::default() };
+        let input = Input::new("two".to_owned(), vec![tx; 8]);
+        let found = contention(&input.block(), 8, 5, None);
+        let change = best_change(&found, |slot| input.key_name(slot).to_owned()).unwrap();
+        assert_eq!(change, "make 0:1, 0:2 Adds: 88 % less time on 8 workers");
+    }
+
+    #[test]
+    fn lists_that_name_too_much_are_found() {
+        // Each touches a key of its own and declares one that all declare.
+        let tx = |at: u64| crate::InputTx {
+            accesses: vec![(at + 10, Write, false), (1, Write, false)],
+            n_untouched: 1,
+            cost: 10,
+            ..Default::default()
+        };
+        let input = Input::new("wide".to_owned(), (0..8).map(tx).collect());
+        let found = contention(&input.block(), 8, 5, Some(&|tx| input.n_touched(tx)));
+        assert!((found.saved_if_narrowed.unwrap() - 0.875).abs() < 1e-9, "{found:?}");
+        let found = Contention { keys: Vec::new(), ..found };
+        let change = best_change(&found, |slot| input.key_name(slot).to_owned()).unwrap();
+        assert!(change.starts_with("narrow the lists to what is touched: 88 %"), "{change}");
+    }
+
+    #[test]
     fn the_hottest_keys_come_first() {
         let input = input("hot:txs=1000,share=40,keys=2");
-        let found = contention(&input.block(), 8, 3);
+        let found = contention(&input.block(), 8, 3, None);
         assert_eq!(found.keys.len(), 2, "the others have one transaction each");
         assert!(found.keys.iter().all(|key| key.writers > 150 && key.serial_share > 0.15));
         assert!(found.keys[0].serial_share >= found.keys[1].serial_share);

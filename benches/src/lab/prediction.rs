@@ -51,6 +51,22 @@ impl Prediction {
     }
 }
 
+/// What the absolute error of 95 of 100 measured runs does not exceed if the simulator takes nothing for overheads, as
+/// in the rows that are simulated and in the plots of them; `None` if no measured run has such a row.
+#[must_use]
+pub fn p95_without_overheads(report: &LabReport) -> Option<f64> {
+    let key = |row: &Row| (row.scheduler.clone(), row.workload.clone(), row.workers);
+    let simulated = report.results.iter().filter(|row| row.simulated);
+    let speedups: std::collections::BTreeMap<_, f64> =
+        simulated.map(|row| (key(row), row.speedup)).collect();
+    let measured = report.results.iter().filter(|row| !row.simulated);
+    let mut errors: Vec<f64> = measured
+        .filter_map(|row| Some((row.speedup / speedups.get(&key(row))? - 1.0).abs()))
+        .collect();
+    errors.sort_by(f64::total_cmp);
+    errors.get((errors.len() * 95).div_ceil(100).checked_sub(1)?).copied()
+}
+
 impl Row {
     /// The simulator's error for this run; none if it was not measured.
     #[must_use]

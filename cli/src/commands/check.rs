@@ -6,6 +6,7 @@ use comfy_table::{Table, presets};
 use kempe_runtime::engine::admission::lint::lint;
 use kempe_runtime::engine::admission::{AccessTable, Sizes};
 use kempe_runtime::engine::{Engine, EngineError};
+use kempe_runtime::types::{Limits, Prices};
 use serde::Serialize;
 
 use crate::args::HELP;
@@ -45,6 +46,8 @@ struct Report {
     code: Option<&'static str>,
     contract: Option<String>,
     memory_bytes: Option<u32>,
+    /// What its bytes cost when it is deployed on a chain with the default prices.
+    deploy_fuel: Option<u64>,
     sizes: Option<SizesView>,
     access: Vec<RowView>,
     /// Only if the linter was asked.
@@ -59,6 +62,7 @@ impl Report {
             code: Some(code),
             contract: None,
             memory_bytes: None,
+            deploy_fuel: None,
             sizes: None,
             access: Vec::new(),
             lints: None,
@@ -120,6 +124,15 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             } else {
                 None
             };
+            let deploy_fuel = Prices::default().deploy_byte * wasm.len() as u64;
+            let fuel_max = Limits::default().tx_fuel_max;
+            if deploy_fuel > fuel_max {
+                output.note(format!(
+                    "note: deploying it takes {deploy_fuel} fuel, and a chain permits {fuel_max} by default: \
+                     at most {} bytes",
+                    fuel_max / Prices::default().deploy_byte
+                ));
+            }
             let n_found = found.as_deref().map_or(0, lints::count);
             let lint_text = found.as_deref().map(lints::text).unwrap_or_default();
             let report = Report {
@@ -128,6 +141,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
                 code: None,
                 contract: Some(admitted.abi.name.clone()),
                 memory_bytes: Some(admitted.memory_bytes),
+                deploy_fuel: Some(deploy_fuel),
                 sizes: Some(SizesView::new(&admitted.sizes)),
                 access: rows(&table),
                 lints: found,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum;
 use kempe_bench::{
-    HotKey, Input as Recorded, Overheads, Trace, best_change, contention, simulate,
+    HotKey, Input as Recorded, Overheads, Together, Trace, best_change, contention, simulate,
     transfer_accesses, transfers,
 };
 use kempe_runtime::files;
@@ -88,10 +88,13 @@ pub(super) fn scheduler_names() -> clap::builder::PossibleValuesParser {
 }
 
 /// A block to be scheduled.
+#[derive(Default)]
 struct Input {
     accesses: Accesses,
     /// What each takes, if that is known.
     costs: Vec<u64>,
+    /// How many of its list each touches, the first ones, if that is known.
+    n_touched: Vec<usize>,
     senders: Vec<u32>,
     tail: Vec<bool>,
     /// The names of slots; a slot without one is a number.
@@ -112,6 +115,9 @@ struct Report {
     schedule: Vec<Vec<u32>>,
     tail_txs: Vec<u32>,
     hottest: Vec<Hot>,
+    /// What goes away if the first two of them were changed, the first three, and so on.
+    together: Vec<Together>,
+    saved_if_narrowed: Option<f64>,
     best_change: Option<String>,
 }
 
@@ -156,11 +162,11 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         Format::Svg => Ok(output.raw(svg(&graph, &plan.schedule(&block))?.as_bytes())?),
         Format::Flame => Ok(output.raw(&flame(&costed, name)?)?),
         Format::Text => {
-            let report = report([&block, &costed], scheduler, &graph, &plan, &name);
+            let report = report(&input, [&block, &costed], scheduler, &graph, &plan, &name);
             Ok(output.result(text(&report), &report)?)
         }
         Format::Json => {
-            let report = report([&block, &costed], scheduler, &graph, &plan, &name);
+            let report = report(&input, [&block, &costed], scheduler, &graph, &plan, &name);
             Ok(output.json(&report)?)
         }
     }
@@ -168,7 +174,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
 
 /// A flame graph of the keys that make transactions wait.
 fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Failure> {
-    let found = contention(block, HOT_WORKERS, FLAME_KEYS_MAX);
+    let found = contention(block, HOT_WORKERS, FLAME_KEYS_MAX, None);
     let lines = found.keys.iter().map(|key| {
         let name = name(key.slot);
         // `token.balances[alice]` is three frames, `key 7` two. A space would start the count.
@@ -225,7 +231,7 @@ fn as_transfers(path: &Path) -> Result<Input, Failure> {
         let next = u32::try_from(numbers.len())?;
         senders.push(*numbers.entry(spec.from).or_insert(next));
     }
-    Ok(Input { accesses, costs: Vec::new(), senders, tail: Vec::new(), keys: BTreeMap::new() })
+    Ok(Input { accesses, senders, ..Input::default() })
 }
 
 /// A recorded block with its own keys, or lines of reads and writes.
@@ -234,7 +240,10 @@ fn recorded(path: &Path) -> Result<Input, Failure> {
     let n_slots = u32::try_from(found.accesses().n_slots())?;
     let keys = (0..n_slots).map(|slot| (slot, printable(found.key_name(slot)))).collect();
     let (accesses, costs) = (found.accesses().clone(), found.costs().to_vec());
-    Ok(Input { accesses, costs, senders: found.senders().to_vec(), tail: Vec::new(), keys })
+    let n_txs = u32::try_from(found.n_txs())?;
+    let n_touched = (0..n_txs).map(|tx| found.n_touched(tx)).collect();
+    let senders = found.senders().to_vec();
+    Ok(Input { accesses, costs, n_touched, senders, keys, ..Input::default() })
 }
 
 fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
@@ -249,14 +258,15 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let key = |slot| (slot, describer.key(&interned.key(slot).state_key()));
     Ok(Input {
         accesses: interned.accesses().clone(),
-        costs: Vec::new(),
         senders: interned.senders().to_vec(),
         tail: interned.tail().to_vec(),
         keys: slots.map(key).collect(),
+        ..Input::default()
     })
 }
 
 fn report(
+    input: &Input,
     [block, costed]: [&Block<'_>; 2],
     scheduler: &'static dyn Scheduler,
     graph: &ConflictGraph,
@@ -266,7 +276,10 @@ fn report(
     let schedule = plan.schedule(block);
     let widths: Vec<usize> = schedule.batches().map(<[u32]>::len).collect();
     let n_txs = block.n_txs();
-    let hot = contention(costed, HOT_WORKERS, HOT_KEYS_MAX);
+    let n_touched = |tx: u32| input.n_touched[tx as usize];
+    let is_known = !input.n_touched.is_empty();
+    let n_touched: Option<&dyn Fn(u32) -> usize> = if is_known { Some(&n_touched) } else { None };
+    let hot = contention(costed, HOT_WORKERS, HOT_KEYS_MAX, n_touched);
     let best_change = best_change(&hot, name);
     let hottest = hot.keys.into_iter().map(|found| Hot { key: name(found.slot), found }).collect();
     let workers = WORKERS.map(|n_workers| {
@@ -292,6 +305,8 @@ fn report(
         schedule: schedule.batches().map(<[u32]>::to_vec).collect(),
         tail_txs: schedule.tail().to_vec(),
         hottest,
+        together: hot.together,
+        saved_if_narrowed: hot.saved_if_narrowed,
         best_change,
     }
 }

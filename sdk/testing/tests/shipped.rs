@@ -4,6 +4,7 @@ use kempe_abi::{Address, TrapKind};
 use kempe_counter::Tally;
 use kempe_orderbook::{Filled, Orderbook, Price, Side};
 use kempe_pool::{Pool, PoolError, Reserves, Swapped};
+use kempe_runtime::types::{Limits, Prices};
 use kempe_sdk::testing::{BlockReport, Instance, TestChain};
 use kempe_token::{Token, TokenError, Transfer};
 
@@ -128,4 +129,14 @@ fn trades_whose_lists_turn_out_too_short() {
         report
     });
     assert_eq!(gist(&reports[0]), gist(&reports[1]));
+}
+
+#[test]
+fn every_contract_can_be_deployed_within_the_limits_of_a_new_chain() {
+    let (price, limit) = (Prices::default().deploy_byte, Limits::default().tx_fuel_max);
+    for (name, wasm) in kempe_contracts::ALL {
+        // A hundredth for the rest of the transaction, and for init.
+        let fuel = wasm.len() as u64 * price;
+        assert!(fuel <= limit / 100 * 99, "{name} takes {fuel} fuel of {limit}");
+    }
 }
