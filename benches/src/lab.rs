@@ -19,7 +19,8 @@ pub use ladder::{Rung, ladder};
 pub use machine::Machine;
 pub use pipeline::{BlockLatency, PipelineCase, PipelineReport};
 pub use plots::PlotError;
-pub use prediction::{Prediction, p95_without_overheads};
+pub use prediction::Prediction;
+use prediction::p95_without_overheads;
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};

@@ -108,12 +108,15 @@ fn by_key(report: &LabReport) -> BTreeMap<Key<'_>, &Row> {
     rows.collect()
 }
 
+/// How a row has a figure, and what it changes by itself.
+type Figure = (fn(&Row) -> f64, f64);
+
 /// What changed of a run.
 fn changes(was: &Row, is: &Row) -> Vec<Change> {
     let measured = (was.spread + is.spread).max(NOISE_MIN);
     let exact = |of: fn(&Row) -> f64| was.simulated.then_some((of, ROUNDING));
     #[expect(clippy::cast_precision_loss, reason = "a makespan has fewer than 53 bits")]
-    let figures: [(&str, Option<(fn(&Row) -> f64, f64)>); 5] = [
+    let figures: [(&str, Option<Figure>); 5] = [
         ("speedup", Some((|row| row.speedup, if was.simulated { ROUNDING } else { measured }))),
         ("makespan_ns", exact(|row| row.makespan_ns as f64)),
         ("bound_ratio", exact(|row| row.bound_ratio)),

@@ -53,8 +53,7 @@ impl Prediction {
 
 /// What the absolute error of 95 of 100 measured runs does not exceed if the simulator takes nothing for overheads, as
 /// in the rows that are simulated and in the plots of them; `None` if no measured run has such a row.
-#[must_use]
-pub fn p95_without_overheads(report: &LabReport) -> Option<f64> {
+pub(super) fn p95_without_overheads(report: &LabReport) -> Option<f64> {
     let key = |row: &Row| (row.scheduler.clone(), row.workload.clone(), row.workers);
     let simulated = report.results.iter().filter(|row| row.simulated);
     let speedups: std::collections::BTreeMap<_, f64> =

@@ -16,7 +16,7 @@ const N_ROUNDS: usize = 9;
 /// Where it takes three times as long, so does all that threads share. It changes while a program runs: whoever
 /// lends the machine moves its processors, now to neighbors that share a cache, now to others.
 pub(super) fn hop_ns(n_threads: usize) -> u64 {
-    (0..N_ROUNDS).map(|_| round(n_threads.max(2) as u64)).min().unwrap_or(0).max(1)
+    (0..N_ROUNDS).map(|_| round(n_threads.max(2))).min().unwrap_or(0).max(1)
 }
 
 /// From here on threads do not run at the same time, and how long it takes says nothing of where they run: a word
@@ -30,15 +30,13 @@ pub(crate) fn is_alike(a_ns: u64, b_ns: u64) -> bool {
     3 * a.min(b) >= 2 * a.max(b)
 }
 
-fn round(n_threads: u64) -> u64 {
+fn round(n_threads: usize) -> u64 {
     let turn = AtomicU64::new(0);
     let start = Instant::now();
     thread::scope(|scope| {
-        for first in 0..n_threads {
+        for first in (0..).take(n_threads) {
             let turn = &turn;
-            scope.spawn(move || {
-                (first..N_HOPS).step_by(n_threads as usize).for_each(|at| pass(turn, at))
-            });
+            scope.spawn(move || (first..N_HOPS).step_by(n_threads).for_each(|at| pass(turn, at)));
         }
     });
     nanos(start.elapsed()) / N_HOPS
