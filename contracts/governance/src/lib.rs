@@ -1,19 +1,22 @@
 //! Proposals, votes by snapshot, a timelock, and a treasury.
 //!
 //! Members lock a token; what they have locked is their power. A proposal is a list of calls. Its vote counts
-//! the power that members had before the block in which it was made, so nobody can lock or borrow tokens
-//! for a vote that is known. What was voted waits, and then anyone may have it executed: the organization
+//! the power that members had before the block in which it was made, and its quorum is a part of all power of
+//! that same moment: so nobody can lock or borrow tokens for a vote that is known, unlock some to make its quorum
+//! smaller, or vote twice with what is unlocked and locked by another account. What was voted waits, and then anyone may have it executed: the organization
 //! is the caller of the steps, so it owns a treasury and whatever was given to its address. It can be the
 //! upgrade authority of contracts, its own among them: a step agrees to the terms of an upgrade, which
 //! anyone sends then.
 //!
 //! What conflicts: votes do not conflict with each other. A vote reads the proposal and the voter's own
 //! history, writes a ballot of its own and adds to the power behind a choice. Locking and unlocking add to the
-//! total and write the account's history; only making a proposal reads the total, for the quorum. Executing
-//! is `dynamic`: what it touches is what was proposed.
+//! total and write the account's history; making a proposal reads the total as it was before the block, and
+//! so waits for none of them but its proposer's. Executing is `dynamic`: what it touches is what was proposed.
 //!
 //! Invariants:
-//! - an account votes once on a proposal, with the power it had before the proposal's block;
+//! - an account votes once on a proposal, with the power it had before the proposal's block; the powers of all
+//!   accounts at that moment add up to no more than the total that the quorum is a part of;
+//! - what a member has locked can be unlocked at any time;
 //! - what is executed was voted for by more power than against, with a quorum, and waited its timelock; it is
 //!   executed at most once, as a whole or not at all;
 //! - the contract has at least the tokens that members have locked: a proposal can pay out what it has
@@ -114,12 +117,14 @@ impl Governance {
 
     /// Unlocks tokens. Votes that were cast stay.
     ///
+    /// Who has changed their power [`CHANGES_MAX`] times within the periods that votes can ask about loses with
+    /// this, for votes on proposals made since the last change, the power that is unlocked.
+    ///
     /// # Arguments
     /// - `amount`: how much.
     ///
     /// # Errors
-    /// - [`GovernanceError::ZeroAmount`], [`GovernanceError::InsufficientPower`],
-    ///   [`GovernanceError::TooManyChanges`].
+    /// - [`GovernanceError::ZeroAmount`], [`GovernanceError::InsufficientPower`].
     ///
     /// # Events
     /// [`PowerChanged`].
@@ -152,7 +157,8 @@ impl Governance {
     /// # Events
     /// [`Proposed`].
     #[access(
-        read(settings, total, power[caller]),
+        read(settings, power[caller]),
+        start(total),
         write(proposals[hash(caller, salt)])
     )]
     pub fn propose(
@@ -176,7 +182,7 @@ impl Governance {
             steps,
             text,
             snapshot,
-            quorum: quorum(self.total.get(), &settings),
+            quorum: quorum(self.total.at_start(), &settings),
             begin_ms,
             end_ms,
             ready_ms,

@@ -10,8 +10,8 @@ pub const STEPS_MAX: usize = 16;
 /// The longest that any of the settings' periods lasts: 30 days. Ours to choose.
 pub const PERIOD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
 
-/// How often an account's power can change between two times that matter. Older changes are forgotten,
-/// once votes that could ask for them are over; ours to choose.
+/// How often an account's power can change between two times that matter, before nothing more can be locked.
+/// Older changes are forgotten, once votes that could ask for them are over; ours to choose.
 pub const CHANGES_MAX: usize = 32;
 
 /// How the organization decides.
@@ -79,16 +79,23 @@ impl History {
     /// Notes a new power, and forgets what no vote can ask for any more: changes that were superseded
     /// before `oldest_ms`.
     ///
+    /// Where there is no room for a change, less power counts from the last change on: a history may say less
+    /// than there was, never more.
+    ///
     /// # Errors
-    /// - [`GovernanceError::TooManyChanges`].
+    /// - [`GovernanceError::TooManyChanges`]: there is no room, and the power grows.
     pub fn set(&mut self, change: Change, oldest_ms: u64) -> Result<(), GovernanceError> {
         if self.changes.last().is_some_and(|last| last.height == change.height) {
             self.changes.pop();
         }
         let superseded = self.changes.iter().skip(1).take_while(|next| next.time_ms < oldest_ms);
         self.changes.drain(..superseded.count());
-        ensure!(self.changes.len() < CHANGES_MAX, GovernanceError::TooManyChanges);
-        self.changes.push(change);
+        if self.changes.len() < CHANGES_MAX {
+            self.changes.push(change);
+        } else if let Some(last) = self.changes.last_mut() {
+            ensure!(change.power <= last.power, GovernanceError::TooManyChanges);
+            last.power = change.power;
+        }
         Ok(())
     }
 }
@@ -149,7 +156,7 @@ pub struct Proposal {
     pub text: Hash,
     /// Power counts as it was before this block.
     pub snapshot: u64,
-    /// The power that must take part.
+    /// The power that must take part: a part of all power before that block.
     pub quorum: u128,
     /// Votes count from this block time on.
     pub begin_ms: u64,
@@ -163,7 +170,7 @@ pub struct Proposal {
     pub closed: bool,
 }
 
-/// The power that must take part, rounded up.
+/// The power that must take part, of a total, rounded up.
 pub(crate) fn quorum(total: u128, settings: &Settings) -> u128 {
     // At most the total.
     mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total)
@@ -237,7 +244,7 @@ pub enum GovernanceError {
     ZeroAmount = 1901,
     /// The caller has locked less, or has less power than is needed.
     InsufficientPower = 1902,
-    /// The caller's power changed too often lately.
+    /// The caller's power changed too often lately for more to be locked.
     TooManyChanges = 1903,
     /// The proposal has no steps, too many, or one that the organization must not take.
     BadProposal = 1904,

@@ -196,6 +196,76 @@ fn only_power_from_before_the_proposal_counts() {
     assert_eq!((history.now(), history.changes.len()), (50, 2));
 }
 
+/// Whoever unlocks or locks around a proposal, in its block too: the quorum is a part of the powers that can vote.
+#[test]
+fn the_quorum_is_of_the_moment_of_the_power() {
+    let mut s = setup();
+    let [ada, bea, cas] = s.members;
+    s.chain.send(ada, &s.token, "transfer", (cas, 300u128)).assert_ok();
+    let propose = |s: &Setup, salt: u64| s.gov.tx(ada, "propose", (vec![s.pay(1)], TEXT, salt));
+    let lock = |s: &Setup, who, amount: u128| s.gov.tx(who, "lock", (amount,));
+    let unlock = |s: &Setup, who, amount: u128| s.gov.tx(who, "unlock", (amount,));
+    let blocks = [
+        // Unlock, propose, lock again: the quorum would be smaller. And much locked: it would be larger.
+        vec![unlock(&s, ada, 500), propose(&s, 0), lock(&s, ada, 500)],
+        vec![lock(&s, cas, 1_000), propose(&s, 1)],
+        vec![propose(&s, 2), unlock(&s, bea, 300), lock(&s, cas, 100)],
+    ];
+    let (mut before, mut ids) = (1_000u128, Vec::new());
+    for (salt, block) in blocks.into_iter().enumerate() {
+        s.chain.block(block).assert_ok();
+        let id = hash(&(ada, salt as u64));
+        let Proposal { quorum, snapshot, .. } = s.proposal(id);
+        let powers =
+            s.members.map(|of| s.chain.view::<History>(&s.gov, "history", (of,)).before(snapshot));
+        assert_eq!(powers.iter().sum::<u128>(), before, "{salt}");
+        assert_eq!(quorum, before * 4 / 10, "{salt}");
+        before = s.chain.view::<u128>(&s.gov, "total", ());
+        ids.push(id);
+    }
+    // Unlocked between proposal and vote, and locked by another account: the tokens vote once.
+    s.chain.send(ada, &s.gov, "unlock", (500u128,)).assert_ok();
+    s.chain.send(ada, &s.token, "transfer", (bea, 500u128)).assert_ok();
+    s.lock(bea, 500).assert_ok();
+    let begin_ms = s.proposal(ids[2]).begin_ms;
+    s.at(begin_ms);
+    let powers = [0, 1, 2].map(|who| s.vote(who, ids[2], Choice::For).value::<u128>());
+    assert_eq!(powers, [500, 300, 1_200]);
+}
+
+#[test]
+fn proposing_waits_for_nobody_who_locks() {
+    let mut s = setup();
+    let txs = [
+        s.gov.tx(s.members[1], "unlock", (1u128,)),
+        s.gov.tx(s.members[0], "propose", (vec![s.pay(1)], TEXT, 0u64)),
+    ];
+    s.chain.block(txs).assert_ok().assert_batches(&[&[0, 1]]);
+}
+
+#[test]
+fn what_is_locked_can_always_be_unlocked() {
+    let mut s = setup();
+    let [ada, ..] = s.members;
+    // One change by the setup; a change a block.
+    for _ in 1..CHANGES_MAX {
+        s.lock(ada, 2).assert_ok();
+    }
+    s.lock(ada, 2).assert_revert(GovernanceError::TooManyChanges);
+    s.chain.send(ada, &s.gov, "unlock", (500u128,)).assert_ok();
+    s.chain.send(ada, &s.gov, "unlock", (50u128,)).assert_ok();
+    let history: History = s.chain.view(&s.gov, "history", (ada,));
+    assert_eq!((history.now(), history.changes.len()), (12, CHANGES_MAX));
+    s.lock(ada, 1).assert_revert(GovernanceError::TooManyChanges);
+    s.chain.send(ada, &s.gov, "unlock", (12u128,)).assert_ok();
+    s.chain.send(ada, &s.gov, "unlock", (1u128,)).assert_revert(GovernanceError::InsufficientPower);
+    assert_eq!(s.chain.view::<u128>(&s.token, "balance", (ada,)), 1_000);
+    // And when the changes do not matter any more, locking goes on.
+    s.chain.advance_ms(2 * PERIOD_MS_MAX + 1);
+    s.lock(ada, 1).assert_ok();
+    assert_eq!(s.chain.view::<History>(&s.gov, "history", (ada,)).now(), 1);
+}
+
 #[test]
 fn locking_and_unlocking() {
     let mut s = setup();
@@ -224,8 +294,12 @@ fn a_history_forgets_what_no_vote_asks_for() {
     for height in 1..=CHANGES_MAX as u64 {
         history.set(change(height, height.into()), 0).unwrap();
     }
-    let error = history.clone().set(change(99, 1), 0);
+    let error = history.clone().set(change(99, 33), 0);
     assert_eq!(error, Err(GovernanceError::TooManyChanges));
+    // Less counts from the last change on: never more than there was.
+    let mut full = history.clone();
+    full.set(change(99, 3), 0).unwrap();
+    assert_eq!((full.now(), full.before(99), full.before(32)), (3, 3, 31));
     // Another change in the last block replaces it.
     history.set(change(CHANGES_MAX as u64, 7), 0).unwrap();
     assert_eq!((history.now(), history.changes.len()), (7, CHANGES_MAX));
