@@ -6,12 +6,14 @@
 //! - nobody who is not admitted receives, and nobody has more than the limit by receiving;
 //! - nothing moves to or from a frozen account, and no locked unit moves, but by force, with a reason;
 //! - from the block after a freeze or a pause on, no transfer that it is about begins to run;
-//! - an account's trail is the hash chain over all lines about it;
-//! - every line with a reason is in the register, once, by its hash.
+//! - an account's trail is the hash chain over all lines about it; lines about the asset itself, its pauses and
+//!   who owns it, are about its own address;
+//! - every line with a reason, and every line about roles, pauses and the ownership, is in the register, once,
+//!   by its hash.
 //!
 //! What conflicts: transfers that share an account. All that decides about a transfer is in the two
 //! accounts that it touches anyway, the audit trail too: there is no list of holders and no counter of lines.
-//! What needs a reason is also in a register, to which lines are only appended, so those who append do not
+//! What needs a reason, or gives power, is also in a register, to which lines are only appended, so those who append do not
 //! wait for each other. Supply is only added to.
 //!
 //! Pauses and freezes refuse by access list: the host looks, before it runs any code of this contract, at the
@@ -47,10 +49,13 @@ pub struct Asset {
     holders: Map<Address, Holder>,
     /// What a spender, the second key, may move of a holder's, the first; absent is zero.
     allowances: Map<Address, Map<Address, u128>>,
-    /// The hash of every line with a reason, of all accounts: what officers, courts and issuers did to holders.
+    /// The hash of every line with a reason, of all accounts, what officers, courts and issuers did to holders;
+    /// and of those about roles, pauses and the ownership.
     register: Log<Hash>,
     /// The accounts that are frozen, as the host looks at them; absent is not.
     frozen: Map<Address, bool>,
+    /// Who is offered the ownership.
+    offered: Item<Address>,
 }
 
 #[contract(implements(interfaces::Fungible))]
@@ -257,10 +262,14 @@ impl Asset {
     ///
     /// # Errors
     /// - [`AssetError::MissingRole`].
-    #[access(read(roles[caller]), write(paused))]
+    ///
+    /// # Events
+    /// [`Recorded`], about the asset.
+    #[access(read(roles[caller]), write(paused, holders[this]), append(register))]
     pub fn set_paused(&mut self, paused: bool) -> Result<(), AssetError> {
         self.ensure_role(PAUSER)?;
         self.paused.put(paused);
+        self.register_power(this(), Deed::Paused, paused.into(), this());
         Ok(())
     }
 
@@ -271,12 +280,57 @@ impl Asset {
     ///
     /// # Errors
     /// - [`AssetError::NotOwner`], [`AssetError::UnknownRole`].
-    #[access(read(owner), write(roles[to]))]
+    ///
+    /// # Events
+    /// [`Recorded`].
+    #[access(read(owner), write(roles[to], holders[to]), append(register))]
     pub fn set_roles(&mut self, to: Address, roles: u8) -> Result<(), AssetError> {
-        ensure!(self.owner.get() == Some(caller()), AssetError::NotOwner);
+        self.ensure_owner()?;
         ensure!(roles & !ALL_ROLES == 0, AssetError::UnknownRole);
         self.roles.put(to, roles);
+        self.register_power(to, Deed::RolesSet, roles.into(), to);
         Ok(())
+    }
+
+    /// Offers the ownership. Nothing changes until it is accepted, so that it cannot be lost by a typing
+    /// mistake; another offer replaces this one. Roles stay as they are.
+    ///
+    /// # Errors
+    /// - [`AssetError::NotOwner`].
+    ///
+    /// # Events
+    /// [`Recorded`], about the asset.
+    ///
+    /// Source: OpenZeppelin's `Ownable2Step`.
+    #[access(read(owner), write(offered, holders[this]), append(register))]
+    pub fn offer_ownership(&mut self, to: Address) -> Result<(), AssetError> {
+        self.ensure_owner()?;
+        self.offered.put(to);
+        self.register_power(this(), Deed::OwnershipOffered, 0, to);
+        Ok(())
+    }
+
+    /// Accepts the ownership that is offered.
+    ///
+    /// # Errors
+    /// - [`AssetError::NotOwner`]: it is not offered to the caller.
+    ///
+    /// # Events
+    /// [`Recorded`], about the asset.
+    #[access(write(owner, offered, holders[this]), append(register))]
+    pub fn accept_ownership(&mut self) -> Result<(), AssetError> {
+        let to = caller();
+        ensure!(self.offered.take() == Some(to), AssetError::NotOwner);
+        let from = self.owner.get().unwrap_or_default();
+        self.owner.put(to);
+        self.register_power(this(), Deed::OwnershipTaken, 0, from);
+        Ok(())
+    }
+
+    /// Who gives roles.
+    #[access(read(owner))]
+    pub fn owner(&self) -> Option<Address> {
+        self.owner.get()
     }
 
     /// A holder's account.
@@ -319,6 +373,13 @@ impl Asset {
     #[access(start(register[index]))]
     pub fn registered(&self, index: u64) -> Option<Hash> {
         self.register.at_start(index)
+    }
+
+    // Not inlined: several methods use these, and every copy is bytes of the module.
+    #[inline(never)]
+    fn ensure_owner(&self) -> Result<(), AssetError> {
+        ensure!(self.owner.get() == Some(caller()), AssetError::NotOwner);
+        Ok(())
     }
 
     fn ensure_role(&self, role: u8) -> Result<(), AssetError> {
@@ -365,7 +426,16 @@ impl Asset {
         Ok(self.record(to, account, deed, amount, other, reason))
     }
 
+    /// Records and registers what was done to the power over the asset.
+    #[inline(never)]
+    fn register_power(&mut self, about: Address, deed: Deed, amount: u128, other: Address) {
+        let account = self.holders.get(about);
+        let trail = self.record(about, account, deed, amount, other, Hash::ZERO);
+        self.register.append(trail);
+    }
+
     /// Writes an account with one more line in its trail; returns the line's hash.
+    #[inline(never)]
     fn record(
         &mut self,
         holder: Address,

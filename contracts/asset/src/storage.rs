@@ -55,6 +55,14 @@ pub enum Deed {
     Frozen,
     /// The amount that may not be moved was set.
     Locked,
+    /// Its roles were set: the amount is the set of bits.
+    RolesSet,
+    /// The asset was paused, with amount 1, or unpaused, with amount 0.
+    Paused,
+    /// The asset's ownership was offered to the other account.
+    OwnershipOffered,
+    /// The asset's ownership was taken by who did it; the other account had it.
+    OwnershipTaken,
 }
 
 /// A line of the audit trail: one for each account that something is done to.
@@ -75,7 +83,7 @@ pub struct Recorded {
 pub struct Line {
     /// The account's trail before; zeros for the first line.
     pub before: Hash,
-    /// Whose account.
+    /// Whose account; the asset's own address for what is about the asset.
     pub holder: Address,
     /// What was done.
     pub deed: Deed,
@@ -94,7 +102,7 @@ pub struct Line {
 /// Why the asset refuses: codes 140 to 159.
 #[error]
 pub enum AssetError {
-    /// Only the owner may do this.
+    /// Only the owner, or whom the ownership is offered to, may do this.
     NotOwner = 140,
     /// The caller does not have the role.
     MissingRole = 141,

@@ -87,6 +87,54 @@ fn spenders_are_bound_by_the_same_rules() {
     assert_eq!(s.chain.view::<u128>(&s.asset, "allowance", (s.ann, s.cid)), 20);
 }
 
+/// Every change of who may do what is a line about somebody, and in the register.
+#[test]
+fn power_leaves_a_trace() {
+    let mut s = setup();
+    let asset = s.asset.address();
+    let (owner, ann, ben) = (s.owner, s.ann, s.ben);
+    s.send(ann, "offer_ownership", (ann,)).assert_revert(AssetError::NotOwner);
+    s.send(ann, "accept_ownership", ()).assert_revert(AssetError::NotOwner);
+    let acts = [
+        s.send(owner, "set_roles", (ann, PAUSER)),
+        s.send(ann, "set_paused", (true,)),
+        s.send(ann, "set_paused", (false,)),
+        s.send(owner, "offer_ownership", (ann,)),
+        s.send(owner, "offer_ownership", (ben,)),
+    ];
+    s.send(ann, "accept_ownership", ()).assert_revert(AssetError::NotOwner);
+    assert_eq!(s.chain.view::<Option<Address>>(&s.asset, "owner", ()), Some(owner));
+    let taken = s.send(ben, "accept_ownership", ());
+    s.send(ben, "accept_ownership", ()).assert_revert(AssetError::NotOwner);
+    s.send(owner, "set_roles", (owner, 0u8)).assert_revert(AssetError::NotOwner);
+    let role = s.send(ben, "set_roles", (owner, 0u8));
+    let lines: Vec<Recorded> =
+        acts.iter().chain([&taken, &role]).flat_map(Receipt::events).collect();
+    let said = |r: &Recorded| (r.line.holder, r.line.deed, r.line.amount, r.line.other, r.line.by);
+    assert_eq!(
+        lines.iter().map(said).collect::<Vec<_>>(),
+        [
+            (ann, Deed::RolesSet, PAUSER.into(), ann, owner),
+            (asset, Deed::Paused, 1, asset, ann),
+            (asset, Deed::Paused, 0, asset, ann),
+            (asset, Deed::OwnershipOffered, 0, ann, owner),
+            (asset, Deed::OwnershipOffered, 0, ben, owner),
+            (asset, Deed::OwnershipTaken, 0, owner, ben),
+            (owner, Deed::RolesSet, 0, owner, ben),
+        ]
+    );
+    for (index, line) in lines.iter().enumerate() {
+        let registered = s.chain.view::<Option<Hash>>(&s.asset, "registered", (index as u64,));
+        assert_eq!(registered, Some(line.trail), "{index}");
+    }
+    let about_asset = lines.iter().filter(|r| r.line.holder == asset);
+    let end = about_asset.fold(Hash::ZERO, |before, r| {
+        assert_eq!((r.line.before, hash(&r.line)), (before, r.trail));
+        r.trail
+    });
+    assert_eq!(s.holder(asset).trail, end);
+}
+
 #[test]
 fn freezes_and_locks_hold() {
     let mut s = setup();

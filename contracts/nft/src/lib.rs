@@ -20,7 +20,9 @@ mod storage;
 #[cfg(test)]
 mod test;
 
-pub use storage::{Approved, Burned, Minted, Moved, NftError, OperatorSet, Owned};
+pub use storage::{
+    AdminChanged, Approved, Burned, Minted, MinterSet, Moved, NftError, OperatorSet, Owned,
+};
 
 /// A collection.
 #[contract]
@@ -174,10 +176,14 @@ impl Nft {
     ///
     /// # Errors
     /// - [`NftError::NotAdmin`].
+    ///
+    /// # Events
+    /// [`MinterSet`].
     #[access(read(admin), write(minters[who]))]
     pub fn set_minter(&mut self, who: Address, allowed: bool) -> Result<(), NftError> {
         ensure!(self.admin.get() == Some(caller()), NftError::NotAdmin);
         self.minters.put(who, allowed);
+        emit(MinterSet { who, allowed });
         Ok(())
     }
 
@@ -196,10 +202,16 @@ impl Nft {
     ///
     /// # Errors
     /// - [`NftError::NotAdmin`]: it is not offered to the caller.
+    ///
+    /// # Events
+    /// [`AdminChanged`].
     #[access(write(admin, offered))]
     pub fn accept_admin(&mut self) -> Result<(), NftError> {
-        ensure!(self.offered.take() == Some(caller()), NftError::NotAdmin);
-        self.admin.put(caller());
+        let to = caller();
+        ensure!(self.offered.take() == Some(to), NftError::NotAdmin);
+        let from = self.admin.get().unwrap_or_default();
+        self.admin.put(to);
+        emit(AdminChanged { from, to });
         Ok(())
     }
 

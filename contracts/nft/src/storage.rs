@@ -84,3 +84,21 @@ pub struct OperatorSet {
     /// Whether that is allowed from now on.
     pub allowed: bool,
 }
+
+/// Who may mint changed.
+#[event]
+pub struct MinterSet {
+    /// Who.
+    pub who: Address,
+    /// Whether that account may mint from now on.
+    pub allowed: bool,
+}
+
+/// The collection has another admin.
+#[event]
+pub struct AdminChanged {
+    /// Who was it.
+    pub from: Address,
+    /// Who is it.
+    pub to: Address,
+}

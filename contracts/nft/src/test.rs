@@ -5,7 +5,7 @@ extern crate std;
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
-use crate::{Approved, Burned, Minted, Moved, Nft, NftError, OperatorSet};
+use crate::{AdminChanged, Approved, Burned, Minted, MinterSet, Moved, Nft, NftError, OperatorSet};
 
 const CONTENT: Hash = Hash([7; 32]);
 
@@ -132,9 +132,13 @@ fn the_admin_hands_over() {
     s.send(s.bob, "offer_admin", (s.bob,)).assert_revert(NftError::NotAdmin);
     s.send(s.bob, "accept_admin", ()).assert_revert(NftError::NotAdmin);
     s.send(s.admin, "offer_admin", (s.bob,)).assert_ok();
-    s.send(s.bob, "accept_admin", ()).assert_ok();
+    let receipt = s.send(s.bob, "accept_admin", ());
+    let event = AdminChanged { from: s.admin, to: s.bob };
+    assert_eq!(receipt.assert_ok().events::<AdminChanged>(), [event]);
     s.send(s.admin, "set_minter", (s.admin, true)).assert_revert(NftError::NotAdmin);
-    s.send(s.bob, "set_minter", (s.admin, false)).assert_ok();
+    let receipt = s.send(s.bob, "set_minter", (s.admin, false));
+    let event = MinterSet { who: s.admin, allowed: false };
+    assert_eq!(receipt.assert_ok().events::<MinterSet>(), [event]);
 }
 
 #[test]

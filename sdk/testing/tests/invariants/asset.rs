@@ -16,13 +16,17 @@ struct World {
     people: Vec<Address>,
     /// Each account's trail and balance by the lines.
     books: BTreeMap<Address, (Hash, u128)>,
-    /// The trails behind the lines with a reason.
-    reasons: Vec<Hash>,
+    /// The trails behind the lines that are registered.
+    registered: Vec<Hash>,
     broken: Option<Recorded>,
 }
 
 fn one(w: &World, rng: &mut Rng) -> Address {
     w.people[rng.usize(0..w.people.len())]
+}
+
+fn owner(w: &World, chain: &TestChain) -> Address {
+    chain.cell(&w.asset, "owner", ()).expect("there is one")
 }
 
 impl World {
@@ -32,14 +36,20 @@ impl World {
             self.broken = Some(record.clone());
         }
         *trail = record.trail;
-        if record.line.reason != Hash::ZERO {
-            self.reasons.push(record.trail);
+        let deed = record.line.deed;
+        let power = matches!(
+            deed,
+            Deed::RolesSet | Deed::Paused | Deed::OwnershipOffered | Deed::OwnershipTaken
+        );
+        if power || record.line.reason != Hash::ZERO {
+            self.registered.push(record.trail);
         }
         let amount = record.line.amount;
-        match record.line.deed {
+        match deed {
             Deed::Issued | Deed::Received | Deed::ForcedIn => *balance += amount,
             Deed::Redeemed | Deed::Sent | Deed::ForcedOut => *balance -= amount,
             Deed::Admitted | Deed::Frozen | Deed::Locked => {}
+            _ => assert!(power, "what {deed:?} does to a balance is said here"),
         }
     }
 }
@@ -49,7 +59,7 @@ fn accounts(w: &World, chain: &mut TestChain) -> Result<(), String> {
         return Err(format!("a line does not fit: {record:?}"));
     }
     let mut sum = 0;
-    for who in &w.people {
+    for who in w.people.iter().chain([&w.asset.address()]) {
         let holder: Holder = chain.view(&w.asset, "holder", (*who,));
         let (trail, balance) = w.books.get(who).copied().unwrap_or_default();
         if (holder.trail, holder.balance) != (trail, balance) {
@@ -68,7 +78,7 @@ fn campaign() -> Campaign<World> {
     Campaign::new(|chain| {
         let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
         let asset = chain.deploy::<Asset>(people[0], (people[0],));
-        World { asset, people, books: BTreeMap::new(), reasons: Vec::new(), broken: None }
+        World { asset, people, books: BTreeMap::new(), registered: Vec::new(), broken: None }
     })
     .call(2, "admit", |w, rng, _| {
         let limit = if rng.u8(0..6) == 0 { 0 } else { rng.u128(0..3_000) };
@@ -98,22 +108,29 @@ fn campaign() -> Campaign<World> {
         w.asset.tx(w.people[0], "force_transfer", args)
     })
     .call(1, "set_paused", |w, rng, _| w.asset.tx(w.people[0], "set_paused", (rng.u8(0..5) == 0,)))
-    .call(1, "set_roles", |w, rng, _| {
-        // Those of the owner stay, who does what needs a role.
+    .call(1, "set_roles", |w, rng, chain| {
+        // Those of the first stay, who does what needs a role.
         let args = (w.people[rng.usize(1..w.people.len())], rng.u8(0..=ALL_ROLES));
-        w.asset.tx(w.people[0], "set_roles", args)
+        w.asset.tx(owner(w, chain), "set_roles", args)
+    })
+    .call(1, "offer_ownership", |w, rng, chain| {
+        w.asset.tx(owner(w, chain), "offer_ownership", (one(w, rng),))
+    })
+    .call(1, "accept_ownership", |w, rng, chain| {
+        let offered = chain.cell(&w.asset, "offered", ()).unwrap_or_else(|| one(w, rng));
+        w.asset.tx(offered, "accept_ownership", ())
     })
     .observe(|w, _, receipt| receipt.events::<Recorded>().into_iter().for_each(|r| w.enter(r)))
-    .invariant("the register has every line with a reason once", |w, chain| {
+    .invariant("the register has every line with a reason or about power once", |w, chain| {
         let n: u64 = chain.view(&w.asset, "n_registered", ());
-        if n != w.reasons.len() as u64 {
-            return Err(format!("n_registered={n} n_reasons={}", w.reasons.len()));
+        if n != w.registered.len() as u64 {
+            return Err(format!("n_registered={n} lines={}", w.registered.len()));
         }
         // Those of the last block are among the last; each trail is one of a kind.
         let mut last = BTreeSet::new();
         for index in n.saturating_sub(16)..n {
             let found: Option<Hash> = chain.view(&w.asset, "registered", (index,));
-            let trail = found.filter(|trail| w.reasons.contains(trail));
+            let trail = found.filter(|trail| w.registered.contains(trail));
             if !trail.is_some_and(|trail| last.insert(trail)) {
                 return Err(format!("line {index} is {found:?}"));
             }
