@@ -18,6 +18,12 @@
 //! `place` never trades, even if it could: an order that crosses the other side rests, and whoever trades
 //! next gets its price. Use `trade` to take what there is and rest the remainder.
 //!
+//! A price holds [`LEVEL_ORDERS_MAX`] orders, so whoever places as many shuts others out from it. Each is at least
+//! of the market's smallest size, so that costs as many times `order_min_lots` lots, locked: at 100 ticks, with lots of
+//! 10 base tokens, a smallest order of 50 lots and a tick of 1, that is 160,000 quote tokens to shut one price of those
+//! who buy, or 16,000 base tokens of those who sell. It is for anybody to trade with at that price, and the prices a
+//! tick next to it remain. A market chooses the size so that this is dear.
+//!
 //! Funds are counters, so an order beyond them is stopped by the host when the transaction ends
 //! (`CounterOutOfBounds`), and not refused by this contract with an error.
 //!
@@ -25,6 +31,7 @@
 //! - what the contract has of each token is the sum of all funds and of what all orders lock;
 //! - a trade fills better prices first, and at one price older orders first;
 //! - a maker gets exactly the price of the order, a taker never a worse one than the limit;
+//! - an order is placed with at least the smallest size; at a price only the oldest can have less left.
 //! - the counts of orders are exact.
 #![no_std]
 
@@ -52,6 +59,8 @@ pub struct Orderbook {
     lot: Immutable<u128>,
     /// How much of the quote token a lot costs for each tick of its price.
     tick: Immutable<u128>,
+    /// How many lots an order has at least when it is placed.
+    order_min_lots: Immutable<u64>,
     /// What each trader can use of the base token.
     base_funds: Map<Address, Counter<u128>>,
     /// What each trader can use of the quote token.
@@ -72,6 +81,8 @@ impl Orderbook {
     /// - `base_token`, `quote_token`: two different tokens that move what they are told to move.
     /// - `lot`: how much of the base token a lot is.
     /// - `tick`: how much of the quote token a lot costs for each tick.
+    /// - `order_min_lots`: how many lots an order has at least, above zero. What it costs to shut a price is
+    ///   [`LEVEL_ORDERS_MAX`] times as much.
     ///
     /// # Errors
     /// - [`BookError::BadMarket`].
@@ -81,12 +92,15 @@ impl Orderbook {
         quote_token: Address,
         lot: u128,
         tick: u128,
+        order_min_lots: u64,
     ) -> Result<(), BookError> {
-        ensure!(base_token != quote_token && lot > 0 && tick > 0, BookError::BadMarket);
+        let is_sized = lot > 0 && tick > 0 && order_min_lots > 0;
+        ensure!(base_token != quote_token && is_sized, BookError::BadMarket);
         self.base_token.set(base_token);
         self.quote_token.set(quote_token);
         self.lot.set(lot);
         self.tick.set(tick);
+        self.order_min_lots.set(order_min_lots);
         Ok(())
     }
 
@@ -146,11 +160,11 @@ impl Orderbook {
     /// # Arguments
     /// - `side`: buys or sells.
     /// - `price`: for a lot.
-    /// - `lots`: how many.
+    /// - `lots`: how many; at least the market's smallest order.
     /// - `id`: a number that no other order of the caller's at this price has.
     ///
     /// # Errors
-    /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::LevelFull`],
+    /// - [`BookError::BadPrice`], [`BookError::TooSmall`], [`BookError::LevelFull`],
     ///   [`BookError::DuplicateId`], [`BookError::TooLarge`].
     ///
     /// # Events
@@ -204,8 +218,8 @@ impl Orderbook {
     /// - `side`: buys or sells.
     /// - `limit`: the worst price to accept.
     /// - `lots`: the most to trade. At most [`TRADE_LEVELS_MAX`] prices are taken.
-    /// - `rest`: with a number, what could not be traded at the limit rests there under it, unless there
-    ///   are more prices to take than one call does.
+    /// - `rest`: with a number, what could not be traded at the limit rests there under it, unless it is
+    ///   smaller than the market's smallest order, or there are more prices to take than one call does.
     ///
     /// # Errors
     /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::LevelFull`],
@@ -250,7 +264,7 @@ impl Orderbook {
             }
         }
         let resting = match rest {
-            Some(id) if left > 0 && !more => {
+            Some(id) if left >= self.order_min_lots.get() && !more => {
                 self.rest(side, limit, left, id)?;
                 left
             }
@@ -263,6 +277,11 @@ impl Orderbook {
     #[access(read(levels[side, price]))]
     pub fn level(&self, side: Side, price: Price) -> Level {
         self.levels.get((side, price))
+    }
+
+    /// How many lots an order has at least when it is placed.
+    pub fn order_min_lots(&self) -> u64 {
+        self.order_min_lots.get()
     }
 
     /// What a trader can use of the base and of the quote token.
@@ -280,7 +299,7 @@ impl Orderbook {
     /// Puts an order into the book and locks its funds.
     fn rest(&mut self, side: Side, price: Price, lots: u64, id: u64) -> Result<(), BookError> {
         let ticks = price.ticks().ok_or(BookError::BadPrice)?;
-        ensure!(lots > 0, BookError::ZeroAmount);
+        ensure!(lots >= self.order_min_lots.get(), BookError::TooSmall);
         let (owner, mut level) = (caller(), self.levels.get((side, price)));
         ensure!(level.orders.len() < LEVEL_ORDERS_MAX, BookError::LevelFull);
         let taken = level.orders.iter().any(|order| order.owner == owner && order.id == id);

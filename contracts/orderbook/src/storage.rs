@@ -106,7 +106,7 @@ pub struct Traded {
 /// Why the book refuses.
 #[error]
 pub enum BookError {
-    /// The two tokens are one, or a lot or a tick is zero.
+    /// The two tokens are one, or a lot, a tick or the smallest order is zero.
     BadMarket = 1600,
     /// The amount or the number of lots is zero.
     ZeroAmount = 1601,
@@ -120,6 +120,8 @@ pub enum BookError {
     NoSuchOrder = 1605,
     /// A result does not fit in 128 bits.
     TooLarge = 1606,
+    /// The order has fewer lots than the market's smallest.
+    TooSmall = 1607,
 }
 
 /// An order rests in the book.

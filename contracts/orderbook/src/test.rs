@@ -24,12 +24,16 @@ struct Setup {
 
 /// A market in which everybody has a million of both tokens, half of it in the book.
 fn setup(n_people: usize) -> Setup {
+    setup_of(n_people, 1)
+}
+
+fn setup_of(n_people: usize, order_min_lots: u64) -> Setup {
     let mut chain = TestChain::native();
     let people: Vec<Address> =
         (0..n_people).map(|i| chain.account(&std::format!("trader {i}"))).collect();
     let owner = people[0];
     let tokens = [0, 1].map(|_| chain.deploy::<Token>(owner, (owner,)));
-    let args = (tokens[0].address(), tokens[1].address(), LOT, TICK);
+    let args = (tokens[0].address(), tokens[1].address(), LOT, TICK, order_min_lots);
     let book = chain.deploy::<Orderbook>(owner, args);
     for who in &people {
         for token in &tokens {
@@ -184,7 +188,7 @@ fn refusals() {
             .send(s.people[0], &s.book, "trade", (Side::Buy, price, 1u64, None::<u64>))
             .assert_revert(BookError::BadPrice);
     }
-    s.place(0, Side::Buy, 5, 0, 1).assert_revert(BookError::ZeroAmount);
+    s.place(0, Side::Buy, 5, 0, 1).assert_revert(BookError::TooSmall);
     s.trade(0, Side::Buy, 5, 0).assert_revert(BookError::ZeroAmount);
     for method in ["deposit", "withdraw"] {
         s.chain
@@ -198,13 +202,14 @@ fn refusals() {
     }
     s.place(1, Side::Buy, 5, 1, 1).assert_revert(BookError::LevelFull);
     let tokens = [s.tokens[0].address(), s.tokens[1].address()];
-    for (base, quote, lot, tick) in [(0, 0, 1u128, 1u128), (0, 1, 0, 1), (0, 1, 1, 0)]
-        .map(|(a, b, l, t)| (tokens[a], tokens[b], l, t))
+    for (a, b, lot, tick, least) in
+        [(0, 0, 1u128, 1u128, 1u64), (0, 1, 0, 1, 1), (0, 1, 1, 0, 1), (0, 1, 1, 1, 0)]
     {
-        let refused = s.chain.try_deploy::<Orderbook>(s.people[0], (base, quote, lot, tick));
+        let args = (tokens[a], tokens[b], lot, tick, least);
+        let refused = s.chain.try_deploy::<Orderbook>(s.people[0], args);
         refused.unwrap_err().assert_revert(BookError::BadMarket);
     }
-    let args = (tokens[0], tokens[1], u128::MAX, u128::MAX);
+    let args = (tokens[0], tokens[1], u128::MAX, u128::MAX, 1u64);
     s.book = s.chain.deploy::<Orderbook>(s.people[0], args);
     s.place(0, Side::Buy, 5, 1, 1).assert_revert(BookError::TooLarge);
     s.place(0, Side::Sell, 5, 1, 1).assert_revert(BookError::TooLarge);
@@ -272,4 +277,34 @@ fn makers_fill_a_block_in_as_many_batches_as_orders_at_one_price() {
         .map(|who| s.book.tx(s.people[who], "trade", (Side::Buy, at(1_100), 1u64, None::<u64>)));
     let trades: Vec<_> = trades.collect();
     assert_eq!(s.chain.block(trades).assert_ok().batches.len(), 10);
+}
+
+/// Who shuts a price locks as much as the market asks for, and whoever trades with that opens it again.
+#[test]
+fn a_price_is_shut_by_no_less_than_the_market_asks() {
+    let mut s = setup_of(3, 50);
+    assert_eq!(s.chain.view::<u64>(&s.book, "order_min_lots", ()), 50);
+    s.place(0, Side::Buy, 5, 49, 1).assert_revert(BookError::TooSmall);
+    for id in 1..=LEVEL_ORDERS_MAX as u64 {
+        s.place(0, Side::Buy, 5, 50, id).assert_ok();
+    }
+    assert_eq!(s.gain(0), (0, -(32 * 50 * 5 * 3)));
+    s.place(1, Side::Buy, 5, 50, 1).assert_revert(BookError::LevelFull);
+    s.place(1, Side::Buy, 6, 50, 1).assert_ok();
+    // What is left of an order stays, however little; only the oldest can be so.
+    assert_eq!(s.trade(2, Side::Sell, 5, 50 + 99).value::<Traded>().lots, 149);
+    s.place(1, Side::Buy, 5, 50, 1).assert_ok();
+    let level: Level = s.chain.view(&s.book, "level", (Side::Buy, at(5)));
+    let lots: Vec<u64> = level.orders.iter().map(|order| order.lots).collect();
+    assert_eq!((lots[0], lots[1..].iter().min(), lots.len()), (1, Some(&50), 32));
+    // What a trade leaves over rests only if an order could be as small.
+    for (lots, resting) in [(149u64, 0), (150, 50)] {
+        let before = s.chain.snapshot();
+        s.chain.send(s.people[1], &s.book, "cancel", (Side::Buy, at(5), 1u64)).assert_ok();
+        s.place(0, Side::Sell, 7, 100, 1).assert_ok();
+        let args = (Side::Buy, at(7), lots, Some(9u64));
+        let traded = s.chain.send(s.people[1], &s.book, "trade", args).value::<Traded>();
+        assert_eq!((traded.lots, traded.resting), (100, resting));
+        s.chain = before;
+    }
 }

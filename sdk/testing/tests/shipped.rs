@@ -102,7 +102,7 @@ fn trades_whose_lists_turn_out_too_short() {
         let people = ["alice", "bob", "carol", "dan"].map(|name| chain.account(name));
         let [alice, bob, carol, dan] = people;
         let tokens = [0, 1].map(|_| chain.deploy::<Token>(alice, (alice,)));
-        let args = (tokens[0].address(), tokens[1].address(), 1u128, 1u128);
+        let args = (tokens[0].address(), tokens[1].address(), 1u128, 1u128, 1u64);
         let book = chain.deploy::<Orderbook>(alice, args);
         for who in people {
             for token in &tokens {

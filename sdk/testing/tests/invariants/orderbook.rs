@@ -12,6 +12,7 @@ use crate::{PEOPLE, run};
 
 const LOT: u128 = 7;
 const TICK: u128 = 3;
+const ORDER_MIN_LOTS: u64 = 4;
 /// A narrow band across two digits, so that orders meet.
 const TICKS: std::ops::Range<u16> = 1_014..1_034;
 
@@ -29,7 +30,7 @@ struct World {
 fn setup(chain: &mut TestChain) -> World {
     let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
     let tokens = [0, 1].map(|_| chain.deploy::<Token>(people[0], (people[0],)));
-    let args = (tokens[0].address(), tokens[1].address(), LOT, TICK);
+    let args = (tokens[0].address(), tokens[1].address(), LOT, TICK, ORDER_MIN_LOTS);
     let book = chain.deploy::<Orderbook>(people[0], args);
     for token in &tokens {
         endow(chain, token, &people, 1 << 40, book.address());
@@ -76,6 +77,9 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
         fill(w, &event);
     }
     for Placed { owner, id, side, ticks, lots } in receipt.events::<Placed>() {
+        if lots < ORDER_MIN_LOTS {
+            w.wrong.push(format!("{lots} lots were placed"));
+        }
         w.queues.entry((side == Side::Sell, ticks)).or_default().push((owner, id, lots));
     }
     for Canceled { owner, id, side, ticks, .. } in receipt.events::<Canceled>() {
