@@ -2,15 +2,18 @@
 //!
 //! Reporters sign prices off the chain. Anyone puts a quorum of their reports for one asset and one time
 //! into one transaction; the oracle checks the signatures and keeps the median. So a price costs one
-//! transaction and not one for each reporter, and a minority of reporters cannot move it beyond what
-//! honest ones reported.
+//! transaction and not one for each reporter.
+//!
+//! Who can move it: reporters that are fewer than a third of the panel can neither move a price beyond what
+//! honest ones reported for that time, nor keep the others from publishing, if the quorum is the smallest
+//! that [`Panel::is_sound`] accepts. More than that can, and this contract cannot tell.
 //!
 //! What conflicts: a publication writes the price of its asset and reads the panel. Publications for
 //! different assets run at the same time. Readers of a price conflict with nothing, whichever contract calls
 //! for them: a price holds from the block after its publication on, and all of a block see the same.
 //!
 //! Invariants:
-//! - a price is the median of at least a majority of the panel's reporters, all for one time;
+//! - a price is the median of the reports of more than two thirds of the panel, all for one time;
 //! - the time of an asset's price only grows, and is never ahead of the block by more than
 //!   [`AHEAD_MS_MAX`];
 //! - a price is never zero.
@@ -48,7 +51,7 @@ impl Oracle {
     /// # Arguments
     /// - `admin`: who may change the panel: an account, a multisig, a governance.
     /// - `reporters`: 1 to [`REPORTERS_MAX`], each once.
-    /// - `quorum`: how many reports a publication needs: more than half of the reporters.
+    /// - `quorum`: how many reports a publication needs: more than two thirds of the reporters.
     /// - `domain`: a number that tells this chain from others, such as its identifier.
     ///
     /// # Errors

@@ -21,14 +21,23 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Whether the panel can publish: 1 to [`REPORTERS_MAX`] reporters, each once, and a quorum of more
-    /// than half of them, so that the median is always between two honest reports if most are honest.
+    /// Whether the panel can publish what can be relied on: 1 to [`REPORTERS_MAX`] reporters, each once, and
+    /// a quorum of more than two thirds of them.
+    ///
+    /// Of `n` reporters let `f`, less than a third, lie. The quorum is above `2n / 3`, so above `2f`: whoever picks
+    /// the reports of a publication cannot pick as many liars as honest ones, and the [`median`] lies between two
+    /// honest reports. The smallest such quorum is at most `n - f`: those who lie cannot stop a price by being silent.
+    /// A larger quorum tolerates more liars, `(quorum - 1) / 2`, and fewer who are silent, `n - quorum`.
+    ///
+    /// Source: the bound of Byzantine agreement, as in Chainlink's off-chain reporting (2021).
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let (reporters, quorum) = (&self.reporters, usize::from(self.quorum));
         let once = reporters.iter().enumerate().all(|(i, a)| !reporters[..i].contains(a));
         let n_reporters = reporters.len();
-        once && n_reporters <= REPORTERS_MAX && quorum * 2 > n_reporters && quorum <= n_reporters
+        once && n_reporters <= REPORTERS_MAX
+            && quorum * 3 > n_reporters * 2
+            && quorum <= n_reporters
     }
 }
 
@@ -57,6 +66,10 @@ pub fn message(domain: u64, oracle: Address, asset: Address, value: u128, time_m
 
 /// The median; of an even number the middle between the two in the middle, rounded down.
 ///
+/// Where liars are fewer than half, it is not below the lowest honest value nor above the highest: of an even number
+/// `m` of values at most `m / 2 - 1` are then lies, so that neither of the two in the middle has only lies on one side
+/// of it and is one itself.
+///
 /// Sorts. `None` of nothing.
 #[must_use]
 pub fn median(values: &mut [u128]) -> Option<u128> {
@@ -74,7 +87,8 @@ pub fn median(values: &mut [u128]) -> Option<u128> {
 pub enum OracleError {
     /// The caller is not the admin.
     NotAdmin = 1300,
-    /// The panel has no reporters, too many, one twice, or a quorum that is no majority of them.
+    /// The panel has no reporters, too many, one twice, or a quorum that is not more
+    /// than two thirds of them.
     BadPanel = 1301,
     /// There are fewer reports than the quorum, or more than reporters.
     NoQuorum = 1302,

@@ -21,12 +21,12 @@ struct Setup {
     reporters: [Address; 5],
 }
 
-/// Five reporters, three of whom are a quorum.
+/// Four reporters, three of whom are a quorum, and one more account.
 fn setup() -> Setup {
     let mut chain = TestChain::native();
     let admin = chain.account("admin");
     let reporters = ["a", "b", "c", "d", "e"].map(|name| chain.account(name));
-    let args = (admin, reporters.to_vec(), 3u8, DOMAIN);
+    let args = (admin, reporters[..4].to_vec(), 3u8, DOMAIN);
     let oracle = chain.deploy::<Oracle>(admin, args);
     Setup { chain, oracle, admin, reporters }
 }
@@ -63,6 +63,40 @@ fn the_median_is_the_price() {
     assert_eq!(s.price(), Some(Price { value: 30, time_ms: 5 }));
     let reports = s.reports(&[10, 40, 20, 31], 6);
     assert_eq!(s.publish(6, reports).value::<u128>(), 25);
+}
+
+#[test]
+fn a_liar_does_not_set_the_price() {
+    let mut s = setup();
+    let honest = 10u128.pow(18);
+    for (time_ms, lie) in [(5, 10u128.pow(38)), (6, u128::MAX), (7, 1)] {
+        let reports = s.reports(&[honest, lie, honest + 2], time_ms);
+        let value: u128 = s.publish(time_ms, reports).value();
+        assert!((honest..=honest + 2).contains(&value), "{value}");
+    }
+}
+
+/// Every panel with the smallest quorum, every number of reports, every way for less than a third to lie.
+#[test]
+fn less_than_a_third_can_neither_move_nor_stop_a_price() {
+    for n_reporters in 1..=REPORTERS_MAX {
+        let reporters: Vec<Address> = (0..32).map(|i| Address([i; 32])).collect();
+        let panel = |quorum| {
+            let reporters = reporters[..n_reporters].to_vec();
+            Panel { admin: Address::ZERO, reporters, quorum }
+        };
+        let quorum = (0..=32).find(|&quorum| panel(quorum).is_sound()).unwrap();
+        let (quorum, n_liars) = (usize::from(quorum), (n_reporters - 1) / 3);
+        assert!(quorum <= n_reporters - n_liars, "{quorum} of {n_reporters}");
+        for n_reports in quorum..=n_reporters {
+            let honest = 100..100 + (n_reports - n_liars) as u128;
+            for n_high in 0..=n_liars {
+                let lies = (0..n_liars).map(|i| if i < n_high { u128::MAX } else { 1 });
+                let price = median(&mut honest.clone().chain(lies).collect::<Vec<_>>()).unwrap();
+                assert!(honest.contains(&price), "{n_high} of {n_reports} of {n_reporters}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -131,13 +165,17 @@ fn panels_that_cannot_publish() {
         (vec![], 0u8),
         (many[..4].to_vec(), 2),
         (many[..4].to_vec(), 5),
-        (vec![many[0], many[1], many[0]], 2),
-        (many.clone(), 20),
+        // Two thirds are not enough: of two reports one would be the liar's.
+        (many[..3].to_vec(), 2),
+        (many[..6].to_vec(), 4),
+        (many[..REPORTERS_MAX].to_vec(), 21),
+        (vec![many[0], many[1], many[0]], 3),
+        (many.clone(), 23),
     ] {
         let args = (admin, reporters, quorum, DOMAIN);
         chain.try_deploy::<Oracle>(admin, args).unwrap_err().assert_revert(OracleError::BadPanel);
     }
-    chain.deploy::<Oracle>(admin, (admin, many[..REPORTERS_MAX].to_vec(), 17u8, DOMAIN));
+    chain.deploy::<Oracle>(admin, (admin, many[..REPORTERS_MAX].to_vec(), 22u8, DOMAIN));
 }
 
 #[test]

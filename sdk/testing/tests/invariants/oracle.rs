@@ -1,4 +1,4 @@
-//! The oracle: a price is the median of valid reports, and its time only grows.
+//! The oracle: a price is the median of valid reports, within those of the honest, and its time only grows.
 
 use std::collections::BTreeMap;
 
@@ -21,15 +21,24 @@ struct World {
 }
 
 fn setup(chain: &mut TestChain) -> World {
-    let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
-    let panel = Panel { admin: people[0], reporters: people[..5].to_vec(), quorum: 3 };
+    // Seven report, so that two may lie.
+    let names = PEOPLE.into_iter().chain(["seventh", "eighth"]);
+    let people: Vec<Address> = names.map(|name| chain.account(name)).collect();
+    let panel = Panel { admin: people[0], reporters: people[..7].to_vec(), quorum: 5 };
     let args = (panel.admin, panel.reporters.clone(), panel.quorum, 1u64);
     let oracle = chain.deploy::<Oracle>(people[0], args);
     World { oracle, people, panel, prices: BTreeMap::new(), wrong: Vec::new() }
 }
 
+/// Those of a panel who lie: as many as are fewer than a third.
+fn liars(panel: &Panel) -> &[Address] {
+    &panel.reporters[..(panel.reporters.len() - 1) / 3]
+}
+
 fn report(w: &World, rng: &mut Rng, chain: &TestChain, by: Address, of: (Address, u64)) -> Report {
-    let (reporter, value) = (by, rng.u128(0..1_000_000));
+    let (reporter, honest) = (by, rng.u128(1_000_000..1_010_000));
+    let lie = one(&[0, 1, rng.u128(1..u128::MAX), u128::MAX - 1], rng);
+    let value = if liars(&w.panel).contains(&by) { lie } else { honest };
     let signed = if rng.u8(0..60) == 0 { value + 1 } else { value };
     let message = message(1, w.oracle.address(), of.0, signed, of.1);
     Report { reporter, value, signature: chain.sign(reporter, &message.0) }
@@ -51,18 +60,18 @@ fn publish(w: &World, rng: &mut Rng, chain: &TestChain) -> Tx {
 fn set_panel(w: &World, rng: &mut Rng) -> Tx {
     let mut reporters = w.people.clone();
     rng.shuffle(&mut reporters);
-    reporters.truncate(rng.usize(1..=5));
-    // More than half, or not quite.
-    let half = u8::try_from(reporters.len() / 2).unwrap();
-    let panel = Panel { admin: one(&w.people, rng), reporters, quorum: half + rng.u8(0..6).min(1) };
+    reporters.truncate(rng.usize(1..=7));
+    // More than two thirds, or not quite.
+    let quorum = u8::try_from(reporters.len() * 2 / 3).unwrap() + rng.u8(0..6).min(1);
+    let panel = Panel { admin: one(&w.people, rng), reporters, quorum };
     let by = if rng.u8(0..6) == 0 { one(&w.people, rng) } else { w.panel.admin };
     w.oracle.tx(by, "set_panel", (panel,))
 }
 
 fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     for PanelChanged { panel } in receipt.events() {
-        let half = panel.reporters.len() / 2;
-        if tx.sender != w.panel.admin || usize::from(panel.quorum) <= half {
+        let enough = usize::from(panel.quorum) * 3 > panel.reporters.len() * 2;
+        if tx.sender != w.panel.admin || !enough {
             w.wrong.push(format!("{panel:?} by {}", tx.sender));
         }
         w.panel = panel;
@@ -80,6 +89,12 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     if before.is_some_and(|price| price.time_ms >= time_ms) || !enough {
         w.wrong.push(format!("{asset} at {time_ms}"));
     }
+    let honest = reports.iter().filter(|report| !liars(&w.panel).contains(&report.reporter));
+    let honest: Vec<u128> = honest.map(|report| report.value).collect();
+    let within = honest.iter().any(|&v| v <= value) && honest.iter().any(|&v| v >= value);
+    if !within {
+        w.wrong.push(format!("{value} by liars: {honest:?}"));
+    }
 }
 
 #[test]
@@ -92,7 +107,7 @@ fn oracle() {
             w.oracle.tx(one(&w.people, rng), "price", (one(&ASSETS, rng),))
         })
         .observe(observe)
-        .invariant("only newer reports of enough reporters count", |w, _| {
+        .invariant("newer reports of enough reporters count, and liars move nothing", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
         })
         .invariant("prices are medians", |w, chain| {
