@@ -4,10 +4,13 @@
 //! because the tokens' templates are spliced in. So swaps on different pools run in parallel, and
 //! swaps on one pool one after the other.
 //!
+//! Shares are a fungible token: whoever has them can send them, let others move them, stake them. That touches
+//! the balances of those two, and not the reserves, so it waits for no swap and no swap for it.
+//!
 //! Invariants:
 //! - the pool's token balances are at least its reserves;
 //! - `reserve_a * reserve_b` never falls by a swap;
-//! - `shares` add up to `total_shares`;
+//! - `shares`, and the locked ones, which nobody has, add up to `total_shares`;
 //! - the time-weighted price of a block counts what the reserves were until then, so a swap does not
 //!   move the price of its own block.
 //!
@@ -18,8 +21,13 @@ use ethnum::U256;
 use kempe_sdk::interfaces::{self, FungibleClient};
 use kempe_sdk::prelude::*;
 
+mod events;
+mod reserves;
 #[cfg(test)]
 mod test;
+
+pub use events::{Added, Approval, PoolError, Removed, Swapped, Transfer};
+pub use reserves::{Observation, PriceSum, Reserves};
 
 /// Hundredths of a percent in one.
 const BASIS_POINTS: u128 = 10_000;
@@ -40,130 +48,13 @@ pub struct Pool {
     fee_basis_points: Immutable<u16>,
     /// How much of each token the pool counts as its own.
     reserves: Item<Reserves>,
-    /// What each provider owns of the pool.
+    /// What each account owns of the pool.
     shares: Map<Address, u128>,
+    /// What a spender, the second key, may move of an owner's shares, the first; absent is zero.
+    allowances: Map<Address, Map<Address, u128>>,
 }
 
-/// How much of each token a pool has, and the shares it has issued.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
-pub struct Reserves {
-    /// Of the first token.
-    pub a: u128,
-    /// Of the second token.
-    pub b: u128,
-    /// The sum of all shares, the locked ones included.
-    pub total_shares: u128,
-    /// What the reserves were worth over time, until they last changed.
-    pub observed: Observation,
-}
-
-/// The sums, over time, of the price of each token in the other: in units of 2^-64, times milliseconds.
-///
-/// The sums wrap around at 2^128; that does not matter between two observations over which the
-/// price times the milliseconds stays below 2^64.
-///
-/// Source: Uniswap v2 core whitepaper, section 2.2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
-pub struct Observation {
-    /// Until when, in milliseconds since 1970.
-    pub time_ms: u64,
-    /// Of the first token in the second.
-    pub a_in_b: u128,
-    /// Of the second token in the first.
-    pub b_in_a: u128,
-}
-
-impl Observation {
-    /// The average prices since an earlier observation, in units of 2^-64: of the first token in the
-    /// second, and of the second in the first. `None` if no time has passed.
-    #[must_use]
-    pub fn average_since(&self, earlier: &Self) -> Option<(u128, u128)> {
-        let ms = u128::from(self.time_ms.checked_sub(earlier.time_ms).filter(|ms| *ms > 0)?);
-        let average = |now: u128, then: u128| now.wrapping_sub(then) / ms;
-        Some((average(self.a_in_b, earlier.a_in_b), average(self.b_in_a, earlier.b_in_a)))
-    }
-}
-
-impl Reserves {
-    /// The same reserves, observed until now.
-    fn until(mut self, now_ms: u64) -> Self {
-        let seen = &mut self.observed;
-        let ms = u128::from(now_ms.saturating_sub(seen.time_ms));
-        if self.a > 0 && self.b > 0 && seen.time_ms > 0 {
-            seen.a_in_b = seen.a_in_b.wrapping_add(ratio(self.b, self.a).wrapping_mul(ms));
-            seen.b_in_a = seen.b_in_a.wrapping_add(ratio(self.a, self.b).wrapping_mul(ms));
-        }
-        seen.time_ms = now_ms;
-        self
-    }
-}
-
-/// `a / b` in units of 2^-64; the largest number if it is larger.
-fn ratio(a: u128, b: u128) -> u128 {
-    u128::try_from((U256::from(a) << 64) / U256::from(b)).unwrap_or(u128::MAX)
-}
-
-/// Why the pool refuses.
-#[error]
-pub enum PoolError {
-    /// The two tokens are one, or the fee is 100 % or more.
-    BadPool = 200,
-    /// An amount is zero.
-    ZeroAmount = 201,
-    /// Less would come out than the caller demands.
-    Slippage = 202,
-    /// The block's time is past the caller's deadline.
-    Expired = 203,
-    /// The pool is empty.
-    NoLiquidity = 204,
-    /// The caller has fewer shares.
-    InsufficientShares = 205,
-    /// A result does not fit in 128 bits.
-    TooLarge = 206,
-    /// The pool does not pay itself.
-    BadReceiver = 207,
-}
-
-/// One token was exchanged for the other.
-#[event]
-pub struct Swapped {
-    /// Who.
-    pub by: Address,
-    /// Whether the first token came in.
-    pub a_in: bool,
-    /// How much came in.
-    pub amount_in: u128,
-    /// How much went out.
-    pub amount_out: u128,
-}
-
-/// Liquidity was added.
-#[event]
-pub struct Added {
-    /// Who.
-    pub by: Address,
-    /// How much of the first token.
-    pub a: u128,
-    /// How much of the second token.
-    pub b: u128,
-    /// The shares issued for it.
-    pub shares: u128,
-}
-
-/// Liquidity was removed.
-#[event]
-pub struct Removed {
-    /// Who.
-    pub by: Address,
-    /// How much of the first token.
-    pub a: u128,
-    /// How much of the second token.
-    pub b: u128,
-    /// The shares given up for it.
-    pub shares: u128,
-}
-
-#[contract(implements(interfaces::Exchange))]
+#[contract(implements(interfaces::Exchange, interfaces::Fungible))]
 impl Pool {
     /// Sets up an empty pool.
     ///
@@ -394,8 +285,68 @@ impl Pool {
         Ok(out)
     }
 
+    /// Moves shares from the caller to `to`.
+    ///
+    /// # Arguments
+    /// - `to`: who receives; the caller is permitted, and changes nothing.
+    /// - `amount`: how many; zero is permitted.
+    ///
+    /// # Errors
+    /// - [`PoolError::InsufficientShares`]: the caller has fewer.
+    /// - [`PoolError::BadReceiver`]: what the pool itself had would be lost.
+    ///
+    /// # Events
+    /// [`Transfer`].
+    #[access(write(shares[caller], shares[to]))]
+    pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), PoolError> {
+        self.move_shares(caller(), to, amount)
+    }
+
+    /// Allows `spender` to move up to `amount` of the caller's shares. Replaces what was allowed before.
+    ///
+    /// # Arguments
+    /// - `spender`: who is allowed.
+    /// - `amount`: how many; zero takes the permission back.
+    ///
+    /// # Events
+    /// [`Approval`].
+    #[access(write(allowances[caller][spender]))]
+    pub fn approve(&mut self, spender: Address, amount: u128) {
+        let owner = caller();
+        self.allowances.put((owner, spender), amount);
+        emit(Approval { owner, spender, amount });
+    }
+
+    /// Moves shares from `from` to `to`, out of what `from` allowed the caller.
+    ///
+    /// # Arguments
+    /// - `from`: whose shares they are.
+    /// - `to`: who receives.
+    /// - `amount`: how many; zero is permitted.
+    ///
+    /// # Errors
+    /// - [`PoolError::InsufficientAllowance`]: the caller may move fewer, also of its own.
+    /// - Those of [`Pool::transfer`].
+    ///
+    /// # Events
+    /// [`Transfer`].
+    #[access(write(allowances[from][caller], shares[from], shares[to]))]
+    pub fn transfer_from(
+        &mut self,
+        from: Address,
+        to: Address,
+        amount: u128,
+    ) -> Result<(), PoolError> {
+        let spender = caller();
+        let allowed = self.allowances.get((from, spender));
+        let left = allowed.checked_sub(amount).ok_or(PoolError::InsufficientAllowance)?;
+        self.allowances.put((from, spender), left);
+        self.move_shares(from, to, amount)
+    }
+
     /// What the reserves were worth over time, until now: the difference between two of these, by the
-    /// time between them, is an average price that a single block cannot move.
+    /// time between them, is an average price that a single block cannot move. See
+    /// [`Observation::average_since`].
     #[access(read(reserves))]
     pub fn observe(&self) -> Observation {
         self.counted().observed
@@ -412,10 +363,35 @@ impl Pool {
         self.reserves.get().unwrap_or_default()
     }
 
-    /// What a provider owns of the pool.
+    /// The shares of `of`.
     #[access(read(shares[of]))]
-    pub fn shares(&self, of: Address) -> u128 {
+    pub fn balance(&self, of: Address) -> u128 {
         self.shares.get(of)
+    }
+
+    /// How many of `owner`'s shares `spender` may still move.
+    #[access(read(allowances[owner][spender]))]
+    pub fn allowance(&self, owner: Address, spender: Address) -> u128 {
+        self.allowances.get((owner, spender))
+    }
+
+    /// The sum of all shares, the locked ones included. It changes where liquidity is added or removed,
+    /// [`Added`] and [`Removed`], and is with the reserves: reading it waits for swaps.
+    #[access(read(reserves))]
+    pub fn total_supply(&self) -> u128 {
+        self.reserves.get().map_or(0, |reserves| reserves.total_shares)
+    }
+
+    /// The receiver's shares are read behind what the sender's became, so moving to oneself is right.
+    fn move_shares(&mut self, from: Address, to: Address, amount: u128) -> Result<(), PoolError> {
+        ensure!(to != this(), PoolError::BadReceiver);
+        let had = self.shares.get(from);
+        let left = had.checked_sub(amount).ok_or(PoolError::InsufficientShares)?;
+        self.shares.put(from, left);
+        let had = self.shares.get(to);
+        self.shares.put(to, sum(had, amount)?);
+        emit(Transfer { from, to, amount });
+        Ok(())
     }
 
     /// The reserves, observed until now.

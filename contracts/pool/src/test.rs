@@ -6,7 +6,9 @@ use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 use kempe_token::Token;
 
-use super::{Observation, Pool, PoolError, Reserves, isqrt, mul_div_up};
+use super::{
+    Approval, Observation, Pool, PoolError, PriceSum, Reserves, Transfer, isqrt, mul_div_up,
+};
 use ethnum::U256;
 
 const FOREVER: u64 = u64::MAX;
@@ -215,9 +217,81 @@ fn the_average_price_counts_time_and_not_the_last_swap() {
     assert_eq!(after.average_since(&after), None);
 }
 
+/// Tokens of 6 and of 18 decimals, where a sum of 128 bits wraps around within five hours: a year in one
+/// window, and in many.
 #[test]
-fn sums_of_prices_may_wrap_around() {
-    let earlier = Observation { time_ms: 10, a_in_b: u128::MAX - 5, b_in_a: 0 };
-    let later = Observation { time_ms: 20, a_in_b: 94, b_in_a: 50 };
-    assert_eq!(later.average_since(&earlier), Some((10, 5)));
+fn sums_of_prices_do_not_wrap_around() {
+    const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+    let (a, b) = (2 * 10u128.pow(12), 10u128.pow(24) * 2);
+    let pool = Reserves { a, b, ..Reserves::default() }.until(1);
+    let whole = pool.until(1 + YEAR_MS);
+    let parts = (1..=1_000).fold(pool, |pool, n| pool.until(1 + n * YEAR_MS / 1_000));
+    assert_eq!(whole, parts);
+    assert!(whole.observed.a_in_b.high > 0, "beyond 128 bits: {whole:?}");
+    let price = (10u128.pow(12) << 64, (1u128 << 64) / 10u128.pow(12));
+    assert_eq!(whole.observed.average_since(&pool.observed), Some(price));
+    // The dearest price, for all time that there is.
+    let pool = Reserves { a: 1, b: u128::MAX, ..Reserves::default() }.until(1);
+    let late = pool.until(u64::MAX);
+    assert_eq!(late.observed.average_since(&pool.observed), Some((u128::MAX, 0)));
+    // Of another pool: no price rather than a wrong one.
+    let foreign = Observation { time_ms: 2, b_in_a: PriceSum { high: 0, low: 9 }, ..pool.observed };
+    assert_eq!(late.observed.average_since(&foreign), None);
+}
+
+#[test]
+fn shares_are_a_token() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    let (alice, bob, pool) = (s.alice, s.bob, s.pool);
+    let carol = s.chain.account("carol");
+    let shares = |s: &mut Setup, of: Address| s.chain.view::<u128>(&pool, "balance", (of,));
+    assert_eq!(shares(&mut s, alice), 1_999_000);
+    let receipt = s.chain.send(alice, &pool, "transfer", (bob, 999_000u128));
+    let event = Transfer { from: alice, to: bob, amount: 999_000 };
+    assert_eq!(receipt.assert_ok().events::<Transfer>(), [event]);
+    let refused = |s: &mut Setup, method, args: (Address, u128), error| {
+        s.chain.send(alice, &pool, method, args).assert_revert(error);
+    };
+    refused(&mut s, "transfer", (bob, 1_000_001), PoolError::InsufficientShares);
+    refused(&mut s, "transfer", (pool.address(), 1), PoolError::BadReceiver);
+    s.chain.send(alice, &pool, "transfer", (alice, 1_000_000u128)).assert_ok();
+
+    let take = |to: Address, amount: u128| (bob, to, amount);
+    let spend = |s: &mut Setup, args| s.chain.send(carol, &pool, "transfer_from", args);
+    spend(&mut s, take(carol, 1)).assert_revert(PoolError::InsufficientAllowance);
+    let receipt = s.chain.send(bob, &pool, "approve", (carol, 1_000_000u128));
+    let event = Approval { owner: bob, spender: carol, amount: 1_000_000 };
+    assert_eq!(receipt.assert_ok().events::<Approval>(), [event]);
+    spend(&mut s, take(carol, 999_001)).assert_revert(PoolError::InsufficientShares);
+    spend(&mut s, take(pool.address(), 1)).assert_revert(PoolError::BadReceiver);
+    spend(&mut s, take(carol, 600_000)).assert_ok();
+    assert_eq!(s.chain.view::<u128>(&pool, "allowance", (bob, carol)), 400_000);
+    assert_eq!([alice, bob, carol].map(|of| shares(&mut s, of)), [1_000_000, 399_000, 600_000]);
+
+    // Who has them gets the reserves for them; the locked ones stay behind everybody.
+    for who in [alice, bob, carol] {
+        let args = (shares(&mut s, who), 0u128, 0u128, FOREVER);
+        s.chain.send(who, &pool, "remove_liquidity", args).assert_ok();
+    }
+    assert_eq!(s.chain.view::<u128>(&pool, "total_supply", ()), 1_000);
+    assert_eq!((s.reserves().a, s.reserves().b), (500, 2_000));
+    let has = (s.a, s.b);
+    assert_eq!((s.balance(&has.0, carol), s.balance(&has.1, carol)), (300_000, 1_200_000));
+}
+
+#[test]
+fn sent_shares_and_swaps_do_not_wait_for_each_other() {
+    let mut s = setup();
+    s.add(1_000_000, 1_000_000);
+    let [carol, dan] = ["carol", "dan"].map(|name| s.chain.account(name));
+    s.chain.send(s.alice, &s.pool, "transfer", (carol, 10u128)).assert_ok();
+    let report = s.chain.block([
+        s.pool.tx(s.bob, "sell_a", (1_000u128, 0u128, FOREVER)),
+        s.pool.tx(s.alice, "transfer", (s.bob, 1u128)),
+        s.pool.tx(carol, "transfer", (dan, 1u128)),
+        s.pool.tx(dan, "approve", (carol, 1u128)),
+        s.pool.tx(s.bob, "transfer", (carol, 1u128)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2, 3], &[4]]);
 }

@@ -1,7 +1,7 @@
 //! Rewards by amount and time staked, with an unbonding period.
 //!
-//! Stake one token, earn another, or the same. If the staked token is the shares of a pool, this is yield
-//! farming. A *round* ends when the rewarder pays in a reward, which is shared by tokens times seconds in
+//! Stake one token, earn another, or the same. If the staked token is a `pool`, whose shares are
+//! a token, this is yield farming. A *round* ends when the rewarder pays in a reward, which is shared by tokens times seconds in
 //! the round: whoever stakes a moment before gets what a moment earns.
 //!
 //! Sharing a reward by what is staked usually means that every stake updates a total that every other stake

@@ -6,6 +6,7 @@ use kempe_orderbook::{Filled, Orderbook, Price, Side};
 use kempe_pool::{Pool, PoolError, Reserves, Swapped};
 use kempe_runtime::types::{Limits, Prices};
 use kempe_sdk::testing::{BlockReport, Instance, TestChain};
+use kempe_staking::{Round, Stake, Staking};
 use kempe_token::{Token, TokenError, Transfer};
 
 fn both() -> [TestChain; 2] {
@@ -14,6 +15,7 @@ fn both() -> [TestChain; 2] {
         kempe_contracts::POOL,
         kempe_contracts::COUNTER,
         kempe_contracts::ORDERBOOK,
+        kempe_contracts::STAKING,
     ];
     [TestChain::native(), kempe_testing::wasm(&wasm)]
 }
@@ -139,4 +141,44 @@ fn every_contract_can_be_deployed_within_the_limits_of_a_new_chain() {
         let fuel = wasm.len() as u64 * price;
         assert!(fuel <= limit / 100 * 99, "{name} takes {fuel} fuel of {limit}");
     }
+}
+
+/// Yield farming: the shares of a pool are staked, earn a reward, and come back.
+#[test]
+fn shares_of_a_pool_are_staked() {
+    let results = both().map(|mut chain| {
+        let (alice, pool) = pool(&mut chain);
+        let bob = chain.account("bob");
+        let reward = chain.deploy::<Token>(alice, (alice,));
+        let args = (pool.address(), reward.address(), alice, 1_000u64);
+        let staking = chain.deploy::<Staking>(alice, args);
+        chain.send(alice, &reward, "mint", (alice, 1_000_000u128)).assert_ok();
+        chain.send(alice, &reward, "approve", (staking.address(), u128::MAX)).assert_ok();
+        chain.send(alice, &pool, "transfer", (bob, 5_000u128)).assert_ok();
+        chain.send(bob, &pool, "approve", (staking.address(), 5_000u128)).assert_ok();
+        chain.send(bob, &staking, "stake", (5_000u128, 0u64)).assert_ok();
+        assert_eq!(chain.view::<u128>(&pool, "balance", (staking.address(),)), 5_000);
+        chain.advance_ms(100_000);
+        let current = chain.view::<Round>(&staking, "current", ()).number;
+        // While the shares are staked the pool goes on.
+        let report = chain.block([
+            pool.tx(alice, "sell_a", (1_000_000u128, 0u128, u64::MAX)),
+            staking.tx(alice, "distribute", (1_000_000u128, current)),
+        ]);
+        report.assert_ok();
+        let round = |chain: &mut TestChain| chain.view::<Stake>(&staking, "stake_of", (bob,)).round;
+        let since = round(&mut chain);
+        chain.send(bob, &staking, "unstake", (5_000u128, since)).assert_ok();
+        let since = round(&mut chain);
+        chain.send(bob, &staking, "claim", (since,)).assert_ok();
+        chain.advance_ms(1_000);
+        chain.send(bob, &staking, "withdraw", ()).assert_ok();
+        let earned: u128 = chain.view(&reward, "balance", (bob,));
+        assert!((999_999..=1_000_000).contains(&earned), "{earned}");
+        assert_eq!(chain.view::<u128>(&pool, "balance", (bob,)), 5_000);
+        let args = (5_000u128, 1u128, 1u128, u64::MAX);
+        let receipt = chain.send(bob, &pool, "remove_liquidity", args);
+        (report.batches, earned, receipt.assert_ok().value::<(u128, u128)>())
+    });
+    assert_eq!(results[0], results[1]);
 }

@@ -4,7 +4,7 @@
 use kempe_abi::Address;
 use kempe_pool::{Pool, Reserves};
 use kempe_router::{Hop, Router};
-use kempe_sdk::testing::{Campaign, Instance, Rng};
+use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain};
 use kempe_token::Token;
 
 use crate::{PEOPLE, run};
@@ -22,7 +22,7 @@ fn one(w: &World, rng: &mut Rng) -> Address {
     w.people[rng.usize(0..w.people.len())]
 }
 
-fn setup(chain: &mut kempe_sdk::testing::TestChain) -> World {
+fn setup(chain: &mut TestChain) -> World {
     let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
     let tokens: Vec<_> = (0..3).map(|_| chain.deploy::<Token>(people[0], (people[0],))).collect();
     let router = chain.deploy::<Router>(people[0], ());
@@ -42,6 +42,25 @@ fn setup(chain: &mut kempe_sdk::testing::TestChain) -> World {
     }
     let supplies = vec![6_000_000; 3];
     World { tokens, pools, router, people, supplies }
+}
+
+fn counted(w: &World, chain: &mut TestChain) -> Result<(), String> {
+    for (n, pool) in w.pools.iter().enumerate() {
+        let counted: Reserves = chain.view(pool, "reserves", ());
+        let [a, b] = [n, (n + 1) % 3]
+            .map(|token| chain.view::<u128>(&w.tokens[token], "balance", (pool.address(),)));
+        let shares: u128 =
+            w.people.iter().map(|of| chain.view::<u128>(pool, "balance", (*of,))).sum();
+        let locked = if counted.total_shares == 0 { 0 } else { 1_000 };
+        if a < counted.a || b < counted.b || shares + locked != counted.total_shares {
+            return Err(format!("a={a} b={b} shares={shares} counted={counted:?}"));
+        }
+        // Shares grow with the root of the product, and swaps only raise the product.
+        if counted.a * counted.b < counted.total_shares * counted.total_shares {
+            return Err(format!("a share lost value: {counted:?}"));
+        }
+    }
+    Ok(())
 }
 
 fn campaign() -> Campaign<World> {
@@ -69,6 +88,16 @@ fn campaign() -> Campaign<World> {
             let args = (token, rng.u128(0..20_000), pool(0), hops, 0u128, u64::MAX);
             w.router.tx(who, "swap", args)
         })
+        .call(2, "transfer", |w, rng, _| {
+            w.pools[rng.usize(0..3)].tx(one(w, rng), "transfer", (one(w, rng), rng.u128(0..5_000)))
+        })
+        .call(1, "approve", |w, rng, _| {
+            w.pools[rng.usize(0..3)].tx(one(w, rng), "approve", (one(w, rng), rng.u128(0..50_000)))
+        })
+        .call(2, "transfer_from", |w, rng, _| {
+            let args = (one(w, rng), one(w, rng), rng.u128(0..2_000));
+            w.pools[rng.usize(0..3)].tx(one(w, rng), "transfer_from", args)
+        })
         .call(1, "gift", |w, rng, _| {
             // What is sent to a pool is the next one's to sell, and never counted twice.
             let to = w.pools[rng.usize(0..3)].address();
@@ -89,25 +118,7 @@ fn campaign() -> Campaign<World> {
             }
             Ok(())
         })
-        .invariant("a pool has what it counts, and its shares add up", |w, chain| {
-            for (n, pool) in w.pools.iter().enumerate() {
-                let counted: Reserves = chain.view(pool, "reserves", ());
-                let [a, b] = [n, (n + 1) % 3].map(|token| {
-                    chain.view::<u128>(&w.tokens[token], "balance", (pool.address(),))
-                });
-                let shares: u128 =
-                    w.people.iter().map(|of| chain.view::<u128>(pool, "shares", (*of,))).sum();
-                let locked = if counted.total_shares == 0 { 0 } else { 1_000 };
-                if a < counted.a || b < counted.b || shares + locked != counted.total_shares {
-                    return Err(format!("a={a} b={b} shares={shares} counted={counted:?}"));
-                }
-                // Shares grow with the root of the product, and swaps only raise the product.
-                if counted.a * counted.b < counted.total_shares * counted.total_shares {
-                    return Err(format!("a share lost value: {counted:?}"));
-                }
-            }
-            Ok(())
-        })
+        .invariant("a pool has what it counts, and its shares add up", counted)
 }
 
 #[test]
