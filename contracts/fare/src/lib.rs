@@ -6,14 +6,20 @@
 //!   earned and not settled;
 //! - a rider has begun at most one ride; a balance is never negative: who taps in can pay for the longest
 //!   ride;
+//! - where a ride begins and ends a gate has signed, lately, for this rider and for once: a rider can choose
+//!   neither a zone nor a time. Without a gate, and after [`RIDE_MS_MAX`], it costs as much as the longest;
 //! - on one day a rider pays at most the largest `daily_cap` of those whom the rider rode with.
 //!
+//! A gate is a key in a zone, registered by its operator. It signs a [`Tap`] for whom it lets pass, and opens
+//! when it sees that the rider's transaction with it succeeded.
+//!
 //! What conflicts: taps of one rider, and nothing else. A tap writes the rider's one cell; what the
-//! operator earns is a counter that is added to. The tariff is read as it was before the block, so that
-//! even a change of it waits for no tap, and no tap for it: it is charged from the next block on. Only an
+//! operator earns is a counter that is added to. Tariffs and gates are read as they were before the block, so
+//! that even a change of them waits for no tap, and no tap for it: it counts from the next block on. Only an
 //! operator that settles reads its counter, and waits for its own taps of the block.
 #![no_std]
 
+use kempe_sdk::ed25519_verify;
 use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
 
@@ -22,7 +28,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Ended, FareError, PaidIn, PaidOut, Ride, Rider, Rode, Settled, Tariff, TariffSet,
+    Ended, FareError, GateSet, PaidIn, PaidOut, Ride, Rider, Rode, Settled, TAP_TAG, Tap, Tariff,
+    TariffSet,
 };
 
 /// A day, in milliseconds. Days are those of UTC.
@@ -31,8 +38,16 @@ pub const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How long after a ride another operator's base fare is waived: one hour.
 pub const TRANSFER_MS: u64 = 60 * 60 * 1_000;
 
-/// How many zone boundaries the longest ride crosses; riding without tapping out costs as much.
+/// How many zone boundaries the longest ride crosses.
 pub const ZONES_MAX: u16 = 8;
+
+/// How long a ride lasts at most: four hours. One that lasts longer, or that no gate ends, costs as much as the
+/// longest. Ours to choose.
+pub const RIDE_MS_MAX: u64 = 4 * 60 * 60 * 1_000;
+
+/// How far the time of a gate's signature may be from the block's: one minute. So long a rider can hold it
+/// back, and a gate's clock be wrong. Ours to choose.
+pub const TAP_MS_MAX: u64 = 60 * 1_000;
 
 /// The largest part of a tariff: no sum of them overflows.
 pub const TARIFF_MAX: u128 = 1 << 96;
@@ -47,6 +62,8 @@ pub struct Fare {
     authority: Immutable<Address>,
     /// What each operator charges.
     tariffs: Map<Address, Tariff>,
+    /// The zone of each operator's gates.
+    gates: Map<Address, Map<Address, u16>>,
     /// The riders' accounts.
     riders: Map<Address, Rider>,
     /// What each operator has earned and not settled.
@@ -80,6 +97,29 @@ impl Fare {
         ensure!(fits, FareError::BadTariff);
         self.tariffs.put(operator, tariff);
         emit(TariffSet { operator, tariff });
+        Ok(())
+    }
+
+    /// Registers a gate of the calling operator's, or takes it out, from the next block on.
+    ///
+    /// # Arguments
+    /// - `gate`: its ed25519 key. Under one of small order, for which anyone could sign, nobody passes.
+    /// - `zone`: where it is; `None` for one that counts no longer.
+    ///
+    /// # Errors
+    /// - [`FareError::NoSuchOperator`]: the caller is none, or not since before this block.
+    ///
+    /// # Events
+    /// [`GateSet`].
+    #[access(start(tariffs[caller]), write(gates[caller][gate]))]
+    pub fn set_gate(&mut self, gate: Address, zone: Option<u16>) -> Result<(), FareError> {
+        let operator = caller();
+        ensure!(self.tariffs.at_start(operator).is_some(), FareError::NoSuchOperator);
+        match zone {
+            Some(zone) => self.gates.put((operator, gate), zone),
+            None => self.gates.remove((operator, gate)),
+        }
+        emit(GateSet { operator, gate, zone });
         Ok(())
     }
 
@@ -127,18 +167,26 @@ impl Fare {
     ///
     /// # Arguments
     /// - `operator`: with whom.
-    /// - `zone`: where the ride begins.
+    /// - `gate`: where the ride begins, one of the operator's.
+    /// - `at_ms`, `signature`: the gate's time, and its signature of the [`Tap`] with `entering`.
     ///
     /// # Errors
     /// - [`FareError::NoSuchOperator`], [`FareError::AlreadyRiding`],
     ///   [`FareError::InsufficientBalance`].
-    #[access(start(tariffs[operator]), write(riders[caller]))]
-    pub fn tap_in(&mut self, operator: Address, zone: u16) -> Result<(), FareError> {
+    /// - [`FareError::NoSuchGate`], [`FareError::StaleTap`], [`FareError::BadTap`].
+    #[access(start(tariffs[operator], gates[operator][gate]), write(riders[caller]))]
+    pub fn tap_in(
+        &mut self,
+        operator: Address,
+        gate: Address,
+        at_ms: u64,
+        signature: [u8; 64],
+    ) -> Result<(), FareError> {
         let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
         let mut account = self.riders.get(caller());
         ensure!(account.riding.is_none(), FareError::AlreadyRiding);
-        let longest = tariff.base + tariff.per_zone * u128::from(ZONES_MAX);
-        ensure!(account.balance >= longest, FareError::InsufficientBalance);
+        ensure!(account.balance >= longest(&tariff), FareError::InsufficientBalance);
+        let zone = self.pass(&mut account, operator, gate, true, at_ms, &signature)?;
         account.riding = Some(Ride { operator, zone, since_ms: time_ms() });
         self.riders.put(caller(), account);
         Ok(())
@@ -147,11 +195,43 @@ impl Fare {
     /// Ends the ride and pays for it: the base fare unless it is a transfer, and each zone boundary
     /// crossed, but no more than is left of the day's cap and of the balance. Returns the fare.
     ///
-    /// A ride counts for the day on which it ends.
+    /// A ride counts for the day on which it ends. Beyond [`ZONES_MAX`] boundaries, or behind
+    /// [`RIDE_MS_MAX`], it costs as much as the longest.
     ///
     /// # Arguments
     /// - `operator`: with whom the ride was begun.
-    /// - `zone`: where it ends; beyond [`ZONES_MAX`] boundaries it costs as much as the longest.
+    /// - `gate`: where it ends, one of the operator's.
+    /// - `at_ms`, `signature`: the gate's time, and its signature of the [`Tap`] without `entering`.
+    ///
+    /// # Errors
+    /// - [`FareError::NotRiding`], [`FareError::NoSuchOperator`].
+    /// - [`FareError::NoSuchGate`], [`FareError::StaleTap`], [`FareError::BadTap`].
+    ///
+    /// # Events
+    /// [`Rode`].
+    #[access(
+        start(tariffs[operator], gates[operator][gate]),
+        write(riders[caller]),
+        add(earned[operator])
+    )]
+    pub fn tap_out(
+        &mut self,
+        operator: Address,
+        gate: Address,
+        at_ms: u64,
+        signature: [u8; 64],
+    ) -> Result<u128, FareError> {
+        let mut account = self.riders.get(caller());
+        ensure!(account.riding.is_some(), FareError::NotRiding);
+        let zone = self.pass(&mut account, operator, gate, false, at_ms, &signature)?;
+        self.end_ride(account, operator, Some(zone))
+    }
+
+    /// Ends a ride that no gate ended. It costs as much as the longest, but no more than is left of the day's
+    /// cap and of the balance. Returns the fare.
+    ///
+    /// # Arguments
+    /// - `operator`: with whom the ride was begun.
     ///
     /// # Errors
     /// - [`FareError::NotRiding`], [`FareError::NoSuchOperator`].
@@ -159,25 +239,9 @@ impl Fare {
     /// # Events
     /// [`Rode`].
     #[access(start(tariffs[operator]), write(riders[caller]), add(earned[operator]))]
-    pub fn tap_out(&mut self, operator: Address, zone: u16) -> Result<u128, FareError> {
-        let rider = caller();
-        let mut account = self.riders.get(rider);
-        let ride = account.riding.ok_or(FareError::NotRiding)?;
-        ensure!(ride.operator == operator, FareError::NotRiding);
-        let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
-        let now_ms = time_ms();
-        if account.day != now_ms / DAY_MS {
-            (account.day, account.spent) = (now_ms / DAY_MS, 0);
-        }
-        let fare = fare(&account, &ride, &tariff, zone);
-        account.balance -= fare;
-        account.spent += fare;
-        account.riding = None;
-        account.last = Some(Ended { operator, at_ms: now_ms });
-        self.riders.put(rider, account);
-        self.earned.add(operator, fare);
-        emit(Rode { rider, operator, from_zone: ride.zone, to_zone: zone, fare });
-        Ok(fare)
+    pub fn give_up(&mut self, operator: Address) -> Result<u128, FareError> {
+        let account = self.riders.get(caller());
+        self.end_ride(account, operator, None)
     }
 
     /// Pays the calling operator what it has earned. Sees its counter, so it waits for its taps.
@@ -210,21 +274,84 @@ impl Fare {
         self.riders.get(of)
     }
 
+    /// The zone of an operator's gate: from the next block on, if it changed in this one.
+    #[access(read(gates[operator][gate]))]
+    pub fn gate(&self, operator: Address, gate: Address) -> Option<u16> {
+        self.gates.try_get((operator, gate))
+    }
+
     /// What an operator has earned and not settled.
     #[access(read(earned[operator]))]
     pub fn earned(&self, operator: Address) -> u128 {
         self.earned.get(operator)
     }
+
+    /// Uses up what a gate signed for the caller; returns the gate's zone.
+    fn pass(
+        &self,
+        account: &mut Rider,
+        operator: Address,
+        gate: Address,
+        entering: bool,
+        at_ms: u64,
+        signature: &[u8; 64],
+    ) -> Result<u16, FareError> {
+        let zone = self.gates.at_start((operator, gate)).ok_or(FareError::NoSuchGate)?;
+        // Each is later than the one before, so none is good twice.
+        let is_fresh = at_ms > account.tapped_ms && at_ms.abs_diff(time_ms()) <= TAP_MS_MAX;
+        ensure!(is_fresh, FareError::StaleTap);
+        let (tag, fare, rider) = (TAP_TAG, this(), caller());
+        let tap = Tap { tag, fare, operator, rider, entering, at_ms };
+        let signed = ed25519_verify(&gate, hash(&tap).as_bytes(), signature);
+        ensure!(signed, FareError::BadTap);
+        account.tapped_ms = at_ms;
+        Ok(zone)
+    }
+
+    fn end_ride(
+        &mut self,
+        mut account: Rider,
+        operator: Address,
+        to_zone: Option<u16>,
+    ) -> Result<u128, FareError> {
+        let (rider, now_ms) = (caller(), time_ms());
+        let ride = account.riding.ok_or(FareError::NotRiding)?;
+        ensure!(ride.operator == operator, FareError::NotRiding);
+        let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
+        if account.day != now_ms / DAY_MS {
+            (account.day, account.spent) = (now_ms / DAY_MS, 0);
+        }
+        let fare = fare(&account, &ride, &tariff, to_zone);
+        account.balance -= fare;
+        account.spent += fare;
+        account.riding = None;
+        account.last = Some(Ended { operator, at_ms: now_ms });
+        self.riders.put(rider, account);
+        self.earned.add(operator, fare);
+        emit(Rode { rider, operator, from_zone: ride.zone, to_zone, fare });
+        Ok(fare)
+    }
 }
 
-/// What a ride costs that ends now in `zone`.
-fn fare(account: &Rider, ride: &Ride, tariff: &Tariff, zone: u16) -> u128 {
+/// What the longest ride costs. Nothing overflows: see [`TARIFF_MAX`].
+fn longest(tariff: &Tariff) -> u128 {
+    tariff.base + tariff.per_zone * u128::from(ZONES_MAX)
+}
+
+/// What a ride costs that ends now in a zone, if a gate says in which.
+fn fare(account: &Rider, ride: &Ride, tariff: &Tariff, to_zone: Option<u16>) -> u128 {
     let is_transfer = account.last.is_some_and(|last| {
         last.operator != ride.operator && ride.since_ms - last.at_ms <= TRANSFER_MS
     });
     let base = if is_transfer { 0 } else { tariff.base };
-    let crossed = ride.zone.abs_diff(zone).min(ZONES_MAX);
-    let full = base + tariff.per_zone * u128::from(crossed);
+    let is_late = time_ms() - ride.since_ms > RIDE_MS_MAX;
+    let full = match to_zone.filter(|_| !is_late) {
+        None => longest(tariff),
+        Some(zone) => {
+            let crossed = ride.zone.abs_diff(zone).min(ZONES_MAX);
+            base + tariff.per_zone * u128::from(crossed)
+        }
+    };
     let left = tariff.daily_cap.saturating_sub(account.spent);
     // The balance covered the longest ride by the tariff of then; it may have risen since.
     full.min(left).min(account.balance)

@@ -27,6 +27,31 @@ pub struct Rider {
     pub spent: u128,
     /// With whom the last ride ended, and when: the next one may be a transfer.
     pub last: Option<Ended>,
+    /// The gate's time of the last tap, in milliseconds since 1970; the next one's is later.
+    pub tapped_ms: u64,
+}
+
+/// The first bytes of a [`Tap`].
+pub const TAP_TAG: [u8; 16] = *b"kempe tap v1\0\0\0\0";
+
+/// What a gate signs for a rider whom it lets pass.
+///
+/// The signed message is the 32 bytes of `hash(&tap)`: the blake3 hash of the canonical encoding. It says for
+/// whom, where and when, so it is of use to nobody else, not for another collection, and once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Tap {
+    /// [`TAP_TAG`]: what is signed here is nothing else.
+    pub tag: [u8; 16],
+    /// The fare collection.
+    pub fare: Address,
+    /// Whose gate it is.
+    pub operator: Address,
+    /// Who passes.
+    pub rider: Address,
+    /// Whether a ride begins; or else one ends.
+    pub entering: bool,
+    /// The gate's time, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// A ride that was begun.
@@ -68,6 +93,12 @@ pub enum FareError {
     NothingOwed = 166,
     /// A tariff's part is larger than can be counted.
     BadTariff = 167,
+    /// The operator has no such gate, or not since before this block.
+    NoSuchGate = 168,
+    /// The gate's time is too far from the block's, or not later than that of the rider's last tap.
+    StaleTap = 169,
+    /// The signature is not the gate's, or for something else.
+    BadTap = 170,
 }
 
 /// A rider paid in.
@@ -97,8 +128,8 @@ pub struct Rode {
     pub operator: Address,
     /// From which zone.
     pub from_zone: u16,
-    /// To which zone.
-    pub to_zone: u16,
+    /// To which zone; `None` where no gate ended it.
+    pub to_zone: Option<u16>,
     /// What it cost.
     pub fare: u128,
 }
@@ -119,4 +150,15 @@ pub struct TariffSet {
     pub operator: Address,
     /// The tariff.
     pub tariff: Tariff,
+}
+
+/// A gate was registered or taken out; that counts from the next block on.
+#[event]
+pub struct GateSet {
+    /// Whose.
+    pub operator: Address,
+    /// Its key.
+    pub gate: Address,
+    /// In which zone; `None` for one that counts no longer.
+    pub zone: Option<u16>,
 }
