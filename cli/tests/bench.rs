@@ -86,7 +86,7 @@ fn bad_input_is_refused_by_name() {
     let deep = format!("{{\"reads\":{}", "[".repeat(200_000));
     let long = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(3_000_000));
     for (text, expected) in [
-        ("", "block.jsonl:0:0: the trace has no transactions"),
+        ("", "block.jsonl: the trace has no transactions"),
         ("{\"reads\":[1]}\nnonsense", "block.jsonl:2:"),
         ("{\"reads\":[1],\"color\":3}", "unknown field `color`"),
         ("{\"reads\":[18446744073709551616]}", "block.jsonl:1:"),
