@@ -14,7 +14,7 @@ use kempe_runtime::types::{Action, Call, Receipt, Upgrade};
 ///
 /// panic!();
 /// '''
-/// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+/// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shapes {
     /// Where it is.
@@ -35,7 +35,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn deploy(
         wasm: Vec<u8>,
@@ -60,7 +60,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn upgrade(
         &self,
@@ -101,7 +101,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn unit(&self, value: (), again: ()) -> Call<(), errors::Refusal> {
         Call::new(self.address, "unit", &(&value, &again))
@@ -113,7 +113,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn boolean(&self, value: bool, again: bool) -> Call<bool, errors::Refusal_> {
         Call::new(self.address, "boolean", &(&value, &again))
@@ -125,7 +125,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u8s(&self, value: u8, again: u8) -> Call<u8, Infallible> {
         Call::new(self.address, "u8s", &(&value, &again))
@@ -137,7 +137,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u16s(&self, value: u16, again: u16) -> Call<u16, errors::Refusal> {
         Call::new(self.address, "u16s", &(&value, &again))
@@ -149,7 +149,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u32s(&self, value: u32, again: u32) -> Call<u32, errors::Refusal_> {
         Call::new(self.address, "u32s", &(&value, &again))
@@ -161,7 +161,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u64s(&self, value: u64, again: u64) -> Call<u64, Infallible> {
         Call::new(self.address, "u64s", &(&value, &again))
@@ -173,7 +173,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u128s(&self, value: u128, again: u128) -> Call<u128, errors::Refusal> {
         Call::new(self.address, "u128s", &(&value, &again))
@@ -185,7 +185,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn i8s(&self, value: i8, again: i8) -> Call<i8, errors::Refusal_> {
         Call::new(self.address, "i8s", &(&value, &again))
@@ -197,7 +197,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn i16s(&self, value: i16, again: i16) -> Call<i16, Infallible> {
         Call::new(self.address, "i16s", &(&value, &again))
@@ -209,7 +209,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn i32s(&self, value: i32, again: i32) -> Call<i32, errors::Refusal> {
         Call::new(self.address, "i32s", &(&value, &again))
@@ -221,7 +221,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn i64s(&self, value: i64, again: i64) -> Call<i64, errors::Refusal_> {
         Call::new(self.address, "i64s", &(&value, &again))
@@ -233,7 +233,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn i128s(&self, value: i128, again: i128) -> Call<i128, Infallible> {
         Call::new(self.address, "i128s", &(&value, &again))
@@ -245,7 +245,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn text(&self, value: String, again: String) -> Call<String, errors::Refusal> {
         Call::new(self.address, "text", &(&value, &again))
@@ -257,7 +257,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn account(
         &self,
@@ -273,7 +273,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn digest(&self, value: Hash, again: Hash) -> Call<Hash, Infallible> {
         Call::new(self.address, "digest", &(&value, &again))
@@ -285,7 +285,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn maybe(
         &self,
@@ -301,7 +301,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn maybe_maybe(
         &self,
@@ -317,7 +317,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn maybe_unit(
         &self,
@@ -333,7 +333,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn bytes(
         &self,
@@ -349,7 +349,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn list(
         &self,
@@ -365,7 +365,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn lists(
         &self,
@@ -381,7 +381,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn maybes(
         &self,
@@ -397,7 +397,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn signature(
         &self,
@@ -413,7 +413,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn array(
         &self,
@@ -429,7 +429,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn nothing(
         &self,
@@ -445,7 +445,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn tuple0(&self, value: (), again: ()) -> Call<(), errors::Refusal_> {
         Call::new(self.address, "tuple0", &(&value, &again))
@@ -457,7 +457,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn tuple1(&self, value: (u16,), again: (u16,)) -> Call<(u16,), Infallible> {
         Call::new(self.address, "tuple1", &(&value, &again))
@@ -469,7 +469,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn tuple12(
         &self,
@@ -488,7 +488,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn tuple13(
         &self,
@@ -507,7 +507,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn tuple30(
         &self,
@@ -538,7 +538,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn empty(
         &self,
@@ -554,7 +554,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn odd(
         &self,
@@ -570,7 +570,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn pair(
         &self,
@@ -586,7 +586,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn point(
         &self,
@@ -602,7 +602,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn other_point(
         &self,
@@ -618,7 +618,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn side(
         &self,
@@ -634,7 +634,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn order(
         &self,
@@ -650,7 +650,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn named_like_a_type(
         &self,
@@ -666,7 +666,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn deep(
         &self,
@@ -682,7 +682,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Action(&self, Action_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Action", &(&Action_,))
@@ -694,7 +694,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Address(&self, Address_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Address", &(&Address_,))
@@ -706,7 +706,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Array(&self, Array: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Array", &(&Array,))
@@ -718,7 +718,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Call(&self, Call_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Call", &(&Call_,))
@@ -730,7 +730,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Contract(&self, Contract: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Contract", &(&Contract,))
@@ -742,7 +742,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Err(&self, Err_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Err", &(&Err_,))
@@ -754,7 +754,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Event(&self, Event: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Event", &(&Event,))
@@ -766,7 +766,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Hash(&self, Hash_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Hash", &(&Hash_,))
@@ -778,7 +778,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn None(&self, None_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "None", &(&None_,))
@@ -790,7 +790,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Ok(&self, Ok_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Ok", &(&Ok_,))
@@ -802,7 +802,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Option(&self, Option_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Option", &(&Option_,))
@@ -814,7 +814,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Self_(&self, Self_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Self", &(&Self_,))
@@ -826,7 +826,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Some(&self, Some_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Some", &(&Some_,))
@@ -838,7 +838,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn String(&self, String_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "String", &(&String_,))
@@ -850,7 +850,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Upgrade(&self, Upgrade_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Upgrade", &(&Upgrade_,))
@@ -862,7 +862,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn Vec(&self, Vec_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "Vec", &(&Vec_,))
@@ -874,7 +874,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn __(&self, __: u32) -> Call<(), Infallible> {
         Call::new(self.address, "_", &(&__,))
@@ -886,7 +886,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn ___(&self, __: u32) -> Call<(), Infallible> {
         Call::new(self.address, "__", &(&__,))
@@ -898,7 +898,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn __proto__(&self, __proto__: u32) -> Call<(), Infallible> {
         Call::new(self.address, "__proto__", &(&__proto__,))
@@ -910,7 +910,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#abstract(&self, r#abstract: u32) -> Call<(), Infallible> {
         Call::new(self.address, "abstract", &(&r#abstract,))
@@ -922,7 +922,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn address(&self, address: u32) -> Call<(), Infallible> {
         Call::new(self.address, "address", &(&address,))
@@ -934,7 +934,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn allow_wider(&self, allow_wider: u32) -> Call<(), Infallible> {
         Call::new(self.address, "allow_wider", &(&allow_wider,))
@@ -946,7 +946,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn any(&self, any: u32) -> Call<(), Infallible> {
         Call::new(self.address, "any", &(&any,))
@@ -958,7 +958,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn arguments(&self, arguments: u32) -> Call<(), Infallible> {
         Call::new(self.address, "arguments", &(&arguments,))
@@ -970,7 +970,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#as(&self, r#as: u32) -> Call<(), Infallible> {
         Call::new(self.address, "as", &(&r#as,))
@@ -982,7 +982,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#async(&self, r#async: u32) -> Call<(), Infallible> {
         Call::new(self.address, "async", &(&r#async,))
@@ -994,7 +994,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn at_(&self, at: u32) -> Call<(), Infallible> {
         Call::new(self.address, "at", &(&at,))
@@ -1006,7 +1006,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn authority(&self, authority: u32) -> Call<(), Infallible> {
         Call::new(self.address, "authority", &(&authority,))
@@ -1018,7 +1018,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#await(&self, r#await: u32) -> Call<(), Infallible> {
         Call::new(self.address, "await", &(&r#await,))
@@ -1030,7 +1030,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn class(&self, class: u32) -> Call<(), Infallible> {
         Call::new(self.address, "class", &(&class,))
@@ -1042,7 +1042,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#const(&self, r#const: u32) -> Call<(), Infallible> {
         Call::new(self.address, "const", &(&r#const,))
@@ -1054,7 +1054,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn constructor(&self, constructor: u32) -> Call<(), Infallible> {
         Call::new(self.address, "constructor", &(&constructor,))
@@ -1066,7 +1066,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn crate_(&self, crate_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "crate", &(&crate_,))
@@ -1078,7 +1078,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn default(&self, default: u32) -> Call<(), Infallible> {
         Call::new(self.address, "default", &(&default,))
@@ -1090,7 +1090,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn delete(&self, delete: u32) -> Call<(), Infallible> {
         Call::new(self.address, "delete", &(&delete,))
@@ -1102,7 +1102,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn deploy_(&self, deploy: u32) -> Call<(), Infallible> {
         Call::new(self.address, "deploy", &(&deploy,))
@@ -1114,7 +1114,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#dyn(&self, r#dyn: u32) -> Call<(), Infallible> {
         Call::new(self.address, "dyn", &(&r#dyn,))
@@ -1126,7 +1126,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#enum(&self, r#enum: u32) -> Call<(), Infallible> {
         Call::new(self.address, "enum", &(&r#enum,))
@@ -1138,7 +1138,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn eval(&self, eval: u32) -> Call<(), Infallible> {
         Call::new(self.address, "eval", &(&eval,))
@@ -1150,7 +1150,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn events_(&self, events_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "events", &(&events_,))
@@ -1162,7 +1162,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn export(&self, export: u32) -> Call<(), Infallible> {
         Call::new(self.address, "export", &(&export,))
@@ -1174,7 +1174,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn extends(&self, extends: u32) -> Call<(), Infallible> {
         Call::new(self.address, "extends", &(&extends,))
@@ -1186,7 +1186,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#false(&self, r#false: u32) -> Call<(), Infallible> {
         Call::new(self.address, "false", &(&r#false,))
@@ -1198,7 +1198,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#fn(&self, r#fn: u32) -> Call<(), Infallible> {
         Call::new(self.address, "fn", &(&r#fn,))
@@ -1210,7 +1210,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn from(&self, from: u32) -> Call<(), Infallible> {
         Call::new(self.address, "from", &(&from,))
@@ -1222,7 +1222,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn function(&self, function: u32) -> Call<(), Infallible> {
         Call::new(self.address, "function", &(&function,))
@@ -1234,7 +1234,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#gen(&self, r#gen: u32) -> Call<(), Infallible> {
         Call::new(self.address, "gen", &(&r#gen,))
@@ -1246,7 +1246,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn get(&self, get: u32) -> Call<(), Infallible> {
         Call::new(self.address, "get", &(&get,))
@@ -1258,7 +1258,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn hasOwnProperty(&self, hasOwnProperty: u32) -> Call<(), Infallible> {
         Call::new(self.address, "hasOwnProperty", &(&hasOwnProperty,))
@@ -1270,7 +1270,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#impl(&self, r#impl: u32) -> Call<(), Infallible> {
         Call::new(self.address, "impl", &(&r#impl,))
@@ -1282,7 +1282,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn import(&self, import: u32) -> Call<(), Infallible> {
         Call::new(self.address, "import", &(&import,))
@@ -1294,7 +1294,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#in(&self, r#in: u32) -> Call<(), Infallible> {
         Call::new(self.address, "in", &(&r#in,))
@@ -1306,7 +1306,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn interface(&self, interface: u32) -> Call<(), Infallible> {
         Call::new(self.address, "interface", &(&interface,))
@@ -1318,7 +1318,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn kempe_abi(&self, kempe_abi_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "kempe_abi", &(&kempe_abi_,))
@@ -1330,7 +1330,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn kempe_runtime(&self, kempe_runtime_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "kempe_runtime", &(&kempe_runtime_,))
@@ -1342,7 +1342,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#let(&self, r#let: u32) -> Call<(), Infallible> {
         Call::new(self.address, "let", &(&r#let,))
@@ -1354,7 +1354,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#loop(&self, r#loop: u32) -> Call<(), Infallible> {
         Call::new(self.address, "loop", &(&r#loop,))
@@ -1366,7 +1366,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#match(&self, r#match: u32) -> Call<(), Infallible> {
         Call::new(self.address, "match", &(&r#match,))
@@ -1378,7 +1378,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#mod(&self, r#mod: u32) -> Call<(), Infallible> {
         Call::new(self.address, "mod", &(&r#mod,))
@@ -1390,7 +1390,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#move(&self, r#move: u32) -> Call<(), Infallible> {
         Call::new(self.address, "move", &(&r#move,))
@@ -1402,7 +1402,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#mut(&self, r#mut: u32) -> Call<(), Infallible> {
         Call::new(self.address, "mut", &(&r#mut,))
@@ -1414,7 +1414,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn new(&self, new: u32) -> Call<(), Infallible> {
         Call::new(self.address, "new", &(&new,))
@@ -1426,7 +1426,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn null(&self, null: u32) -> Call<(), Infallible> {
         Call::new(self.address, "null", &(&null,))
@@ -1438,7 +1438,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn number(&self, number: u32) -> Call<(), Infallible> {
         Call::new(self.address, "number", &(&number,))
@@ -1450,7 +1450,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn of(&self, of: u32) -> Call<(), Infallible> {
         Call::new(self.address, "of", &(&of,))
@@ -1462,7 +1462,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn package(&self, package: u32) -> Call<(), Infallible> {
         Call::new(self.address, "package", &(&package,))
@@ -1474,7 +1474,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn prototype(&self, prototype: u32) -> Call<(), Infallible> {
         Call::new(self.address, "prototype", &(&prototype,))
@@ -1486,7 +1486,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#pub(&self, r#pub: u32) -> Call<(), Infallible> {
         Call::new(self.address, "pub", &(&r#pub,))
@@ -1498,7 +1498,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r(&self, r: u32) -> Call<(), Infallible> {
         Call::new(self.address, "r", &(&r,))
@@ -1510,7 +1510,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#ref(&self, r#ref: u32) -> Call<(), Infallible> {
         Call::new(self.address, "ref", &(&r#ref,))
@@ -1522,7 +1522,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#return(&self, r#return: u32) -> Call<(), Infallible> {
         Call::new(self.address, "return", &(&r#return,))
@@ -1534,7 +1534,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn self_(&self, self_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "self", &(&self_,))
@@ -1546,7 +1546,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn self__(&self, self_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "self_", &(&self_,))
@@ -1558,7 +1558,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn set(&self, set: u32) -> Call<(), Infallible> {
         Call::new(self.address, "set", &(&set,))
@@ -1570,7 +1570,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#static(&self, r#static: u32) -> Call<(), Infallible> {
         Call::new(self.address, "static", &(&r#static,))
@@ -1582,7 +1582,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn std(&self, std_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "std", &(&std_,))
@@ -1594,7 +1594,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn string(&self, string: u32) -> Call<(), Infallible> {
         Call::new(self.address, "string", &(&string,))
@@ -1606,7 +1606,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#struct(&self, r#struct: u32) -> Call<(), Infallible> {
         Call::new(self.address, "struct", &(&r#struct,))
@@ -1618,7 +1618,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn super_(&self, super_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "super", &(&super_,))
@@ -1630,7 +1630,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn switch(&self, switch: u32) -> Call<(), Infallible> {
         Call::new(self.address, "switch", &(&switch,))
@@ -1642,7 +1642,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn then(&self, then: u32) -> Call<(), Infallible> {
         Call::new(self.address, "then", &(&then,))
@@ -1654,7 +1654,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn this(&self, this: u32) -> Call<(), Infallible> {
         Call::new(self.address, "this", &(&this,))
@@ -1666,7 +1666,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn toString(&self, toString: u32) -> Call<(), Infallible> {
         Call::new(self.address, "toString", &(&toString,))
@@ -1678,7 +1678,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#trait(&self, r#trait: u32) -> Call<(), Infallible> {
         Call::new(self.address, "trait", &(&r#trait,))
@@ -1690,7 +1690,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#true(&self, r#true: u32) -> Call<(), Infallible> {
         Call::new(self.address, "true", &(&r#true,))
@@ -1702,7 +1702,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#try(&self, r#try: u32) -> Call<(), Infallible> {
         Call::new(self.address, "try", &(&r#try,))
@@ -1714,7 +1714,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#type(&self, r#type: u32) -> Call<(), Infallible> {
         Call::new(self.address, "type", &(&r#type,))
@@ -1726,7 +1726,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#typeof(&self, r#typeof: u32) -> Call<(), Infallible> {
         Call::new(self.address, "typeof", &(&r#typeof,))
@@ -1738,7 +1738,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn u64(&self, u64_: u32) -> Call<(), Infallible> {
         Call::new(self.address, "u64", &(&u64_,))
@@ -1750,7 +1750,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn undefined(&self, undefined: u32) -> Call<(), Infallible> {
         Call::new(self.address, "undefined", &(&undefined,))
@@ -1762,7 +1762,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#unsafe(&self, r#unsafe: u32) -> Call<(), Infallible> {
         Call::new(self.address, "unsafe", &(&r#unsafe,))
@@ -1774,7 +1774,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn upgrade_(&self, upgrade: u32) -> Call<(), Infallible> {
         Call::new(self.address, "upgrade", &(&upgrade,))
@@ -1786,7 +1786,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#use(&self, r#use: u32) -> Call<(), Infallible> {
         Call::new(self.address, "use", &(&r#use,))
@@ -1798,7 +1798,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn valueOf(&self, valueOf: u32) -> Call<(), Infallible> {
         Call::new(self.address, "valueOf", &(&valueOf,))
@@ -1810,7 +1810,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn var(&self, var: u32) -> Call<(), Infallible> {
         Call::new(self.address, "var", &(&var,))
@@ -1822,7 +1822,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn void(&self, void: u32) -> Call<(), Infallible> {
         Call::new(self.address, "void", &(&void,))
@@ -1834,7 +1834,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn wasm(&self, wasm: u32) -> Call<(), Infallible> {
         Call::new(self.address, "wasm", &(&wasm,))
@@ -1846,7 +1846,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#where(&self, r#where: u32) -> Call<(), Infallible> {
         Call::new(self.address, "where", &(&r#where,))
@@ -1858,7 +1858,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#while(&self, r#while: u32) -> Call<(), Infallible> {
         Call::new(self.address, "while", &(&r#while,))
@@ -1870,7 +1870,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn with(&self, with: u32) -> Call<(), Infallible> {
         Call::new(self.address, "with", &(&with,))
@@ -1882,7 +1882,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn r#yield(&self, r#yield: u32) -> Call<(), Infallible> {
         Call::new(self.address, "yield", &(&r#yield,))
@@ -1894,7 +1894,7 @@ impl Shapes {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[must_use]
     pub fn words(
         &self,
@@ -2133,7 +2133,7 @@ pub mod errors {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Never,
         /// */ throw new Error("ran") /*
         /// '''
@@ -2142,7 +2142,7 @@ pub mod errors {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Self_,
     }
     impl Refusal {
@@ -2175,7 +2175,7 @@ pub mod errors {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Always,
         /// */ throw new Error("ran") /*
         /// '''
@@ -2184,7 +2184,7 @@ pub mod errors {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         r#type,
     }
     impl Refusal_ {
@@ -2220,7 +2220,7 @@ pub mod events {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[derive(Clone, Debug, PartialEq, Eq)]
     #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
     #[borsh(crate = "kempe_abi::borsh")]
@@ -2279,7 +2279,7 @@ pub mod events {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[derive(Clone, Debug, PartialEq, Eq)]
     #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
     #[borsh(crate = "kempe_abi::borsh")]
@@ -2393,7 +2393,7 @@ pub mod events {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[derive(Clone, Debug, PartialEq, Eq)]
     #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
     #[borsh(crate = "kempe_abi::borsh")]
@@ -2405,7 +2405,7 @@ pub mod events {
     ///
     /// panic!();
     /// '''
-    /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+    /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
     #[derive(Clone, Debug, PartialEq, Eq)]
     #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
     #[borsh(crate = "kempe_abi::borsh")]
@@ -2420,7 +2420,7 @@ pub mod events {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         All(All),
         /// */ throw new Error("ran") /*
         /// '''
@@ -2429,7 +2429,7 @@ pub mod events {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Event_(Event_),
         /// */ throw new Error("ran") /*
         /// '''
@@ -2438,7 +2438,7 @@ pub mod events {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Nothing(Nothing),
         /// */ throw new Error("ran") /*
         /// '''
@@ -2447,7 +2447,7 @@ pub mod events {
         ///
         /// panic!();
         /// '''
-        /// \<script>throw 1\</script> \[x](javascript:x) \\ �\[2J """ `${throw_}` */
+        /// \<script>throw 1\</script> \[x](javascript:x) \\ \\u{1b}\[2J """ `${throw_}` */
         Option_(Option_),
     }
     impl Event {
