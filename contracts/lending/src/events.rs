@@ -75,8 +75,8 @@ pub struct Liquidated {
 pub struct Accrued {
     /// What a share of debt is.
     pub debt_index: u128,
-    /// What a share of the supply is worth.
-    pub supply_index: u128,
+    /// What the lenders have.
+    pub lent: u128,
     /// What is borrowed of what is lent or could be, in units of 10^-18.
     pub utilization: u128,
     /// The market's part so far.

@@ -6,31 +6,45 @@
 //! own, so a bad collateral harms its own lenders only, and an account's health is in one cell.
 //!
 //! What conflicts: an account is one cell, so calls of one account, and its liquidation. The totals (cash,
-//! shares of the supply, shares of the debt) are counters to which calls only add, and the indices that
-//! turn shares into amounts are only read, since interest of the time in between follows from the rate. So
-//! deposits, withdrawals, loans and repayments of different accounts do not conflict in this contract.
-//! [`Lending::accrue`] does, with all of them: it reads the totals and sets the rates. Send it once in a
-//! while, as the first call of a block; it costs nothing but its place. What the tokens declare for this
-//! contract's balance, and an oracle's publication for these prices, come on top.
+//! shares of the supply, shares of the debt) are counters to which calls only add, and the index that
+//! turns shares of debt into amounts is only read, since interest of the time in between follows from the
+//! rate. Shares of the supply are priced by what the market had before the block, with the interest until
+//! now, which conflicts with nothing. So deposits, withdrawals, loans and repayments of different accounts do
+//! not conflict in this contract. [`Lending::accrue`] does, with all of them: it reads the totals and sets
+//! the rates. Send it once in a while, as the first call of a block; it costs nothing but its place. What the
+//! tokens declare for this contract's balance, and an oracle's publication for these prices, come on top.
+//!
+//! All of a block pay and get one price for a share of the supply, whether interest was accrued or not: who
+//! comes has no part in interest of the time before, who leaves has all of it. Nothing that a lender or a
+//! borrower does in a block moves that price but by rounding, and then up. A share cannot be made expensive
+//! to round away what others deposit: [`VIRTUAL_SHARES`] belong to nobody, and take their part of whatever
+//! would do it.
 //!
 //! Cash is a counter, so this contract does not see that a withdrawal or a loan is beyond it: the token
 //! refuses to pay it, or, if somebody gave the contract more than its cash, the host stops the transaction
 //! when it ends (`CounterOutOfBounds`).
 //!
-//! Bad debt becomes the lenders' loss when interest is next accrued: who leaves between the two escapes it.
-//! Send `accrue` behind a liquidation that reports some.
+//! Bad debt is the lenders' loss from the next block on: who leaves in the block of the liquidation escapes
+//! it, and who comes in that block bears some of it.
+//!
+//! All of a block borrow at the prices before it, so whoever sees a publication that waits for the block can still
+//! borrow at the old ones. Who then has more than the collateral is worth gains by leaving it: that takes a
+//! move beyond what `borrow_bp` leaves of the collateral's worth, between two publications, and the lenders bear it.
+//! Nothing in the oracle bounds a move; `borrow_bp` must.
 //!
 //! Invariants:
 //! - the contract has the cash in the loan's token, and every account's collateral in the other, exactly,
 //!   unless somebody gave it more;
 //! - shares of supply and debt add up to the totals;
 //! - cash and debt are at least what the supply and the reserves are worth;
+//! - what a share of the supply is worth falls only by bad debt, or when nobody has one;
 //! - every rounding is to the disadvantage of who calls.
 //!
-//! Source: shares and indices as in Compound v2; isolated markets and bad debt as in Morpho Blue (2023).
+//! Source: shares and indices as in Compound v2; isolated markets and bad debt as in Morpho Blue (2023);
+//! virtual shares as in OpenZeppelin's ERC-4626 (4.9).
 #![no_std]
 
-use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
+use kempe_math::ONE;
 use kempe_sdk::interfaces::{FungibleClient, OracleClient};
 use kempe_sdk::prelude::*;
 
@@ -40,8 +54,11 @@ mod storage;
 mod test;
 
 pub use events::{Accrued, Borrowed, CollateralMoved, Deposited, Liquidated, Repaid, Withdrawn};
-pub use storage::{ACCRUAL_MS_MAX, Account, LendingError, RATE_MAX, Rates, Terms, YEAR_MS};
-use storage::{Prices, owed, shares_down, shares_up, worth};
+pub use storage::{
+    ACCRUAL_MS_MAX, Account, DEBT_INDEX_MAX, LendingError, RATE_MAX, Rates, Terms, VIRTUAL_SHARES,
+    YEAR_MS,
+};
+use storage::{Lenders, Prices, Totals, owed, shares_down, shares_up};
 
 /// A market.
 #[contract]
@@ -63,6 +80,10 @@ pub struct Lending {
     supply: Counter<u128>,
     /// All shares of the debt.
     debt: Counter<u128>,
+    /// What was deposited, ever; deposits end when that is beyond 128 bits.
+    deposited: Counter<u128>,
+    /// What was withdrawn, ever.
+    withdrawn: Counter<u128>,
     /// What each account has.
     accounts: Map<Address, Account>,
 }
@@ -94,77 +115,88 @@ impl Lending {
         self.rates.put(Rates {
             time_ms: time_ms(),
             debt_index: ONE,
-            supply_index: ONE,
             debt_rate: terms.base_rate,
-            supply_rate: 0,
             reserves: 0,
+            lent: 0,
+            deposited: 0,
+            withdrawn: 0,
         });
         Ok(())
     }
 
-    /// Lends an amount, out of the caller's allowance, for shares of the supply.
+    /// Lends an amount, out of the caller's allowance, for shares of the supply, by what they were worth before
+    /// the block with interest until now.
     ///
     /// # Arguments
     /// - `amount`: how much.
+    /// - `min_shares`: the fewest shares to accept.
     ///
     /// Returns the shares.
     ///
     /// # Errors
-    /// - [`LendingError::ZeroAmount`], [`LendingError::NotAccrued`], [`LendingError::TooLarge`].
+    /// - [`LendingError::ZeroAmount`]: the amount is not worth a share.
+    /// - [`LendingError::Slippage`]: it is worth fewer than `min_shares`.
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
+    /// - [`LendingError::TooLarge`].
     ///
     /// # Events
     /// [`Deposited`].
     #[access(
-        read(rates),
+        start(rates, cash, supply, debt, deposited, withdrawn),
         write(accounts[caller]),
-        add(cash, supply),
+        add(cash, supply, deposited),
         calls(loan_token.transfer_from(caller, this, amount))
     )]
-    pub fn deposit(&mut self, amount: u128) -> Result<u128, LendingError> {
-        let rates = self.fresh_rates()?;
-        let shares = shares_down(amount, rates.supply_price_at(time_ms())?)?;
+    pub fn deposit(&mut self, amount: u128, min_shares: u128) -> Result<u128, LendingError> {
+        let shares = self.lenders_at_start()?.shares_for(amount)?;
         ensure!(shares > 0, LendingError::ZeroAmount);
+        ensure!(shares >= min_shares, LendingError::Slippage);
         let (by, mut account) = (caller(), self.accounts.get(caller()));
         account.supply = account.supply.checked_add(shares).ok_or(LendingError::TooLarge)?;
         self.accounts.put(by, account);
         self.cash.add(amount);
         self.supply.add(shares);
+        self.deposited.add(amount);
         FungibleClient::new(self.loan_token.get()).transfer_from(by, this(), amount);
         emit(Deposited { by, amount, shares });
         Ok(shares)
     }
 
-    /// Gives up shares of the supply for what they were worth when interest was last accrued.
+    /// Gives up shares of the supply for what they were worth before the block, with interest until now.
     ///
     /// # Arguments
     /// - `shares`: how many.
+    /// - `min_amount`: the least to accept for them.
     ///
     /// Returns the amount.
     ///
     /// # Errors
     /// - [`LendingError::ZeroAmount`]: the shares are not worth anything.
+    /// - [`LendingError::Slippage`]: they are worth less than `min_amount`.
     /// - [`LendingError::Insufficient`]: the caller has fewer.
-    /// - [`LendingError::NotAccrued`], [`LendingError::TooLarge`].
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
+    /// - [`LendingError::TooLarge`].
     ///
     /// Beyond the cash the transaction fails.
     ///
     /// # Events
     /// [`Withdrawn`].
     #[access(
-        read(rates),
+        start(rates, cash, supply, debt, deposited, withdrawn),
         write(accounts[caller]),
-        add(cash, supply),
+        add(cash, supply, withdrawn),
         calls(loan_token.transfer(caller, _))
     )]
-    pub fn withdraw(&mut self, shares: u128) -> Result<u128, LendingError> {
-        let rates = self.fresh_rates()?;
+    pub fn withdraw(&mut self, shares: u128, min_amount: u128) -> Result<u128, LendingError> {
         let (by, mut account) = (caller(), self.accounts.get(caller()));
         account.supply = account.supply.checked_sub(shares).ok_or(LendingError::Insufficient)?;
-        let amount = worth(shares, rates.supply_index)?;
+        let amount = self.lenders_at_start()?.worth(shares)?;
         ensure!(amount > 0, LendingError::ZeroAmount);
+        ensure!(amount >= min_amount, LendingError::Slippage);
         self.accounts.put(by, account);
         self.cash.sub(amount);
         self.supply.sub(shares);
+        self.withdrawn.add(amount);
         FungibleClient::new(self.loan_token.get()).transfer(by, amount);
         emit(Withdrawn { by, amount, shares });
         Ok(amount)
@@ -249,7 +281,7 @@ impl Lending {
     )]
     pub fn borrow(&mut self, amount: u128) -> Result<u128, LendingError> {
         ensure!(amount > 0, LendingError::ZeroAmount);
-        let index = self.fresh_rates()?.debt_index_at(time_ms())?;
+        let index = self.fresh_rates()?.debt_index_at(time_ms());
         let shares = shares_up(amount, index)?;
         let (by, mut account) = (caller(), self.accounts.get(caller()));
         account.debt = account.debt.checked_add(shares).ok_or(LendingError::TooLarge)?;
@@ -282,9 +314,10 @@ impl Lending {
         calls(loan_token.transfer_from(caller, this, _))
     )]
     pub fn repay(&mut self, amount_max: u128) -> Result<u128, LendingError> {
-        let index = self.rates()?.debt_index_at(time_ms())?;
+        let index = self.rates()?.debt_index_at(time_ms());
         let (by, mut account) = (caller(), self.accounts.get(caller()));
         let (amount, shares) = repayment(account.debt, index, amount_max)?;
+        ensure!(amount <= u128::MAX >> 1, LendingError::TooLarge);
         account.debt -= shares;
         self.accounts.put(by, account);
         self.cash.add(amount);
@@ -324,10 +357,10 @@ impl Lending {
         amount_max: u128,
     ) -> Result<(u128, u128), LendingError> {
         let (terms, prices) = (self.terms.get(), self.prices()?);
-        let index = self.rates()?.debt_index_at(time_ms())?;
+        let index = self.rates()?.debt_index_at(time_ms());
         let mut account = self.accounts.get(borrower);
         let limit = prices.limit(account.collateral, terms.liquidation_bp);
-        ensure!(owed(account.debt, index)? > limit, LendingError::Healthy);
+        ensure!(owed(account.debt, index) > limit, LendingError::Healthy);
         let (mut repaid, mut shares) = repayment(account.debt, index, amount_max)?;
         let mut seized = prices.seized(repaid, terms.bonus_bp);
         if seized.is_none_or(|seized| seized > account.collateral) {
@@ -348,51 +381,43 @@ impl Lending {
         self.debt.sub(shares + written_off);
         FungibleClient::new(self.loan_token.get()).transfer_from(caller(), this(), repaid);
         FungibleClient::new(self.collateral_token.get()).transfer(caller(), seized);
-        let bad_debt = owed(written_off, index)?;
+        let bad_debt = owed(written_off, index);
         emit(Liquidated { borrower, by: caller(), repaid, seized, bad_debt });
         Ok((repaid, seized))
     }
 
-    /// Accrues interest: brings what shares are worth, and the rates, up to date. Anyone may.
+    /// Accrues interest: brings the index of debt, the market's part and the rate up to date. Anyone may.
     ///
     /// # Errors
-    /// - [`LendingError::TooLarge`].
+    /// - [`LendingError::NotAccrued`], never: a market has rates from its start.
     ///
     /// # Events
     /// [`Accrued`].
-    #[access(read(cash, supply, debt), write(rates))]
+    #[access(read(cash, supply, debt, deposited, withdrawn), write(rates))]
     pub fn accrue(&mut self) -> Result<(), LendingError> {
         let (terms, old, now_ms) = (self.terms.get(), self.rates()?, time_ms());
-        let supply = self.supply.get();
-        let debt_index = old.debt_index_at(now_ms)?;
-        let debt = worth(self.debt.get(), debt_index)?;
-        let assets = self.cash.get().checked_add(debt).ok_or(LendingError::TooLarge)?;
-        let lent = assets.saturating_sub(old.reserves);
-        // Without lenders what there is belongs to nobody else.
-        let gain = lent.saturating_sub(owed(supply, old.supply_index)?);
-        let part_bp = if supply == 0 { BASIS_POINTS } else { terms.reserve_bp.into() };
-        let part = mul_div_down(gain, part_bp, BASIS_POINTS).ok_or(LendingError::TooLarge)?;
-        // A loss beyond the lenders' part is the reserves' too.
-        let reserves = old.reserves.min(assets) + part;
-        let supply_index = match supply {
-            0 => old.supply_index,
-            _ => shares_down(assets - reserves, supply)?,
+        let totals = Totals {
+            cash: self.cash.get(),
+            supply: self.supply.get(),
+            debt: self.debt.get(),
+            deposited: self.deposited.get(),
+            withdrawn: self.withdrawn.get(),
         };
+        let lenders = Lenders::at(&old, totals, &terms, now_ms);
+        let debt_index = old.debt_index_at(now_ms);
+        let (debt, assets) = (totals.debt(debt_index), totals.assets(debt_index));
         let utilization = if assets == 0 { 0 } else { shares_down(debt, assets)? };
-        let debt_rate = terms.rate(utilization);
-        let lenders_bp = BASIS_POINTS - u128::from(terms.reserve_bp);
-        let supply_rate = worth(debt_rate, utilization)?;
-        let supply_rate = mul_div_down(supply_rate, lenders_bp, BASIS_POINTS).unwrap_or(0);
-        let time_ms = now_ms;
+        let (lent, reserves) = (lenders.lent, lenders.reserves);
         self.rates.put(Rates {
-            time_ms,
+            time_ms: now_ms,
             debt_index,
-            supply_index,
-            debt_rate,
-            supply_rate,
+            debt_rate: terms.rate(utilization),
             reserves,
+            lent,
+            deposited: totals.deposited,
+            withdrawn: totals.withdrawn,
         });
-        emit(Accrued { debt_index, supply_index, utilization, reserves });
+        emit(Accrued { debt_index, lent, utilization, reserves });
         Ok(())
     }
 
@@ -426,13 +451,23 @@ impl Lending {
     /// What an account owes now.
     ///
     /// # Errors
-    /// - [`LendingError::TooLarge`].
+    /// - [`LendingError::NotAccrued`], never: a market has rates from its start.
     #[access(read(rates, accounts[of]))]
     pub fn debt_of(&self, of: Address) -> Result<u128, LendingError> {
-        owed(self.accounts.get(of).debt, self.rates()?.debt_index_at(time_ms())?)
+        Ok(owed(self.accounts.get(of).debt, self.rates()?.debt_index_at(time_ms())))
     }
 
-    /// What shares are worth, as of when interest was last accrued.
+    /// What shares of the supply are worth: what [`Lending::withdraw`] pays for them in this block.
+    ///
+    /// # Errors
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
+    /// - [`LendingError::TooLarge`].
+    #[access(start(rates, cash, supply, debt, deposited, withdrawn))]
+    pub fn worth(&self, shares: u128) -> Result<u128, LendingError> {
+        self.lenders_at_start()?.worth(shares)
+    }
+
+    /// The rates, as of when interest was last accrued.
     #[access(read(rates))]
     pub fn current_rates(&self) -> Option<Rates> {
         self.rates.get()
@@ -455,6 +490,19 @@ impl Lending {
         Ok(rates)
     }
 
+    /// What the lenders had before the block, with interest until now.
+    fn lenders_at_start(&self) -> Result<Lenders, LendingError> {
+        let rates = self.rates.at_start().ok_or(LendingError::NotAccrued)?;
+        let totals = Totals {
+            cash: self.cash.at_start(),
+            supply: self.supply.at_start(),
+            debt: self.debt.at_start(),
+            deposited: self.deposited.at_start(),
+            withdrawn: self.withdrawn.at_start(),
+        };
+        Ok(Lenders::at(&rates, totals, &self.terms.get(), time_ms()))
+    }
+
     fn prices(&self) -> Result<Prices, LendingError> {
         let oldest_ms = time_ms().saturating_sub(self.terms.get().price_ms_max);
         let oracle = OracleClient::new(self.oracle.get());
@@ -467,7 +515,7 @@ impl Lending {
     }
 
     fn check_health(&self, account: &Account, part_bp: u16) -> Result<(), LendingError> {
-        let debt = owed(account.debt, self.rates()?.debt_index_at(time_ms())?)?;
+        let debt = owed(account.debt, self.rates()?.debt_index_at(time_ms()));
         let limit = self.prices()?.limit(account.collateral, part_bp);
         ensure!(debt <= limit, LendingError::Unhealthy);
         Ok(())
@@ -476,7 +524,7 @@ impl Lending {
 
 /// What is paid, and the shares of the debt that are gone for it: all of them for all of the debt.
 fn repayment(debt: u128, index: u128, amount_max: u128) -> Result<(u128, u128), LendingError> {
-    let owed = owed(debt, index)?;
+    let owed = owed(debt, index);
     let (amount, shares) = if amount_max >= owed {
         (owed, debt)
     } else {

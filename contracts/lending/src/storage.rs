@@ -6,12 +6,23 @@ use kempe_sdk::prelude::*;
 /// Milliseconds of a year of 365 days.
 pub const YEAR_MS: u128 = 365 * 24 * 60 * 60 * 1_000;
 
-/// How long rates stay usable without [`accrue`](crate::Lending::accrue): a day. Until then deposits are
-/// priced by the last known rate; ours to choose.
+/// How long loans are made without [`accrue`](crate::Lending::accrue): a day. Until then they are
+/// made at the last known rate; ours to choose.
 pub const ACCRUAL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// The largest rate of interest in a year: 1,000 %. Ours to choose.
 pub const RATE_MAX: u128 = 10 * ONE;
+
+/// The shares of the supply that belong to nobody, with one smallest unit that nobody deposited: so the first
+/// units cost a million shares each. Whoever makes a share expensive gives these the most of it: to round away
+/// an amount that others deposit takes a million times as much. Ours to choose.
+///
+/// Source: OpenZeppelin, ERC-4626, `_decimalsOffset` of six.
+pub const VIRTUAL_SHARES: u128 = 1_000_000;
+
+/// The index of debt at which debts stop growing, 79 billion times what was borrowed: so that no
+/// index is beyond 128 bits, and the market goes on. Ours to choose.
+pub const DEBT_INDEX_MAX: u128 = 1 << 96;
 
 /// What a market is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
@@ -66,47 +77,114 @@ impl Terms {
     }
 }
 
-/// What shares are worth, and how that changes.
+/// What debt costs, and who has what, as of when interest was last accrued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Rates {
-    /// When interest was last accrued.
+    /// When that was.
     pub time_ms: u64,
-    /// What a share of debt was then, in units of 10^-18. Never falls.
+    /// What a share of debt was then, in units of 10^-18, at most [`DEBT_INDEX_MAX`]. Never falls.
     pub debt_index: u128,
-    /// What a share of the supply was worth then, in units of 10^-18. Falls only by bad debt.
-    pub supply_index: u128,
     /// The interest of a year on debt since then.
     pub debt_rate: u128,
-    /// The most that the supply can earn in a year since then, unless more is borrowed.
-    pub supply_rate: u128,
     /// The market's part of the interest so far.
     pub reserves: u128,
+    /// What the lenders had then.
+    pub lent: u128,
+    /// What had been deposited.
+    pub deposited: u128,
+    /// What had been withdrawn.
+    pub withdrawn: u128,
 }
 
 impl Rates {
-    /// What a share of debt is at a time, rounded up.
-    ///
-    /// # Errors
-    /// - [`LendingError::TooLarge`].
-    pub fn debt_index_at(&self, time_ms: u64) -> Result<u128, LendingError> {
-        grown(self.debt_index, self.debt_rate, time_ms.saturating_sub(self.time_ms))
-    }
-
-    /// What a share of the supply costs at a time, rounded up: what it will be worth when interest is
-    /// accrued, so that nobody buys into interest that others earned.
-    ///
-    /// # Errors
-    /// - [`LendingError::TooLarge`].
-    pub fn supply_price_at(&self, time_ms: u64) -> Result<u128, LendingError> {
-        grown(self.supply_index, self.supply_rate, time_ms.saturating_sub(self.time_ms))
+    /// What a share of debt is at a time, rounded up: with simple interest since the last accrual.
+    #[must_use]
+    pub fn debt_index_at(&self, time_ms: u64) -> u128 {
+        let ms = time_ms.saturating_sub(self.time_ms);
+        let interest = mul_div_up(self.debt_rate, ms.into(), YEAR_MS);
+        let more = interest.and_then(|interest| times_up(self.debt_index, interest));
+        let index = more.and_then(|more| self.debt_index.checked_add(more));
+        index.map_or(DEBT_INDEX_MAX, |index| index.min(DEBT_INDEX_MAX))
     }
 }
 
-/// An index with simple interest of a time, rounded up.
-fn grown(index: u128, rate: u128, ms: u64) -> Result<u128, LendingError> {
-    let interest = mul_div_up(rate, ms.into(), YEAR_MS).ok_or(LendingError::TooLarge)?;
-    let more = times_up(index, interest).ok_or(LendingError::TooLarge)?;
-    index.checked_add(more).ok_or(LendingError::TooLarge)
+/// The market's counters at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Totals {
+    pub(crate) cash: u128,
+    pub(crate) supply: u128,
+    pub(crate) debt: u128,
+    pub(crate) deposited: u128,
+    pub(crate) withdrawn: u128,
+}
+
+impl Totals {
+    /// What all debts are, rounded down.
+    pub(crate) fn debt(&self, index: u128) -> u128 {
+        times_down(self.debt, index).unwrap_or(u128::MAX)
+    }
+
+    /// Cash and debt. What does not fit is not counted: it could not be paid either, and the market goes on.
+    pub(crate) fn assets(&self, index: u128) -> u128 {
+        self.cash.saturating_add(self.debt(index))
+    }
+}
+
+/// What the lenders have together, and the market beside them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lenders {
+    /// The shares of the supply, without [`VIRTUAL_SHARES`].
+    supply: u128,
+    /// What they are worth.
+    pub(crate) lent: u128,
+    /// The market's part of the interest.
+    pub(crate) reserves: u128,
+}
+
+impl Lenders {
+    /// What there is at a time, of which a part of the gain since interest was last accrued is the market's. The
+    /// gain is by how much there is more than what came in since, so no deposit is taken for a gain and
+    /// no withdrawal for a loss, whatever they were priced at.
+    pub(crate) fn at(rates: &Rates, totals: Totals, terms: &Terms, time_ms: u64) -> Self {
+        let supply = totals.supply;
+        let assets = totals.assets(rates.debt_index_at(time_ms));
+        if supply == 0 {
+            // Without lenders what there is belongs to nobody else.
+            return Self { supply, lent: 0, reserves: assets };
+        }
+        // A loss beyond the lenders' part is the reserves' too.
+        let reserves = rates.reserves.min(assets);
+        // Both only grow.
+        let came = (totals.deposited - rates.deposited).saturating_add(rates.lent);
+        let went = totals.withdrawn - rates.withdrawn;
+        let gain = (assets - reserves).saturating_add(went).saturating_sub(came);
+        // A part of less than all, so it fits.
+        let part = mul_div_down(gain, terms.reserve_bp.into(), BASIS_POINTS).unwrap_or_default();
+        let part = part.min(assets - reserves);
+        Self { supply, lent: assets - reserves - part, reserves: reserves + part }
+    }
+
+    /// The shares for a deposit, rounded down.
+    pub(crate) fn shares_for(&self, amount: u128) -> Result<u128, LendingError> {
+        let shares = mul_div_down(amount, self.shares()?, self.units()?);
+        // What one step of a counter can be.
+        let fits = shares.filter(|shares| amount.max(*shares) <= u128::MAX >> 1);
+        fits.ok_or(LendingError::TooLarge)
+    }
+
+    /// What shares are worth, rounded down. All of the supply together are never worth more than what the
+    /// lenders have, for some of the shares are nobody's.
+    pub(crate) fn worth(&self, shares: u128) -> Result<u128, LendingError> {
+        mul_div_down(shares, self.units()?, self.shares()?).ok_or(LendingError::TooLarge)
+    }
+
+    fn shares(&self) -> Result<u128, LendingError> {
+        self.supply.checked_add(VIRTUAL_SHARES).ok_or(LendingError::TooLarge)
+    }
+
+    fn units(&self) -> Result<u128, LendingError> {
+        self.lent.checked_add(1).ok_or(LendingError::TooLarge)
+    }
 }
 
 /// What an account has in the market.
@@ -120,12 +198,12 @@ pub struct Account {
     pub collateral: u128,
 }
 
-/// What a share count is, rounded up: what a debtor owes.
-pub(crate) fn owed(shares: u128, index: u128) -> Result<u128, LendingError> {
-    times_up(shares, index).ok_or(LendingError::TooLarge)
+/// What a share count is, rounded up: what a debtor owes. What does not fit is more than anybody can pay.
+pub(crate) fn owed(shares: u128, index: u128) -> u128 {
+    times_up(shares, index).unwrap_or(u128::MAX)
 }
 
-/// Shares for an amount, rounded down: for a deposit, and for a repayment.
+/// Shares for an amount, rounded down: for a repayment.
 pub(crate) fn shares_down(amount: u128, index: u128) -> Result<u128, LendingError> {
     mul_div_down(amount, ONE, index).ok_or(LendingError::TooLarge)
 }
@@ -133,11 +211,6 @@ pub(crate) fn shares_down(amount: u128, index: u128) -> Result<u128, LendingErro
 /// Shares for an amount, rounded up: for a loan.
 pub(crate) fn shares_up(amount: u128, index: u128) -> Result<u128, LendingError> {
     mul_div_up(amount, ONE, index).ok_or(LendingError::TooLarge)
-}
-
-/// What shares are worth, rounded down.
-pub(crate) fn worth(shares: u128, index: u128) -> Result<u128, LendingError> {
-    times_down(shares, index).ok_or(LendingError::TooLarge)
 }
 
 /// The two prices of a market.
@@ -188,10 +261,12 @@ pub enum LendingError {
     Healthy = 1504,
     /// The oracle gives no price, one that is too old, or zero.
     NoPrice = 1505,
-    /// Interest was not accrued for too long: call `accrue`.
+    /// Interest was not accrued for too long: call `accrue`. Or the market was set up in this block.
     NotAccrued = 1506,
     /// The caller is not the treasurer.
     NotTreasurer = 1507,
     /// A result does not fit in 128 bits.
     TooLarge = 1508,
+    /// The shares, or what is paid for them, are less than the caller's limit.
+    Slippage = 1509,
 }

@@ -10,12 +10,16 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
 use kempe_token::{Token, TokenError};
 
 use crate::{
-    ACCRUAL_MS_MAX, Account, Accrued, Borrowed, CollateralMoved, Deposited, Lending, LendingError,
-    Liquidated, RATE_MAX, Rates, Repaid, Terms, Withdrawn, YEAR_MS,
+    ACCRUAL_MS_MAX, Account, Accrued, Borrowed, CollateralMoved, DEBT_INDEX_MAX, Deposited,
+    Lending, LendingError, Liquidated, RATE_MAX, Rates, Repaid, Terms, VIRTUAL_SHARES, Withdrawn,
+    YEAR_MS,
 };
 
 /// An hour.
 const HOUR_MS: u64 = 3_600_000;
+
+/// The shares of the first units.
+const SHARES: u128 = VIRTUAL_SHARES;
 
 pub(crate) fn terms(treasurer: Address) -> Terms {
     Terms {
@@ -103,7 +107,7 @@ impl Setup {
 
     /// 100,000 lent, 10,000 of collateral, and a debt.
     fn with_debt(&mut self, amount: u128) {
-        self.send(self.lender, "deposit", (100_000u128,)).assert_ok();
+        self.send(self.lender, "deposit", (100_000u128, 0u128)).assert_ok();
         self.send(self.borrower, "add_collateral", (10_000u128,)).assert_ok();
         self.send(self.borrower, "borrow", (amount,)).assert_ok();
     }
@@ -112,24 +116,25 @@ impl Setup {
 #[test]
 fn deposits_and_withdrawals_are_shares() {
     let mut s = setup();
-    let receipt = s.send(s.lender, "deposit", (1_000u128,));
-    let deposited = Deposited { by: s.lender, amount: 1_000, shares: 1_000 };
+    let receipt = s.send(s.lender, "deposit", (1_000u128, 0u128));
+    let deposited = Deposited { by: s.lender, amount: 1_000, shares: 1_000 * SHARES };
     assert_eq!(receipt.events::<Deposited>(), [deposited]);
-    assert_eq!(s.totals(), (1_000, 1_000, 0));
-    let receipt = s.send(s.lender, "withdraw", (400u128,));
-    let withdrawn = Withdrawn { by: s.lender, amount: 400, shares: 400 };
+    assert_eq!(s.totals(), (1_000, 1_000 * SHARES, 0));
+    let receipt = s.send(s.lender, "withdraw", (400 * SHARES, 0u128));
+    let withdrawn = Withdrawn { by: s.lender, amount: 400, shares: 400 * SHARES };
     assert_eq!(receipt.events::<Withdrawn>(), [withdrawn]);
-    s.send(s.lender, "withdraw", (601u128,)).assert_revert(LendingError::Insufficient);
-    s.send(s.lender, "withdraw", (0u128,)).assert_revert(LendingError::ZeroAmount);
-    s.send(s.lender, "deposit", (0u128,)).assert_revert(LendingError::ZeroAmount);
-    s.send(s.lender, "deposit", (2_000_000u128,)).assert_revert(TokenError::InsufficientBalance);
-    assert_eq!((s.has(s.loan, s.market.address()), s.totals()), (600, (600, 600, 0)));
+    s.send(s.lender, "withdraw", (601 * SHARES, 0u128)).assert_revert(LendingError::Insufficient);
+    s.send(s.lender, "withdraw", (0u128, 0u128)).assert_revert(LendingError::ZeroAmount);
+    s.send(s.lender, "deposit", (0u128, 0u128)).assert_revert(LendingError::ZeroAmount);
+    s.send(s.lender, "deposit", (2_000_000u128, 0u128))
+        .assert_revert(TokenError::InsufficientBalance);
+    assert_eq!((s.has(s.loan, s.market.address()), s.totals()), (600, (600, 600 * SHARES, 0)));
 }
 
 #[test]
 fn a_loan_is_limited_by_its_collateral() {
     let mut s = setup();
-    s.send(s.lender, "deposit", (100_000u128,)).assert_ok();
+    s.send(s.lender, "deposit", (100_000u128, 0u128)).assert_ok();
     s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::Unhealthy);
     let receipt = s.send(s.borrower, "add_collateral", (10_000u128,));
     let moved = CollateralMoved { by: s.borrower, amount: 10_000, added: true };
@@ -171,30 +176,118 @@ fn interest_goes_from_borrowers_to_lenders_and_reserves() {
     assert_eq!((repaid.amount, s.account(s.borrower).debt), (10_031, 0));
     s.send(s.treasurer, "accrue", ()).assert_ok();
     let (cash, supply, debt) = s.totals();
-    assert_eq!((cash, supply, debt), (100_031, 100_000, 0));
+    assert_eq!((cash, supply, debt), (100_031, 100_000 * SHARES, 0));
     assert_eq!(s.rates().reserves, 3);
     s.send(s.lender, "take_reserves", (s.lender, 1u128)).assert_revert(LendingError::NotTreasurer);
     s.send(s.treasurer, "take_reserves", (s.lender, 4u128))
         .assert_revert(LendingError::Insufficient);
     s.send(s.treasurer, "take_reserves", (s.treasurer, 3u128)).assert_ok();
-    let all: u128 = s.send(s.lender, "withdraw", (100_000u128,)).value();
+    let all: u128 = s.send(s.lender, "withdraw", (100_000 * SHARES, 0u128)).value();
     assert!((100_026..=100_028).contains(&all), "{all}");
     // What rounding left belongs to nobody, so to the reserves.
     s.send(s.treasurer, "accrue", ()).assert_ok();
     assert_eq!(s.rates().reserves, s.totals().0);
 }
 
+/// Of a million 750,000 are borrowed after the last accrual; a day later somebody comes with nine million.
 #[test]
 fn nobody_buys_into_interest_that_others_earned() {
     let mut s = setup();
+    for (token, who) in [(s.loan, s.liquidator), (s.collateral, s.borrower)] {
+        s.chain.send(s.treasurer, &token, "mint", (who, 8_000_000u128)).assert_ok();
+    }
+    s.send(s.lender, "deposit", (1_000_000u128, 0u128)).assert_ok();
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.send(s.borrower, "add_collateral", (1_000_000u128,)).assert_ok();
+    s.send(s.borrower, "borrow", (750_000u128,)).assert_ok();
+    s.chain.advance_ms(24 * HOUR_MS);
+    let before: u128 = s.chain.view(&s.market, "worth", (1_000_000 * SHARES,));
+    assert!((1_000_015..=1_000_020).contains(&before), "{before}");
+    let shares: u128 = s.send(s.liquidator, "deposit", (9_000_000u128, 0u128)).value();
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let back: u128 = s.send(s.liquidator, "withdraw", (shares, 0u128)).value();
+    assert!((8_999_990..=9_000_000).contains(&back), "{back}");
+    // Nor did the reserves take the deposit, or the withdrawal, for a part of the interest.
+    assert!(s.rates().reserves <= 2, "{:?}", s.rates());
+    let after: u128 = s.chain.view(&s.market, "worth", (1_000_000 * SHARES,));
+    assert!((before..before + 3).contains(&after), "{before} {after}");
+}
+
+/// In whichever order interest is accrued and shares are bought and sold in a block, they have one price.
+#[test]
+fn one_block_has_one_price() {
+    let mut s = setup();
     s.with_debt(14_000);
+    s.send(s.liquidator, "deposit", (100_000u128, 0u128)).assert_ok();
+    s.chain.advance_ms(50 * ACCRUAL_MS_MAX);
+    let shares = s.account(s.lender).supply / 2;
+    let report = s.chain.block([
+        s.market.tx(s.lender, "withdraw", (shares, 0u128)),
+        s.market.tx(s.treasurer, "accrue", ()),
+        s.market.tx(s.liquidator, "withdraw", (shares, 0u128)),
+    ]);
+    let paid = [0, 2].map(|tx| report.assert_ok().receipts[tx].value::<u128>());
+    assert!(paid[0] == paid[1] && paid[0] > 50_000, "{paid:?}");
+}
+
+/// A sole lender borrows from itself, leaves little but much debt, pays it with the interest of a thousand years,
+/// keeps one share, and waits for others.
+#[test]
+fn a_share_cannot_be_made_too_expensive_for_others() {
+    let mut s = setup();
+    s.chain.send(s.treasurer, &s.loan, "mint", (s.lender, 9_000_000u128)).assert_ok();
+    s.send(s.lender, "deposit", (1_000_000u128, 0u128)).assert_ok();
+    s.send(s.lender, "add_collateral", (900_000u128,)).assert_ok();
+    s.send(s.lender, "borrow", (900_000u128,)).assert_ok();
     s.send(s.treasurer, "accrue", ()).assert_ok();
-    s.chain.advance_ms(ACCRUAL_MS_MAX - 10_000);
-    let shares: u128 = s.send(s.liquidator, "deposit", (1_000_000u128,)).value();
-    assert!(shares < 1_000_000);
+    s.chain.advance_ms(365 * ACCRUAL_MS_MAX);
+    s.send(s.lender, "repay", (1_400_000u128,)).assert_ok();
+    let most = s.account(s.lender).supply / 100 * 96;
+    s.send(s.lender, "withdraw", (most, 0u128)).assert_ok();
     s.send(s.treasurer, "accrue", ()).assert_ok();
-    let back: u128 = s.send(s.liquidator, "withdraw", (shares,)).value();
-    assert!((999_990..=1_000_000).contains(&back), "{back}");
+    s.chain.advance_ms(1_000 * 365 * ACCRUAL_MS_MAX);
+    s.send(s.lender, "repay", (u128::MAX,)).assert_ok();
+    let all_but_one = s.account(s.lender).supply - 1;
+    s.send(s.lender, "withdraw", (all_but_one, 0u128)).assert_ok();
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let cost: u128 = s.chain.view(&s.market, "worth", (SHARES,));
+    assert!(cost > 50, "{cost}");
+    let shares: u128 = s.send(s.borrower, "deposit", (260u128, 0u128)).value();
+    s.send(s.lender, "withdraw", (1u128, 0u128)).assert_revert(LendingError::ZeroAmount);
+    let back: u128 = s.send(s.borrower, "withdraw", (shares, 0u128)).value();
+    assert!((259..=260).contains(&back), "{back} for {shares}");
+}
+
+#[test]
+fn shares_have_a_limit_of_the_callers() {
+    let mut s = setup();
+    let too_many = (1_000u128, 1_000 * SHARES + 1);
+    s.send(s.lender, "deposit", too_many).assert_revert(LendingError::Slippage);
+    s.send(s.lender, "deposit", (1_000u128, 1_000 * SHARES)).assert_ok();
+    s.send(s.lender, "withdraw", (SHARES, 2u128)).assert_revert(LendingError::Slippage);
+    s.send(s.lender, "withdraw", (SHARES, 1u128)).assert_ok();
+}
+
+/// The last lender leaves one share, and a debt grows for as long as it takes: the market goes on.
+#[test]
+fn interest_ends_where_the_index_does() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.send(s.lender, "withdraw", (85_999 * SHARES, 0u128)).assert_ok();
+    for _ in 0..40 {
+        s.chain.advance_ms(10 * 365 * ACCRUAL_MS_MAX);
+        s.send(s.treasurer, "accrue", ()).assert_ok();
+    }
+    assert_eq!(s.rates().debt_index, DEBT_INDEX_MAX);
+    let shares: u128 = s.send(s.liquidator, "deposit", (1_000_000u128, 0u128)).value();
+    let back: u128 = s.send(s.liquidator, "withdraw", (shares, 0u128)).value();
+    assert!(back <= 1_000_000, "{back}");
+    s.send(s.borrower, "repay", (1_000u128,)).assert_revert(LendingError::ZeroAmount);
+    let debt: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
+    s.chain.send(s.treasurer, &s.loan, "mint", (s.borrower, debt)).assert_ok();
+    s.send(s.borrower, "repay", (u128::MAX,)).assert_ok();
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    assert_eq!(s.account(s.borrower).debt, 0);
 }
 
 #[test]
@@ -233,21 +326,23 @@ fn lenders_bear_bad_debt() {
     assert!((4_476..=4_478).contains(&event.bad_debt), "{event:?}");
     assert_eq!(s.account(s.borrower), Account::default());
     s.send(s.treasurer, "accrue", ()).assert_ok();
-    assert_eq!(s.totals(), (95_524, 100_000, 0));
-    assert_eq!(s.rates().supply_index, ONE / 100_000 * 95_524);
-    assert_eq!(s.send(s.lender, "withdraw", (100_000u128,)).value::<u128>(), 95_524);
+    assert_eq!(s.totals(), (95_524, 100_000 * SHARES, 0));
+    assert_eq!(s.rates().lent, 95_524);
+    assert_eq!(s.send(s.lender, "withdraw", (100_000 * SHARES, 0u128)).value::<u128>(), 95_524);
 }
 
 #[test]
 fn beyond_the_cash_nothing_goes_out() {
     let mut s = setup();
     s.with_debt(14_000);
-    s.send(s.lender, "withdraw", (90_000u128,)).assert_revert(TokenError::InsufficientBalance);
+    s.send(s.lender, "withdraw", (90_000 * SHARES, 0u128))
+        .assert_revert(TokenError::InsufficientBalance);
     // What somebody gave the market is not its cash.
     let args = (s.market.address(), 1_000_000u128);
     s.chain.send(s.treasurer, &s.loan, "mint", args).assert_ok();
-    s.send(s.lender, "withdraw", (90_000u128,)).assert_trap(TrapKind::CounterOutOfBounds);
-    s.send(s.lender, "withdraw", (86_000u128,)).assert_ok();
+    s.send(s.lender, "withdraw", (90_000 * SHARES, 0u128))
+        .assert_trap(TrapKind::CounterOutOfBounds);
+    s.send(s.lender, "withdraw", (86_000 * SHARES, 0u128)).assert_ok();
     s.send(s.borrower, "add_collateral", (10_000u128,)).assert_ok();
     s.send(s.borrower, "borrow", (1u128,)).assert_trap(TrapKind::CounterOutOfBounds);
 }
@@ -263,9 +358,9 @@ fn stale_prices_and_rates_are_refused() {
     s.send(s.liquidator, "liquidate", all).assert_revert(LendingError::NoPrice);
     s.chain.advance_ms(ACCRUAL_MS_MAX);
     s.send(s.borrower, "borrow", (1u128,)).assert_revert(LendingError::NotAccrued);
-    s.send(s.lender, "deposit", (1u128,)).assert_revert(LendingError::NotAccrued);
-    s.send(s.lender, "withdraw", (1u128,)).assert_revert(LendingError::NotAccrued);
-    // A debt can always be paid.
+    // A debt can always be paid, and shares have their price.
+    s.send(s.lender, "deposit", (10u128, 0u128)).assert_ok();
+    s.send(s.lender, "withdraw", (10 * SHARES, 0u128)).assert_ok();
     s.send(s.borrower, "repay", (u128::MAX,)).assert_ok();
 }
 
@@ -306,14 +401,15 @@ fn the_rate_has_a_kink() {
     let rates = Rates {
         time_ms: 0,
         debt_index: ONE,
-        supply_index: ONE,
         debt_rate: ONE,
-        supply_rate: 0,
         reserves: 0,
+        lent: 0,
+        deposited: 0,
+        withdrawn: 0,
     };
-    assert_eq!(rates.debt_index_at(u64::try_from(YEAR_MS).unwrap() / 2), Ok(ONE / 2 * 3));
-    let large = Rates { debt_index: u128::MAX, ..rates };
-    assert_eq!(large.debt_index_at(1), Err(LendingError::TooLarge));
+    assert_eq!(rates.debt_index_at(u64::try_from(YEAR_MS).unwrap() / 2), ONE / 2 * 3);
+    let large = Rates { debt_index: DEBT_INDEX_MAX, ..rates };
+    assert_eq!(large.debt_index_at(u64::MAX), DEBT_INDEX_MAX);
 }
 
 #[test]
@@ -323,7 +419,7 @@ fn accounts_do_not_wait_for_each_other() {
     s.send(s.liquidator, "add_collateral", (10_000u128,)).assert_ok();
     // Different tokens go different ways, so that only the market itself could be in the way.
     let report = s.chain.block([
-        s.market.tx(s.lender, "deposit", (5u128,)),
+        s.market.tx(s.lender, "deposit", (5u128, 0u128)),
         s.market.tx(s.borrower, "add_collateral", (7u128,)),
         s.market.tx(s.treasurer, "accrue", ()),
     ]);

@@ -198,7 +198,7 @@ fn add_markets(w: &mut World) {
         let mut calls = Vec::new();
         w.endow(&mut calls, w.coin, 0, market);
         w.send(calls);
-        w.send(vec![call(0, market, "deposit", (1u128 << 50,))]);
+        w.send(vec![call(0, market, "deposit", (1u128 << 50, 0u128))]);
         w.markets.push((market, collateral));
         assets.push(collateral);
     }
@@ -283,7 +283,7 @@ fn lend(w: &World, sender: usize, setup: &mut Vec<Call>, rng: &mut Rng) -> (&'st
     match rng.u8(0..3) {
         0 => {
             w.endow(setup, w.coin, sender, market);
-            ("deposit", call(sender, market, "deposit", (1_000u128,)))
+            ("deposit", call(sender, market, "deposit", (1_000u128, 0u128)))
         }
         1 => {
             w.endow(setup, collateral, sender, market);

@@ -1,7 +1,9 @@
 //! Lending: the market has what it owes, and nobody takes out what others put in.
 
+use std::cell::Cell;
+
 use kempe_abi::Address;
-use kempe_lending::{Account, Accrued, Lending, Liquidated, Rates, Terms};
+use kempe_lending::{Account, Accrued, Lending, Liquidated, Rates, Terms, VIRTUAL_SHARES};
 use kempe_oracle::{Oracle, Report, message};
 use kempe_sdk::testing::{Campaign, Instance, TestChain, Tx};
 use kempe_token::Token;
@@ -20,6 +22,10 @@ struct World {
     people: Vec<Address>,
     /// Whether debt was written off since interest was last accrued.
     lost: bool,
+    /// Whether it was in this block.
+    written_off: Cell<bool>,
+    /// What so many shares were worth behind the block before, if anybody had shares.
+    worth: Cell<Option<u128>>,
 }
 
 /// A publication by the only reporter.
@@ -59,7 +65,16 @@ fn setup(chain: &mut TestChain) -> World {
         let price = publish(chain, &oracle, people[0], token.address(), ONE);
         chain.block([price]).assert_ok();
     }
-    World { market, oracle, loan, collateral, people, lost: false }
+    World {
+        market,
+        oracle,
+        loan,
+        collateral,
+        people,
+        lost: false,
+        written_off: Cell::new(false),
+        worth: Cell::new(None),
+    }
 }
 
 fn account(w: &World, chain: &mut TestChain, of: Address) -> Account {
@@ -67,7 +82,7 @@ fn account(w: &World, chain: &mut TestChain, of: Address) -> Account {
 }
 
 fn campaign() -> Campaign<World> {
-    let amounts = [("deposit", 5), ("add_collateral", 4), ("borrow", 6), ("repay", 3)];
+    let amounts = [("add_collateral", 4), ("borrow", 6), ("repay", 3)];
     amounts
         .into_iter()
         .fold(Campaign::new(setup).blocks(10, 2 * HOUR_MS), |campaign, (method, weight)| {
@@ -75,10 +90,13 @@ fn campaign() -> Campaign<World> {
                 w.market.tx(one(&w.people, rng), method, (any_size(rng, 40),))
             })
         })
+        .call(5, "deposit", |w, rng, _| {
+            w.market.tx(one(&w.people, rng), "deposit", (any_size(rng, 40), 0u128))
+        })
         .call(3, "withdraw", |w, rng, chain| {
             let who = one(&w.people, rng);
             let shares = account(w, chain, who).supply / rng.u128(1..4);
-            w.market.tx(who, "withdraw", (shares + u128::from(rng.bool()),))
+            w.market.tx(who, "withdraw", (shares + u128::from(rng.bool()), 0u128))
         })
         .call(3, "remove_collateral", |w, rng, chain| {
             let who = one(&w.people, rng);
@@ -114,9 +132,16 @@ fn campaign() -> Campaign<World> {
             let has = [w.loan, w.collateral].map(|t| balance(chain, &t, w.market.address()));
             expect(has == [cash, collateral], || format!("{has:?} {cash} {collateral}"))
         })
+}
+
+/// Nobody's shares lose what others gain.
+fn solvent(campaign: Campaign<World>) -> Campaign<World> {
+    campaign
         .observe(|w, _, receipt| {
             // A loss is the lenders' when interest is next accrued.
-            w.lost |= receipt.events::<Liquidated>().iter().any(|event| event.bad_debt > 0);
+            let written_off = receipt.events::<Liquidated>().iter().any(|event| event.bad_debt > 0);
+            w.written_off.set(w.written_off.get() || written_off);
+            w.lost |= written_off;
             w.lost &= receipt.events::<Accrued>().is_empty();
         })
         .invariant("cash and debt cover supply and reserves", |w, chain| {
@@ -124,16 +149,26 @@ fn campaign() -> Campaign<World> {
             let rates: Rates = chain.view::<Option<Rates>>(&w.market, "current_rates", ()).unwrap();
             let owed: u128 =
                 w.people.iter().map(|who| chain.view::<u128>(&w.market, "debt_of", (*who,))).sum();
-            let worth = kempe_math::times_down(supply, rates.supply_index).unwrap();
-            expect(w.lost || cash + owed >= worth + rates.reserves, || {
+            let worth: u128 = chain.view(&w.market, "worth", (supply,));
+            let reserves = if w.lost { 0 } else { rates.reserves };
+            expect(cash + owed >= worth + reserves, || {
                 format!("cash={cash} owed={owed} worth={worth} reserves={}", rates.reserves)
             })
+        })
+        .invariant("a share's worth falls only by bad debt", |w, chain| {
+            let (_, supply, _): (u128, u128, u128) = chain.view(&w.market, "totals", ());
+            // Many, so that a small fall shows.
+            let worth: u128 = chain.view(&w.market, "worth", (VIRTUAL_SHARES * ONE,));
+            let before = w.worth.replace((supply > 0).then_some(worth));
+            let fell = supply > 0 && before.is_some_and(|before| worth < before);
+            let excused = w.written_off.take();
+            expect(excused || !fell, || format!("{before:?} {worth}"))
         })
 }
 
 #[test]
 fn lending() {
     let wasm = [kempe_contracts::LENDING, kempe_contracts::ORACLE, kempe_contracts::TOKEN];
-    let summary = run::<Lending, _>(&campaign(), &wasm);
+    let summary = run::<Lending, _>(&solvent(campaign()), &wasm);
     assert!(summary.widest_batch > 1, "{summary:?}");
 }
