@@ -13,7 +13,15 @@
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. How much each side may be
 //! worth is therefore limited when positions are opened, as of the last `poke`; closing with a profit beyond
-//! the vault fails, by the host (`CounterOutOfBounds`) or by the token, until the vault has grown.
+//! the vault fails, by the host (`CounterOutOfBounds`) or by the token, until the vault has grown. Where positions
+//! have won all of it, its shares are worth nothing and cannot be sold for an amount; anyone may
+//! [`refill`](Futures::refill) it then, without shares, such as who runs the market or who waits for a profit.
+//!
+//! Who knows the next price. All of a block trade at the price before it, so whoever sees a publication that waits
+//! for a block, or the reports before they are published, opens at the old price in that block and closes at the
+//! new one in the next. The vault pays the difference. It gains by such a trade only if the price moves by less than
+//! the two fees, `2 * fee_bp`; nothing in the oracle bounds a move. A market is for prices that are published
+//! so often that they hardly ever move by more; `open_bp`, which holds as of the last `poke`, does not bound the loss.
 //!
 //! Invariants:
 //! - what the contract has of the token is the vault and all margins, exactly, unless somebody gave it more;
@@ -368,6 +376,28 @@ impl Futures {
         FungibleClient::new(self.token.get()).transfer_from(by, this(), amount);
         emit(VaultMoved { by, amount, shares, added: true });
         Ok(shares)
+    }
+
+    /// Gives the vault an amount, out of the caller's allowance, without shares: so that traders are paid when
+    /// it has less than they won. What is left of it belongs to the providers. Conflicts with no trader.
+    ///
+    /// # Arguments
+    /// - `amount`: how much.
+    ///
+    /// # Errors
+    /// - [`FuturesError::ZeroAmount`], [`FuturesError::TooLarge`].
+    ///
+    /// # Events
+    /// [`VaultMoved`], of no shares.
+    #[access(add(vault), calls(token.transfer_from(caller, this, amount)))]
+    pub fn refill(&mut self, amount: u128) -> Result<(), FuturesError> {
+        ensure!(amount > 0, FuturesError::ZeroAmount);
+        ensure!(amount <= u128::MAX >> 1, FuturesError::TooLarge);
+        let by = caller();
+        self.vault.add(amount);
+        FungibleClient::new(self.token.get()).transfer_from(by, this(), amount);
+        emit(VaultMoved { by, amount, shares: 0, added: true });
+        Ok(())
     }
 
     /// Gives up shares for the caller's part of what the vault is worth.

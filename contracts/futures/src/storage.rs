@@ -237,14 +237,14 @@ pub struct MarginMoved {
     pub added: bool,
 }
 
-/// The vault was given, or gave back, an amount for shares.
+/// The vault was given, or gave back, an amount, for shares or as a gift.
 #[event]
 pub struct VaultMoved {
     /// Whose.
     pub by: Address,
     /// How much.
     pub amount: u128,
-    /// The shares for it.
+    /// The shares for it; zero for a gift.
     pub shares: u128,
     /// Whether it came in.
     pub added: bool,

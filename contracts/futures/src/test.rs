@@ -248,6 +248,31 @@ fn shares_are_a_part_of_what_the_vault_is_worth() {
     assert_eq!(s.has(s.market.address()), s.sums().vault);
 }
 
+/// A long has won more than the vault has. Nobody can buy shares of that, but who gives without any lets it pay.
+#[test]
+fn a_vault_that_owes_more_than_it_has_is_refilled() {
+    let mut s = setup();
+    s.chain.send(s.keeper, &s.token, "mint", (s.ben, 5_000_000u128)).assert_ok();
+    s.long(s.ann, 450_000, 95_000).assert_ok();
+    s.set_price(5 * ONE);
+    let close = (true, u128::MAX, 0u128);
+    s.send(s.ann, "close", close).assert_revert(TokenError::InsufficientBalance);
+    s.send(s.ben, "provide", (5_000_000u128,)).assert_revert(FuturesError::InsufficientShares);
+    s.send(s.ben, "refill", (0u128,)).assert_revert(FuturesError::ZeroAmount);
+    s.send(s.ben, "refill", (1u128 << 127,)).assert_revert(FuturesError::TooLarge);
+    let receipt = s.send(s.ben, "refill", (600_000u128,));
+    let moved = VaultMoved { by: s.ben, amount: 600_000, shares: 0, added: true };
+    assert_eq!(receipt.assert_ok().events::<VaultMoved>(), [moved]);
+    // 1,350,000 of profit, less fees of 900 and 2,250.
+    let paid: u128 = s.send(s.ann, "close", close).value();
+    assert_eq!(paid, 95_000 - 900 + 1_350_000 - 2_250);
+    let sums = s.sums();
+    assert_eq!((sums.vault, sums.shares), (1_600_000 - 1_350_000 + 3_150, 1_000_000));
+    assert_eq!(s.has(s.market.address()), sums.vault);
+    s.send(s.ben, "provide", (253_150u128,)).assert_ok();
+    assert_eq!(s.sums().shares, 2_000_000);
+}
+
 #[test]
 fn the_vault_limits_positions() {
     let mut s = setup();

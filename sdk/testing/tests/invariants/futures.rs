@@ -59,7 +59,7 @@ fn side(positions: &[Position], long: bool) -> Side {
 
 fn campaign() -> Campaign<World> {
     let campaign = Campaign::new(setup)
-        .blocks(10, DAY_MS / 2)
+        .blocks(16, DAY_MS / 2)
         .call(8, "open", |w, rng, chain| {
             let who = one(&w.people, rng);
             let position: Position = chain.view(&w.market, "position", (who,));
@@ -91,7 +91,7 @@ fn campaign() -> Campaign<World> {
         .call(2, "publish", |w, rng, chain| {
             publish(chain, &w.oracle, w.people[0], ASSET, rng.u128(ONE..4 * ONE))
         });
-    [("add_margin", 2), ("provide", 2), ("take_out", 2)]
+    [("add_margin", 2), ("provide", 2), ("take_out", 2), ("refill", 1)]
         .into_iter()
         .fold(campaign, |campaign, (method, weight)| {
             campaign.call(weight, method, move |w, rng, _| {
