@@ -12,6 +12,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use kempe_abi::Hash;
 use rayon::prelude::*;
@@ -399,12 +400,17 @@ fn load(archive: &Archive, table: &StateTable) -> Result<StateTree, StoreError> 
     Ok(StateTree::from_hashes(buckets))
 }
 
+/// How often and after what time a lock is asked for again: a process that this one starts has what was open, the
+/// lock of a chain that was just closed too, until it becomes the other program.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
 pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     let lock = files::open_with(&mut options, &path).map_err(io_error("open", &path))?;
-    locked(lock.try_lock(), dir)?;
+    locked(|| lock.try_lock(), dir)?;
     Ok(lock)
 }
 
@@ -412,11 +418,20 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
 fn lock_shared(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
     let lock = files::open(&path).map_err(io_error("open", &path))?;
-    locked(lock.try_lock_shared(), dir)?;
+    locked(|| lock.try_lock_shared(), dir)?;
     Ok(lock)
 }
 
-fn locked(result: Result<(), TryLockError>, dir: &Path) -> Result<(), StoreError> {
+/// Asks for a lock, again for a moment if it is held.
+fn locked(ask: impl Fn() -> Result<(), TryLockError>, dir: &Path) -> Result<(), StoreError> {
+    let mut result = ask();
+    for _ in 0..LOCK_TRIES {
+        if !matches!(result, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_PAUSE);
+        result = ask();
+    }
     result.map_err(|error| match error {
         TryLockError::WouldBlock => StoreError::Locked { path: dir.into() },
         TryLockError::Error(source) => io_error("lock", &dir.join(LOCK))(source),

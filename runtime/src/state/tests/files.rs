@@ -70,6 +70,22 @@ fn only_one_may_have_it_open() {
 }
 
 #[test]
+fn who_holds_a_lock_for_a_moment_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    // A process that was just started has it until it becomes the other program.
+    let held = fs::File::options().write(true).open(dir.path().join("LOCK")).unwrap();
+    held.lock().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            held.unlock().unwrap();
+        });
+        open(dir.path()).unwrap();
+    });
+}
+
+#[test]
 fn another_format_is_named() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
