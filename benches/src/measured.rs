@@ -444,6 +444,8 @@ fn spread(sorted: &[u64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use kempe_abi::AccessKind;
     use kempe_runtime::scheduler::SCHEDULERS;
 
@@ -456,6 +458,15 @@ mod tests {
         RealRuns::new(&SCHEDULERS, HOW).unwrap()
     }
 
+    thread_local! {
+        /// The distances between threads that [`scripted`] runs find, one after the other.
+        static SCRIPT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn scripted() -> RealRuns<'static> {
+        RealRuns { distance: |_| SCRIPT.with_borrow_mut(|script| script.remove(0)), ..runs() }
+    }
+
     fn check(rows: Vec<Row>) {
         assert_eq!(rows.len(), SCHEDULERS.len());
         for row in rows {
@@ -465,10 +476,8 @@ mod tests {
 
     #[test]
     fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
-        thread_local!(static SCRIPT: std::cell::RefCell<Vec<u64>> = const { std::cell::RefCell::new(Vec::new()) });
-        let mut runs = runs();
-        runs.distance = |_| SCRIPT.with_borrow_mut(|script| script.remove(0));
-        let found = std::cell::Cell::new(0);
+        let mut runs = scripted();
+        let found = Cell::new(0);
         let find = |schedulers: &[&dyn Scheduler], _| {
             found.set(found.get() + 1);
             Ok(vec![Overheads { dispatch: found.get(), ..Overheads::default() }; schedulers.len()])
@@ -494,9 +503,7 @@ mod tests {
 
     #[test]
     fn a_block_during_which_the_distance_changes_is_measured_again() {
-        thread_local!(static SCRIPT: std::cell::RefCell<Vec<u64>> = const { std::cell::RefCell::new(Vec::new()) });
-        let mut runs = runs();
-        runs.distance = |_| SCRIPT.with_borrow_mut(|script| script.remove(0));
+        let mut runs = scripted();
         let zeros = vec![Overheads::default(); SCHEDULERS.len()];
         for hop_ns in [60, 280] {
             runs.calibrations.push(Calibration { hop_ns, overheads: zeros.clone() });
@@ -510,7 +517,7 @@ mod tests {
             (&[60, 280, 280, 60], 2, None),
         ] {
             SCRIPT.set(script.to_vec());
-            let n = std::cell::Cell::new(0);
+            let n = Cell::new(0);
             let measure = |_: &RealRuns<'_>| {
                 n.set(n.get() + 1);
                 Ok(vec![row.clone()])

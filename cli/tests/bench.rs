@@ -111,7 +111,8 @@ fn bad_input_is_refused_by_name() {
         assert!(code == 1 && errors.contains(expected), "{code} {errors}");
     }
     // Before anything is measured, not after.
-    for (out, expected) in [("nowhere/a.json", "its directory is missing"), (".", "is a directory")]
+    for (out, expected) in
+        [("nowhere/a.json", "its directory is missing"), (".", "it is a directory")]
     {
         let (_, errors, code) = kempe(dir.path(), &["bench", "full", "--out", out]);
         assert!(code == 2 && errors.contains(expected), "{code} {errors}");

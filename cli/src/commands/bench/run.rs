@@ -306,13 +306,14 @@ pub(super) fn commit() -> Option<String> {
 /// Refuses a file that could not be written after all has been measured.
 fn check_place(path: &Path) -> Result<(), Failure> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    if path.is_dir() || !parent.unwrap_or(Path::new(".")).is_dir() {
-        let message = format!("{} cannot be written: its directory is missing", path.display());
-        let message =
-            if path.is_dir() { format!("{} is a directory", path.display()) } else { message };
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    Ok(())
+    let why = if path.is_dir() {
+        "it is a directory"
+    } else if !parent.unwrap_or(Path::new(".")).is_dir() {
+        "its directory is missing"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Exit::Usage, format!("{} cannot be written: {why}", path.display())))
 }
 
 fn write(args: &RunArgs, report: &LabReport, inputs: &[Input]) -> Result<(), Failure> {
