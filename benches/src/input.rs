@@ -2,12 +2,16 @@
 
 mod lines;
 
+pub use lines::first_fields;
+
 use std::path::Path;
+use std::sync::Arc;
 
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Access, Accesses, Block};
 
 use crate::trace::Numbers;
+use crate::world::{Calls, Stage, WorldError};
 use crate::{Trace, TraceError};
 
 /// A transaction of an [`Input`] in the making.
@@ -37,6 +41,8 @@ pub struct Input {
     senders: Vec<u32>,
     traps: Vec<bool>,
     keys: Vec<String>,
+    /// What it was made of, where its transactions are calls of contracts.
+    calls: Option<Arc<Calls>>,
 }
 
 impl PartialEq for Input {
@@ -77,6 +83,15 @@ impl Input {
         Self::named(name, txs, |key| format!("key {key}"))
     }
 
+    /// A block of calls, with their lists and with the fuel that they burn as costs. Keys have the contracts'
+    /// names for them.
+    pub(crate) fn of_calls(name: String, stage: Stage) -> Result<Self, WorldError> {
+        let (calls, keys, txs) = stage.perform(&name)?;
+        let key_name = |key| usize::try_from(key).ok().and_then(|at| keys.get(at)).cloned();
+        let input = Self::named(name, txs, |key| key_name(key).unwrap_or_default());
+        Ok(Self { calls: Some(Arc::new(calls)), ..input })
+    }
+
     fn named(name: String, txs: Vec<InputTx>, key_name: impl Fn(u64) -> String) -> Self {
         let (mut slots, mut senders) = (Numbers::default(), Numbers::default());
         let mut accesses = Accesses::with_capacity(txs.len(), 0);
@@ -108,7 +123,8 @@ impl Input {
             columns.2.push(tx.traps);
         }
         let (costs, senders, traps) = columns;
-        Self { name, accesses, blind, n_touched: touched, costs, senders, traps, keys }
+        let calls = None;
+        Self { name, accesses, blind, n_touched: touched, costs, senders, traps, keys, calls }
     }
 
     /// Reads a file: a [recorded block](Trace), or lines of reads and writes.
@@ -186,6 +202,11 @@ impl Input {
     #[must_use]
     pub fn traps(&self) -> &[bool] {
         &self.traps
+    }
+
+    /// The calls that it was made of.
+    pub(crate) fn calls(&self) -> Option<&Arc<Calls>> {
+        self.calls.as_ref()
     }
 
     /// The name of a key.

@@ -25,7 +25,7 @@ pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
 
-use crate::{Input, Overheads, Simulated, planning_ns, simulate};
+use crate::{Input, Model, Overheads, Simulated, planning_ns, simulate_as};
 
 /// The schedulers that plots show: one of each kind, as many as colors can be told apart.
 pub const SHOWN: [&str; 8] = [
@@ -57,24 +57,32 @@ pub fn simulate_rows(
     let n_txs = input.n_txs().max(1);
     let plan_ns = planning_ns(scheduler, &block, 8, PLANNING_ROUNDS);
     let total = input.costs().iter().copied().fold(0, u64::saturating_add);
+    let stand_in = scheduler.stand_in(&block).map(|other| other.name().to_owned());
     let rows = workers.iter().map(|&n_workers| {
         let plan = scheduler.plan(&block, n_workers);
         verify_plan(&plan, &block, scheduler.mode()).map_err(|error| {
             let key = error.slot().map(|slot| format!(" (key {})", input.key_name(slot)));
             format!("{name} on {}: {error}{}", input.name(), key.unwrap_or_default())
         })?;
-        let run = simulate(&plan, &block, n_workers, Overheads::default());
+        // What a transaction only declares, or would have done if it had not failed, nobody had to wait for who did not
+        // know the lists.
+        let is_touched = |tx: u32, at| at < input.n_touched(tx);
+        let is_done = |tx: u32, at| is_touched(tx, at) && !input.traps()[tx as usize];
+        let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: false };
+        let run = simulate_as(&plan, &block, n_workers, Overheads::default(), model);
         let bound = lower_bound_of(&plan, &block, n_workers as u64, scheduler.mode()).max();
         let latencies = run.latencies();
         Ok(Row {
             scheduler: name.to_owned(),
+            stand_in: stand_in.clone(),
             workload: input.name().to_owned(),
             workers: n_workers,
             simulated: true,
             txs: input.n_txs(),
             speedup: ratio(total, run.makespan),
+            speedup_with_overheads: None,
             bound_ratio: ratio(run.makespan, bound),
-            root_equal: is_serializable(&plan, &block, &run),
+            root_equal: is_serializable(&plan, &block, model, &run),
             makespan_ns: run.makespan,
             bound_ns: bound,
             tx_per_s: ratio(n_txs as u64 * 1_000_000_000, run.makespan),
@@ -97,6 +105,32 @@ pub fn simulate_rows(
         })
     });
     rows.collect()
+}
+
+/// The speedup of a block with a scheduler's overheads, in nanoseconds, where the block takes `base_ns` on one thread.
+///
+/// # Panics
+/// If the scheduler's plan is illegal.
+#[must_use]
+pub fn speedup_with_overheads(
+    scheduler: &dyn Scheduler,
+    input: &Input,
+    n_workers: usize,
+    overheads: Overheads,
+    base_ns: u64,
+) -> f64 {
+    let block = input.block();
+    let total = input.costs().iter().copied().fold(0, u64::saturating_add);
+    let of_costs = |ns: u64| {
+        let cost = u128::from(ns) * u128::from(total) / u128::from(base_ns.max(1));
+        u64::try_from(cost).unwrap_or(u64::MAX)
+    };
+    let plan = scheduler.plan(&block, n_workers);
+    let is_touched = |tx: u32, at| at < input.n_touched(tx);
+    let is_done = |tx: u32, at| is_touched(tx, at) && !input.traps()[tx as usize];
+    let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: true };
+    let run = simulate_as(&plan, &block, n_workers, overheads.map(of_costs), model);
+    ratio(total, run.makespan)
 }
 
 /// How long each execution took, added up.

@@ -17,11 +17,12 @@ mod transfers;
 mod workload;
 mod world;
 
-pub use input::{Input, InputTx};
+pub use input::{Input, InputTx, first_fields};
 pub use lab::{
     BlockLatency, BuildTime, Calibrated, Change, Comparison, Contention, HotKey, LabReport,
     Machine, PipelineCase, PipelineReport, PlotError, Prediction, REPORT_VERSION, Row, Rung, SHOWN,
     Together, best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
+    speedup_with_overheads,
 };
 pub use measured::{Calibration, Measure, RealRuns};
 pub use memory::keep_freed_memory;

@@ -16,8 +16,7 @@ use kempe_runtime::types::Prices;
 use crate::lab::ratio;
 use crate::world::ENV;
 use crate::{
-    Input, Model, Overheads, ReplayWorld, Row, TokenWorld, UnsignedBlock, Workload, World,
-    WorldError, simulate_as,
+    Input, Model, Overheads, ReplayWorld, Row, UnsignedBlock, World, WorldError, simulate_as,
 };
 
 /// A block that takes longer on one thread needs no round that warms up, and not more than [`N_ROUNDS_OF_LONG`].
@@ -47,7 +46,7 @@ pub struct Measure {
 /// use kempe_runtime::scheduler::{Color, Graph};
 ///
 /// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3 })?;
-/// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate();
+/// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate()?;
 /// for row in runs.input(&input)? {
 ///     assert!(row.root_equal && row.predicted_ns.is_some());
 /// }
@@ -65,16 +64,22 @@ pub struct RealRuns<'s> {
     world: ReplayWorld,
 }
 
-/// What each scheduler's plans cost beside the transactions, as long as threads are so far apart.
+/// What each scheduler's plans cost beside the transactions, as long as threads are so far apart, in blocks of about
+/// so many transactions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
     /// Nanoseconds until one thread sees what another wrote.
     pub hop_ns: u64,
+    /// The transactions of the blocks on which it was found.
+    pub n_txs: u64,
     /// By scheduler.
     pub overheads: Vec<Overheads>,
 }
 
-/// The most calibrations: after so many the nearest counts, as where noise makes each another.
+/// The sizes of the blocks on which overheads are found, of which the nearest counts: what transactions share of the caches and of the way
+/// to memory is another in a larger block.
+const SIZES: [u64; 3] = [800, 3200, 12_800];
+/// The most calibrations of a size: after so many the nearest counts, as where noise makes each another.
 const CALIBRATIONS_MAX: usize = 4;
 /// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
 /// before.
@@ -98,16 +103,23 @@ impl<'s> RealRuns<'s> {
         &self.calibrations
     }
 
+    /// What each scheduler's plan of the last block cost beside its transactions.
+    #[must_use]
+    pub fn overheads(&self) -> &[Overheads] {
+        &self.overheads
+    }
+
     /// Measures again what was measured while the distance between threads changed. If it never stayed the same,
     /// the rows do not name one.
     fn measured(
         &mut self,
+        n_txs: usize,
         measure: impl Fn(&Self) -> Result<Vec<Row>, WorldError>,
     ) -> Result<Vec<Row>, WorldError> {
         let mut n_tries = 0;
         loop {
             n_tries += 1;
-            let hop_ns = self.calibrate(calibration::overheads)?;
+            let hop_ns = self.calibrate(size_for(n_txs), calibration::overheads)?;
             let mut rows = measure(self)?;
             let is_settled = is_alike(hop_ns, self.distance());
             if is_settled || n_tries == N_TRIES {
@@ -122,66 +134,60 @@ impl<'s> RealRuns<'s> {
         (self.distance)(self.how.n_threads)
     }
 
-    /// Takes the overheads for threads as far apart as they are, and says how far; finds them where there are none.
+    /// Takes the overheads for threads as far apart as they are, in blocks of such a size, and says how far; finds them
+    /// where there are none.
     fn calibrate(
         &mut self,
-        find: impl Fn(&[&dyn Scheduler], Measure) -> Result<Vec<Overheads>, WorldError>,
+        n_txs: u64,
+        find: impl Fn(&[&dyn Scheduler], Measure, u64) -> Result<Vec<Overheads>, WorldError>,
     ) -> Result<u64, WorldError> {
         let mut hop_ns = self.distance();
         for _ in 0..N_TRIES {
-            let is_known = self.calibrations.iter().any(|known| is_alike(known.hop_ns, hop_ns));
-            if is_known || self.calibrations.len() == CALIBRATIONS_MAX {
+            let mut known = self.calibrations.iter().filter(|known| known.n_txs == n_txs);
+            let n_known = known.clone().count();
+            if n_known == CALIBRATIONS_MAX || known.any(|known| is_alike(known.hop_ns, hop_ns)) {
                 break;
             }
-            let overheads = find(self.schedulers, self.how)?;
+            let overheads = find(self.schedulers, self.how, n_txs)?;
             let before = std::mem::replace(&mut hop_ns, self.distance());
             // What was found while it changed is for no distance.
             if is_alike(before, hop_ns) {
-                self.calibrations.push(Calibration { hop_ns: before, overheads });
-            } else if self.calibrations.is_empty() {
+                self.calibrations.push(Calibration { hop_ns: before, n_txs, overheads });
+            } else if n_known == 0 {
                 self.overheads = overheads;
             }
         }
         let distance = |known: &&Calibration| {
             1000 * known.hop_ns.max(hop_ns) / known.hop_ns.min(hop_ns).max(1)
         };
-        if let Some(nearest) = self.calibrations.iter().min_by_key(distance) {
+        let of_size = self.calibrations.iter().filter(|known| known.n_txs == n_txs);
+        if let Some(nearest) = of_size.min_by_key(distance) {
             self.overheads.clone_from(&nearest.overheads);
         }
         Ok(hop_ns)
     }
 
-    /// Runs a block of token transfers.
-    ///
-    /// # Errors
-    /// [`WorldError`].
-    pub fn transfers(&mut self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
-        self.measured(|runs| runs.transfers_once(workload, n_txs))
-    }
-
-    fn transfers_once(&self, workload: Workload, n_txs: usize) -> Result<Vec<Row>, WorldError> {
-        let world = TokenWorld::new(workload.n_accounts(n_txs))?;
-        let block = world.block(&workload.transfers(n_txs, 7)?);
-        let name = format!("token {workload}");
-        let mut bench = Bench::new(name, &world.base, &block, self)?;
-        // All transfers do the same.
-        let costs = vec![bench.base()? / (n_txs as u64).max(1); n_txs];
-        bench.rows(&costs)
-    }
-
     /// Runs a block of the lab as wasm.
     ///
-    /// What each transaction costs is found on one thread: with and without burning time. What is burned is
+    /// If its transactions are calls of contracts, those run, and each costs what falls to its fuel of what the block takes on
+    /// one thread. If they are keys and costs, they run as calls of a contract that touches such keys and burns such costs; what each transaction costs is found on one thread: with and without burning time. What is burned is
     /// its recorded cost by one factor for the block, the rest goes with the number of keys. A block of
     /// more than ten seconds is shortened to that.
     ///
     /// # Errors
     /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
     pub fn input(&mut self, input: &Input) -> Result<Vec<Row>, WorldError> {
-        self.measured(|runs| runs.input_once(input))
+        self.measured(input.n_txs(), |runs| runs.input_once(input))
     }
 
     fn input_once(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
+        if let Some(calls) = input.calls() {
+            let name = input.name().to_owned();
+            let mut bench = Bench::new(name, &calls.world, &calls.block, self)?;
+            let (all_ns, fuel) = (bench.base()?, input.costs().iter().sum());
+            let costs = input.costs().iter().map(|&cost| share(all_ns, cost, fuel).max(1));
+            return bench.rows(&costs.collect::<Vec<_>>());
+        }
         let world = &self.world;
         let idle_block = world.idle_block(input)?;
         let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
@@ -200,6 +206,13 @@ impl<'s> RealRuns<'s> {
         });
         bench.rows(&costs.collect::<Vec<_>>())
     }
+}
+
+/// The size of [`SIZES`] that is nearest, as a ratio.
+fn size_for(n_txs: usize) -> u64 {
+    let n_txs = n_txs as u64;
+    let larger = SIZES.windows(2).filter(|pair| n_txs * n_txs > pair[0] * pair[1]).count();
+    SIZES[larger]
 }
 
 /// A transaction without keys costs about as much as so many keys.
@@ -336,16 +349,18 @@ impl<'a> Bench<'a> {
         let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
         let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
         let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
-        let model = Model { is_done: &is_done, reads_at_start: true };
+        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
         let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
         let n_txs = txs.len() as u64;
         Ok(Row {
             scheduler: run.scheduler.name().to_owned(),
+            stand_in: run.scheduler.stand_in(&block).map(|other| other.name().to_owned()),
             workload: self.name.clone(),
             workers: n_threads,
             simulated: false,
             txs: txs.len(),
             speedup: ratio(base_ns, makespan_ns),
+            speedup_with_overheads: None,
             bound_ratio: ratio(makespan_ns, bound_ns),
             root_equal: output == expected,
             makespan_ns,
@@ -478,7 +493,7 @@ mod tests {
     fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
         let mut runs = scripted();
         let found = Cell::new(0);
-        let find = |schedulers: &[&dyn Scheduler], _| {
+        let find = |schedulers: &[&dyn Scheduler], _, _| {
             found.set(found.get() + 1);
             Ok(vec![Overheads { dispatch: found.get(), ..Overheads::default() }; schedulers.len()])
         };
@@ -491,7 +506,7 @@ mod tests {
             (&[700, 60], 60, 4, 3), // it changed back to what is known
         ] {
             SCRIPT.set(script.to_vec());
-            assert_eq!(runs.calibrate(find).unwrap(), hop, "{script:?}");
+            assert_eq!(runs.calibrate(800, find).unwrap(), hop, "{script:?}");
             assert_eq!(
                 (found.get(), runs.overheads[0].dispatch),
                 (n_found, dispatch),
@@ -506,10 +521,10 @@ mod tests {
         let mut runs = scripted();
         let zeros = vec![Overheads::default(); SCHEDULERS.len()];
         for hop_ns in [60, 280] {
-            runs.calibrations.push(Calibration { hop_ns, overheads: zeros.clone() });
+            runs.calibrations.push(Calibration { hop_ns, n_txs: 800, overheads: zeros.clone() });
         }
-        let workload: Workload = "pairs".parse().unwrap();
-        let row = runs.transfers_once(workload, 10).unwrap().swap_remove(0);
+        let input = Input::new("one".to_owned(), vec![InputTx::default()]);
+        let row = runs.input_once(&input).unwrap().swap_remove(0);
         // Before and after each try: how often it was measured, and what the rows say.
         for (script, n_runs, hop_ns) in [
             (&[60, 70][..], 1, Some(60)),
@@ -522,23 +537,28 @@ mod tests {
                 n.set(n.get() + 1);
                 Ok(vec![row.clone()])
             };
-            assert_eq!(runs.measured(measure).unwrap()[0].hop_ns, hop_ns, "{script:?}");
+            assert_eq!(runs.measured(1, measure).unwrap()[0].hop_ns, hop_ns, "{script:?}");
             assert_eq!(n.get(), n_runs, "{script:?}");
         }
     }
 
     #[test]
-    fn every_plan_that_runs_gives_what_the_oracle_gives() {
-        for workload in ["uniform:200", "one-hot:50", "zipf:100:120", "pairs"] {
-            let workload: Workload = workload.parse().unwrap();
-            check(runs().transfers_once(workload, 300).unwrap());
+    fn every_plan_of_calls_gives_what_the_oracle_gives() {
+        for pattern in ["token:accounts=60,zipf=1,txs=300", "token:accounts=50,hot=100,txs=200"] {
+            let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
+            check(runs().input_once(&input).unwrap());
+        }
+        let calls = crate::SHAPES.iter().filter(|shape| shape.is_of_calls());
+        for pattern in calls.map(|shape| format!("{}:txs=150", shape.name)) {
+            let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
+            check(runs().input_once(&input).unwrap());
         }
     }
 
     #[test]
     fn blocks_of_the_lab_run_as_wasm() {
         for pattern in ["amm:txs=120", "p2p:accounts=9,txs=90,trap=30,over=3", "oracle:txs=100"] {
-            let input = pattern.parse::<Pattern>().unwrap().generate();
+            let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
             check(runs().input_once(&input).unwrap());
         }
     }

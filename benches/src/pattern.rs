@@ -4,12 +4,13 @@
 //! use kempe_bench::{Input, Pattern};
 //!
 //! let pattern: Pattern = "p2p:accounts=100,zipf=0.9,txs=500,seed=3,over=2".parse()?;
-//! let input: Input = pattern.generate();
+//! let input: Input = pattern.generate()?;
 //! assert_eq!(input.n_txs(), 500);
-//! assert_eq!(input, pattern.generate());
-//! # Ok::<(), kempe_bench::PatternError>(())
+//! assert_eq!(input, pattern.generate()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod calls;
 mod shapes;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub use shapes::SHAPES;
 
 use crate::input::{Input, InputTx};
 use crate::workload::zipf_sums;
+use crate::world::{Stage, WorldError};
 
 /// A kind of workload.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +34,30 @@ pub struct Shape {
     pub about: &'static str,
     /// Its parameters.
     pub parameters: &'static [Parameter],
-    /// Makes one transaction.
-    make: fn(&mut Draw<'_>),
+    make: Make,
+}
+
+impl Shape {
+    /// Whether its transactions are calls of shipped contracts; the others are keys and costs.
+    #[must_use]
+    pub fn is_of_calls(&self) -> bool {
+        matches!(self.make, Make::Calls(_))
+    }
+
+    /// What it understands of [`COMMON`]: calls cost what they cost, and touch what their contracts declare.
+    #[must_use]
+    pub fn common(&self) -> &'static [Parameter] {
+        if self.is_of_calls() { &COMMON[..N_OF_CALLS] } else { &COMMON }
+    }
+}
+
+/// How a block is made.
+#[derive(Clone, Copy, Debug)]
+enum Make {
+    /// One transaction after the other: what each touches.
+    Keys(fn(&mut Draw<'_>)),
+    /// All of them: the contracts, what is done before, and the calls.
+    Calls(fn(&mut Draw<'_>, &mut Stage) -> Result<(), WorldError>),
 }
 
 /// A parameter of a shape.
@@ -49,7 +73,7 @@ pub struct Parameter {
     pub max: f64,
 }
 
-/// What every pattern understands beside the parameters of its shape.
+/// What patterns understand beside the parameters of their shapes; see [`Shape::common`].
 pub const COMMON: [Parameter; 6] = [
     parameter("txs", 10_000.0, 1.0, 1_000_000.0),
     parameter("seed", 7.0, 0.0, 4_294_967_295.0),
@@ -62,6 +86,9 @@ pub const COMMON: [Parameter; 6] = [
     // Nanoseconds added to each transaction for every key it touches: the latency of the state.
     parameter("latency", 0.0, 0.0, 1_000_000.0),
 ];
+
+/// How many of them, the first ones, blocks of calls have.
+const N_OF_CALLS: usize = 2;
 
 pub(crate) const fn parameter(name: &'static str, default: f64, min: f64, max: f64) -> Parameter {
     Parameter { name, default, min, max }
@@ -109,8 +136,9 @@ fn names() -> String {
 }
 
 fn parameters(shape: &str) -> String {
-    let own = SHAPES.iter().filter(|known| known.name == shape).flat_map(|known| known.parameters);
-    own.chain(&COMMON).map(|parameter| parameter.name).collect::<Vec<_>>().join(", ")
+    let found = SHAPES.iter().filter(|known| known.name == shape);
+    let all = found.flat_map(|shape| shape.parameters.iter().chain(shape.common()));
+    all.map(|parameter| parameter.name).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Pattern {
@@ -128,7 +156,7 @@ impl FromStr for Pattern {
             let find = |known: &[Parameter]| known.iter().position(|known| known.name == name);
             if let Some(at) = find(shape.parameters) {
                 pattern.values[at] = parse(&shape.parameters[at], value)?;
-            } else if let Some(at) = find(&COMMON) {
+            } else if let Some(at) = find(shape.common()) {
                 pattern.common[at] = parse(&COMMON[at], value)?;
             } else {
                 return Err(PatternError::Parameter { shape: shape.name, name: name.to_owned() });
@@ -160,8 +188,12 @@ impl fmt::Display for Pattern {
 
 impl Pattern {
     /// The block, of which the pattern and its seed alone decide.
-    #[must_use]
-    pub fn generate(&self) -> Input {
+    ///
+    /// Calls of contracts are run once, one by one, to see what they cost: fuel.
+    ///
+    /// # Errors
+    /// [`WorldError`], where a contract does not do what it is called for.
+    pub fn generate(&self) -> Result<Input, WorldError> {
         let [n_txs, seed, over, trap, heavy, latency] = self.common;
         let mut draw = Draw {
             pattern: self,
@@ -170,11 +202,19 @@ impl Pattern {
             at: 0,
             tx: InputTx::default(),
         };
+        let make = match self.shape.make {
+            Make::Keys(make) => make,
+            Make::Calls(make) => {
+                let mut stage = Stage::new()?;
+                make(&mut draw, &mut stage)?;
+                return Input::of_calls(self.to_string(), stage);
+            }
+        };
         let mut txs = Vec::new();
         for at in 0..whole(n_txs) {
             draw.at = at;
             draw.tx = InputTx { cost: 1000, ..InputTx::default() };
-            (self.shape.make)(&mut draw);
+            make(&mut draw);
             let mut tx = std::mem::take(&mut draw.tx);
             if draw.percent(heavy) {
                 tx.cost *= 20;
@@ -186,7 +226,7 @@ impl Pattern {
             draw.over_declare(&mut tx, over);
             txs.push(tx);
         }
-        Input::new(self.to_string(), txs)
+        Ok(Input::new(self.to_string(), txs))
     }
 }
 
@@ -207,6 +247,11 @@ impl Draw<'_> {
         let known = self.pattern.shape.parameters.iter().zip(&self.pattern.values);
         let found = known.into_iter().find(|(parameter, _)| parameter.name == name);
         *found.expect("a shape asks for its own parameters").1
+    }
+
+    /// How many transactions.
+    fn n_txs(&self) -> u64 {
+        whole(self.pattern.common[0])
     }
 
     /// A parameter that counts something.

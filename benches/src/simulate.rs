@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use std::fmt;
 
 use kempe_abi::AccessKind;
-use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule};
+use kempe_runtime::scheduler::{Access, Block, Dag, Form, Plan, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// What running costs beside the transactions, in the unit of their costs.
@@ -29,12 +29,32 @@ pub struct Overheads {
     /// For each barrier between two batches, where more than one worker runs.
     #[serde(rename = "barrier_ns")]
     pub barrier: u64,
+    /// For each batch of one transaction, which needs no barrier.
+    #[serde(rename = "single_ns", default)]
+    pub single: u64,
+    /// For each transaction that adds to something, when its batch ends: one worker applies the additions.
+    #[serde(rename = "settle_ns", default)]
+    pub settle: u64,
+    /// Each time that a worker takes transactions of a batch: as many at once as the runtime gives it.
+    #[serde(rename = "take_ns", default)]
+    pub take: u64,
     /// For a transaction of a graph that starts on another worker than the one that set it free.
     #[serde(rename = "handover_ns")]
     pub handover: u64,
+    /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
+    /// it has to come from that worker's caches.
+    #[serde(rename = "remote_ns", default)]
+    pub remote: u64,
     /// What each execution takes longer for every worker beside it, in thousandths: caches and
     /// memory are shared.
     pub inflation_permille: u64,
+    /// What of a transaction's cost is not executing it, but what all workers share whatever waits for what: reading
+    /// the block's values from the state, and putting together what changed.
+    #[serde(rename = "around_ns", default)]
+    pub around: u64,
+    /// The same for each key of the block, once.
+    #[serde(rename = "around_key_ns", default)]
+    pub around_key: u64,
 }
 
 impl Overheads {
@@ -47,7 +67,13 @@ impl Overheads {
             wake: unit(self.wake),
             barrier: unit(self.barrier),
             handover: unit(self.handover),
+            take: unit(self.take),
+            single: unit(self.single),
+            settle: unit(self.settle),
+            remote: unit(self.remote),
             inflation_permille: self.inflation_permille,
+            around: unit(self.around),
+            around_key: unit(self.around_key),
         }
     }
 }
@@ -107,6 +133,9 @@ pub struct Model<'a> {
     /// Whether a transaction does what it declares at a position of its list. It does not if it only declares
     /// it, or fails; whoever reads it then need not run again.
     pub is_done: &'a dyn Fn(u32, usize) -> bool,
+    /// Whether a transaction touches what its list names at a position, be it that it fails later. It reads nothing
+    /// else, unless it is given all values.
+    pub is_touched: &'a dyn Fn(u32, usize) -> bool,
     /// Whether a transaction is given all values of its list when it starts, what it writes without reading
     /// included, as in the runtime. Otherwise it makes its reads one after the other, spread evenly over its
     /// time.
@@ -116,7 +145,7 @@ pub struct Model<'a> {
 impl Default for Model<'_> {
     /// All is done that is declared, and reads are spread.
     fn default() -> Self {
-        Self { is_done: &|_, _| true, reads_at_start: false }
+        Self { is_done: &|_, _| true, is_touched: &|_, _| true, reads_at_start: false }
     }
 }
 
@@ -154,9 +183,11 @@ pub fn simulate_as(
     model: Model<'_>,
 ) -> Simulated {
     let mut machine = Machine::new(block, n_workers.max(1), overheads, model);
+    let around = machine.around.iter().fold(0u64, |sum, &around| sum.saturating_add(around));
+    machine.now = around.div_ceil(machine.n_workers as u64);
     match plan.form() {
-        _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Batches(schedule) => machine.batches(schedule),
+        _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Graph(dag) | Form::Versions(dag) => {
             machine.graph(dag, plan.body(), dag.ranks(), Machine::cost)
         }
@@ -186,6 +217,10 @@ struct Machine<'a> {
     n_workers: usize,
     overheads: Overheads,
     model: Model<'a>,
+    /// By transaction: what of its cost all workers share. A key counts for the first that names it.
+    around: Vec<u64>,
+    /// By slot: which workers have its value, a bit each, worker 64 the first bit again; nobody before it was touched.
+    holders: Vec<u64>,
     now: u64,
     spans: Vec<Span>,
     idle_at_barriers: u64,
@@ -195,7 +230,20 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn new(block: &'a Block<'a>, n_workers: usize, overheads: Overheads, model: Model<'a>) -> Self {
         let (now, spans, idle_at_barriers, handovers) = (0, Vec::new(), 0, 0);
-        Self { block, n_workers, overheads, model, now, spans, idle_at_barriers, handovers }
+        let around = around(block, overheads);
+        let holders = vec![0; if overheads.remote == 0 { 0 } else { block.accesses().n_slots() }];
+        Self {
+            block,
+            n_workers,
+            overheads,
+            model,
+            around,
+            holders,
+            now,
+            spans,
+            idle_at_barriers,
+            handovers,
+        }
     }
 
     /// Whether a transaction changed what its list names at a position.
@@ -205,6 +253,9 @@ impl<'a> Machine<'a> {
 
     /// Whether a transaction has to have the value of what its list names at a position.
     fn reads(&self, tx: u32, at: usize) -> bool {
+        if !self.model.reads_at_start && !(self.model.is_touched)(tx, at) {
+            return false;
+        }
         match self.block.accesses().of(tx)[at].kind {
             AccessKind::Read => true,
             AccessKind::Write => self.model.reads_at_start || !self.block.is_blind(tx, at),
@@ -217,8 +268,13 @@ impl<'a> Machine<'a> {
         (0..self.n_workers).rev().partition(|&worker| self.begins(worker) == self.now)
     }
 
+    /// What a transaction takes while no other worker does anything.
+    fn cost_alone(&self, tx: u32) -> u64 {
+        self.block.cost(tx) - self.around[tx as usize]
+    }
+
     fn cost(&self, tx: u32) -> u64 {
-        let cost = self.block.cost(tx);
+        let cost = self.cost_alone(tx);
         let others = self.n_workers as u64 - 1;
         let longer =
             u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(others)
@@ -228,6 +284,32 @@ impl<'a> Machine<'a> {
         let Overheads { dispatch, access, .. } = self.overheads;
         let beside = dispatch.saturating_add(access.saturating_mul(n_accesses));
         cost.saturating_add(longer).saturating_add(beside)
+    }
+
+    /// What a worker waits for the values of a transaction that others have; from then on it has them. Nobody waits for
+    /// what is only added to.
+    fn fetch(&mut self, tx: u32, worker: usize) -> u64 {
+        if self.holders.is_empty() {
+            return 0;
+        }
+        let own = 1u64 << (worker % 64);
+        let mut n_remote = 0;
+        for access in self.block.accesses().of(tx) {
+            let holders = &mut self.holders[access.slot as usize];
+            let (others, has) = (*holders & !own, *holders & own != 0);
+            match access.kind {
+                AccessKind::Read => {
+                    n_remote += u64::from(others != 0 && !has);
+                    *holders |= own;
+                }
+                AccessKind::Write => {
+                    n_remote += u64::from(others != 0);
+                    *holders = own;
+                }
+                AccessKind::Add => {}
+            }
+        }
+        self.overheads.remote.saturating_mul(n_remote)
     }
 
     /// When a worker can begin with what there is now.
@@ -247,7 +329,9 @@ impl<'a> Machine<'a> {
 
     /// While no other worker does anything, which shares nothing with it then.
     fn alone(&mut self, tx: u32) {
-        let end = self.now.saturating_add(self.block.cost(tx));
+        let end = self.now.saturating_add(self.cost_alone(tx));
+        // Whoever ran what came before runs it.
+        self.fetch(tx, 0);
         self.span(tx, 0, self.now, end);
         self.now = end;
     }
@@ -259,9 +343,9 @@ impl<'a> Machine<'a> {
                 self.batch(batch, at == last);
                 continue;
             };
-            // It needs no other worker, and so no barrier.
             self.alone(tx);
-            let idle = (self.n_workers as u64 - 1).saturating_mul(self.block.cost(tx));
+            self.now = self.now.saturating_add(self.overheads.single);
+            let idle = (self.n_workers as u64 - 1).saturating_mul(self.cost_alone(tx));
             self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
         }
     }
@@ -274,15 +358,24 @@ impl<'a> Machine<'a> {
         let mut free: BinaryHeap<Reverse<(u64, usize)>> =
             (0..n_busy).map(|worker| Reverse((self.begins(worker), worker))).collect();
         let mut last = self.now;
-        let mut sum_of_ends = 0u64;
-        for tx in order {
-            let Some(Reverse((start, worker))) = free.pop() else { break };
-            let end = start.saturating_add(self.cost(tx));
-            self.span(tx, worker, start, end);
+        let (mut ends, mut sum_of_ends) = (Vec::new(), 0u64);
+        let mut rest = Shares::new(self, &order);
+        while let Some(Reverse((start, worker))) = free.pop() {
+            let taken = rest.take(self.n_workers);
+            if taken.is_empty() {
+                ends.push(start);
+                continue;
+            }
+            let mut end = start.saturating_add(self.overheads.take);
+            for &tx in taken {
+                let start = end;
+                end = end.saturating_add(self.cost(tx)).saturating_add(self.fetch(tx, worker));
+                self.span(tx, worker, start, end);
+            }
             last = last.max(end);
             free.push(Reverse((end, worker)));
         }
-        for Reverse((end, _)) in free {
+        for end in ends {
             // Whoever woke up too late was there for nothing.
             sum_of_ends = sum_of_ends.saturating_add(last.saturating_sub(end));
         }
@@ -292,6 +385,12 @@ impl<'a> Machine<'a> {
         let barrier =
             if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
         self.now = last.saturating_add(barrier);
+        if self.overheads.settle > 0 {
+            let adds = |access: &Access| access.kind == AccessKind::Add;
+            let is_adding = |&&tx: &&u32| self.block.accesses().of(tx).iter().any(adds);
+            let n_adding = txs.iter().filter(is_adding).count() as u64;
+            self.now = self.now.saturating_add(self.overheads.settle.saturating_mul(n_adding));
+        }
     }
 
     /// All at once, and then those of `again` whose first run did not count, by their graph.
@@ -350,7 +449,8 @@ impl<'a> Machine<'a> {
                 self.handovers += u64::from(is_handed_over);
                 let handover = if is_handed_over { self.overheads.handover } else { 0 };
                 let start = self.now.saturating_add(handover);
-                let end = start.saturating_add(cost(self, tx));
+                let cost = cost(self, tx);
+                let end = start.saturating_add(cost).saturating_add(self.fetch(tx, worker));
                 self.span(tx, worker, start, end);
                 running.push(Reverse((end, tx, worker)));
             }
@@ -370,6 +470,57 @@ impl<'a> Machine<'a> {
                 ready.release(tx, worker);
             }
         }
+    }
+}
+
+/// By transaction: what of its cost all workers share.
+fn around(block: &Block<'_>, Overheads { around, around_key, .. }: Overheads) -> Vec<u64> {
+    if (around, around_key) == (0, 0) {
+        return vec![0; block.n_txs()];
+    }
+    let mut is_known = vec![false; block.accesses().n_slots()];
+    let of = |tx| {
+        let row = block.accesses().of(tx).iter();
+        let n_new =
+            row.filter(|access| !std::mem::replace(&mut is_known[access.slot as usize], true));
+        let of_keys = around_key.saturating_mul(n_new.count() as u64);
+        around.saturating_add(of_keys).min(block.cost(tx))
+    };
+    block.txs().map(of).collect()
+}
+
+/// What is left of a batch. Where taking from it costs something, a worker takes as many at once as the runtime gives it.
+struct Shares<'t> {
+    rest: &'t [u32],
+    /// Before each of them and behind the last, the costs of those before.
+    before: Vec<u64>,
+    /// How many are taken at once, at most.
+    max: usize,
+}
+
+/// What a worker of the runtime takes at most at once of what waits for nobody.
+const TAKE_MAX: usize = 32;
+
+impl<'t> Shares<'t> {
+    fn new(machine: &Machine<'_>, order: &'t [u32]) -> Self {
+        let max = if machine.overheads.take == 0 { 1 } else { TAKE_MAX };
+        let sums = order.iter().scan(0u64, |sum, &tx| {
+            *sum = sum.saturating_add(machine.block.cost(tx));
+            Some(*sum)
+        });
+        Self { rest: order, before: std::iter::once(0).chain(sums).collect(), max }
+    }
+
+    /// A part of the costs that are left.
+    fn take(&mut self, n_workers: usize) -> &'t [u32] {
+        let before = &self.before[self.before.len() - 1 - self.rest.len()..];
+        let left = before[self.rest.len()] - before[0];
+        let limit = before[0] + left / (4 * n_workers as u64);
+        let ends = &before[1..=self.rest.len().min(self.max)];
+        let n_taken = ends.partition_point(|&before| before <= limit).max(1);
+        let (taken, rest) = self.rest.split_at(n_taken.min(self.rest.len()));
+        self.rest = rest;
+        taken
     }
 }
 

@@ -1,6 +1,7 @@
 //! Blocks that run without a chain: no signatures, no nonces, no disk. What is measured with them is
 //! what the executor does.
 
+mod calls;
 mod replay;
 mod token;
 
@@ -13,6 +14,7 @@ use kempe_runtime::scheduler::{Color, Mode, PlanError, ScheduleError, Scheduler}
 use kempe_runtime::state::{StateChange, StateRead, StateTable, StoreError};
 use kempe_runtime::types::{Action, LIST_ENTRIES_MAX, Prices, Transaction, contract_address};
 
+pub(crate) use calls::{Calls, Stage};
 pub use replay::ReplayWorld;
 pub use token::{BALANCE, TokenWorld, account_address};
 
@@ -21,7 +23,7 @@ use crate::WorkloadError;
 /// More than a transfer needs, or a deployment, or the longest transaction of a recorded block.
 const FUEL_MAX: u64 = 1_000_000_000_000;
 
-pub(crate) const ENV: BlockEnv = BlockEnv { height: 1, time_ms: 1 };
+pub(crate) const ENV: BlockEnv = BlockEnv { height: 1, time_ms: 1_000_000_000 };
 
 /// The most keys of a transaction: its list also names the contract that it calls.
 const KEYS_MAX: usize = LIST_ENTRIES_MAX - 1;

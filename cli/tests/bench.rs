@@ -134,12 +134,51 @@ fn the_smallest_blocks_run() {
     let twice =
         "{\"reads\":[1,1,\"1\"],\"writes\":[1,2,2],\"adds\":[2]}\n{\"adds\":[2],\"from\":7}";
     let forever = "{\"writes\":[1],\"cost\":60000000000}\n{\"writes\":[1]}";
-    for (text, threads) in [("{\"writes\":[\"a\"]}", "2"), (twice, "3"), (forever, "0")] {
+    for (text, threads) in [("{\"writes\":[\"a\"]}", "2"), (twice, "1"), (forever, "0")] {
         fs::write(dir.path().join("block.jsonl"), text).unwrap();
         let args = ["--trace", "block.jsonl", "--threads", threads];
         let (text, errors, code) = bench(dir.path(), &args);
         assert_eq!(code, 0, "{text} {errors}");
     }
+}
+
+/// A key may be called what a field of a recorded block is called.
+#[test]
+fn a_block_is_told_by_its_fields_not_by_its_keys() {
+    let dir = TempDir::new().unwrap();
+    let lines =
+        "{\"reads\":[\"ns\"],\"writes\":[\"method\"]}\n{\"writes\":[\"tx\"],\"from\":\"ns\"}\n";
+    fs::write(dir.path().join("block.jsonl"), lines).unwrap();
+    let (text, errors, code) = bench(dir.path(), &["--trace", "block.jsonl", "--threads", "0"]);
+    assert_eq!(code, 0, "{text} {errors}");
+    let (text, errors, code) = kempe(dir.path(), &["schedule", "block.jsonl"]);
+    assert_eq!(code, 0, "{text} {errors}");
+}
+
+#[test]
+fn who_plans_in_the_place_of_another_is_named() {
+    let dir = TempDir::new().unwrap();
+    let args = "bench --workload p2p:accounts=2,txs=1000 --schedulers dsatur,color --threads 0 --out a.json";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let (text, errors, code) = kempe(dir.path(), &args);
+    assert_eq!(code, 0, "{errors}");
+    assert!(text.contains("dsatur is color on 1 blocks that are too large for it."), "{text}");
+    let report = fs::read_to_string(dir.path().join("a.json")).unwrap();
+    assert!(report.contains("\"stand_in\": \"color\""), "{report}");
+}
+
+#[test]
+fn benches_without_a_common_run_are_not_compared() {
+    let dir = TempDir::new().unwrap();
+    for (block, out) in [("chain:txs=9", "a.json"), ("chain:txs=8", "b.json")] {
+        let args = ["--threads", "0", "--workload", block, "--out", out];
+        assert_eq!(bench(dir.path(), &args).2, 0);
+    }
+    let (_, errors, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
+    assert!(code != 0 && errors.contains("have no run in common"), "{errors}");
+    let (_, errors, code) = bench(dir.path(), &["--threads", "64", "--workload", "chain:txs=9"]);
+    let n_cores = std::thread::available_parallelism().unwrap().get();
+    assert!(n_cores >= 64 || code == 2 && errors.contains("this machine has cores="), "{errors}");
 }
 
 #[test]

@@ -146,6 +146,11 @@ pub trait Scheduler: std::fmt::Debug + Sync {
     /// shape the plan, never the meaning of what it publishes.
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan;
 
+    /// Who plans a block in its place, because the block is too large for it; mostly nobody.
+    fn stand_in(&self, _block: &Block<'_>) -> Option<&'static dyn Scheduler> {
+        None
+    }
+
     /// The batches that a block publishes when this scheduler plans it, for one worker.
     fn schedule(&self, block: &Block<'_>) -> Schedule {
         self.plan(block, 1).into_schedule(block)

@@ -1,11 +1,13 @@
 //! Lines of reads and writes: the simplest form in which somebody can bring a block.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use kempe_abi::AccessKind;
 use kempe_runtime::files;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::InputTx;
 use crate::trace::{Numbers, check_cost, each_line, fail, plain};
@@ -56,12 +58,24 @@ impl Key {
 
 /// Whether the first line is one of a recorded block, which states its position and its time.
 pub(super) fn is_recorded(path: &Path) -> Result<bool, TraceError> {
+    let fields = first_fields(path)?;
+    Ok(fields.is_none_or(|fields| ["tx", "ns"].iter().any(|field| fields.contains_key(*field))))
+}
+
+/// The fields of the JSON object that is the first line of a file; none of an empty file, and no fields if it is something
+/// else.
+///
+/// # Errors
+/// [`TraceError`], if the file cannot be read.
+pub fn first_fields(path: &Path) -> Result<Option<BTreeMap<String, IgnoredAny>>, TraceError> {
     let fail = |error| fail(path, 0, 0, TraceFault::Io(error));
     let mut line = Vec::new();
     let mut source = BufReader::new(files::open(path).map_err(fail)?).take(LINE_BYTES_MAX as u64);
     source.read_until(b'\n', &mut line).map_err(fail)?;
-    let has = |word: &[u8]| line.windows(word.len()).any(|window| window == word);
-    Ok(has(b"\"tx\"") || has(b"\"ns\"") || line.is_empty())
+    if line.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_slice(&line).unwrap_or_default()))
 }
 
 /// The transactions, and the names of their keys by number.

@@ -3,16 +3,17 @@
 use kempe_abi::AccessKind::{Add, Read, Write};
 use kempe_runtime::scheduler::{Block, Form, Plan};
 
-use crate::{Simulated, Span};
+use crate::{Model, Simulated, Span};
 
 /// Runs the block on symbols, once one by one in the published order and once as the simulated run
 /// interleaved it, and compares what every key comes to hold.
 ///
 /// A transaction writes a mix of its number, the key, and all it read; so a read that came too early
 /// or too late shows in the end. Where the plan keeps versions, what a transaction reads is fixed by
-/// the order, and the run is checked to have had it in time.
+/// the order, and the run is checked to have had it in time; without hints what only is declared counts for nothing. Where values
+/// are published nothing is read that another transaction left, so there is nothing to check.
 #[must_use]
-pub fn is_serializable(plan: &Plan, block: &Block<'_>, run: &Simulated) -> bool {
+pub fn is_serializable(plan: &Plan, block: &Block<'_>, model: Model<'_>, run: &Simulated) -> bool {
     let mut expected = Symbols::new(block);
     for &tx in plan.order() {
         let read = expected.read(block, tx);
@@ -22,10 +23,12 @@ pub fn is_serializable(plan: &Plan, block: &Block<'_>, run: &Simulated) -> bool 
     let Some(spans) = spans else { return false };
     match plan.form() {
         Form::Versions(_) | Form::Optimistic { hints: Some(_) } => {
-            is_in_time(plan, block, |writer, reader| spans[writer].end <= spans[reader].start)
+            is_in_time(plan, block, Model::default(), |writer, reader| {
+                spans[writer].end <= spans[reader].start
+            })
         }
         Form::Optimistic { hints: None } => {
-            is_in_time(plan, block, |writer, reader| spans[writer].end <= spans[reader].end)
+            is_in_time(plan, block, model, |writer, reader| spans[writer].end <= spans[reader].end)
         }
         Form::Values => true,
         Form::Rounds { again, .. } => {
@@ -124,18 +127,25 @@ fn mixed(mut mix: u64) -> u64 {
 }
 
 /// Whether every transaction had what it reads: the last write before it, and the additions since.
-fn is_in_time(plan: &Plan, block: &Block<'_>, in_time: impl Fn(usize, usize) -> bool) -> bool {
+fn is_in_time(
+    plan: &Plan,
+    block: &Block<'_>,
+    model: Model<'_>,
+    in_time: impl Fn(usize, usize) -> bool,
+) -> bool {
     let mut writers: Vec<Vec<u32>> = vec![Vec::new(); block.accesses().n_slots()];
     for &tx in plan.body() {
         for (at, access) in block.accesses().of(tx).iter().enumerate() {
             let writers = &mut writers[access.slot as usize];
             let reads = access.kind == Read || access.kind == Write && !block.is_blind(tx, at);
+            let reads = reads && (model.is_touched)(tx, at);
             if reads && !writers.iter().all(|&writer| in_time(writer as usize, tx as usize)) {
                 return false;
             }
             // Who has read all of them stands for them: the next reader's writers are later.
             match access.kind {
                 Read => {}
+                _ if !(model.is_done)(tx, at) => {}
                 Write => {
                     writers.clear();
                     writers.push(tx);

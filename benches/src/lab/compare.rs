@@ -65,8 +65,8 @@ pub struct Comparison {
     pub broken: Vec<String>,
 }
 
-/// A scheduler on a block with so many workers, really or simulated.
-type Key<'a> = (&'a str, &'a str, usize, bool);
+/// A scheduler on a block of so many transactions with so many workers, really or simulated.
+type Key<'a> = (&'a str, &'a str, usize, usize, bool);
 
 /// Compares the figures of the same scheduler, block and workers. A change counts if it exceeds the sum of both
 /// spreads, and what such figures change by themselves.
@@ -84,7 +84,7 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
     for (key, was) in &old {
         let Some(is) = new.get(key) else { continue };
         if was.root_equal && !is.root_equal {
-            let (scheduler, workload, workers, _) = key;
+            let (scheduler, workload, _, workers, _) = key;
             comparison.broken.push(format!("{scheduler} on {workload}, {workers} workers"));
         }
         if was.hop_ns.zip(is.hop_ns).is_some_and(|(was, is)| !is_alike(was, is)) {
@@ -100,11 +100,10 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
 }
 
 fn by_key(report: &LabReport) -> BTreeMap<Key<'_>, &Row> {
-    let key = |row: &'_ Row| (row.workers, row.simulated);
-    let rows = report.results.iter().map(|row| {
-        let (workers, simulated) = key(row);
-        ((&*row.scheduler, &*row.workload, workers, simulated), row)
-    });
+    let rows = report
+        .results
+        .iter()
+        .map(|row| ((&*row.scheduler, &*row.workload, row.txs, row.workers, row.simulated), row));
     rows.collect()
 }
 
@@ -116,10 +115,17 @@ fn changes(was: &Row, is: &Row) -> Vec<Change> {
     let measured = (was.spread + is.spread).max(NOISE_MIN);
     let exact = |of: fn(&Row) -> f64| was.simulated.then_some((of, ROUNDING));
     #[expect(clippy::cast_precision_loss, reason = "a makespan has fewer than 53 bits")]
-    let figures: [(&str, Option<Figure>); 5] = [
+    let figures: [(&str, Option<Figure>); 9] = [
         ("speedup", Some((|row| row.speedup, if was.simulated { ROUNDING } else { measured }))),
         ("makespan_ns", exact(|row| row.makespan_ns as f64)),
         ("bound_ratio", exact(|row| row.bound_ratio)),
+        ("latency_ns_p99", exact(|row| row.latency_ns_p99.unwrap_or(0) as f64)),
+        ("idle", exact(|row| row.idle.unwrap_or(0.0))),
+        ("overtakes_per_tx", exact(|row| row.overtakes_per_tx.unwrap_or(0.0))),
+        (
+            "cpu_ns_per_tx",
+            (!was.simulated).then_some((|row| row.cpu_ns_per_tx.unwrap_or(0.0), measured)),
+        ),
         (
             "executions_per_tx",
             Some((|row| row.executions_per_tx, if was.simulated { ROUNDING } else { NOISE_MIN })),

@@ -197,7 +197,7 @@ mod tests {
     use crate::{Input, Pattern};
 
     fn input(text: &str) -> Input {
-        text.parse::<Pattern>().unwrap().generate()
+        text.parse::<Pattern>().unwrap().generate().unwrap()
     }
 
     fn best(text: &str) -> Option<String> {

@@ -102,11 +102,11 @@ impl Page {
         });
         self.put(format!(
             "<h2>Real runs, and the simulator's error</h2><p>Measured runs in wasm beside what the \
-            simulator predicts for the same plan from times on one thread. The error is signed: \
+            simulator predicts for the same plan from times on one thread. The spread is half the distance between the quartiles of the rounds, divided by their median. The error is signed: \
             negative is predicted too fast.{apart}{plotted}</p>"
         ));
         self.put("<table><tr><th>scheduler</th><th>runs</th>\
-            <th>mean speedup</th><th>median error</th><th>p95 of |error|</th><th>worst</th><th>on</th></tr>");
+            <th>mean speedup</th><th>mean spread</th><th>median error</th><th>p95 of |error|</th><th>worst</th><th>on</th></tr>");
         for found in predictions {
             let name = found.scheduler.as_deref();
             let rows = report.results.iter().filter(|row| !row.simulated);
@@ -114,12 +114,20 @@ impl Page {
                 .filter(|row| name.is_none_or(|name| row.scheduler == name))
                 .map(|row| row.speedup)
                 .collect();
+            let spreads: Vec<f64> = report
+                .results
+                .iter()
+                .filter(|row| !row.simulated && name.is_none_or(|name| row.scheduler == name))
+                .map(|row| row.spread)
+                .collect();
+            let spread = spreads.iter().sum::<f64>() / float(spreads.len() as u64).max(1.0);
             let mean = speedups.iter().sum::<f64>() / float(speedups.len() as u64).max(1.0);
             self.put(format!(
-                "<tr><td>{}</td><td>{}</td><td>{mean:.2}</td><td>{:+.1} %</td><td>{:.1} %</td>\
+                "<tr><td>{}</td><td>{}</td><td>{mean:.2}</td><td>{:.1} %</td><td>{:+.1} %</td><td>{:.1} %</td>\
                  <td>{:+.1} %</td><td>{}</td></tr>",
                 escaped(name.unwrap_or("all")),
                 found.runs,
+                spread * 100.0,
                 found.median * 100.0,
                 found.p95 * 100.0,
                 found.worst * 100.0,
@@ -142,11 +150,20 @@ impl Page {
                 .filter_map(|&n| Some((float(n as u64), report.mean(scheduler, n, true, figure)?)));
             points.collect()
         };
+        let low = |scheduler: &str| -> Vec<(f64, f64)> {
+            let is_known = |row: &&Row| row.scheduler == scheduler && row.simulated;
+            let mut rows = report.results.iter().filter(is_known);
+            if rows.any(|row| row.speedup_with_overheads.is_none()) {
+                return Vec::new();
+            }
+            line(scheduler, &|row| row.speedup_with_overheads.unwrap_or(row.speedup))
+        };
         let shown = SHOWN.iter().filter(|name| report.schedulers().contains(*name));
         let mut drawn: Vec<Line> = shown
             .map(|&name| Line {
                 name: name.to_owned(),
                 points: line(name, &|row| row.speedup),
+                low: low(name),
                 is_bound: false,
             })
             .collect();
@@ -157,7 +174,7 @@ impl Page {
         ] {
             let points = line(scheduler, &|row| row.speedup * row.bound_ratio);
             if !points.is_empty() {
-                drawn.push(Line { name: name.to_owned(), points, is_bound: true });
+                drawn.push(Line { name: name.to_owned(), points, low: Vec::new(), is_bound: true });
             }
         }
         if drawn.iter().all(|line| line.points.is_empty()) {
@@ -168,8 +185,9 @@ impl Page {
         self.figure(
             "Speedup against workers",
             &svg,
-            "Simulated: exact discrete events on recorded or given costs, without overheads. \
-             Dashed: what no plan with that freedom can exceed.",
+            "Simulated: exact discrete events on recorded or given costs, without overheads. The band below each line \
+             ends where the overheads of two threads, as measured, and work that takes longer beside each further \
+             worker would put it. Dashed: what no plan with that freedom can exceed.",
         );
         Ok(())
     }
@@ -195,7 +213,12 @@ impl Page {
                 rows.filter_map(|row| Some((accounts(row)?, row.tx_per_s / 1e6))).collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             if points.len() > 1 {
-                drawn.push(Line { name: name.to_owned(), points, is_bound: false });
+                drawn.push(Line {
+                    name: name.to_owned(),
+                    points,
+                    low: Vec::new(),
+                    is_bound: false,
+                });
             }
         }
         if drawn.is_empty() {
@@ -334,7 +357,8 @@ impl Page {
                 let total = |found: &super::BuildTime| {
                     (float(found.txs as u64), found.ns_per_tx * float(found.txs as u64) / 1e6)
                 };
-                Line { name: name.to_owned(), points: found.map(total).collect(), is_bound: false }
+                let points = found.map(total).collect();
+                Line { name: name.to_owned(), points, low: Vec::new(), is_bound: false }
             });
             let drawn: Vec<Line> = drawn.filter(|line| !line.points.is_empty()).collect();
             let axes = Axes { x: "transactions", y: "ms of a processor (measured)", log_y: true };

@@ -13,6 +13,9 @@ pub const REPORT_VERSION: u32 = 1;
 pub struct Row {
     /// The scheduler.
     pub scheduler: String,
+    /// Who made the plan in its place, because the block is too large for it.
+    #[serde(default)]
+    pub stand_in: Option<String>,
     /// The block.
     pub workload: String,
     /// The number of workers.
@@ -23,6 +26,10 @@ pub struct Row {
     pub txs: usize,
     /// The time that one worker needs without a scheduler, divided by the makespan.
     pub speedup: f64,
+    /// The speedup with the overheads that were measured for the scheduler on this block, each further worker slowing the others
+    /// as much as the second does; none where the block did not run or the row was measured.
+    #[serde(default)]
+    pub speedup_with_overheads: Option<f64>,
     /// The makespan divided by the lower bound for what the scheduler is free to do.
     pub bound_ratio: f64,
     /// Whether the result is that of the published order, one by one: the state root of a measured
@@ -93,6 +100,9 @@ pub struct Calibrated {
     /// Nanoseconds until one thread sees what another wrote.
     #[serde(default)]
     pub hop_ns: u64,
+    /// The transactions of the blocks on which it was found.
+    #[serde(default)]
+    pub block_txs: u64,
     /// What was found.
     #[serde(flatten)]
     pub overheads: Overheads,

@@ -4,9 +4,10 @@ use kempe_runtime::scheduler::{SCHEDULERS, by_name};
 
 use super::*;
 use crate::Pattern;
+use crate::simulate;
 
 fn input(text: &str) -> Input {
-    text.parse::<Pattern>().unwrap().generate()
+    text.parse::<Pattern>().unwrap().generate().unwrap()
 }
 
 fn report(texts: &[&str]) -> LabReport {
@@ -55,14 +56,14 @@ fn a_run_that_reads_too_early_is_found() {
     for name in ["graph", "color", "versions", "block-stm", "aria", "greedy"] {
         let plan = by_name(name).unwrap().plan(&block, 2);
         let mut run = simulate(&plan, &block, 2, Overheads::default());
-        assert!(is_serializable(&plan, &block, &run), "{name}");
+        assert!(is_serializable(&plan, &block, Model::default(), &run), "{name}");
         // The last to end starts as if it had waited for nobody, and ends with the first.
         let last = run.spans.iter().position(|span| span.counted && span.end == run.makespan);
         let span = &mut run.spans[last.unwrap()];
         (span.start, span.end) = (0, 1);
-        assert!(!is_serializable(&plan, &block, &run), "{name}");
+        assert!(!is_serializable(&plan, &block, Model::default(), &run), "{name}");
         run.spans.pop();
-        assert!(!is_serializable(&plan, &block, &run), "{name}: one is lost");
+        assert!(!is_serializable(&plan, &block, Model::default(), &run), "{name}: one is lost");
     }
 }
 
@@ -132,4 +133,18 @@ fn each_rung_of_the_ladder_permits_more() {
             assert!(pair[0].parallelism <= pair[1].parallelism, "{text}: {pair:?}");
         }
     }
+}
+
+/// Who does not know the lists does not wait for what is only declared, nor run again for it, nor for who failed.
+#[test]
+fn an_optimistic_run_is_the_same_however_much_is_declared() {
+    let run = |text: &str| {
+        let rows = simulate_rows(by_name("block-stm").unwrap(), &input(text), &[8]).unwrap();
+        (rows[0].makespan_ns, rows[0].executions_per_tx, rows[0].root_equal)
+    };
+    let plain = run("p2p:accounts=100,txs=500");
+    assert!(plain.1 > 1.0 && plain.2, "{plain:?}");
+    assert_eq!(run("p2p:accounts=100,txs=500,over=10"), plain);
+    let failed = run("p2p:accounts=2,txs=500,trap=100");
+    assert_eq!((failed.1, failed.2), (1.0, true), "nobody has written anything");
 }

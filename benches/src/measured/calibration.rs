@@ -1,9 +1,10 @@
 //! What running plans costs beside the transactions, found on blocks made for it.
 //!
-//! Each overhead is what the simulator still lacks on a block where nothing else shows: first what each
+//! Each overhead is what the simulator still lacks on a block where nothing else shows: first what of a block's
+//! time is not executing it, which is what a chain gains from other threads; then what each
 //! execution costs, on short independent transactions; then how much longer they take while others
-//! run, on long ones, and on a few of them until when the others run; then what a barrier or a hand-over costs, on a ladder of pairs that all wait for the
-//! pair before.
+//! run, on long ones, and on a few of them until when the others run; then what a barrier costs, taking from a batch, a hand-over, and a value
+//! that another worker has, on ladders whose rungs wait for the rung before.
 
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
@@ -11,13 +12,19 @@ use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 use super::{Bench, Measure, RealRuns, median, share};
 use crate::{Input, InputTx, Overheads, Row, WorldError, simulate};
 
-/// The transactions of a block of short ones, and what each burns: about as much as a transfer takes. Locks
+/// What each transaction of a block of short ones burns: about as much as a transfer takes. Locks
 /// that workers fight for cost more where transactions are shorter still.
-const SHORT: (u64, u64) = (800, 1000);
+const SHORT_NS: u64 = 1000;
 /// How many keys they write: few, and many.
 const N_KEYS: [u64; 2] = [2, 12];
+/// How many the transactions of a ladder write that has many, and how many of them stand on a rung where they are many.
+const MANY_KEYS: u64 = 5;
+const MANY_TXS: u64 = 16;
 /// Those of a block of long ones: so long that what is done beside them does not show.
 const LONG: (u64, u64) = (100, 20_000);
+
+/// How many transactions, and what each burns.
+type Block = (u64, u64);
 
 /// How often all is found again, in as many rounds each.
 const N_PASSES: usize = 3;
@@ -26,13 +33,15 @@ const N_PASSES: usize = 3;
 pub(super) fn overheads(
     schedulers: &[&dyn Scheduler],
     how: Measure,
+    n_txs: u64,
 ) -> Result<Vec<Overheads>, WorldError> {
+    let short = (n_txs, SHORT_NS);
     let how = Measure { n_rounds: how.n_rounds.min(N_PASSES), ..how };
     let mut runs = RealRuns::new(schedulers, how)?;
     let mut passes = Vec::new();
     for _ in 0..N_PASSES {
         runs.overheads = vec![Overheads::default(); schedulers.len()];
-        pass(&mut runs)?;
+        pass(&mut runs, short)?;
         passes.push(runs.overheads.clone());
     }
     Ok((0..schedulers.len()).map(|at| of_passes(passes.iter().map(|pass| pass[at]))).collect())
@@ -51,30 +60,57 @@ fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
         wake: middle(|pass| pass.wake),
         barrier: middle(|pass| pass.barrier),
         handover: middle(|pass| pass.handover),
+        take: middle(|pass| pass.take),
+        single: middle(|pass| pass.single),
+        settle: middle(|pass| pass.settle),
+        remote: middle(|pass| pass.remote),
         inflation_permille: middle(|pass| pass.inflation_permille),
+        around: middle(|pass| pass.around),
+        around_key: middle(|pass| pass.around_key),
     }
 }
 
 /// Finds the overheads of all schedulers of `runs` once.
-fn pass(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
-    dispatch(runs)?;
+fn pass(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
+    let (around, around_key) = around(runs.how, short)?;
+    for overheads in &mut runs.overheads {
+        *overheads = Overheads { around, around_key, ..*overheads };
+    }
+    dispatch(runs, short)?;
     let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
     for (at, (row, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
         let inflation = share(1000, missing(&row), predicted(&row));
         runs.overheads[at].inflation_permille = inflation / n_others;
     }
     wake(runs)?;
-    let (barrier, handover) = on_the_ladder(runs.how)?;
-    for overheads in &mut runs.overheads {
-        *overheads = Overheads { barrier, handover, ..*overheads };
-    }
+    on_ladders(runs, short)?;
     Ok(())
 }
 
+/// What of a transaction's time is not executing it, and for each key of the block: what it costs less on several threads although
+/// it has to wait for the one before.
+fn around(how: Measure, short: Block) -> Result<(u64, u64), WorldError> {
+    let schedulers: [&dyn Scheduler; 1] = [&Graph];
+    let runs = RealRuns::new(&schedulers, how)?;
+    let n_threads = how.n_threads as u64;
+    let each = |n_keys| -> Result<u64, WorldError> {
+        let rows = measure(&runs, &chain(short, n_keys))?.into_iter();
+        let gained = |(row, cost): (Row, u64)| {
+            let saved = (cost * short.0).saturating_sub(row.makespan_ns);
+            saved * n_threads / (n_threads - 1).max(1) / short.0
+        };
+        Ok(rows.map(gained).min().unwrap_or(0))
+    };
+    let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
+    // All but one are keys of its own.
+    let key = many.saturating_sub(few) / (N_KEYS[1] - N_KEYS[0]);
+    Ok((few.saturating_sub(key * (N_KEYS[0] - 1)), key))
+}
+
 /// Finds what each execution costs beside, and each access of it.
-fn dispatch(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let each = |n_keys| -> Result<Vec<u64>, WorldError> {
-        let rows = measure(runs, &independent(SHORT, n_keys))?.into_iter();
+        let rows = measure(runs, &independent(short, n_keys))?.into_iter();
         Ok(rows.map(|(row, cost)| share(cost, missing(&row), predicted(&row))).collect())
     };
     let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
@@ -104,24 +140,103 @@ fn predicted(row: &Row) -> u64 {
     row.predicted_ns.unwrap_or(0)
 }
 
-/// What a barrier costs, and what it costs to go on from what another worker did.
-fn on_the_ladder(how: Measure) -> Result<(u64, u64), WorldError> {
+/// Finds what a barrier costs, what taking from a batch, what a hand-over, and a value that another worker has: on ladders
+/// with few and with many keys and with few and with many transactions on a rung, by plans that wait on each rung; and what
+/// a batch of one costs, and applying additions when a batch ends.
+fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
-    let mut runs = RealRuns::new(&schedulers, how)?;
-    dispatch(&mut runs)?;
-    let mut found = Vec::new();
-    for (scheduler, (row, cost)) in schedulers.iter().zip(measure(&runs, &ladder(SHORT))?) {
-        let input = ladder((SHORT.0, cost));
-        let (block, n_workers) = (input.block(), how.n_threads);
-        let plan = scheduler.plan(&block, n_workers);
-        let makespan = |overheads| simulate(&plan, &block, n_workers, overheads).makespan;
-        let both = Overheads { barrier: cost, handover: cost, ..Overheads::default() };
-        // How much longer the ladder takes with so much of it for each: the one has no hand-overs, the other no
-        // barriers.
-        let longer = makespan(both).saturating_sub(makespan(Overheads::default()));
-        found.push(share(cost, missing(&row), longer));
+    let mut own = RealRuns::new(&schedulers, runs.how)?;
+    if let Some(&Overheads { around, around_key, .. }) = runs.overheads.first() {
+        own.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
     }
-    Ok((found[0], found[1]))
+    dispatch(&mut own, short)?;
+    let ladders = [(2, 1), (2, MANY_KEYS), (MANY_TXS, 1)].map(|form| climbed(&own, short, form));
+    let [narrow, keys, wide] = ladders;
+    let (narrow, keys, wide) = (narrow?, keys?, wide?);
+    let [of_batches, of_graphs] = [own.overheads[0], own.overheads[1]];
+    let step = |some: Overheads| Overheads { barrier: SOME_NS, handover: SOME_NS, ..some };
+    let remote = |some: Overheads| Overheads { remote: SOME_NS, ..some };
+    let take = |some: Overheads| Overheads { take: SOME_NS, ..some };
+    let [(_, first), (handover, second)] = [(0, of_batches), (1, of_graphs)].map(|(at, known)| {
+        solved([&narrow[at], &keys[at]].map(|climbed| climbed.lacks(known, [&step, &remote])))
+    });
+    let found = Overheads { remote: first.midpoint(second), ..of_batches };
+    let (barrier, taken) =
+        solved([&narrow[0], &wide[0]].map(|climbed| climbed.lacks(found, [&step, &take])));
+    let found = Overheads { barrier, take: taken, ..found };
+    own.overheads[0] = found;
+    let per_tx = |input: &Input| -> Result<u64, WorldError> {
+        Ok(missing(&measure(&own, input)?[0].0) / short.0)
+    };
+    let single = per_tx(&chain(short, N_KEYS[0]))?;
+    let settle = per_tx(&adding(short))?;
+    for overheads in &mut runs.overheads {
+        let Overheads { remote, take, .. } = found;
+        *overheads = Overheads { barrier, handover, take, remote, single, settle, ..*overheads };
+    }
+    Ok(())
+}
+
+/// A ladder as it was run.
+struct Climbed<'s> {
+    scheduler: &'s dyn Scheduler,
+    ladder: Input,
+    n_workers: usize,
+    makespan_ns: u64,
+}
+
+impl Climbed<'_> {
+    fn predicted(&self, overheads: Overheads) -> u64 {
+        let block = self.ladder.block();
+        let plan = self.scheduler.plan(&block, self.n_workers);
+        simulate(&plan, &block, self.n_workers, overheads).makespan
+    }
+
+    /// What the simulator lacks with these overheads, and how much longer its run is by [`SOME_NS`] of each of two others.
+    fn lacks(&self, known: Overheads, two: [&dyn Fn(Overheads) -> Overheads; 2]) -> [u64; 3] {
+        let predicted = self.predicted(known);
+        let longer = two.map(|with| self.predicted(with(known)).saturating_sub(predicted));
+        [self.makespan_ns.saturating_sub(predicted), longer[0], longer[1]]
+    }
+}
+
+/// For each scheduler.
+fn climbed<'s>(
+    runs: &RealRuns<'s>,
+    short: Block,
+    (n_on_rung, n_keys): (u64, u64),
+) -> Result<Vec<Climbed<'s>>, WorldError> {
+    let rows = measure(runs, &ladder(short, n_on_rung, n_keys))?.into_iter().zip(runs.schedulers);
+    let climbed = rows.map(|((row, cost), &scheduler)| Climbed {
+        scheduler,
+        ladder: ladder((short.0, cost), n_on_rung, n_keys),
+        n_workers: runs.how.n_threads,
+        makespan_ns: row.makespan_ns,
+    });
+    Ok(climbed.collect())
+}
+
+/// About what is looked for.
+const SOME_NS: u64 = 100;
+
+/// The two, in nanoseconds, that explain what is missing in two runs, each given with how much longer it is by [`SOME_NS`] of
+/// each; neither is negative.
+fn solved([one, other]: [[u64; 3]; 2]) -> (u64, u64) {
+    let minor = |a: usize, b: usize| {
+        i128::from(one[a]) * i128::from(other[b]) - i128::from(other[a]) * i128::from(one[b])
+    };
+    let alone = |of: [u64; 3], by: usize| share(SOME_NS, of[0], of[by]);
+    let determinant = minor(1, 2);
+    if determinant == 0 {
+        return (alone(one, 1), 0);
+    }
+    let [first, second] =
+        [minor(0, 2), minor(1, 0)].map(|minor| i128::from(SOME_NS) * minor / determinant);
+    match (u64::try_from(first), u64::try_from(second)) {
+        (Ok(first), Ok(second)) => (first, second),
+        (Err(_), _) => (0, alone(other, 2)),
+        (_, Err(_)) => (alone(one, 1), 0),
+    }
 }
 
 /// The row of each scheduler, with what a transaction cost on one thread.
@@ -143,14 +258,38 @@ fn independent((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
     Input::new("independent".to_owned(), (0..n_txs).map(tx).collect())
 }
 
-/// Pairs of transactions: each writes a key of its own and reads both keys of the pair before.
-fn ladder((n_txs, cost): (u64, u64)) -> Input {
+/// Transactions that add to a key of their own.
+fn adding((n_txs, cost): (u64, u64)) -> Input {
     let tx = |at: u64| {
-        let pair = at / 2 * 2;
-        let before = pair.checked_sub(2).into_iter().flat_map(|first| [first, first + 1]);
-        let reads = before.map(|key| (key, AccessKind::Read, false));
-        let accesses = reads.chain([(at, AccessKind::Write, false)]).collect();
+        let accesses =
+            vec![(2 * at, AccessKind::Write, false), (2 * at + 1, AccessKind::Add, false)];
         InputTx { accesses, cost, ..InputTx::default() }
+    };
+    Input::new("adding".to_owned(), (0..n_txs).map(tx).collect())
+}
+
+/// Transactions that all write one key, and others of their own.
+fn chain((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
+    let tx = |at: u64| {
+        let own = (1..n_keys).map(|key| (1 + n_keys * at + key, AccessKind::Write, false));
+        let accesses = own.chain([(0, AccessKind::Write, false)]).collect();
+        InputTx { accesses, cost, ..InputTx::default() }
+    };
+    Input::new("chain".to_owned(), (0..n_txs).map(tx).collect())
+}
+
+/// Rungs of transactions: each writes so many keys of its own, and reads all that two of the rung before wrote, of which one
+/// stands where it stands.
+fn ladder((n_txs, cost): (u64, u64), n_on_rung: u64, n_keys: u64) -> Input {
+    let keys_of = move |at: u64| (0..n_keys).map(move |key| n_keys * at + key);
+    let tx = |at: u64| {
+        let (rung, place) = (at / n_on_rung, at % n_on_rung);
+        let before = rung.checked_sub(1).into_iter().flat_map(|rung| {
+            [place, (place + 1) % n_on_rung].map(|place| rung * n_on_rung + place)
+        });
+        let reads = before.flat_map(keys_of).map(|key| (key, AccessKind::Read, false));
+        let writes = keys_of(at).map(|key| (key, AccessKind::Write, false));
+        InputTx { accesses: reads.chain(writes).collect(), cost, ..InputTx::default() }
     };
     Input::new("ladder".to_owned(), (0..n_txs).map(tx).collect())
 }
@@ -161,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_ladder_has_a_layer_for_each_pair() {
-        let ladder = ladder((20, 1));
+        let ladder = ladder((20, 1), 2, 1);
         let schedule = Layers.plan(&ladder.block(), 2).into_schedule(&ladder.block());
         assert_eq!(schedule.batches().map(<[u32]>::len).collect::<Vec<_>>(), [2; 10]);
         let plan = Graph.plan(&ladder.block(), 2);

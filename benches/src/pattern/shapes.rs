@@ -3,7 +3,8 @@
 //! Costs are rough nanoseconds of a contract in wasm; what matters is their relation. Sources: the
 //! named benchmarks' papers and repositories, for the keys that each transaction touches.
 
-use super::{Draw, Parameter, Shape, parameter};
+use super::{Draw, Make, Parameter, Shape, calls, parameter};
+use crate::world::{Stage, WorldError};
 
 const MANY: f64 = 16_000_000.0;
 const ZIPF: Parameter = parameter("zipf", 0.0, 0.0, 10.0);
@@ -16,7 +17,7 @@ const D: u64 = 4;
 const E: u64 = 5;
 
 /// Every shape.
-pub const SHAPES: [Shape; 25] = [
+pub const SHAPES: [Shape; 32] = [
     shape(
         "p2p",
         "transfers: two balances are read and written",
@@ -165,7 +166,47 @@ pub const SHAPES: [Shape; 25] = [
         fees,
     ),
     shape("airdrop", "one account pays everybody", &[], airdrop),
+    of_calls(
+        "token",
+        "calls: transfers of the token, so many of a hundred to one account",
+        &[parameter("accounts", 100_000.0, 2.0, MANY), ZIPF, parameter("hot", 0.0, 0.0, 100.0)],
+        calls::token,
+    ),
+    of_calls("swaps", "calls: sales to pools", &[POOLS, ZIPF_OF_POOLS], calls::swaps),
+    of_calls("mints", "calls: everybody makes a token of a collection", &[], calls::mints),
+    of_calls(
+        "loans",
+        "calls: loans at prices that are reported meanwhile, every so many calls",
+        &[MARKETS, parameter("every", 100.0, 1.0, 1_000_000.0)],
+        calls::loans,
+    ),
+    of_calls("stakes", "calls: everybody stakes", &[], calls::stakes),
+    of_calls(
+        "orders",
+        "calls: orders at prices around the middle of a book",
+        &[parameter("prices", 100.0, 1.0, 500.0)],
+        calls::orders,
+    ),
+    of_calls(
+        "defi",
+        "calls: 60 % transfers, 20 % swaps, 10 % loans, 5 % stakes, 5 % mints",
+        &[POOLS, ZIPF_OF_POOLS, MARKETS],
+        calls::defi,
+    ),
 ];
+
+const POOLS: Parameter = parameter("pools", 100.0, 1.0, 1000.0);
+const ZIPF_OF_POOLS: Parameter = parameter("zipf", 1.0, 0.0, 10.0);
+const MARKETS: Parameter = parameter("markets", 4.0, 1.0, 100.0);
+
+const fn of_calls(
+    name: &'static str,
+    about: &'static str,
+    parameters: &'static [Parameter],
+    make: fn(&mut Draw<'_>, &mut Stage) -> Result<(), WorldError>,
+) -> Shape {
+    Shape { name, about, parameters, make: Make::Calls(make) }
+}
 
 const fn shape(
     name: &'static str,
@@ -173,7 +214,7 @@ const fn shape(
     parameters: &'static [Parameter],
     make: fn(&mut Draw<'_>),
 ) -> Shape {
-    Shape { name, about, parameters, make }
+    Shape { name, about, parameters, make: Make::Keys(make) }
 }
 
 fn p2p(draw: &mut Draw<'_>) {

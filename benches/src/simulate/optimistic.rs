@@ -167,21 +167,32 @@ pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
     let mut memory = Memory::new(&quiet, txs);
     let mut ready: BTreeSet<u32> = txs.iter().copied().collect();
     let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); machine.block.n_txs()];
-    let mut idle: Vec<usize> = (0..machine.n_workers).rev().collect();
+    let (mut idle, asleep) = machine.workers();
     let mut running: BinaryHeap<Reverse<(u64, Run)>> = BinaryHeap::new();
+    let wakes = |&worker: &usize| Run { tx: NOBODY, worker, span: 0 };
+    running.extend(asleep.iter().map(|at| Reverse((machine.begins(*at), wakes(at)))));
     loop {
         while let Some(&worker) = idle.last()
             && let Some(tx) = ready.pop_first()
         {
             idle.pop();
             memory.seen[tx as usize].clear();
-            let end = machine.now.saturating_add(machine.cost(tx));
+            let fetched = machine.fetch(tx, worker);
+            let end = machine.now.saturating_add(machine.cost(tx)).saturating_add(fetched);
             running.push(Reverse((machine.now, Run { tx, worker, span: machine.spans.len() })));
             machine.span(tx, worker, machine.now, end);
         }
         let Some(Reverse((now, run))) = running.pop() else { break };
-        machine.now = now;
         let Run { tx, worker, span } = run;
+        if tx == NOBODY {
+            if running.is_empty() && ready.is_empty() {
+                break;
+            }
+            machine.now = now;
+            idle.push(worker);
+            continue;
+        }
+        machine.now = now;
         match memory.read_next(tx) {
             Step::Read => {
                 let next = memory.next_step(tx, machine.spans[span]).max(now);
@@ -220,7 +231,7 @@ pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
     machine.spans.retain(|span| span.tx != NOBODY);
 }
 
-/// The transaction of an execution that does not count as one.
+/// The transaction of an execution that does not count as one, and of a worker that wakes up.
 const NOBODY: u32 = u32::MAX;
 
 /// An execution that goes on.

@@ -202,7 +202,8 @@ fn nobody_runs_again_for_what_was_only_declared() {
     let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
     let run = |scheduler: &str, does: [bool; 4]| {
         let plan = by_name(scheduler).unwrap().plan(&block, 4);
-        let model = Model { is_done: &|tx, _| does[tx as usize], reads_at_start: true };
+        let model =
+            Model { is_done: &|tx, _| does[tx as usize], reads_at_start: true, ..Model::default() };
         let run = simulate_as(&plan, &block, 4, Overheads::default(), model);
         assert_eq!(run.latencies().len(), 4, "{run:?}");
         (run.makespan, run.n_executions())

@@ -26,7 +26,7 @@ const REPLAY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replay.wasm"));
 /// use kempe_bench::{Input, Pattern, ReplayWorld, run_block};
 ///
 /// let world = ReplayWorld::new()?;
-/// let input: Input = "amm:txs=40".parse::<Pattern>()?.generate();
+/// let input: Input = "amm:txs=40".parse::<Pattern>()?.generate()?;
 /// let block = world.block(&input)?;
 /// let mut executor = world.base.executor(2)?;
 /// let output = run_block(&mut executor, &block.txs(), &world.base.state())?;

@@ -58,9 +58,9 @@ enum Verb {
 /// What to bench.
 #[derive(Debug, clap::Args)]
 struct RunArgs {
-    /// Which blocks, where none are named
-    #[arg(default_value = "quick")]
-    preset: Preset,
+    /// Which blocks, where none are named [default: quick]
+    #[arg(conflicts_with_all = ["workload", "trace", "traces"])]
+    preset: Option<Preset>,
 
     /// A generated block, as NAME or NAME:PARAMETER=VALUE,...; may be repeated
     #[arg(long, value_name = "PATTERN")]
@@ -84,7 +84,7 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Vec<u16>,
 
-    /// On how many threads the blocks really run, as wasm; 0: they are only simulated
+    /// On how many threads the blocks really run, as wasm, at most one a core; 0: they are only simulated
     #[arg(long, value_name = "N", default_value = "2")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
@@ -107,7 +107,7 @@ struct RunArgs {
 enum Preset {
     /// A dozen kinds of 2,000 transactions
     Quick,
-    /// Every kind, of 10,000 transactions, and contention from 10 to 1,000,000 accounts
+    /// Every kind, of 10,000 transactions, some of them in several forms, and contention from 10 to 1,000,000 accounts
     Full,
 }
 

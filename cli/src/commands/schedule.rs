@@ -1,16 +1,14 @@
 //! `kempe schedule`: how a file of calls, or a recorded block, would be scheduled.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
 use kempe_bench::{
-    HotKey, Input as Recorded, Overheads, Together, Trace, best_change, contention, simulate,
-    transfer_accesses, transfers,
+    HotKey, Input as Recorded, Overheads, Together, Trace, best_change, contention, first_fields,
+    simulate, transfer_accesses, transfers,
 };
-use kempe_runtime::files;
 use kempe_runtime::scheduler::{
     Accesses, Block, ConflictGraph, Plan, SCHEDULERS, Scheduler, by_name, dot, lower_bound_of, svg,
     verify_plan,
@@ -190,7 +188,7 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
             clippy::cast_sign_loss,
             reason = "a small share"
         )]
-        let width = (key.serial_share * 10_000.0) as u64;
+        let width = (key.serial_share * 10_000.0).ceil() as u64;
         format!("{} {width}", frames.join(";"))
     });
     let lines: Vec<String> = lines.collect();
@@ -208,16 +206,9 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
 
 /// A recorded block names what each transaction touched; calls name a method.
 fn is_trace(path: &Path) -> Result<bool, Failure> {
-    const HEAD_BYTES: u64 = 64 * 1024;
-    let file = files::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut head = Vec::new();
-    BufReader::new(file)
-        .take(HEAD_BYTES)
-        .read_until(b'\n', &mut head)
-        .with_context(|| format!("reading {}", path.display()))?;
-    let names = |field: &[u8]| head.windows(field.len()).any(|window| window == field);
-    let touches: [&[u8]; 3] = [b"\"reads\"", b"\"writes\"", b"\"adds\""];
-    Ok(!names(b"\"method\"") && touches.into_iter().any(names))
+    let fields = first_fields(path)?.unwrap_or_default();
+    let has = |field: &&str| fields.contains_key(*field);
+    Ok(!has(&"method") && ["reads", "writes", "adds"].iter().any(has))
 }
 
 /// A recorded block as transfers of a token.

@@ -42,6 +42,11 @@ impl Scheduler for Dsatur {
         Mode::Free
     }
 
+    fn stand_in(&self, block: &Block<'_>) -> Option<&'static dyn Scheduler> {
+        let rows = slot_rows(block, &block.tail(Mode::Free));
+        (n_edges(&rows) > DSATUR_EDGES_MAX).then_some(&Color)
+    }
+
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
         match self.try_schedule(block) {
             Ok(schedule) => Plan::batches(schedule),
@@ -75,7 +80,7 @@ impl Dsatur {
 /// Every conflicting pair once, the lower transaction first.
 pub(super) fn pairs(block: &Block<'_>, tail: &[bool]) -> Result<Vec<(u32, u32)>, TooManyEdges> {
     let rows = slot_rows(block, tail);
-    let n_edges = rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add);
+    let n_edges = n_edges(&rows);
     if n_edges > DSATUR_EDGES_MAX {
         return Err(TooManyEdges { n_edges });
     }
@@ -86,15 +91,20 @@ pub(super) fn pairs(block: &Block<'_>, tail: &[bool]) -> Result<Vec<(u32, u32)>,
     Ok(edges)
 }
 
+/// How many pairs conflict, counted once for each key they share.
+pub(super) fn n_edges(rows: &[SlotRow]) -> u64 {
+    rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add)
+}
+
 /// The transactions that touch one slot, by kind, ascending.
 #[derive(Clone, Default)]
-struct SlotRow {
+pub(super) struct SlotRow {
     readers: Vec<u32>,
     adders: Vec<u32>,
     writers: Vec<u32>,
 }
 
-fn slot_rows(block: &Block<'_>, tail: &[bool]) -> Vec<SlotRow> {
+pub(super) fn slot_rows(block: &Block<'_>, tail: &[bool]) -> Vec<SlotRow> {
     let mut rows = vec![SlotRow::default(); block.accesses().n_slots()];
     for ((tx, row), _) in
         block.txs().zip(block.accesses().rows()).zip(tail).filter(|(_, in_tail)| !**in_tail)

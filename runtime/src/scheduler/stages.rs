@@ -12,7 +12,8 @@ use super::{Access, Block, Dag, Mode, Plan, Scheduler};
 
 /// Puts each transaction into the first of one to four stages in which the cluster that it would
 /// join stays below a share of the work; packs a stage's clusters onto the workers, the largest
-/// first; takes the number of stages and the share that end soonest.
+/// first; takes the number of stages and the share that end soonest, which may be a share for fewer workers than
+/// there are: then a cluster may be larger.
 ///
 /// Inside a stage each worker runs its clusters in index order; a barrier separates stages.
 ///
@@ -23,7 +24,8 @@ pub struct Stages;
 
 /// Source: CAP-0063's builder tries one to four stages.
 const STAGES_MAX: u32 = 4;
-/// The shares that are tried, in percent of a worker's even share of a stage; ours to choose.
+/// The shares that are tried, in percent of an even share of a stage, of all workers, half of them, a quarter, and so on; ours
+/// to choose. A network sets a limit that depends on no number of workers.
 const SHARES_PERCENT: [u64; 3] = [100, 120, 150];
 
 impl Scheduler for Stages {
@@ -38,17 +40,29 @@ impl Scheduler for Stages {
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
         let (listed, tail) = split(block, Mode::Free);
         let n_workers = n_workers.max(1);
-        let tries = (1..=STAGES_MAX).flat_map(|n_stages| {
-            let shares = if n_stages == 1 { &SHARES_PERCENT[..1] } else { &SHARES_PERCENT };
-            shares.iter().map(move |&percent| (n_stages, percent))
+        let one = std::iter::once((1, n_workers, SHARES_PERCENT[0]));
+        let several = (2..=STAGES_MAX).flat_map(|n_stages| {
+            let halves =
+                std::iter::successors(Some(n_workers), |&n| (n > 2).then(|| n.div_ceil(2)));
+            halves.flat_map(move |n| SHARES_PERCENT.map(|percent| (n_stages, n, percent)))
         });
-        let packed = tries.map(|(n, percent)| pack(block, &listed, n_workers, n, percent));
+        let tries = one.chain(several);
+        let packed = tries.map(|(n_stages, n, percent)| {
+            pack(block, &listed, n_workers, n_stages, Share { n, percent })
+        });
         let best = packed.min_by_key(|packed| packed.time).expect("one stage is always tried");
         let mut body = listed;
         body.sort_by_key(|&tx| (best.stages[tx as usize], tx));
         let dag = best.dag(block, &body);
         plan_of(body, &tail, Form::Graph(dag))
     }
+}
+
+/// How large a cluster may be: so many percent of what falls to each of `n` workers in a stage.
+#[derive(Clone, Copy)]
+struct Share {
+    n: usize,
+    percent: u64,
 }
 
 /// A packed block.
@@ -66,10 +80,11 @@ fn pack(
     listed: &[u32],
     n_workers: usize,
     n_stages: u32,
-    percent: u64,
+    share: Share,
 ) -> Packed {
     let work: u128 = listed.iter().map(|&tx| u128::from(block.cost(tx))).sum();
-    let share = work * u128::from(percent) / 100 / (n_workers as u128 * u128::from(n_stages));
+    let n_shares = share.n as u128 * u128::from(n_stages);
+    let share = work * u128::from(share.percent) / 100 / n_shares;
     let share = u64::try_from(share).unwrap_or(u64::MAX).max(1);
     let mut built: Vec<Clusters<'_>> = (0..n_stages).map(|_| Clusters::new(block)).collect();
     let mut stages = vec![0; block.n_txs()];

@@ -37,6 +37,10 @@ impl Scheduler for Unbarred {
         self.batches.mode()
     }
 
+    fn stand_in(&self, block: &Block<'_>) -> Option<&'static dyn Scheduler> {
+        self.batches.stand_in(block)
+    }
+
     fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
         let schedule = self.batches.schedule(block);
         let mut body = Vec::with_capacity(block.n_txs());

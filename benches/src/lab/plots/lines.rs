@@ -10,6 +10,8 @@ use super::{COLORS, PlotError, SIZE, font, svg};
 pub(in crate::lab) struct Line {
     pub(in crate::lab) name: String,
     pub(in crate::lab) points: Vec<(f64, f64)>,
+    /// Where the band below the line ends, if it has one, at the same places.
+    pub(in crate::lab) low: Vec<(f64, f64)>,
     /// Bounds are dashed and without markers.
     pub(in crate::lab) is_bound: bool,
 }
@@ -23,7 +25,7 @@ pub(in crate::lab) struct Axes<'a> {
 
 /// Draws lines over a logarithmic x axis, with a linear or logarithmic y axis.
 pub(in crate::lab) fn lines(lines: &[Line], axes: &Axes<'_>) -> Result<String, PlotError> {
-    let points = || lines.iter().flat_map(|line| &line.points);
+    let points = || lines.iter().flat_map(|line| line.points.iter().chain(&line.low));
     let range = |of: fn(&(f64, f64)) -> f64| {
         let low = points().map(of).fold(f64::INFINITY, f64::min);
         let high = points().map(of).fold(f64::NEG_INFINITY, f64::max);
@@ -76,6 +78,11 @@ where
         for (at, line) in lines.iter().enumerate() {
             let color = COLORS[at % COLORS.len()];
             let points = line.points.iter().copied();
+            if !line.low.is_empty() {
+                let around = points.clone().chain(line.low.iter().rev().copied());
+                let band = Polygon::new(around.collect::<Vec<_>>(), color.mix(0.15).filled());
+                chart.draw_series(std::iter::once(band)).map_err(PlotError::new)?;
+            }
             if line.is_bound {
                 let dashed = DashedLineSeries::new(points, 6, 4, color.stroke_width(1));
                 chart.draw_series(dashed).map_err(PlotError::new)?;

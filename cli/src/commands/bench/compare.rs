@@ -16,6 +16,12 @@ const SHOWN_MAX: usize = 30;
 
 pub(super) fn run(before: &Path, after: &Path, output: &Output) -> Result<(), Failure> {
     let comparison = compare(&read(before)?, &read(after)?);
+    if comparison.n_compared + comparison.n_apart == 0 {
+        let (before, after) = (before.display(), after.display());
+        let message = format!("{before} and {after} have no run in common");
+        return Err(Failure::new(Exit::Failed, message)
+            .with_help("a run is the same scheduler on the same block with as many workers"));
+    }
     output.result(text(&comparison), &comparison)?;
     match comparison.broken.first() {
         None => Ok(()),

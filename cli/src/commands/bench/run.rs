@@ -1,5 +1,6 @@
 //! Running the bench and printing what it found.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,11 +8,11 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
-    BuildTime, COMMON, Calibrated, Calibration, Input, LabReport, Machine, Measure, Parameter,
-    Pattern, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html, ladder,
-    planning_ns, simulate_rows,
+    BuildTime, COMMON, Calibrated, Calibration, Input, LabReport, Machine, Measure, Overheads,
+    Parameter, Pattern, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html,
+    ladder, planning_ns, simulate_rows, speedup_with_overheads,
 };
-use kempe_runtime::scheduler::{SCHEDULERS, Scheduler, by_name};
+use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
 use serde::Serialize;
 
 use super::{Preset, RunArgs};
@@ -19,7 +20,7 @@ use crate::output::{Exit, Failure, Output};
 use crate::progress;
 
 /// The blocks of `quick`, beside contention.
-const QUICK: [&str; 10] = [
+const QUICK: [&str; 12] = [
     "ycsb:zipf=0.9",
     "smallbank",
     "tpcc",
@@ -30,6 +31,8 @@ const QUICK: [&str; 10] = [
     "nft",
     "chain",
     "big:heavy=1",
+    "token:accounts=1000,zipf=1",
+    "defi",
 ];
 
 /// The numbers of accounts over which contention is drawn.
@@ -41,8 +44,31 @@ const ONLY_SIMULATED: &str = "Only simulated: ";
 /// The sizes for which planning is measured.
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
-/// The transfers that are measured beside the blocks: without conflicts, with few, with many, all on one account.
-const MEASURED: [&str; 4] = ["pairs", "uniform:100000", "zipf:1000:100", "one-hot:1000"];
+/// The blocks of `full` beside each kind in its plain form: its other forms.
+const FORMS: [&str; 13] = [
+    "p2p:accounts=2",
+    "p2p:over=2",
+    "p2p:over=10",
+    "p2p:trap=5",
+    "p2p:trap=50",
+    "p2p:latency=500",
+    "ycsb:zipf=0.9",
+    "smallbank:hot=10",
+    "tpcc:warehouses=1",
+    "amm:pools=1",
+    "fees:add=1",
+    "nft:add=1",
+    "liquidation:add=1",
+];
+
+/// The larger blocks of `full`: transfers of the token, with hardly a conflict, with few, with many, all to one account.
+const TRANSFERS: [&str; 4] = [
+    "token:accounts=1000000",
+    "token:accounts=10000",
+    "token:accounts=1000,zipf=1",
+    "token:accounts=1000,hot=100",
+];
+const N_TRANSFERS: u32 = 20_000;
 
 /// How often each measured run is repeated; the median counts.
 const ROUNDS: u32 = 5;
@@ -64,10 +90,19 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     for path in [&args.out, &args.csv, &args.html].into_iter().flatten() {
         check_place(path)?;
     }
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if usize::from(args.threads) > n_cores {
+        let message = format!("--threads {}: this machine has cores={n_cores}", args.threads);
+        return Err(Failure::new(Exit::Usage, message).with_help(
+            "with more threads than cores nothing runs as it would: --workers simulates them",
+        ));
+    }
     let inputs = inputs(args)?;
     let schedulers: Vec<&dyn Scheduler> = match &args.schedulers[..] {
         [] => SCHEDULERS.to_vec(),
-        names => names.iter().filter_map(|name| by_name(name)).map(|found| found as _).collect(),
+        names => {
+            SCHEDULERS.into_iter().filter(|known| names.iter().any(|n| n == known.name())).collect()
+        }
     };
     let mut workers: Vec<usize> = args.workers.iter().map(|&n| n.into()).collect();
     workers.sort_unstable();
@@ -103,8 +138,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     Ok(output.result(text(&report, &workers), &report)?)
 }
 
-/// Runs the blocks for real, and where none were named also token transfers. A block that cannot run
-/// is left out, and the method says why. Gives the overheads.
+/// Runs the blocks for real. A block that cannot run is left out, and the method says why. Gives the overheads.
 fn measure(
     args: &RunArgs,
     inputs: &[Input],
@@ -113,23 +147,19 @@ fn measure(
     method: &mut Vec<String>,
 ) -> Result<Vec<Calibrated>, Failure> {
     let how = Measure { n_threads: args.threads.into(), n_rounds: ROUNDS as usize };
-    let is_preset = args.workload.is_empty() && args.trace.is_empty() && args.traces.is_none();
-    let transfers = if is_preset { &MEASURED[..] } else { &[] };
-    let bar = progress::bar((inputs.len() + transfers.len()) as u64, "blocks run for real");
+    let bar = progress::bar(inputs.len() as u64, "blocks run for real");
     let mut runs =
         RealRuns::new(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
     let mut left_out = Vec::new();
     for input in inputs {
         match runs.input(input) {
-            Ok(rows) => results.extend(rows),
+            Ok(rows) => {
+                add_overheads(results, input, &rows, schedulers, runs.overheads());
+                results.extend(rows);
+            }
             Err(error @ WorldError::ListTooLong { .. }) => left_out.push(error.to_string()),
             Err(error) => return Err(Failure::new(Exit::Failed, error)),
         }
-        bar.inc(1);
-    }
-    let n_txs = if args.preset == Preset::Quick { 2000 } else { 20_000 };
-    for text in transfers {
-        results.extend(runs.transfers(text.parse()?, n_txs)?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -141,7 +171,7 @@ fn measure(
     ));
     method.push(
         "The transactions of a block touch its keys and burn its costs, one multiplication a \
-         nanosecond; those named token are transfers."
+         nanosecond; those of the blocks that are calls call the shipped contracts."
             .to_owned(),
     );
     method.push(
@@ -154,14 +184,45 @@ fn measure(
             .to_owned(),
     );
     method.extend(left_out.into_iter().map(|why| format!("{ONLY_SIMULATED}{why}.")));
-    let calibrated = runs.calibrations().iter().flat_map(|Calibration { hop_ns, overheads }| {
-        schedulers.iter().zip(overheads).map(|(scheduler, &overheads)| Calibrated {
-            scheduler: scheduler.name().to_owned(),
-            hop_ns: *hop_ns,
-            overheads,
-        })
-    });
+    let calibrated =
+        runs.calibrations().iter().flat_map(|Calibration { hop_ns, n_txs, overheads }| {
+            schedulers.iter().zip(overheads).map(|(scheduler, &overheads)| Calibrated {
+                scheduler: scheduler.name().to_owned(),
+                hop_ns: *hop_ns,
+                block_txs: *n_txs,
+                overheads,
+            })
+        });
     Ok(calibrated.collect())
+}
+
+/// Says of the simulated rows of a block what the overheads would leave that were measured with it.
+fn add_overheads(
+    results: &mut [Row],
+    input: &Input,
+    measured: &[Row],
+    schedulers: &[&dyn Scheduler],
+    overheads: &[Overheads],
+) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a time of a block"
+    )]
+    let base_ns = measured.first().map_or(0, |row| (row.speedup * row.makespan_ns as f64) as u64);
+    for row in results.iter_mut().filter(|row| row.simulated && row.workload == input.name()) {
+        let of_scheduler = schedulers.iter().zip(overheads);
+        let mut found = of_scheduler.filter(|(scheduler, _)| scheduler.name() == row.scheduler);
+        if let Some((scheduler, &overheads)) = found.next() {
+            // One worker is what the overheads are beside.
+            let speedup = match row.workers {
+                1 => row.speedup,
+                n => speedup_with_overheads(*scheduler, input, n, overheads, base_ns),
+            };
+            row.speedup_with_overheads = Some(speedup);
+        }
+    }
 }
 
 /// A run whose result is not that of its order is a bug, and no figure of it is worth anything.
@@ -193,7 +254,7 @@ fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
     });
     let mut inputs: Vec<Input> = named.collect();
     for text in &args.workload {
-        inputs.push(text.parse::<Pattern>()?.generate());
+        inputs.push(generated(text)?);
     }
     let mut names: Vec<&str> = inputs.iter().map(Input::name).collect();
     names.sort_unstable();
@@ -202,11 +263,16 @@ fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
         return Err(Failure::new(Exit::Usage, message));
     }
     if inputs.is_empty() {
-        for text in preset(args.preset) {
-            inputs.push(text.parse::<Pattern>()?.generate());
+        for text in preset(args.preset.unwrap_or(Preset::Quick)) {
+            inputs.push(generated(&text)?);
         }
     }
     Ok(inputs)
+}
+
+fn generated(text: &str) -> Result<Input, Failure> {
+    let pattern = text.parse::<Pattern>()?;
+    pattern.generate().map_err(|error| Failure::new(Exit::Failed, error))
 }
 
 fn preset(preset: Preset) -> Vec<String> {
@@ -221,10 +287,12 @@ fn preset(preset: Preset) -> Vec<String> {
         // Those of p2p are among the others already.
         Preset::Full => {
             let others = SHAPES.iter().filter(|shape| shape.name != "p2p");
-            others.map(|shape| sized(shape.name)).collect()
+            others.map(|shape| shape.name).chain(FORMS).map(sized).collect()
         }
     };
-    contention.chain(others).collect()
+    let transfers = TRANSFERS.iter().map(|text| format!("{text},txs={N_TRANSFERS}"));
+    let transfers = transfers.filter(|_| preset == Preset::Full);
+    contention.chain(others).chain(transfers).collect()
 }
 
 /// The files of a directory in order of their names. Files without transactions are recorded
@@ -241,7 +309,10 @@ fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     files.sort();
     if files.is_empty() {
-        let message = format!("{} has no file whose name ends in .jsonl", dir.display());
+        let message = format!(
+            "{} has no file whose name ends in .jsonl and that is not empty",
+            dir.display()
+        );
         return Err(Failure::new(Exit::Failed, message));
     }
     Ok(files)
@@ -255,7 +326,7 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
     let bar = progress::bar((2 * SIZES.len() * planners.len()) as u64, "planning");
     for accounts in ["p2p:accounts=1000000", "p2p:accounts=100"] {
         for n_txs in SIZES {
-            let input = format!("{accounts},txs={n_txs}").parse::<Pattern>()?.generate();
+            let input = generated(&format!("{accounts},txs={n_txs}"))?;
             for scheduler in &planners {
                 let total = planning_ns(**scheduler, &input.block(), 8, 3);
                 #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
@@ -280,14 +351,16 @@ fn method(inputs: &[Input]) -> Vec<String> {
     vec![
         format!("{} blocks with {txs} transactions.", inputs.len()),
         "Speedups are simulated: discrete events over the plan that the runtime would get, with the \
-         costs of the recorded block or of the generator, and without overheads."
+         costs of the recorded block or of the generator (calls of contracts: their fuel), and without overheads."
             .to_owned(),
         "Speedup is the sum of all costs divided by the makespan. The lower bound is the greatest of \
          work divided by workers, critical path, heaviest key and biggest transaction, for what the \
          scheduler is free to do."
             .to_owned(),
-        "Every plan is verified, and every simulated run is replayed on symbols: reads at the start, \
-         writes at the end, compared with the published order one by one."
+        "Every plan is verified. A simulated run by batches, a graph or rounds is replayed on symbols: reads at the \
+         start, writes at the end, compared with the published order one by one; where keys have versions, each \
+         transaction must have had in time what it reads; where values are published, nothing waits. Schedulers \
+         without lists neither wait nor run again for what is only declared."
             .to_owned(),
         "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
     ]
@@ -371,6 +444,18 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
         }
     }
     let n_blocks = report.ladder.len() / 5;
+    let mut stand_ins = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
+    for row in &report.results {
+        if let Some(other) = &row.stand_in {
+            stand_ins.entry((&row.scheduler, other)).or_default().insert(&row.workload);
+        }
+    }
+    let stand_ins: String = stand_ins
+        .iter()
+        .map(|((name, other), blocks)| {
+            format!("{name} is {other} on {} blocks that are too large for it.\n", blocks.len())
+        })
+        .collect();
     let lines = table.to_string();
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
     let left_out = report.method.iter().filter(|sentence| sentence.starts_with(ONLY_SIMULATED));
@@ -379,7 +464,7 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     format!(
         "{processor}, {cores} cores, commit {}.\n\
          Mean speedup over {n_blocks} blocks, simulated; the last four columns at {wide} workers.\n{}\n\
-         {}{left_out}Every plan is legal, and every run gave the result of its published order.",
+         {}{stand_ins}{left_out}Every plan is legal, and every run gave the result of its published order.",
         commit.as_deref().unwrap_or("unknown"),
         lines.join("\n"),
         measured_text(report)
@@ -455,7 +540,7 @@ pub(super) fn workloads(output: &Output) -> Result<(), Failure> {
         .collect();
     all.push(Listed {
         name: "(all)",
-        about: "what every workload has",
+        about: "what every workload has; calls of contracts only txs and seed",
         parameters: listed(&COMMON),
     });
     let lines = all.iter().map(|shape| {
