@@ -16,7 +16,7 @@ use crate::types::{
 
 pub(crate) use builder::ChunkBuilder;
 pub use list::{AccessList, ListedKey, Lists};
-pub(crate) use list::{CHUNK_TXS, Chunk, Entry, place};
+pub(crate) use list::{CHUNK_TXS, Chunk, Entry, Work, place};
 
 /// Why no access list follows from a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,14 +102,16 @@ fn derive_row(
     }
     // What cannot be paid is not numbered, scheduled and loaded either.
     let left = tx.fuel_limit.saturating_sub(tx.base_fuel(prices));
-    let price = (row.len() as u64).saturating_mul(prices.list_entry);
+    let entries = (row.len() as u64).saturating_mul(prices.list_entry);
+    let price = entries.saturating_add(row.work().fuel(prices));
     if price > left { Err(AccessError::Unaffordable) } else { Ok(()) }
 }
 
-/// The list of a transaction that is looked at and refused: what paying for that touches.
-pub(crate) fn fee_list(tx: &Transaction, prices: &Prices, chunk: &mut ChunkBuilder) {
+/// The list of a transaction that is looked at and refused, which took that much: what paying for it touches.
+pub(crate) fn fee_list(tx: &Transaction, prices: &Prices, work: Work, chunk: &mut ChunkBuilder) {
     let contracts = ContractSet::default();
     let mut row = chunk.row(&contracts);
+    row.take_over(work);
     list_fee(tx, prices, &mut row);
     row.end();
 }

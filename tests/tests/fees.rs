@@ -97,6 +97,78 @@ fn a_caught_failure_changes_nothing_of_what_was_added_before() {
     }
 }
 
+/// What a caught call leaves to be undone by the one around it is what was there before both.
+#[test]
+fn caught_calls_in_caught_calls_are_undone_to_where_they_began() {
+    let mut world = world();
+    let [one, two, three] = [(); 3].map(|()| world.deploy(0, CHAOS, &()));
+    let key = StateKey::new(three, 0, &[5]).hash();
+    let stored = |world: &World| {
+        let stored = world.chain.state().expect("readable").get(&key).expect("readable");
+        stored.map(|value| u64::from_le_bytes(value[..].try_into().expect("a number")))
+    };
+    world.send(0, call(three, "put", &(5u8, 77u64)));
+    for (fails, left) in [(1u8, 77), (0, 3)] {
+        let signed =
+            world.sign_with([(1, vec![call(two, "stir", &(three, 5u8, fails))], FUEL, Vec::new())]);
+        world.build(signed);
+        assert_eq!(stored(&world), Some(left), "{fails}");
+    }
+    world.send(0, call(three, "put", &(5u8, 77u64)));
+    let signed =
+        world.sign_with([(1, vec![call(one, "knead", &(two, three, 5u8))], FUEL, Vec::new())]);
+    let receipt = world.build(signed).record.receipts[0].clone();
+    assert_eq!((receipt.outcome, &receipt.results[..]), (Outcome::Ok, &[vec![1, 1]][..]));
+    assert_eq!(stored(&world), Some(3));
+}
+
+/// Wherever the fuel ends, also inside of calls that are caught, the fee is paid.
+#[test]
+fn whose_fuel_ends_pays_for_it_wherever_that_is() {
+    let mut world = world();
+    let [one, two, three] = [(); 3].map(|()| world.deploy(0, CHAOS, &()));
+    let action = || vec![call(one, "knead", &(two, three, 5u8))];
+    let signed = world.sign_with([(1, action(), FUEL, Vec::new())]);
+    let enough = world.build(signed).record.receipts[0].fuel;
+    for limit in (33_000..enough + 1000).step_by(250) {
+        let before = (supply(&world), world.chain.balance(&world.accounts[1].address));
+        let signed = world.sign_with([(1, action(), limit, Vec::new())]);
+        let receipt = world.build(signed).record.receipts[0].clone();
+        assert_eq!(receipt.fee, world.chain.genesis().prices.fee(receipt.fuel), "{limit}");
+        assert_eq!(supply(&world), before.0, "{limit}");
+        let after = world.chain.balance(&world.accounts[1].address).expect("readable");
+        assert_eq!(before.1.expect("readable") - after, receipt.fee, "{limit}");
+    }
+}
+
+/// A template that looks at a long argument often is paid for, whether a list follows or not.
+#[test]
+fn what_finding_a_list_takes_is_paid_for() {
+    // More than is free, and few enough for the contract's memory.
+    const N_BYTES: u64 = 5_000;
+    let mut world = world();
+    let chaos = world.deploy(0, CHAOS, &());
+    let data = vec![7u8; usize::try_from(N_BYTES).expect("it is small")];
+    let fuel = |world: &mut World, method: &str, limit: u64| {
+        let signed =
+            world.sign_with([(1, vec![call(chaos, method, &(data.clone(),))], limit, Vec::new())]);
+        let receipt = world.build(signed).record.receipts[0].clone();
+        (receipt.outcome, receipt.fuel)
+    };
+    let (once, fuel_once) = fuel(&mut world, "digest", FUEL);
+    let (often, fuel_often) = fuel(&mut world, "digest_often", FUEL);
+    assert_eq!((once, often), (Outcome::Ok, Outcome::Ok));
+    // Twice more, and two entries.
+    let more = fuel_often - fuel_once;
+    assert!((2 * N_BYTES..3 * N_BYTES).contains(&more), "{more}");
+    // Who cannot pay for it pays all that there is.
+    let short = fuel_once + N_BYTES;
+    assert_eq!(
+        fuel(&mut world, "digest_often", short),
+        (Outcome::Trap(TrapKind::OutOfFuel), short)
+    );
+}
+
 #[test]
 fn who_cannot_pay_is_no_part_of_a_block() {
     let mut world = world();

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use kempe_abi::derive::Sink;
 use kempe_abi::{AccessKind, Address, Bound};
 
-use super::list::{Chunk, Entry, Row};
+use super::list::{Chunk, Entry, Row, Work};
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
 use crate::engine::{Contract, ContractSet};
 use crate::types::{
@@ -52,6 +52,7 @@ pub(super) struct RowBuilder<'a> {
     /// The row's first entry.
     start: usize,
     dynamic: bool,
+    work: Work,
     pub(super) overflow: bool,
 }
 
@@ -70,13 +71,20 @@ impl ChunkBuilder {
         self.index.table.clear();
         self.index.n_entries = 0;
         let start = self.chunk.entries.len();
-        RowBuilder { builder: self, contracts, last: None, start, dynamic: false, overflow: false }
+        let (work, last) = (Work::default(), None);
+        RowBuilder { builder: self, contracts, last, start, dynamic: false, work, overflow: false }
     }
 
     /// Turns the last row into one whose list is not known.
     pub(crate) fn unlist(&mut self) {
+        let work = self.work();
         self.pop();
-        self.push_unlisted();
+        self.push_unlisted(work);
+    }
+
+    /// What finding the last row's list took.
+    pub(crate) fn work(&self) -> Work {
+        self.chunk.rows.last().map_or(Work::default(), |row| row.work)
     }
 
     /// Takes the last row out.
@@ -87,9 +95,9 @@ impl ChunkBuilder {
     }
 
     /// A row whose list is not known.
-    fn push_unlisted(&mut self) {
+    fn push_unlisted(&mut self, work: Work) {
         let end = to_u32(self.chunk.entries.len());
-        self.chunk.rows.push(Row { end, listed: false, dynamic: false });
+        self.chunk.rows.push(Row { end, listed: false, dynamic: false, work });
     }
 
     fn cut(&mut self, n_entries: usize) {
@@ -174,6 +182,16 @@ impl<'a> RowBuilder<'a> {
         self.insert(kind, None, &key.contract, (key.field, &key.key), hashing);
     }
 
+    /// What finding the list took so far.
+    pub(super) fn work(&self) -> Work {
+        self.work
+    }
+
+    /// The same as another row, which it stands for, took.
+    pub(super) fn take_over(&mut self, work: Work) {
+        self.work = work;
+    }
+
     /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.builder.chunk.entries.len() - self.start
@@ -182,13 +200,14 @@ impl<'a> RowBuilder<'a> {
     /// Ends the row.
     pub(super) fn end(self) {
         let end = to_u32(self.builder.chunk.entries.len());
-        self.builder.chunk.rows.push(Row { end, listed: true, dynamic: self.dynamic });
+        let Self { dynamic, work, .. } = self;
+        self.builder.chunk.rows.push(Row { end, listed: true, dynamic, work });
     }
 
     /// Ends the row as one whose list is not known.
     pub(super) fn abandon(self) {
         self.builder.cut(self.start);
-        self.builder.push_unlisted();
+        self.builder.push_unlisted(self.work);
     }
 
     fn insert(
@@ -301,6 +320,10 @@ impl Sink for RowBuilder<'_> {
 
     fn dynamic(&mut self, _: &Address) {
         self.dynamic = true;
+    }
+
+    fn spent(&mut self, steps: usize, bytes: usize) {
+        self.work.add(steps, bytes);
     }
 }
 

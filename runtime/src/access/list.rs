@@ -5,7 +5,7 @@ use kempe_abi::{AccessKind, Address, Bound};
 
 use super::escrow::Escrows;
 use crate::prefetch::prefetch;
-use crate::types::{KeyHash, StateKey};
+use crate::types::{KeyHash, Prices, StateKey};
 
 /// The transactions of one [`Chunk`]: enough to spread the work over threads and to hash keys side
 /// by side, few enough that a chunk stays in a core's cache while it is made.
@@ -39,6 +39,38 @@ pub(super) struct Row {
     pub(super) listed: bool,
     /// See [`AccessList::dynamic`].
     pub(super) dynamic: bool,
+    /// What finding it took.
+    pub(super) work: Work,
+}
+
+/// What finding a list took: steps, and bytes of values that were looked at. What is below costs nothing
+/// beside the price of a transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    steps: u32,
+    bytes: u32,
+}
+
+/// What the price of a transaction covers of finding its list. A transfer takes a tenth of both. Ours to choose.
+const FREE: Work = Work { steps: 256, bytes: 4096 };
+
+/// What a step costs, in calls of the host: an expression, a key put together and looked for.
+const STEP_HOST_CALLS: u64 = 4;
+
+impl Work {
+    /// Adds what another derivation took.
+    pub(super) fn add(&mut self, steps: usize, bytes: usize) {
+        let sum = |n: u32, more| n.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        *self = Self { steps: sum(self.steps, steps), bytes: sum(self.bytes, bytes) };
+    }
+
+    /// The fuel for it.
+    pub(crate) fn fuel(self, prices: &Prices) -> u64 {
+        let steps = u64::from(self.steps.saturating_sub(FREE.steps));
+        let bytes = u64::from(self.bytes.saturating_sub(FREE.bytes));
+        let of_steps = steps.saturating_mul(STEP_HOST_CALLS).saturating_mul(prices.host_call);
+        of_steps.saturating_add(bytes.saturating_mul(prices.copy_byte))
+    }
 }
 
 /// One key of a list. Contract and key are positions in the chunk.
@@ -185,6 +217,11 @@ impl Chunk {
         let bounds = bounds.take_while(move |(entry, _)| (*entry as usize) < range.end);
         let start = range.start;
         bounds.map(move |&(entry, bound)| (entry as usize - start, bound))
+    }
+
+    /// What finding the list of a row took.
+    pub(crate) fn work(&self, row: usize) -> Work {
+        self.rows[row].work
     }
 
     /// How many entries each row has, and whether its list is known.

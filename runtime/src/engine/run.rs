@@ -205,6 +205,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         })
     });
     if outcome != Outcome::Ok {
+        session.end_marks();
         results = Vec::new();
         session.events = Vec::new();
         session.appended.clear();
@@ -288,6 +289,7 @@ fn pay(
 fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> {
     let prices = session.prices;
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
+    let entries = entries.saturating_add(session.list_work.fuel(&prices));
     // What is added to is not read, and its value depends on what else is added in the batch.
     // Neither is what is only taken from, where nobody can be refused, and that must not show.
     let is_read = |cell: &&Cell| cell.kind != AccessKind::Add && !cell.accumulator.is_bounded();

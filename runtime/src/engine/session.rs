@@ -23,7 +23,7 @@ use super::cell::Cell;
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
-use crate::access::{Lists, place};
+use crate::access::{Lists, Work, place};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
     Bytes, EventRecord, KeyHash, KeyMap, Prices, StateKey, Undeclared, footprint_entry,
@@ -72,6 +72,8 @@ pub(crate) struct Session {
     pub(crate) cells: Vec<Cell>,
     /// How much may be taken of the stocks that the transaction only takes from, with their cells.
     bounds: Vec<(usize, Bound)>,
+    /// What finding the list took.
+    pub(super) list_work: Work,
     /// Where the names of the cells are.
     lists: Arc<Lists>,
     chunk: usize,
@@ -143,6 +145,7 @@ impl Session {
             env: BlockEnv::default(),
             cells: Vec::new(),
             bounds: Vec::new(),
+            list_work: Work::default(),
             lists: Arc::default(),
             chunk: 0,
             recorded: Vec::new(),
@@ -187,6 +190,7 @@ impl Session {
             let (slot, value) = value(at, &entry.hash)?;
             self.cells.push(Cell::listed(entry, slot, value));
         }
+        self.list_work = lists.chunks[self.chunk].work(row);
         self.bounds.clear();
         for (at, bound) in lists.chunks[self.chunk].bounds(row) {
             let cell = &mut self.cells[at];

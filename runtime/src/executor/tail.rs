@@ -236,8 +236,9 @@ pub(crate) fn solo(
         Ok(()) => Mode::Enforce,
         Err(AccessError::Deployment) => Mode::Record,
         Err(error) => {
+            let work = chunk.work();
             chunk = ChunkBuilder::new();
-            fee_list(tx, prices, &mut chunk);
+            fee_list(tx, prices, work, &mut chunk);
             Mode::Refuse(refusal(&error))
         }
     };

@@ -111,6 +111,8 @@ pub trait Sink {
     fn dynamic(&mut self, contract: &Address);
     /// The call fails if this cell was set before the block: only from [`guards`].
     fn guard(&mut self, _field: u8, _key: &[u8]) {}
+    /// How many steps the derivation took, and the bytes of values that it looked at; also of one that failed.
+    fn spent(&mut self, _steps: usize, _bytes: usize) {}
 }
 
 /// What guards a call.
@@ -182,7 +184,10 @@ pub fn derive(
     let (abi, method) = lookup(contracts, contract, method)?;
     let values = split(method, args)?;
     let mut walk = Walk { contracts, sink, guards: false, steps: 0, bytes: 0 };
-    walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 })
+    let walked = walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 });
+    let Walk { sink, steps, bytes, .. } = walk;
+    sink.spent(steps, bytes);
+    walked
 }
 
 /// The arguments, each by itself.

@@ -33,6 +33,8 @@ pub struct Chaos {
     notes: Map<u8, Log<(Address, u8)>>,
     /// What guards calls.
     flags: Map<u8, bool>,
+    /// Values under hashes.
+    digests: Map<Hash, u64>,
 }
 
 /// What the contract refuses with.
@@ -59,6 +61,7 @@ pub trait Chaotic {
     /// Writes, and then refuses.
     fn fail_after_writing(&mut self, slot: u8, value: u64);
     /// Writes.
+    fn stir(&mut self, inner: Address, slot: u8, fails: u8);
     fn put(&mut self, slot: u8, value: u64);
     /// Adds.
     fn add(&mut self, slot: u8, amount: u8);
@@ -460,6 +463,43 @@ impl Chaos {
         };
         self.cells.put(slot, u64::from(code) + u64::from(put.is_ok()));
         code
+    }
+
+    /// Names a cell under the hash of something long.
+    #[access(read(digests[hash(data)]), allow(over_declared = "what naming it costs is tested"))]
+    pub fn digest(&self, data: Vec<u8>) {
+        black_box(&data);
+    }
+
+    /// Names three.
+    #[access(
+        read(digests[hash(data)], digests[hash(data, caller)], digests[hash(caller, data)]),
+        allow(over_declared = "what naming them costs is tested")
+    )]
+    pub fn digest_often(&self, data: Vec<u8>) {
+        black_box(&data);
+    }
+
+    /// Has a contract write and forgive several times, forgives what comes of that, and has it done again.
+    #[access(calls(middle.stir(inner, slot, _)))]
+    pub fn knead(&mut self, middle: Address, inner: Address, slot: u8) -> (bool, bool) {
+        let client = ChaoticClient::new(middle);
+        let failed = client.try_stir(inner, slot, 1).is_err();
+        (failed, client.try_stir(inner, slot, 0).is_ok())
+    }
+
+    /// Writes one cell of another contract again and again, of which one call fails and is forgiven, and fails if it is told to.
+    ///
+    /// # Errors
+    /// If `fails` is not zero.
+    #[access(calls(inner.put(slot, _)), calls(inner.fail_after_writing(slot, _)))]
+    pub fn stir(&mut self, inner: Address, slot: u8, fails: u8) -> Result<(), ChaosError> {
+        let client = ChaoticClient::new(inner);
+        black_box(client.try_put(slot, 1).is_ok());
+        black_box(client.try_fail_after_writing(slot, 2).is_err());
+        black_box(client.try_put(slot, 3 + u64::from(fails)).is_ok());
+        black_box(client.try_fail_after_writing(slot, 4).is_err());
+        if fails == 0 { Ok(()) } else { Err(ChaosError::Demanded) }
     }
 
     /// Has another contract call back.

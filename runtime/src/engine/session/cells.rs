@@ -60,7 +60,10 @@ impl Session {
                 }
             });
         }
-        for (at, cell) in (0u32..).zip(&self.cells).skip(self.index.len()) {
+        // Those that were found while running, since the last time.
+        let n_known = self.index.len();
+        for (at, cell) in (n_known..).zip(&self.cells[n_known..]) {
+            let at = u32::try_from(at).expect("LIST_ENTRIES_MAX bounds the cells");
             self.index.insert(cell.hash, at);
         }
         let hash = self.hash(contract, field, key);
@@ -155,7 +158,7 @@ impl Session {
 
     /// Turns a recorded cell into one that may be written, folding in what was added.
     pub(super) fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
-        self.journal(at);
+        self.journal(at)?;
         let added = self.cells[at].added.get();
         if added != 0 {
             let cell = &mut self.cells[at];
@@ -174,7 +177,7 @@ impl Session {
         if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             return Err(TrapKind::TooLarge);
         }
-        self.journal(at);
+        self.journal(at)?;
         let cell = &mut self.cells[at];
         cell.value = value.map(Bytes::from_slice);
         cell.dirty = true;
@@ -190,7 +193,7 @@ impl Session {
     ) -> Result<(), TrapKind> {
         let amount = accumulator.how().amount(number, accumulator.max());
         let amount = amount.ok_or(TrapKind::CounterOutOfBounds)?;
-        self.journal(at);
+        self.journal(at)?;
         let cell = &mut self.cells[at];
         cell.accumulator = accumulator;
         if cell.kind == AccessKind::Add {

@@ -41,7 +41,7 @@ impl Session {
         if !self.is_left(at, -taken, floor)? {
             return Ok(false);
         }
-        self.journal(at);
+        self.journal(at)?;
         let cell = &mut self.cells[at];
         cell.accumulator = accumulator;
         cell.value = Some(accumulator.apply(cell.value.as_deref(), -taken)?);
@@ -68,7 +68,7 @@ impl Session {
         if self.cells[at].kind == AccessKind::Write && !self.is_left(at, added, floor)? {
             return Ok(false);
         }
-        self.journal(at);
+        self.journal(at)?;
         let cell = &mut self.cells[at];
         cell.added = added.into();
         cell.accumulator = accumulator.bounded();
