@@ -3,6 +3,7 @@
 mod builder;
 mod escrow;
 mod list;
+mod names;
 
 use std::sync::LazyLock;
 
@@ -17,6 +18,7 @@ use crate::types::{
 pub(crate) use builder::ChunkBuilder;
 pub use list::{AccessList, ListedKey, Lists};
 pub(crate) use list::{CHUNK_TXS, Chunk, Entry, Work, place};
+pub(crate) use names::NameIndex;
 
 /// Why no access list follows from a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +53,7 @@ pub fn system_hash(field: u8, key: &[u8; 32]) -> KeyHash {
     KeyHash::of(&SYSTEM_PREFIXES[usize::from(field)], key)
 }
 
-/// Above this many entries, keys are found through a map instead of one after the other.
+/// Above this many entries, keys are found through a [`NameIndex`] instead of one after the other.
 /// An estimate: a comparison takes a nanosecond or two, a look-up in a map and its hash far more.
 pub(crate) const LINEAR_MAX: usize = 24;
 

@@ -1,13 +1,11 @@
 //! Putting lists together: entries are pushed as templates name them, and hashed when the chunk is
 //! full, side by side.
 
-use std::hash::BuildHasher;
-
-use hashbrown::{DefaultHashBuilder, HashTable};
 use kempe_abi::derive::Sink;
 use kempe_abi::{AccessKind, Address, Bound};
 
 use super::list::{Chunk, Entry, Row, Work};
+use super::names::NameIndex;
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
 use crate::engine::{Contract, ContractSet};
 use crate::types::{
@@ -24,7 +22,8 @@ pub(crate) struct ChunkBuilder {
     /// The entries that have no hash yet.
     pending: Vec<Pending>,
     prefixes: Vec<FieldPrefix>,
-    index: Index,
+    /// The entries of the last row.
+    index: NameIndex,
 }
 
 #[derive(Debug)]
@@ -32,15 +31,6 @@ struct Pending {
     prefix: u32,
     entry: u32,
     block: KeyBlock,
-}
-
-/// Finds the entries of a long row by their keys.
-#[derive(Debug, Default)]
-struct Index {
-    hasher: DefaultHashBuilder,
-    table: HashTable<u32>,
-    /// The entries of the row that are in the table.
-    n_entries: usize,
 }
 
 /// One transaction's row while it is made.
@@ -59,7 +49,7 @@ pub(super) struct RowBuilder<'a> {
 impl ChunkBuilder {
     pub(crate) fn new() -> Self {
         let chunk = Chunk { contracts: vec![SYSTEM], ..Chunk::default() };
-        Self { chunk, pending: Vec::new(), prefixes: Vec::new(), index: Index::default() }
+        Self { chunk, pending: Vec::new(), prefixes: Vec::new(), index: NameIndex::default() }
     }
 
     /// Whether the last row is dynamic.
@@ -68,8 +58,7 @@ impl ChunkBuilder {
     }
 
     pub(super) fn row<'a>(&'a mut self, contracts: &'a ContractSet) -> RowBuilder<'a> {
-        self.index.table.clear();
-        self.index.n_entries = 0;
+        self.index.clear();
         let start = self.chunk.entries.len();
         let (work, last) = (Work::default(), None);
         RowBuilder { builder: self, contracts, last, start, dynamic: false, work, overflow: false }
@@ -274,19 +263,12 @@ impl<'a> RowBuilder<'a> {
         if row.len() <= LINEAR_MAX {
             return row.iter().position(is).map(|at| self.start + at);
         }
-        let Index { hasher, table, n_entries } = &mut self.builder.index;
-        let hash_of = |entry: &Entry| {
-            let listed = chunk.key(entry);
-            hasher.hash_one((listed.contract.0, listed.field, listed.key))
+        let name = |at: usize| {
+            let listed = chunk.key(&row[at]);
+            (listed.contract, listed.field, listed.key)
         };
-        for (at, entry) in row.iter().enumerate().skip(*n_entries) {
-            let rehash = |&at: &u32| hash_of(&row[at as usize]);
-            table.insert_unique(hash_of(entry), to_u32(at), rehash);
-        }
-        *n_entries = row.len();
-        let hash = hasher.hash_one((contract.0, field, key));
-        let found = table.find(hash, |&at| is(&row[at as usize]));
-        found.map(|&at| self.start + at as usize)
+        let found = self.builder.index.find(row.len(), name, (contract, field, key));
+        found.map(|at| self.start + at)
     }
 }
 

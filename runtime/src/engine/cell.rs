@@ -21,7 +21,8 @@ pub(crate) struct Cell {
     pub(crate) contract: u32,
     /// The key's number in the block.
     pub(crate) slot: u32,
-    /// The catching call for which the cell was last journaled; 0 for none.
+    /// The innermost call on the stack that catches and for which the cell is journaled; 0, or the number of one
+    /// that has ended, for none.
     pub(crate) journaled: u32,
     pub(crate) key_len: u16,
     pub(crate) field: u8,

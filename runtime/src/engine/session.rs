@@ -23,11 +23,10 @@ use super::cell::Cell;
 use super::compile::{Engine, WASM_STACK_BYTES};
 use super::contracts::Contract;
 use super::instance::{Instance, Pool};
-use crate::access::{Lists, Work, place};
+use crate::access::{Chunk, Lists, NameIndex, Work, place};
 use crate::state::{StateRead, StoreError};
 use crate::types::{
-    Bytes, EventRecord, KeyHash, KeyMap, Prices, StateKey, Undeclared, footprint_entry,
-    system_field,
+    Bytes, EventRecord, KeyHash, Prices, StateKey, Undeclared, footprint_entry, system_field,
 };
 
 /// The stack that a thread needs to run transactions: each contract on the call stack takes its
@@ -79,7 +78,7 @@ pub(crate) struct Session {
     chunk: usize,
     /// The keys that no list names.
     recorded: Vec<StateKey>,
-    index: KeyMap<u32>,
+    index: NameIndex,
     pub(crate) frames: Vec<Frame>,
     /// A buffer that held arguments, for the next ones.
     spare: Vec<u8>,
@@ -129,6 +128,15 @@ pub(crate) struct Frame {
     pub(crate) immutables: Option<Immutables>,
 }
 
+/// The contract and key of a cell, from the keys that no list names and the chunk that has the list.
+fn name<'a>(recorded: &'a [StateKey], chunk: &'a Chunk, cell: &Cell) -> (&'a Address, &'a [u8]) {
+    if cell.recorded {
+        let key = &recorded[cell.key as usize];
+        return (&key.contract, &key.key);
+    }
+    chunk.name(cell.contract, cell.key, cell.key_len)
+}
+
 /// Values of immutables, by field number, ascending.
 pub(crate) type Immutables = Vec<(u8, Vec<u8>)>;
 
@@ -149,7 +157,7 @@ impl Session {
             lists: Arc::default(),
             chunk: 0,
             recorded: Vec::new(),
-            index: KeyMap::default(),
+            index: NameIndex::default(),
             frames: Vec::new(),
             spare: Vec::new(),
             journal: Vec::new(),
@@ -209,11 +217,7 @@ impl Session {
 
     /// The name of a cell.
     fn name<'a>(&'a self, cell: &Cell) -> (&'a Address, &'a [u8]) {
-        if cell.recorded {
-            let key = &self.recorded[cell.key as usize];
-            return (&key.contract, &key.key);
-        }
-        self.lists.chunks[self.chunk].name(cell.contract, cell.key, cell.key_len)
+        name(&self.recorded, &self.lists.chunks[self.chunk], cell)
     }
 
     /// The key of a cell.

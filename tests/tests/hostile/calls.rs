@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::everywhere::{DYNAMIC, Everywhere, go, guarded, one};
-use kempe_abi::{Address, MethodId, Outcome, TrapKind};
+use crate::everywhere::{DYNAMIC, Everywhere, contract, go, guarded, one};
+use kempe_abi::def::ClauseDef;
+use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
 use kempe_runtime::engine::{BlockEnv, CALL_STACK_BYTES, Engine};
 use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Mode, Schedule};
@@ -200,6 +201,30 @@ fn a_guard_that_stops_a_call_again_and_again_is_paid_each_time() {
     let ran = (free[1] - free[0]) / 999;
     assert!(ran.abs_diff(each) < 100, "{ran} {each}");
     assert_eq!(fuel_of(&mut chain, 0, 0), FUEL);
+}
+
+/// What an addition costs in a call that may be undone does not depend on the value that is added to, which only
+/// some ways of running a block know.
+#[test]
+fn an_addition_that_may_be_undone_costs_the_same_everywhere() {
+    const fn touches(kind: AccessKind) -> ClauseDef {
+        ClauseDef::Touch { kind, field: 6, key: &[] }
+    }
+    const FILLS: &[ClauseDef] = &[touches(AccessKind::Write)];
+    const ADDS: &[ClauseDef] = &[touches(AccessKind::Add)];
+    let text = r#"(import "kempe" "put:6" (func $put (param i32 i32 i32 i32)))
+        (import "kempe" "add:6" (func $add (param i32 i32 i64 i64)))
+        (func (export "call.fill") (param i32) (result i32)
+            (call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4096)) i32.const 0)
+        (func (export "call.go") (param i32) (result i32)
+            (call $add (i32.const 0) (i32.const 0) (i64.const 1) (i64.const 0)) i32.const 0)"#;
+    let mut chain = Everywhere::new(3);
+    let stock = chain.deploy(&contract(&[("fill", FILLS), ("go", ADDS)], text));
+    let fill = kempe_tests::call(stock, "fill", &ARGS);
+    assert_eq!(chain.world.send(0, fill).outcome, Outcome::Ok);
+    let catching = caller(&mut chain, stock, 1, "");
+    // What the stock holds is no number.
+    both(&mut chain, catching, Outcome::Trap(TrapKind::CounterOutOfBounds));
 }
 
 /// A contract that goes down its wasm stack as many steps as memory at 96 says, with values that live

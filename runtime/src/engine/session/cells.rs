@@ -60,14 +60,14 @@ impl Session {
                 }
             });
         }
-        // Those that were found while running, since the last time.
-        let n_known = self.index.len();
-        for (at, cell) in (n_known..).zip(&self.cells[n_known..]) {
-            let at = u32::try_from(at).expect("LIST_ENTRIES_MAX bounds the cells");
-            self.index.insert(cell.hash, at);
-        }
-        let hash = self.hash(contract, field, key);
-        self.index.get(&hash).map(|&at| at as usize)
+        let (cells, recorded, chunk) =
+            (&self.cells, &self.recorded, &self.lists.chunks[self.chunk]);
+        let name = |at: usize| {
+            let cell: &Cell = &cells[at];
+            let (contract, key) = super::name(recorded, chunk, cell);
+            (contract, cell.field, key)
+        };
+        self.index.find(cells.len(), name, (contract, field, key))
     }
 
     fn hash(&self, contract: &Address, field: u8, key: &[u8]) -> KeyHash {
@@ -158,15 +158,18 @@ impl Session {
 
     /// Turns a recorded cell into one that may be written, folding in what was added.
     pub(super) fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
-        self.journal(at)?;
-        let added = self.cells[at].added.get();
-        if added != 0 {
-            let cell = &mut self.cells[at];
-            cell.value = Some(cell.accumulator.apply(cell.value.as_deref(), added)?);
+        let Cell { value, added, accumulator, .. } = &self.cells[at];
+        let (value, added) = (value.as_deref(), added.get());
+        let folded = if added == 0 { None } else { Some(accumulator.apply(value, added)?) };
+        // It is looked at now, as the value of an entry that may be read.
+        self.charge(self.prices.listed_value(value))?;
+        self.journal_widening(at);
+        let cell = &mut self.cells[at];
+        if folded.is_some() {
+            cell.value = folded;
             cell.added = Delta::default();
             cell.dirty = true;
         }
-        let cell = &mut self.cells[at];
         cell.kind = AccessKind::Write;
         cell.accumulator = cell.accumulator.unbounded();
         Ok(())
@@ -177,9 +180,14 @@ impl Session {
         if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             return Err(TrapKind::TooLarge);
         }
-        self.journal(at)?;
+        self.replace(at, value.map(Bytes::from_slice))
+    }
+
+    /// Replaces a cell's value.
+    pub(super) fn replace(&mut self, at: usize, value: Option<Bytes>) -> Result<(), TrapKind> {
+        self.journal(at, true)?;
         let cell = &mut self.cells[at];
-        cell.value = value.map(Bytes::from_slice);
+        cell.value = value;
         cell.dirty = true;
         Ok(())
     }
@@ -193,16 +201,30 @@ impl Session {
     ) -> Result<(), TrapKind> {
         let amount = accumulator.how().amount(number, accumulator.max());
         let amount = amount.ok_or(TrapKind::CounterOutOfBounds)?;
-        self.journal(at)?;
-        let cell = &mut self.cells[at];
-        cell.accumulator = accumulator;
+        let cell = &self.cells[at];
         if cell.kind == AccessKind::Add {
             let added = accumulator.how().join(cell.added.get(), amount);
-            cell.added = added.ok_or(TrapKind::CounterOutOfBounds)?.into();
+            let added = added.ok_or(TrapKind::CounterOutOfBounds)?;
+            self.accumulate(at, accumulator, added)
         } else {
-            cell.value = Some(accumulator.apply(cell.value.as_deref(), amount)?);
-            cell.dirty = true;
+            let value = accumulator.apply(cell.value.as_deref(), amount)?;
+            self.replace(at, Some(value))?;
+            self.cells[at].accumulator = accumulator;
+            Ok(())
         }
+    }
+
+    /// Replaces what was added to a cell whose value is not looked at.
+    pub(super) fn accumulate(
+        &mut self,
+        at: usize,
+        accumulator: Accumulator,
+        added: i128,
+    ) -> Result<(), TrapKind> {
+        self.journal(at, false)?;
+        let cell = &mut self.cells[at];
+        cell.accumulator = accumulator;
+        cell.added = added.into();
         Ok(())
     }
 }

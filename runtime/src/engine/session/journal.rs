@@ -10,20 +10,25 @@ use crate::types::Bytes;
 pub(super) struct Undo {
     cell: usize,
     kind: AccessKind,
-    value: Option<Bytes>,
+    /// The value, unless what follows leaves it as it is until the cell is widened.
+    value: Option<Option<Bytes>>,
     added: Delta,
     accumulator: Accumulator,
     dirty: bool,
-    /// What [`Cell::journaled`](crate::engine::cell::Cell::journaled) was.
-    journaled: u32,
+    /// [`Cell::journaled`] before; `None` where the cell was widened, which says nothing about that.
+    journaled: Option<u32>,
 }
 
-/// What an entry costs with a short value, in bytes that are copied: about its size. Ours to choose.
-const UNDO_BYTES: u64 = 128;
+impl Undo {
+    fn of(cell: &mut Cell, at: usize, takes_value: bool, journaled: Option<u32>) -> Self {
+        let Cell { kind, added, accumulator, dirty, .. } = *cell;
+        let value = takes_value.then(|| cell.value.take());
+        Self { cell: at, kind, value, added, accumulator, dirty, journaled }
+    }
+}
 
-/// Values longer than this cost what copying them costs beside. What accumulates is shorter: whether its value is known depends
-/// on how the block runs, and fuel must not.
-const SHORT_VALUE_BYTES: u64 = 64;
+/// What an entry costs, in bytes that are copied: about its size. Ours to choose.
+const UNDO_BYTES: u64 = 128;
 
 /// A point to which the writes of a caught call are undone.
 pub(crate) struct Mark {
@@ -37,29 +42,30 @@ pub(crate) struct Mark {
 }
 
 impl Session {
-    /// Keeps a cell as it is before its first change since the innermost mark, for the price of copying it. The journal
-    /// has at most one entry for each cell and each catching call that runs: those of one that ended are given to
-    /// the call around it, unless that has an older one.
-    pub(super) fn journal(&mut self, at: usize) -> Result<(), TrapKind> {
-        let Cell { journaled, value, .. } = &self.cells[at];
-        if self.catching == *journaled || self.catching == 0 {
+    /// Keeps a cell as it is before its first change since the innermost mark. If its value is `replaced`, it is taken
+    /// out, not copied, so whoever calls this puts a new one there. Else it is not looked at: whether the value of what is
+    /// added to is known depends on how the block runs, and fuel must not.
+    pub(super) fn journal(&mut self, at: usize, replaced: bool) -> Result<(), TrapKind> {
+        let catching = self.catching;
+        if catching == 0 || self.cells[at].journaled == catching {
             return Ok(());
         }
-        let value_bytes = value.as_ref().map_or(0, |value| value.len() as u64);
-        let n_bytes = UNDO_BYTES + if value_bytes > SHORT_VALUE_BYTES { value_bytes } else { 0 };
-        self.charge(n_bytes.saturating_mul(self.prices.copy_byte))?;
+        self.charge(UNDO_BYTES.saturating_mul(self.prices.copy_byte))?;
         let cell = &mut self.cells[at];
-        self.journal.push(Undo {
-            cell: at,
-            kind: cell.kind,
-            value: cell.value.as_deref().map(Bytes::from_slice),
-            added: cell.added,
-            accumulator: cell.accumulator,
-            dirty: cell.dirty,
-            journaled: cell.journaled,
-        });
-        cell.journaled = self.catching;
+        let before = std::mem::replace(&mut cell.journaled, catching);
+        self.journal.push(Undo::of(cell, at, replaced, Some(before)));
         Ok(())
+    }
+
+    /// Keeps a cell as it is before it is widened: its value too, which no entry before has. That happens once for
+    /// each cell, unless it is undone.
+    pub(super) fn journal_widening(&mut self, at: usize) {
+        if self.catching > 0 {
+            let cell = &mut self.cells[at];
+            let value = cell.value.as_deref().map(Bytes::from_slice);
+            self.journal.push(Undo::of(cell, at, true, None));
+            cell.value = value;
+        }
     }
 
     /// Begins a call that catches failures.
@@ -77,19 +83,22 @@ impl Session {
         }
     }
 
-    /// Ends a catching call that succeeded.
+    /// Ends a catching call that succeeded: what it keeps is now kept for the call around it, unless that has it
+    /// already, as it was before. So the journal has one entry for each cell and catching call on the stack, and one
+    /// more for each cell that was widened, however many calls there were.
     pub(crate) fn release(&mut self, mark: &Mark) {
         self.catching = mark.outer;
         if self.catching == 0 {
             self.journal.clear();
             return;
         }
-        let (outer, cells) = (self.catching, &mut self.cells);
         let mut kept = mark.journal;
         for at in mark.journal..self.journal.len() {
-            let Undo { cell, journaled, .. } = self.journal[at];
-            cells[cell].journaled = outer;
-            if journaled != outer {
+            let undo = &self.journal[at];
+            if undo.journaled.is_some() {
+                self.cells[undo.cell].journaled = mark.outer;
+            }
+            if undo.journaled != Some(mark.outer) {
                 self.journal.swap(kept, at);
                 kept += 1;
             }
@@ -97,22 +106,20 @@ impl Session {
         self.journal.truncate(kept);
     }
 
-    /// Nothing catches any more: the transaction has failed, and only its fee is still to be paid, which journals nothing.
-    pub(crate) fn end_marks(&mut self) {
-        self.catching = 0;
-        self.journal.clear();
-    }
-
     /// Undoes what happened since the mark.
     pub(crate) fn undo(&mut self, mark: &Mark) {
         for undo in self.journal.drain(mark.journal..).rev() {
             let cell = &mut self.cells[undo.cell];
             cell.kind = undo.kind;
-            cell.value = undo.value;
+            if let Some(value) = undo.value {
+                cell.value = value;
+            }
             cell.added = undo.added;
             cell.accumulator = undo.accumulator;
             cell.dirty = undo.dirty;
-            cell.journaled = undo.journaled;
+            if let Some(journaled) = undo.journaled {
+                cell.journaled = journaled;
+            }
         }
         self.catching = mark.outer;
         self.events.truncate(mark.events);
@@ -121,5 +128,87 @@ impl Session {
         self.appended_bytes = mark.appended_bytes;
         self.stop = None;
         self.failed_in = None;
+    }
+
+    /// Ends all catching calls of a transaction that failed, so that what follows is for good.
+    pub(crate) fn end_marks(&mut self) {
+        self.catching = 0;
+        self.journal.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::access::Entry;
+    use crate::engine::Engine;
+    use crate::types::{KeyHash, Prices};
+
+    const KINDS: [AccessKind; 3] = [AccessKind::Add, AccessKind::Write, AccessKind::Add];
+
+    /// The most calls that catch, one in the other.
+    const DEPTH_MAX: usize = 4;
+
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| Arc::new(Engine::new().unwrap()));
+
+    fn session() -> Session {
+        let mut session = Session::new(Arc::clone(&ENGINE), Prices::default());
+        (session.recording, session.fuel) = (true, u64::MAX);
+        let cell = |kind| {
+            let hash = KeyHash([0; 32]);
+            let entry = Entry { hash, contract: 0, key: 0, key_len: 0, field: 0, kind };
+            Cell::listed(&entry, 0, Some(Bytes::from_slice(&[5])))
+        };
+        session.cells.extend(KINDS.map(cell));
+        session
+    }
+
+    /// What a transaction has done to its cells.
+    fn seen(session: &Session) -> Vec<(AccessKind, Option<Bytes>, i128, Accumulator, bool)> {
+        let of = |cell: &Cell| {
+            (cell.kind, cell.value.clone(), cell.added.get(), cell.accumulator, cell.dirty)
+        };
+        session.cells.iter().map(of).collect()
+    }
+
+    proptest! {
+        /// Against copies of all cells; and the journal does not grow with what has happened.
+        #[test]
+        fn what_is_undone_is_as_it_was(
+            steps in prop::collection::vec((0..6u8, 0..KINDS.len(), any::<u8>()), 1..80)
+        ) {
+            let mut session = session();
+            let mut marks = Vec::new();
+            for (what, at, byte) in steps {
+                match what {
+                    0 if marks.len() < DEPTH_MAX => {
+                        let before = seen(&session);
+                        marks.push((session.mark(), before));
+                    }
+                    1 => if let Some((mark, before)) = marks.pop() {
+                        session.undo(&mark);
+                        prop_assert_eq!(seen(&session), before);
+                    },
+                    2 => if let Some((mark, _)) = marks.pop() {
+                        let now = seen(&session);
+                        session.release(&mark);
+                        prop_assert_eq!(seen(&session), now);
+                    },
+                    3 => {
+                        if session.cells[at].kind == AccessKind::Add {
+                            session.widen(at).unwrap();
+                        }
+                        session.write(at, Some(&[byte])).unwrap();
+                    }
+                    _ => session.add(at, Accumulator::BALANCE, i128::from(byte)).unwrap(),
+                }
+                let n_widened = if marks.is_empty() { 0 } else { KINDS.len() };
+                prop_assert!(session.journal.len() <= marks.len() * KINDS.len() + n_widened);
+            }
+        }
     }
 }

@@ -41,18 +41,18 @@ impl Session {
         if !self.is_left(at, -taken, floor)? {
             return Ok(false);
         }
-        self.journal(at)?;
-        let cell = &mut self.cells[at];
-        cell.accumulator = accumulator;
-        cell.value = Some(accumulator.apply(cell.value.as_deref(), -taken)?);
-        cell.dirty = true;
+        let left = accumulator.apply(self.cells[at].value.as_deref(), -taken)?;
+        self.replace(at, Some(left))?;
+        self.cells[at].accumulator = accumulator;
         Ok(true)
     }
 
     /// Whether the list permits that `-added` is taken so that `floor` is left.
     fn is_within(&self, at: usize, added: i128, floor: u128) -> bool {
-        let bound = self.bounds.iter().find(|(cell, _)| *cell == at).map(|(_, bound)| *bound);
-        let Bound { amount, floor: lowest } = bound.unwrap_or_default();
+        // They are in the order of the cells.
+        let bound = self.bounds.binary_search_by_key(&at, |(cell, _)| *cell);
+        let bound = bound.map_or_else(|_| Bound::default(), |found| self.bounds[found].1);
+        let Bound { amount, floor: lowest } = bound;
         added.unsigned_abs() <= amount && floor <= lowest
     }
 
@@ -68,10 +68,7 @@ impl Session {
         if self.cells[at].kind == AccessKind::Write && !self.is_left(at, added, floor)? {
             return Ok(false);
         }
-        self.journal(at)?;
-        let cell = &mut self.cells[at];
-        cell.added = added.into();
-        cell.accumulator = accumulator.bounded();
+        self.accumulate(at, accumulator.bounded(), added)?;
         Ok(true)
     }
 
