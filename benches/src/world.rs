@@ -29,6 +29,7 @@ pub(crate) const ENV: BlockEnv = BlockEnv { height: 1, time_ms: 1_000_000_000 };
 const KEYS_MAX: usize = LIST_ENTRIES_MAX - 1;
 
 /// Who deploys the contracts.
+const CHAIN_ID: u64 = 1;
 const DEPLOYER: Address = Address([1; 32]);
 
 /// Why a block could not be made or run.
@@ -153,7 +154,7 @@ impl World {
         }
         self.settle(output.changes);
         self.n_deployed += 1;
-        Ok(contract_address(&DEPLOYER, nonce, 0))
+        Ok(contract_address(CHAIN_ID, &DEPLOYER, nonce, 0))
     }
 
     /// An executor for this world's blocks.
@@ -184,7 +185,7 @@ fn encode(args: &impl borsh::BorshSerialize) -> Vec<u8> {
 
 fn transaction(sender: Address, nonce: u64, action: Action) -> Transaction {
     Transaction {
-        chain_id: 1,
+        chain_id: CHAIN_ID,
         sender,
         nonce,
         fuel_limit: FUEL_MAX,

@@ -63,7 +63,7 @@ impl TokenChain {
         let accounts: Vec<_> = (0..n_accounts).into_par_iter().map(Account::new).collect();
         // The minter is no account of the workload.
         let minter = Account::new(usize::MAX);
-        let token = contract_address(&minter.address, 0, 0);
+        let token = contract_address(CHAIN_ID, &minter.address, 0, 0);
         let deploy = Action::Deploy {
             wasm: kempe_contracts::TOKEN.to_vec(),
             args: encode(&minter.address),

@@ -69,6 +69,14 @@ pub trait Oracle {
     fn price(&self, asset: Address) -> Option<Price>;
 }
 
+/// A source of prices that remembers some.
+#[interface]
+pub trait PriceHistory {
+    /// The first price of the asset that was observed after `after_ms`, in milliseconds since 1970: none that was known
+    /// then. Nobody chooses it by when they ask. `None` if there is none yet, or it is forgotten.
+    fn first_after(&self, asset: Address, after_ms: u64) -> Option<Price>;
+}
+
 /// An exchange of two tokens, which it calls `a` and `b`, as a step of a longer path.
 #[interface]
 pub trait Exchange {

@@ -207,6 +207,6 @@ impl World {
         let report = self.build(txs);
         let receipt = &report.record.receipts[0];
         assert_eq!(receipt.outcome, kempe_abi::Outcome::Ok, "{:?}", report.logs);
-        contract_address(&sender, nonce, 0)
+        contract_address(CHAIN_ID, &sender, nonce, 0)
     }
 }

@@ -11,7 +11,7 @@ use kempe_abi::Hash;
 use kempe_runtime::chain::{Chain, ChainError, exists, replay};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::Action;
-use kempe_tests::{World, call, deploy, genesis, number, options};
+use kempe_tests::{CHAIN_ID, World, call, deploy, genesis, number, options};
 
 const N_ACCOUNTS: u8 = 4;
 
@@ -37,7 +37,7 @@ fn child() {
     };
     let counter = {
         let sender = world.accounts[0].address;
-        kempe_runtime::types::contract_address(&sender, 0, 0)
+        kempe_runtime::types::contract_address(CHAIN_ID, &sender, 0, 0)
     };
     let mut stdout = std::io::stdout();
     loop {

@@ -230,7 +230,7 @@ fn modules_that_are_refused() {
         let receipt = &report.record.receipts[0];
         assert_eq!(receipt.outcome, trap(TrapKind::ModuleRefused), "{name}");
         assert_eq!(report.logs[0].len(), 1, "{name}: the log says why");
-        let address = contract_address(&sender, nonce.expect("readable"), 0);
+        let address = contract_address(CHAIN_ID, &sender, nonce.expect("readable"), 0);
         assert!(world.chain.contract(&address).expect("readable").is_none(), "{name}");
     }
 }

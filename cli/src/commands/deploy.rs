@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let key = session.signer(&args.signer)?;
     let sender = kempe_runtime::types::address_of(&key);
     let nonce = session.chain.next_nonce(&sender)?;
-    let address = contract_address(&sender, nonce, 0);
+    let address = contract_address(session.chain.genesis().chain_id, &sender, nonce, 0);
     let action = Action::Deploy { wasm, args: encoded, authority: authority.map(Box::new) };
     let report = send(&mut session.chain, &key, vec![action], args.fuel)?;
     let ok = report.record.receipts.iter().all(|r| r.outcome == kempe_abi::Outcome::Ok);

@@ -162,8 +162,13 @@ export function signTransaction(
   key: Key,
 ): Promise<{ hash: Hash; signature: Uint8Array; bytes: Uint8Array }>;
 
-/** The address of the contract that an action of a sender's transaction deploys. */
-export function contractAddress(sender: Address, nonce: bigint, action?: number): Address;
+/** The address of the contract that an action of a sender's transaction deploys on a chain. */
+export function contractAddress(
+  chainId: bigint,
+  sender: Address,
+  nonce: bigint,
+  action?: number,
+): Address;
 
 /** The selector of a method or the identifier of an event. */
 export function methodId(name: string): number;

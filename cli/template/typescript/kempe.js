@@ -555,8 +555,9 @@ export async function signTransaction(transaction, key) {
   return { hash: toHex(hash), signature, bytes: concat(encoding, signature) };
 }
 
-export function contractAddress(sender, nonce, action = 0) {
-  const parts = [bytes32(sender, "an address"), encode("u64", nonce), encode("u64", action)];
+export function contractAddress(chainId, sender, nonce, action = 0) {
+  const numbers = [encode("u64", nonce), encode("u64", action)];
+  const parts = [encode("u64", chainId), bytes32(sender, "an address"), ...numbers];
   return toHex(blake3Derive("kempe 2026 contract address", concat(...parts)));
 }
 

@@ -85,7 +85,7 @@ for (const [i, vector] of vectors.transactions.entries()) {
   }
   throws("a byte left over", () => kempe.decodeTransaction(fromHex(vector.bytes + "00")));
   throws("a byte missing", () => kempe.decodeTransaction(bytes.slice(0, -1)));
-  assert.equal(kempe.contractAddress(sender, transaction.nonce, i), vector.deployed);
+  assert.equal(kempe.contractAddress(transaction.chain_id, sender, transaction.nonce, i), vector.deployed);
   const stranger = { ...transaction, sender: kempe.toHex(new Uint8Array(32)) };
   await assert.rejects(kempe.signTransaction(stranger, key), kempe.KempeError);
 }

@@ -66,7 +66,7 @@ fn a_client_deploys_calls_and_reads() {
     let receipt =
         world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), None, owner)], FUEL);
     assert_eq!(receipt.outcome, Outcome::Ok);
-    let token = Token::at(contract_address(&owner, 0, 0));
+    let token = Token::at(contract_address(7, &owner, 0, 0));
 
     let (mint, balance) = (token.mint(ben, 100), token.balance(ben));
     let receipt = world.send(vec![mint.clone().into(), balance.clone().into()], FUEL);

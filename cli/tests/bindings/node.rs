@@ -83,7 +83,7 @@ fn the_guide_runs() {
     let (example, _) = rest.split_once("```").unwrap();
     let mut world = World::new();
     world.send(vec![Token::deploy(kempe_contracts::TOKEN.to_vec(), None, world.sender)], FUEL);
-    let token = Token::at(contract_address(&world.sender, 0, 0));
+    let token = Token::at(contract_address(7, &world.sender, 0, 0));
     let actions = vec![token.mint(world.sender, 100).into(), token.balance(world.sender).into()];
     let receipt = world.send(actions, 10_000_000);
     let record = world.chain.block(2).unwrap().unwrap();

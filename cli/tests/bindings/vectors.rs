@@ -283,7 +283,7 @@ fn transactions() -> Vec<Value> {
             "actions": transaction.actions.iter().map(action_json).collect::<Vec<_>>(),
             "access": transaction.access.iter().map(access_json).collect::<Vec<_>>(),
         });
-        let deployed = contract_address(&transaction.sender, transaction.nonce, i);
+        let deployed = contract_address(edge, &transaction.sender, transaction.nonce, i);
         let signed = transaction.sign(&key);
         json!({
             "seed": hex_of(&seed),

@@ -88,6 +88,18 @@ fn spenders_are_bound_by_the_same_rules() {
 }
 
 /// Every change of who may do what is a line about somebody, and in the register.
+/// Anybody could make anybody's trail as long as they like.
+#[test]
+fn moving_nothing_leaves_no_line() {
+    let mut s = setup();
+    for (by, method_args) in [(s.cid, (s.ann, s.ann, 0u128)), (s.cid, (s.ben, s.ann, 0u128))] {
+        let receipt = s.send(by, "transfer_from", method_args);
+        assert_eq!(receipt.assert_ok().events::<Recorded>(), []);
+    }
+    let receipt = s.send(s.cid, "transfer", (s.ann, 0u128));
+    assert_eq!(receipt.assert_ok().events::<Recorded>(), []);
+}
+
 #[test]
 fn power_leaves_a_trace() {
     let mut s = setup();

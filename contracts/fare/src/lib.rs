@@ -8,6 +8,7 @@
 //!   ride;
 //! - where a ride begins and ends a gate has signed, lately, for this rider and for once: a rider can choose
 //!   neither a zone nor a time. Without a gate, and after [`RIDE_MS_MAX`], it costs as much as the longest;
+//! - no ride costs more than the longest did when it began, whatever the tariff is when it ends;
 //! - on one day a rider pays at most the largest `daily_cap` of those whom the rider rode with.
 //!
 //! A gate is a key in a zone, registered by its operator. It signs a [`Tap`] for whom it lets pass, and opens
@@ -35,7 +36,7 @@ pub use storage::{
 /// A day, in milliseconds. Days are those of UTC.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// How long after a ride another operator's base fare is waived: one hour.
+/// How long after a ride that paid its base fare another operator's is waived, once: one hour.
 pub const TRANSFER_MS: u64 = 60 * 60 * 1_000;
 
 /// How many zone boundaries the longest ride crosses.
@@ -187,13 +188,14 @@ impl Fare {
         ensure!(account.riding.is_none(), FareError::AlreadyRiding);
         ensure!(account.balance >= longest(&tariff), FareError::InsufficientBalance);
         let zone = self.pass(&mut account, operator, gate, true, at_ms, &signature)?;
-        account.riding = Some(Ride { operator, zone, since_ms: time_ms() });
+        let fare_max = longest(&tariff);
+        account.riding = Some(Ride { operator, zone, since_ms: time_ms(), fare_max });
         self.riders.put(caller(), account);
         Ok(())
     }
 
     /// Ends the ride and pays for it: the base fare unless it is a transfer, and each zone boundary
-    /// crossed, but no more than is left of the day's cap and of the balance. Returns the fare.
+    /// crossed, but no more than is left of the day's cap, and than the longest ride cost when it began. Returns the fare.
     ///
     /// A ride counts for the day on which it ends. Beyond [`ZONES_MAX`] boundaries, or behind
     /// [`RIDE_MS_MAX`], it costs as much as the longest.
@@ -321,11 +323,15 @@ impl Fare {
         if account.day != now_ms / DAY_MS {
             (account.day, account.spent) = (now_ms / DAY_MS, 0);
         }
-        let fare = fare(&account, &ride, &tariff, to_zone);
+        let is_transfer = account.last.is_some_and(|last| {
+            last.operator != operator && ride.since_ms - last.at_ms <= TRANSFER_MS
+        });
+        let fare = fare(&account, &ride, &tariff, is_transfer, to_zone);
         account.balance -= fare;
         account.spent += fare;
         account.riding = None;
-        account.last = Some(Ended { operator, at_ms: now_ms });
+        // A base fare that was paid waives one other, or two operators at one station would waive all.
+        account.last = (!is_transfer).then_some(Ended { operator, at_ms: now_ms });
         self.riders.put(rider, account);
         self.earned.add(operator, fare);
         emit(Rode { rider, operator, from_zone: ride.zone, to_zone, fare });
@@ -339,10 +345,13 @@ fn longest(tariff: &Tariff) -> u128 {
 }
 
 /// What a ride costs that ends now in a zone, if a gate says in which.
-fn fare(account: &Rider, ride: &Ride, tariff: &Tariff, to_zone: Option<u16>) -> u128 {
-    let is_transfer = account.last.is_some_and(|last| {
-        last.operator != ride.operator && ride.since_ms - last.at_ms <= TRANSFER_MS
-    });
+fn fare(
+    account: &Rider,
+    ride: &Ride,
+    tariff: &Tariff,
+    is_transfer: bool,
+    to_zone: Option<u16>,
+) -> u128 {
     let base = if is_transfer { 0 } else { tariff.base };
     let is_late = time_ms() - ride.since_ms > RIDE_MS_MAX;
     let full = match to_zone.filter(|_| !is_late) {
@@ -353,6 +362,7 @@ fn fare(account: &Rider, ride: &Ride, tariff: &Tariff, to_zone: Option<u16>) -> 
         }
     };
     let left = tariff.daily_cap.saturating_sub(account.spent);
-    // The balance covered the longest ride by the tariff of then; it may have risen since.
-    full.min(left).min(account.balance)
+    // The tariff may have risen since the ride began: nobody is charged more than was to be expected then. The
+    // balance covered that.
+    full.min(left).min(ride.fare_max).min(account.balance)
 }

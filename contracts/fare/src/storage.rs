@@ -25,7 +25,7 @@ pub struct Rider {
     pub day: u64,
     /// What the rider paid for rides on that day.
     pub spent: u128,
-    /// With whom the last ride ended, and when: the next one may be a transfer.
+    /// With whom the last ride ended, and when, if it paid its base fare: the next one may be a transfer.
     pub last: Option<Ended>,
     /// The gate's time of the last tap, in milliseconds since 1970; the next one's is later.
     pub tapped_ms: u64,
@@ -63,6 +63,8 @@ pub struct Ride {
     pub zone: u16,
     /// When, in milliseconds since 1970.
     pub since_ms: u64,
+    /// What the longest ride cost then.
+    pub fare_max: u128,
 }
 
 /// A ride that was ended.

@@ -132,6 +132,24 @@ fn a_transfer_to_another_operator_waives_the_base_fare() {
     assert_eq!(s.ride(s.ann, s.metro, 1, 1), 200);
 }
 
+/// Two operators at one station must not waive all base fares: one that was paid waives one other.
+#[test]
+fn a_transfer_is_paid_for_by_a_base_fare() {
+    let mut s = setup();
+    let rides = [s.metro, s.bus, s.metro, s.bus, s.metro].map(|by| s.ride(s.ann, by, 1, 1));
+    assert_eq!(rides, [200, 0, 200, 0, 200]);
+}
+
+/// A tariff that rises while somebody rides is for those who begin then.
+#[test]
+fn a_ride_costs_at_most_what_the_longest_did_when_it_began() {
+    let mut s = setup();
+    s.tap_in(s.ann, s.metro, 1).assert_ok();
+    let dear = Tariff { base: 100_000, daily_cap: 100_000, ..TARIFF };
+    s.send(s.authority, "set_tariff", (s.metro, dear)).assert_ok();
+    assert_eq!(s.send(s.ann, "give_up", (s.metro,)).value::<u128>(), 600);
+}
+
 #[test]
 fn who_cannot_pay_does_not_ride() {
     let mut s = setup();

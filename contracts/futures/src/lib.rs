@@ -5,35 +5,43 @@
 //! the vault, so that the vault's own bet tends to shrink. A position whose margin, with profit and loss, falls
 //! below a part of what it is worth is closed by anyone, for a reward.
 //!
-//! What conflicts. A position is one cell, and all sums are counters to which traders only add; funding is
-//! an index that is only read, since it moves by a known slope between two calls of [`Futures::poke`]. So
-//! traders do not conflict with each other in this contract. `poke` sets the slope by the sums, and so
-//! conflicts with all of them, and so do providers, whose shares depend on every position: both are rare.
-//! What the token declares for this contract's balance, and a publication of the price, come on top.
+//! Orders are settled at the next price. A trader *requests* that a position grows or shrinks, with the margin for it,
+//! the worst price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was
+//! observed after the time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is
+//! known, as far as the reporters' clocks agree with the chain's, and who settles, and when, changes nothing. What
+//! is not settled is canceled behind the expiry. Until then a trader who sees the price could still hope that nobody settles: it is the vault's
+//! providers who should have a keeper, or pay for one by the reward.
 //!
-//! The vault is a counter: this contract does not see that a profit is beyond it. How much each side may be
-//! worth is therefore limited when positions are opened, as of the last `poke`; closing with a profit beyond
-//! the vault fails, by the host (`CounterOutOfBounds`) or by the token, until the vault has grown. Where positions
-//! have won all of it, its shares are worth nothing and cannot be sold for an amount; anyone may
+//! What conflicts: nothing, between accounts. A request and a position are cells of their trader, all sums are
+//! counters to which traders only add, what the market owes is a counter for each account, and funding and how
+//! much the vault takes are those of before the block. [`Futures::poke`], which brings funding up to date, reads the sums of before the block too, so
+//! that it waits for nobody, and nobody changes what it sees for the time of a block. Providers, whose shares depend on every
+//! position, conflict with all of them: both are rare. What comes in and out (`request`, `add_margin`,
+//! `collect`) conflicts as the token declares.
+//!
+//! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be
+//! larger than the other is therefore limited when positions grow, for each by what there was before the block. Closing with a profit
+//! beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where positions
+//! have won nearly all of it, its shares are not sold; anyone may
 //! [`refill`](Futures::refill) it then, without shares, such as who runs the market or who waits for a profit.
 //!
-//! Who knows the next price. All of a block trade at the price before it, so whoever sees a publication that waits
-//! for a block, or the reports before they are published, opens at the old price in that block and closes at the
-//! new one in the next. The vault pays the difference. It gains by such a trade only if the price moves by less than
-//! the two fees, `2 * fee_bp`; nothing in the oracle bounds a move. A market is for prices that are published
-//! so often that they hardly ever move by more; `open_bp`, which holds as of the last `poke`, does not bound the loss.
+//! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves
+//! a position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its part of a
+//! move that is known; shares stay for [`PROVIDED_MS_MIN`]. A vault is valued as if losses beyond margins could be
+//! collected: liquidate such positions before trusting what a share is worth.
 //!
 //! Invariants:
-//! - what the contract has of the token is the vault and all margins, exactly, unless somebody gave it more;
+//! - what the contract has of the token is the vault, all margins, those of orders with their rewards, and what
+//!   is owed, exactly, unless somebody gave it more;
 //! - size, cost and funding of all positions add up to the sums;
 //! - nobody takes out more than margin and profit: every rounding is to the disadvantage of who calls.
 //!
-//! Source: a vault as the counterparty and prices without slippage as in GMX (2021); funding by skew as in
+//! Source: a vault as the counterparty, and orders that keepers settle at the next price, as in GMX (2021, 2023); funding by skew as in
 //! Synthetix Perps.
 #![no_std]
 
 use kempe_math::{BASIS_POINTS, mul_div_down};
-use kempe_sdk::interfaces::{FungibleClient, OracleClient};
+use kempe_sdk::interfaces::{FungibleClient, OracleClient, Price, PriceHistoryClient};
 use kempe_sdk::prelude::*;
 
 mod position;
@@ -44,8 +52,10 @@ mod test;
 pub use position::Position;
 use position::{Flow, part_up, worth};
 pub use storage::{
-    Funded, Funding, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated, MarginMoved, PRICE_MAX,
-    PositionClosed, PositionOpened, SIZE_MAX, Side, Sums, Terms, VaultMoved, YEAR_MS,
+    Collected, FUNDING_MS_MAX, Funded, Funding, FuturesError, INDEX_START, LOCKED_SHARES,
+    Liquidated, MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced,
+    PRICE_MAX, PROVIDED_MS_MIN, PositionClosed, PositionOpened, Provided, SIZE_MAX, Side, Sums,
+    Terms, VaultMoved, YEAR_MS,
 };
 
 /// A market.
@@ -67,7 +77,7 @@ pub struct Futures {
     /// All shares of the vault.
     total_shares: Counter<u128>,
     /// The shares of each provider.
-    shares: Map<Address, u128>,
+    shares: Map<Address, Provided>,
     /// The size of all positions: of longs under `true`.
     sizes: Map<bool, Counter<u128>>,
     /// The cost of all positions: of longs under `true`.
@@ -76,6 +86,10 @@ pub struct Futures {
     funded: Map<bool, Counter<u128>>,
     /// Each trader's position.
     positions: Map<Address, Position>,
+    /// What each trader has requested.
+    orders: Map<Address, Order>,
+    /// What each account can collect.
+    owed: Map<Address, Counter<u128>>,
 }
 
 #[contract]
@@ -106,129 +120,148 @@ impl Futures {
             index: INDEX_START,
             slope: 0,
             longs_pay: false,
-            longs_open: false,
-            shorts_open: false,
         });
         Ok(())
     }
 
-    /// Opens a position, or makes one larger, at the oracle's price. Takes margin out of the caller's
-    /// allowance.
+    /// Requests that a position grows or shrinks, at the next price.
+    ///
+    /// Takes the margin, and the reward of who will settle it, out of the caller's allowance. An account has one
+    /// request at a time.
     ///
     /// # Arguments
-    /// - `long`: whether it gains when the price rises.
-    /// - `size`: how much of the asset; the position is at most [`SIZE_MAX`].
-    /// - `margin`: what is added to the margin, out of which the fee is paid; may be zero.
-    /// - `limit`: the highest price to accept for a long, the lowest for a short.
+    /// - `long`: whether the position gains when the price rises.
+    /// - `grow`: whether it grows. One that shrinks to nothing is closed, and its margin is owed to the trader.
+    /// - `size`: by how much of the asset; a position is at most [`SIZE_MAX`], and one that shrinks by more is closed.
+    /// - `margin`: what is added to the margin, out of which fees are paid; may be zero.
+    /// - `limit`: the worst price to accept: the highest for a long that grows and a short that shrinks, else the lowest.
+    /// - `expires_ms`: the block time from which it can be canceled and no longer be settled, [`ORDER_MS_MIN`] to
+    ///   [`ORDER_MS_MAX`] from now.
     ///
     /// # Errors
-    /// - [`FuturesError::ZeroAmount`], [`FuturesError::TooLarge`], [`FuturesError::NoPrice`],
-    ///   [`FuturesError::Slippage`].
-    /// - [`FuturesError::VaultFull`]: the vault takes no more on this side.
-    /// - [`FuturesError::WrongSide`]: the caller has a position on the other.
-    /// - [`FuturesError::Unhealthy`]: the margin is less than the initial one.
+    /// - [`FuturesError::ZeroAmount`], [`FuturesError::TooLarge`], [`FuturesError::BadExpiry`].
+    /// - [`FuturesError::OrderPending`]: the caller has a request.
     ///
     /// # Events
-    /// [`PositionOpened`].
-    #[access(
-        read(funding),
-        write(positions[caller]),
-        add(vault, sizes[long], costs[long], funded[long]),
-        calls(token.transfer_from(caller, this, margin)),
-        calls(oracle.price(asset))
-    )]
-    pub fn open(
+    /// [`OrderPlaced`].
+    #[access(write(orders[caller]), calls(token.transfer_from(caller, this, _)))]
+    pub fn request(
         &mut self,
         long: bool,
+        grow: bool,
         size: u128,
         margin: u128,
         limit: u128,
+        expires_ms: u64,
     ) -> Result<(), FuturesError> {
+        let (by, time_ms) = (caller(), time_ms());
         ensure!(size > 0, FuturesError::ZeroAmount);
-        let (by, terms, funding) = (caller(), self.terms.get(), self.funding()?);
-        let takes = if long { funding.longs_open } else { funding.shorts_open };
-        ensure!(takes, FuturesError::VaultFull);
-        let price = self.price()?;
-        let good = if long { price <= limit } else { price >= limit };
-        ensure!(good, FuturesError::Slippage);
-        let (mut position, mut flow) = (self.positions.get(by), Flow::default());
-        if position.size == 0 {
-            position.long = long;
+        let life_ms = expires_ms.saturating_sub(time_ms);
+        let lives = (ORDER_MS_MIN..=ORDER_MS_MAX).contains(&life_ms);
+        ensure!(lives, FuturesError::BadExpiry);
+        ensure!(!self.orders.contains(by), FuturesError::OrderPending);
+        let locked = margin.checked_add(self.terms().reward);
+        let locked = locked.filter(|locked| *locked <= u128::MAX >> 1);
+        let locked = locked.ok_or(FuturesError::TooLarge)?;
+        let order = Order { time_ms, long, grow, size, margin, limit, expires_ms };
+        self.orders.put(by, order);
+        if locked > 0 {
+            self.pull(locked);
         }
-        ensure!(position.long == long, FuturesError::WrongSide);
-        let fits = position.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
-        ensure!(fits, FuturesError::TooLarge);
-        self.funded.sub(long, position.funded()?);
-        position.fund(funding.index_at(time_ms())?, &mut flow)?;
-        position.margin = position.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
-        let cost = position.enlarge(size, price)?;
-        let fee = part_up(cost, terms.fee_bp)?;
-        position.charge(fee, &mut flow);
-        let covered = flow.lost == 0 && position.covers(price, terms.initial_bp)?;
-        ensure!(covered, FuturesError::Unhealthy);
-        self.sizes.add(long, size);
-        self.costs.add(long, cost);
-        self.funded.add(long, position.funded()?);
-        self.positions.put(by, position);
-        self.flow(flow);
-        if margin > 0 {
-            FungibleClient::new(self.token.get()).transfer_from(by, this(), margin);
-        }
-        emit(PositionOpened { by, long, size, price, fee });
+        emit(OrderPlaced { by, order });
         Ok(())
     }
 
-    /// Closes a position, or makes it smaller, at the oracle's price. The margin is paid out when
-    /// nothing is left of the position.
+    /// Settles a request at the first price that was observed since. Anyone may.
+    ///
+    /// Since the time of its block, that is; whoever settles is owed [`Terms::reward`].
     ///
     /// # Arguments
-    /// - `long`: which side the position is on.
-    /// - `size`: by how much; more than the position closes it.
-    /// - `limit`: the lowest price to accept for a long, the highest for a short.
+    /// - `trader`, `long`: whose request, and on which side it is.
     ///
-    /// Returns what was paid out.
+    /// Returns the price.
     ///
     /// # Errors
-    /// - [`FuturesError::ZeroAmount`], [`FuturesError::NoPosition`], [`FuturesError::NoPrice`],
-    ///   [`FuturesError::Slippage`], [`FuturesError::TooLarge`].
-    /// - [`FuturesError::Unhealthy`]: what is left would be liquidated.
+    /// - [`FuturesError::NoOrder`], [`FuturesError::Expired`], [`FuturesError::TooLarge`].
+    /// - [`FuturesError::NoPrice`]: none yet, or too many since, or one that does not count.
+    /// - [`FuturesError::Slippage`]: it is worse than the trader's limit.
+    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes, or nobody provides.
+    /// - [`FuturesError::StaleFunding`]: a position cannot grow before the next [`Futures::poke`].
+    /// - [`FuturesError::WrongSide`], [`FuturesError::NoPosition`]: the trader's position is another.
+    /// - [`FuturesError::Unhealthy`]: there is less than the initial margin for one that grows, or what is left of one that
+    ///   shrinks would be liquidated.
+    ///
+    /// A request that is refused stays until it expires.
     ///
     /// # Events
-    /// [`PositionClosed`].
+    /// [`PositionOpened`] or [`PositionClosed`].
     #[access(
-        read(funding),
-        write(positions[caller]),
-        add(vault, sizes[long], costs[long], funded[long]),
-        calls(token.transfer(caller, _)),
-        calls(oracle.price(asset))
+        start(funding, vault, total_shares, sizes[true], sizes[false]),
+        write(orders[trader], positions[trader]),
+        add(vault, sizes[long], costs[long], funded[long], owed[trader], owed[caller]),
+        calls(oracle.first_after(asset, _))
     )]
-    pub fn close(&mut self, long: bool, size: u128, limit: u128) -> Result<u128, FuturesError> {
-        ensure!(size > 0, FuturesError::ZeroAmount);
-        let (by, price) = (caller(), self.price()?);
-        let good = if long { price >= limit } else { price <= limit };
+    pub fn settle(&mut self, trader: Address, long: bool) -> Result<u128, FuturesError> {
+        let order = self.orders.take(trader).filter(|order| order.long == long);
+        let order = order.ok_or(FuturesError::NoOrder)?;
+        ensure!(time_ms() < order.expires_ms, FuturesError::Expired);
+        let price = PriceHistoryClient::new(self.oracle.get());
+        let price = price.first_after(self.asset.get(), order.time_ms);
+        let price = sane(price.filter(|price| price.time_ms < order.expires_ms))?;
+        let good = if order.grow == long { price <= order.limit } else { price >= order.limit };
         ensure!(good, FuturesError::Slippage);
-        let position = self.positions.get(by);
-        let size = size.min(position.size);
-        let (position, flow) = self.reduce(position, long, size, price)?;
-        let left = position.size > 0;
-        let covered = !left || position.covers(price, self.terms.get().maintenance_bp)?;
-        ensure!(covered, FuturesError::Unhealthy);
-        self.flow(flow);
-        let paid = if left { 0 } else { position.margin };
-        if left {
-            self.positions.put(by, position);
+        if order.grow {
+            self.grow(trader, &order, price)?;
         } else {
-            self.positions.remove(by);
+            self.shrink(trader, &order, price)?;
         }
-        if paid > 0 {
-            FungibleClient::new(self.token.get()).transfer(by, paid);
-        }
-        emit(PositionClosed { by, size, price, paid });
-        Ok(paid)
+        self.owe(caller(), self.terms().reward);
+        Ok(price)
     }
 
-    /// Closes a position whose margin is too small. Anyone may: for a reward out of what is left of the
-    /// margin, of which the trader has the rest.
+    /// Takes back a request that has expired: its margin and reward are owed to the caller.
+    ///
+    /// # Errors
+    /// - [`FuturesError::NoOrder`], [`FuturesError::OrderPending`].
+    ///
+    /// # Events
+    /// [`OrderCanceled`].
+    #[access(write(orders[caller]), add(owed[caller]))]
+    pub fn cancel(&mut self) -> Result<(), FuturesError> {
+        let by = caller();
+        let order = self.orders.take(by).ok_or(FuturesError::NoOrder)?;
+        ensure!(time_ms() >= order.expires_ms, FuturesError::OrderPending);
+        // Both fit together when they came in.
+        self.owe(by, order.margin + self.terms().reward);
+        emit(OrderCanceled { by });
+        Ok(())
+    }
+
+    /// Pays what the market owes the caller.
+    ///
+    /// That is for positions that are closed or liquidated, margin that was removed, orders that were canceled, and
+    /// rewards.
+    ///
+    /// Returns the amount.
+    ///
+    /// # Errors
+    /// - [`FuturesError::ZeroAmount`]: nothing is owed.
+    ///
+    /// # Events
+    /// [`Collected`].
+    #[access(write(owed[caller]), calls(token.transfer(caller, _)))]
+    pub fn collect(&mut self) -> Result<u128, FuturesError> {
+        let (by, amount) = (caller(), self.owed.get(caller()));
+        ensure!(amount > 0, FuturesError::ZeroAmount);
+        self.owed.put(by, 0);
+        FungibleClient::new(self.token.get()).transfer(by, amount);
+        emit(Collected { by, amount });
+        Ok(amount)
+    }
+
+    /// Closes a position whose margin is too small, at the last price. Anyone may.
+    ///
+    /// There is a reward out of what is left of the margin, of which the trader has the rest. Both are owed.
     ///
     /// # Arguments
     /// - `trader`, `long`: whose position, and on which side it is.
@@ -242,33 +275,26 @@ impl Futures {
     /// # Events
     /// [`Liquidated`].
     #[access(
-        read(funding),
+        start(funding),
         write(positions[trader]),
-        add(vault, sizes[long], costs[long], funded[long]),
-        calls(token.transfer(caller, _)),
-        calls(token.transfer(trader, _)),
+        add(vault, sizes[long], costs[long], funded[long], owed[caller], owed[trader]),
         calls(oracle.price(asset))
     )]
     pub fn liquidate(&mut self, trader: Address, long: bool) -> Result<u128, FuturesError> {
-        let (by, terms, price) = (caller(), self.terms.get(), self.price()?);
-        let mut position = self.positions.get(trader);
+        let (by, terms, price) = (caller(), self.terms(), self.price()?);
+        let mut position = self.position_of(trader);
         let (size, value) = (position.size, worth(position.size, price, false)?);
-        position.fund(self.funding()?.index_at(time_ms())?, &mut Flow::default())?;
+        position.fund(self.index()?, &mut Flow::default())?;
         ensure!(!position.covers(price, terms.maintenance_bp)?, FuturesError::Healthy);
-        let position = self.positions.get(trader);
+        let position = self.position_of(trader);
         let (mut position, flow) = self.reduce(position, long, size, price)?;
         let reward = mul_div_down(value, terms.liquidation_bp.into(), BASIS_POINTS);
         let reward = reward.ok_or(FuturesError::TooLarge)?.min(position.margin);
         position.margin -= reward;
         self.flow(flow);
         self.positions.remove(trader);
-        let token = FungibleClient::new(self.token.get());
-        if reward > 0 {
-            token.transfer(by, reward);
-        }
-        if position.margin > 0 {
-            token.transfer(trader, position.margin);
-        }
+        self.owe(by, reward);
+        self.owe(trader, position.margin);
         let (left, bad_debt) = (position.margin, flow.lost);
         emit(Liquidated { trader, by, size, price, reward, left, bad_debt });
         Ok(reward)
@@ -287,16 +313,18 @@ impl Futures {
     #[access(write(positions[caller]), calls(token.transfer_from(caller, this, amount)))]
     pub fn add_margin(&mut self, amount: u128) -> Result<(), FuturesError> {
         ensure!(amount > 0, FuturesError::ZeroAmount);
-        let (by, mut position) = (caller(), self.positions.get(caller()));
+        let (by, mut position) = (caller(), self.position_of(caller()));
         ensure!(position.size > 0, FuturesError::NoPosition);
         position.margin = position.margin.checked_add(amount).ok_or(FuturesError::TooLarge)?;
-        self.positions.put(by, position);
-        FungibleClient::new(self.token.get()).transfer_from(by, this(), amount);
+        self.put_position(by, position);
+        self.pull(amount);
         emit(MarginMoved { by, amount, added: true });
         Ok(())
     }
 
     /// Takes margin out of the caller's position, as long as the initial margin is left.
+    ///
+    /// At the last price, that is. It is owed to the caller. Not while the caller has a request, which would otherwise be as good as canceled.
     ///
     /// # Arguments
     /// - `long`: which side the position is on.
@@ -304,32 +332,33 @@ impl Futures {
     ///
     /// # Errors
     /// - [`FuturesError::ZeroAmount`], [`FuturesError::NoPosition`], [`FuturesError::NoPrice`],
-    ///   [`FuturesError::Unhealthy`], [`FuturesError::TooLarge`].
+    ///   [`FuturesError::Unhealthy`], [`FuturesError::TooLarge`], [`FuturesError::OrderPending`].
     ///
     /// # Events
     /// [`MarginMoved`].
     #[access(
-        read(funding),
+        start(funding),
+        read(orders[caller]),
         write(positions[caller]),
-        add(vault, funded[long]),
-        calls(token.transfer(caller, amount)),
+        add(vault, funded[long], owed[caller]),
         calls(oracle.price(asset))
     )]
     pub fn remove_margin(&mut self, long: bool, amount: u128) -> Result<(), FuturesError> {
         ensure!(amount > 0, FuturesError::ZeroAmount);
-        let (by, mut position) = (caller(), self.positions.get(caller()));
+        let (by, mut position) = (caller(), self.position_of(caller()));
         ensure!(position.size > 0 && position.long == long, FuturesError::NoPosition);
+        ensure!(!self.orders.contains(by), FuturesError::OrderPending);
         let (price, mut flow) = (self.price()?, Flow::default());
         self.funded.sub(long, position.funded()?);
-        position.fund(self.funding()?.index_at(time_ms())?, &mut flow)?;
+        position.fund(self.index()?, &mut flow)?;
         self.funded.add(long, position.funded()?);
         let left = position.margin.checked_sub(amount).ok_or(FuturesError::Unhealthy)?;
         position.margin = left;
-        let covered = position.covers(price, self.terms.get().initial_bp)?;
+        let covered = position.covers(price, self.terms().initial_bp)?;
         ensure!(covered && flow.lost == 0, FuturesError::Unhealthy);
-        self.positions.put(by, position);
+        self.put_position(by, position);
         self.flow(flow);
-        FungibleClient::new(self.token.get()).transfer(by, amount);
+        self.owe(by, amount);
         emit(MarginMoved { by, amount, added: false });
         Ok(())
     }
@@ -338,48 +367,52 @@ impl Futures {
     ///
     /// # Arguments
     /// - `amount`: how much. The first provider leaves [`LOCKED_SHARES`] in the vault.
+    /// - `min_shares`: how many shares to accept at least.
     ///
     /// Returns the shares.
     ///
     /// # Errors
-    /// - [`FuturesError::InsufficientShares`]: too few would be issued.
+    /// - [`FuturesError::InsufficientShares`]: fewer would be issued, or none.
+    /// - [`FuturesError::VaultEmpty`]: the vault is worth less than a hundredth of what it has shares: they would be nearly all
+    ///   of the caller's, who would take what the others hope for.
     /// - [`FuturesError::NoPrice`], [`FuturesError::TooLarge`].
     ///
     /// # Events
     /// [`VaultMoved`].
     #[access(
-        read(funding),
+        start(funding),
         write(vault, total_shares, shares[caller]),
         read(sizes[true], costs[true], funded[true]),
         read(sizes[false], costs[false], funded[false]),
         calls(token.transfer_from(caller, this, amount)),
         calls(oracle.price(asset))
     )]
-    pub fn provide(&mut self, amount: u128) -> Result<u128, FuturesError> {
+    pub fn provide(&mut self, amount: u128, min_shares: u128) -> Result<u128, FuturesError> {
         let (by, sums) = (caller(), self.sums());
         let (issued, shares) = if sums.shares == 0 {
             (amount, amount.saturating_sub(LOCKED_SHARES))
         } else {
-            let index = self.funding()?.index_at(time_ms())?;
-            let worth = sums.worth(self.price()?, index, true)?;
+            let worth = sums.worth(self.price()?, self.index()?, true)?;
+            ensure!(worth >= sums.shares / 100, FuturesError::VaultEmpty);
             let shares = mul_div_down(amount, sums.shares, worth);
             let shares = shares.ok_or(FuturesError::InsufficientShares)?;
             (shares, shares)
         };
-        ensure!(shares > 0, FuturesError::InsufficientShares);
+        ensure!(shares >= min_shares.max(1), FuturesError::InsufficientShares);
         let fits = amount.max(issued) <= u128::MAX >> 1;
         ensure!(fits, FuturesError::TooLarge);
-        let had = self.shares.get(by);
-        self.shares.put(by, had.checked_add(shares).ok_or(FuturesError::TooLarge)?);
+        let has = self.shares.get(by).shares.checked_add(shares).ok_or(FuturesError::TooLarge)?;
+        self.shares.put(by, Provided { shares: has, time_ms: time_ms() });
         self.total_shares.add(issued);
         self.vault.add(amount);
-        FungibleClient::new(self.token.get()).transfer_from(by, this(), amount);
+        self.pull(amount);
         emit(VaultMoved { by, amount, shares, added: true });
         Ok(shares)
     }
 
-    /// Gives the vault an amount, out of the caller's allowance, without shares: so that traders are paid when
-    /// it has less than they won. What is left of it belongs to the providers. Conflicts with no trader.
+    /// Gives the vault an amount, out of the caller's allowance, without shares.
+    ///
+    /// So traders are paid when it has less than they won. What is left of it belongs to the providers. Conflicts with no trader.
     ///
     /// # Arguments
     /// - `amount`: how much.
@@ -395,45 +428,52 @@ impl Futures {
         ensure!(amount <= u128::MAX >> 1, FuturesError::TooLarge);
         let by = caller();
         self.vault.add(amount);
-        FungibleClient::new(self.token.get()).transfer_from(by, this(), amount);
+        self.pull(amount);
         emit(VaultMoved { by, amount, shares: 0, added: true });
         Ok(())
     }
 
     /// Gives up shares for the caller's part of what the vault is worth.
     ///
+    /// Not before [`PROVIDED_MS_MIN`] after the caller has provided.
+    ///
     /// # Arguments
     /// - `shares`: how many.
+    /// - `min_amount`: how much to accept at least.
     ///
     /// Returns the amount.
     ///
     /// # Errors
+    /// - [`FuturesError::TooEarly`].
+    /// - [`FuturesError::Slippage`]: the amount is smaller.
     /// - [`FuturesError::ZeroAmount`]: the shares are not worth anything.
     /// - [`FuturesError::InsufficientShares`], [`FuturesError::NoPrice`], [`FuturesError::TooLarge`].
-    /// - [`FuturesError::VaultFull`]: the rest would be too little for the positions.
+    /// - [`FuturesError::VaultFull`]: one side is larger than the other by more than the rest would take.
     ///
     /// # Events
     /// [`VaultMoved`].
     #[access(
-        read(funding),
+        start(funding),
         write(vault, total_shares, shares[caller]),
         read(sizes[true], costs[true], funded[true]),
         read(sizes[false], costs[false], funded[false]),
         calls(token.transfer(caller, _)),
         calls(oracle.price(asset))
     )]
-    pub fn take_out(&mut self, shares: u128) -> Result<u128, FuturesError> {
+    pub fn take_out(&mut self, shares: u128, min_amount: u128) -> Result<u128, FuturesError> {
         let (by, sums, price) = (caller(), self.sums(), self.price()?);
-        let had = self.shares.get(by);
-        let left = had.checked_sub(shares).ok_or(FuturesError::InsufficientShares)?;
-        let index = self.funding()?.index_at(time_ms())?;
-        let amount = mul_div_down(sums.worth(price, index, false)?, shares, sums.shares);
+        let mut had = self.shares.get(by);
+        had.shares = had.shares.checked_sub(shares).ok_or(FuturesError::InsufficientShares)?;
+        let since_ms = time_ms().saturating_sub(had.time_ms);
+        ensure!(since_ms >= PROVIDED_MS_MIN, FuturesError::TooEarly);
+        let amount = mul_div_down(sums.worth(price, self.index()?, false)?, shares, sums.shares);
         let amount = amount.ok_or(FuturesError::TooLarge)?;
         ensure!(amount > 0, FuturesError::ZeroAmount);
+        ensure!(amount >= min_amount, FuturesError::Slippage);
         let rest = sums.vault.checked_sub(amount).ok_or(FuturesError::VaultFull)?;
-        let larger = worth(sums.longs.size.max(sums.shorts.size), price, true)?;
-        ensure!(larger <= self.room(rest), FuturesError::VaultFull);
-        self.shares.put(by, left);
+        let skew = worth(sums.longs.size.abs_diff(sums.shorts.size), price, true)?;
+        ensure!(skew <= self.room(rest), FuturesError::VaultFull);
+        self.shares.put(by, had);
         self.total_shares.sub(shares);
         self.vault.sub(amount);
         FungibleClient::new(self.token.get()).transfer(by, amount);
@@ -441,8 +481,12 @@ impl Futures {
         Ok(amount)
     }
 
-    /// Brings funding up to date: its index, who pays how much from now on, and whether the vault takes
-    /// more positions. Anyone may.
+    /// Brings funding up to date. Anyone may, and nobody waits for it.
+    ///
+    /// That is its index, and who pays how much from now on, by the sums of before the block.
+    ///
+    /// A year's funding is the full rate where one side is larger than the other by all that the vault takes,
+    /// and less by as much as the difference is smaller: so that a small difference, whoever made it, moves little.
     ///
     /// # Errors
     /// - [`FuturesError::NoPrice`], [`FuturesError::TooLarge`].
@@ -450,27 +494,20 @@ impl Futures {
     /// # Events
     /// [`Funded`].
     #[access(
-        read(vault, sizes[true], sizes[false]),
+        start(vault, sizes[true], sizes[false]),
         write(funding),
         calls(oracle.price(asset))
     )]
     pub fn poke(&mut self) -> Result<(), FuturesError> {
-        let (now_ms, price, terms) = (time_ms(), self.price()?, self.terms.get());
-        let index = self.funding()?.index_at(now_ms)?;
-        let (longs, shorts) = (self.sizes.get(true), self.sizes.get(false));
+        let (now_ms, price, terms) = (time_ms(), self.price()?, self.terms());
+        let index = self.funding.get().ok_or(FuturesError::BadTerms)?.index_at(now_ms);
+        let (longs, shorts) = (self.sizes.at_start(true), self.sizes.at_start(false));
         let longs_pay = longs > shorts;
-        let all = longs.checked_add(shorts).ok_or(FuturesError::TooLarge)?;
+        let skew = worth(longs.abs_diff(shorts), price, false)?;
         let full = worth(price, terms.funding_rate, false)?;
-        let slope = mul_div_down(full, longs.abs_diff(shorts), all).unwrap_or(0);
-        let room = self.room(self.vault.get());
-        self.funding.put(Funding {
-            time_ms: now_ms,
-            index,
-            slope,
-            longs_pay,
-            longs_open: worth(longs, price, true)? < room,
-            shorts_open: worth(shorts, price, true)? < room,
-        });
+        let room = self.room(self.vault.at_start());
+        let slope = mul_div_down(full, skew.min(room), room).unwrap_or(full);
+        self.funding.put(Funding { time_ms: now_ms, index, slope, longs_pay });
         emit(Funded { index, slope, longs_pay });
         Ok(())
     }
@@ -478,13 +515,25 @@ impl Futures {
     /// A trader's position.
     #[access(read(positions[of]))]
     pub fn position(&self, of: Address) -> Position {
-        self.positions.get(of)
+        self.position_of(of)
     }
 
     /// A provider's shares of the vault.
     #[access(read(shares[of]))]
     pub fn shares(&self, of: Address) -> u128 {
-        self.shares.get(of)
+        self.shares.get(of).shares
+    }
+
+    /// What a trader has requested.
+    #[access(read(orders[of]))]
+    pub fn order(&self, of: Address) -> Option<Order> {
+        self.orders.try_get(of)
+    }
+
+    /// What an account can collect.
+    #[access(read(owed[of]))]
+    pub fn owed(&self, of: Address) -> u128 {
+        self.owed.get(of)
     }
 
     /// What positions pay each other, as of the last [`Futures::poke`].
@@ -503,7 +552,74 @@ impl Futures {
         self.sums()
     }
 
+    /// Opens a trader's position, or makes it larger.
+    #[inline(never)]
+    fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
+        let (&Order { long, size, margin, .. }, terms) = (order, self.terms());
+        let funding = self.funding.at_start().ok_or(FuturesError::BadTerms)?;
+        let age_ms = time_ms().saturating_sub(funding.time_ms);
+        ensure!(age_ms <= FUNDING_MS_MAX, FuturesError::StaleFunding);
+        self.check_room(long, size, price)?;
+        let (mut position, mut flow) = (self.position_of(by), Flow::default());
+        if position.size == 0 {
+            position.long = long;
+        }
+        ensure!(position.long == long, FuturesError::WrongSide);
+        let fits = position.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
+        ensure!(fits, FuturesError::TooLarge);
+        self.funded.sub(long, position.funded()?);
+        position.fund(self.index()?, &mut flow)?;
+        position.margin = position.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
+        let cost = position.enlarge(size, price)?;
+        let fee = part_up(cost, terms.fee_bp)?;
+        position.charge(fee, &mut flow);
+        let covered = flow.lost == 0 && position.covers(price, terms.initial_bp)?;
+        ensure!(covered, FuturesError::Unhealthy);
+        self.sizes.add(long, size);
+        self.costs.add(long, cost);
+        self.funded.add(long, position.funded()?);
+        self.put_position(by, position);
+        self.flow(flow);
+        emit(PositionOpened { by, long, size, price, fee });
+        Ok(())
+    }
+
+    /// Makes a trader's position smaller, or closes it.
+    #[inline(never)]
+    fn shrink(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
+        let mut position = self.position_of(by);
+        position.margin =
+            position.margin.checked_add(order.margin).ok_or(FuturesError::TooLarge)?;
+        let size = order.size.min(position.size);
+        let (position, flow) = self.reduce(position, order.long, size, price)?;
+        self.flow(flow);
+        let (mut paid, bad_debt) = (0, flow.lost);
+        if position.size > 0 {
+            let covered = position.covers(price, self.terms().maintenance_bp)?;
+            ensure!(covered, FuturesError::Unhealthy);
+            self.put_position(by, position);
+        } else {
+            paid = position.margin;
+            self.positions.remove(by);
+            self.owe(by, paid);
+        }
+        emit(PositionClosed { by, size, price, paid, bad_debt });
+        Ok(())
+    }
+
+    /// Whether the vault, as it was before the block, takes so much more on a side.
+    #[inline(never)]
+    fn check_room(&self, long: bool, size: u128, price: u128) -> Result<(), FuturesError> {
+        let side = self.sizes.at_start(long).saturating_add(size);
+        let skew = worth(side.saturating_sub(self.sizes.at_start(!long)), price, true)?;
+        let provided = self.total_shares.at_start() > 0;
+        let fits = provided && skew <= self.room(self.vault.at_start());
+        ensure!(fits, FuturesError::VaultFull);
+        Ok(())
+    }
+
     /// Makes a position smaller, and takes what is gone out of the sums.
+    #[inline(never)]
     fn reduce(
         &mut self,
         mut position: Position,
@@ -514,14 +630,41 @@ impl Futures {
         ensure!(position.size > 0 && position.long == long, FuturesError::NoPosition);
         let mut flow = Flow::default();
         self.funded.sub(long, position.funded()?);
-        position.fund(self.funding()?.index_at(time_ms())?, &mut flow)?;
-        let cost = position.reduce(size, price, self.terms.get().fee_bp, &mut flow)?;
+        position.fund(self.index()?, &mut flow)?;
+        let cost = position.reduce(size, price, self.terms().fee_bp, &mut flow)?;
         self.sizes.sub(long, size);
         self.costs.sub(long, cost);
         self.funded.add(long, position.funded()?);
         Ok((position, flow))
     }
 
+    // Each of these is in the module once, not wherever it is used: it is deployed by the byte.
+    #[inline(never)]
+    fn terms(&self) -> Terms {
+        self.terms.get()
+    }
+
+    #[inline(never)]
+    fn position_of(&self, trader: Address) -> Position {
+        self.positions.get(trader)
+    }
+
+    #[inline(never)]
+    fn put_position(&mut self, trader: Address, position: Position) {
+        self.positions.put(trader, position);
+    }
+
+    #[inline(never)]
+    fn pull(&self, amount: u128) {
+        FungibleClient::new(self.token.get()).transfer_from(caller(), this(), amount);
+    }
+
+    #[inline(never)]
+    fn owe(&mut self, to: Address, amount: u128) {
+        self.owed.add(to, amount);
+    }
+
+    #[inline(never)]
     fn flow(&mut self, flow: Flow) {
         if flow.to_vault >= flow.to_trader {
             self.vault.add(flow.to_vault - flow.to_trader);
@@ -530,22 +673,27 @@ impl Futures {
         }
     }
 
-    fn funding(&self) -> Result<Funding, FuturesError> {
-        self.funding.get().ok_or(FuturesError::BadTerms)
+    /// The funding index now: a poke in this block comes to the same.
+    #[inline(never)]
+    fn index(&self) -> Result<u128, FuturesError> {
+        Ok(self.funding.at_start().ok_or(FuturesError::BadTerms)?.index_at(time_ms()))
     }
 
+    /// The last price.
+    #[inline(never)]
     fn price(&self) -> Result<u128, FuturesError> {
-        let oldest_ms = time_ms().saturating_sub(self.terms.get().price_ms_max);
+        let oldest_ms = time_ms().saturating_sub(self.terms().price_ms_max);
         let price = OracleClient::new(self.oracle.get()).price(self.asset.get());
-        let good = price.filter(|price| price.time_ms >= oldest_ms).map(|price| price.value);
-        good.filter(|value| (1..=PRICE_MAX).contains(value)).ok_or(FuturesError::NoPrice)
+        sane(price.filter(|price| price.time_ms >= oldest_ms))
     }
 
-    /// How much a side may be worth with so much in the vault.
+    /// By how much one side may be worth more than the other with so much in the vault.
+    #[inline(never)]
     fn room(&self, vault: u128) -> u128 {
-        mul_div_down(vault, self.terms.get().open_bp.into(), BASIS_POINTS).unwrap_or(vault)
+        mul_div_down(vault, self.terms().open_bp.into(), BASIS_POINTS).unwrap_or(vault)
     }
 
+    #[inline(never)]
     fn sums(&self) -> Sums {
         let side = |long: bool| Side {
             size: self.sizes.get(long),
@@ -559,4 +707,10 @@ impl Futures {
             shorts: side(false),
         }
     }
+}
+
+/// A price that the market reckons with.
+fn sane(price: Option<Price>) -> Result<u128, FuturesError> {
+    let value = price.map(|price| price.value).filter(|value| (1..=PRICE_MAX).contains(value));
+    value.ok_or(FuturesError::NoPrice)
 }

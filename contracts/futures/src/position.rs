@@ -30,11 +30,13 @@ pub(crate) struct Flow {
 }
 
 /// A part of an amount, rounded up.
+#[inline(never)]
 pub(crate) fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
     mul_div_up(amount, bp.into(), BASIS_POINTS).ok_or(FuturesError::TooLarge)
 }
 
 /// What a size is worth, rounded up or down.
+#[inline(never)]
 pub(crate) fn worth(size: u128, price: u128, up: bool) -> Result<u128, FuturesError> {
     let worth = if up { times_up(size, price) } else { times_down(size, price) };
     worth.ok_or(FuturesError::TooLarge)
@@ -42,11 +44,13 @@ pub(crate) fn worth(size: u128, price: u128, up: bool) -> Result<u128, FuturesEr
 
 impl Position {
     /// The size times the index, as the sums have it.
+    #[inline(never)]
     pub(crate) fn funded(&self) -> Result<u128, FuturesError> {
         mul_div_down(self.size, self.index, ONE).ok_or(FuturesError::TooLarge)
     }
 
     /// Pays or receives funding up to an index.
+    #[inline(never)]
     pub(crate) fn fund(&mut self, index: u128, flow: &mut Flow) -> Result<(), FuturesError> {
         let pays = self.long == (index > self.index);
         let amount = worth(self.size, index.abs_diff(self.index), pays)?;
@@ -60,6 +64,7 @@ impl Position {
     }
 
     /// Takes what there is of an amount out of the margin.
+    #[inline(never)]
     pub(crate) fn charge(&mut self, amount: u128, flow: &mut Flow) {
         let paid = amount.min(self.margin);
         self.margin -= paid;
@@ -67,6 +72,7 @@ impl Position {
         flow.lost += amount - paid;
     }
 
+    #[inline(never)]
     fn credit(&mut self, amount: u128, flow: &mut Flow) -> Result<(), FuturesError> {
         self.margin = self.margin.checked_add(amount).ok_or(FuturesError::TooLarge)?;
         flow.to_trader += amount;
@@ -83,6 +89,7 @@ impl Position {
 
     /// Makes the position smaller and realizes its profit or loss, and the fee. Returns the part of the
     /// cost that is gone.
+    #[inline(never)]
     pub(crate) fn reduce(
         &mut self,
         size: u128,
@@ -108,6 +115,7 @@ impl Position {
     }
 
     /// Whether the margin with profit and loss is at least a part of what the position is worth.
+    #[inline(never)]
     pub(crate) fn covers(&self, price: u128, bp: u16) -> Result<bool, FuturesError> {
         let value = worth(self.size, price, !self.long)?;
         let difference = value.abs_diff(self.cost);

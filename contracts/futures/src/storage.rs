@@ -20,6 +20,18 @@ pub const INDEX_START: u128 = 1 << 84;
 /// expensive by a fee. Source: Uniswap v2, `MINIMUM_LIQUIDITY`.
 pub const LOCKED_SHARES: u128 = 1_000;
 
+/// How long shares stay in the vault at least: a quarter of an hour. Source: the cooldown of GMX's GLP.
+pub const PROVIDED_MS_MIN: u64 = 15 * 60 * 1_000;
+
+/// How long a request lasts at least, one minute: time for somebody to settle it. Ours to choose.
+pub const ORDER_MS_MIN: u64 = 60 * 1_000;
+
+/// How long a request lasts at most, one day. Ours to choose.
+pub const ORDER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// How old funding may be for positions to grow, one day. Ours to choose.
+pub const FUNDING_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
 /// What a market is. Parts are in hundredths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Terms {
@@ -31,10 +43,12 @@ pub struct Terms {
     pub liquidation_bp: u16,
     /// What the vault gets when a position is opened and closed, of what it is worth.
     pub fee_bp: u16,
-    /// How much each side may be worth for new positions, of the vault.
+    /// By how much one side may be worth more than the other for positions to grow, of the vault.
     pub open_bp: u16,
-    /// The funding of a year if all positions are on one side, in units of 10^-18 of their worth.
+    /// The funding of a year where that is reached, in units of 10^-18 of what positions are worth.
     pub funding_rate: u128,
+    /// What a request pays whoever settles it.
+    pub reward: u128,
     /// How old a price may be, in milliseconds.
     pub price_ms_max: u64,
 }
@@ -54,6 +68,7 @@ impl Terms {
             && self.open_bp > 0
             && u128::from(self.open_bp) <= bp
             && self.funding_rate <= 10 * ONE
+            && self.reward < u128::MAX >> 2
     }
 }
 
@@ -69,29 +84,51 @@ pub struct Funding {
     pub slope: u128,
     /// Whether longs pay.
     pub longs_pay: bool,
-    /// Whether new longs are taken.
-    pub longs_open: bool,
-    /// Whether new shorts are taken.
-    pub shorts_open: bool,
 }
 
 impl Funding {
-    /// The index at a time.
-    ///
-    /// # Errors
-    /// - [`FuturesError::TooLarge`].
-    pub fn index_at(&self, time_ms: u64) -> Result<u128, FuturesError> {
+    /// The index at a time. At zero and just below twice [`INDEX_START`] it stays: positions are closed and
+    /// margins leave whatever was paid.
+    #[must_use]
+    #[inline(never)]
+    pub fn index_at(&self, time_ms: u64) -> u128 {
         let ms = time_ms.saturating_sub(self.time_ms).into();
-        let change = mul_div_down(self.slope, ms, YEAR_MS);
-        let index = change.and_then(|change| {
-            if self.longs_pay {
-                self.index.checked_add(change)
-            } else {
-                self.index.checked_sub(change)
-            }
-        });
-        index.filter(|index| *index < 2 * INDEX_START).ok_or(FuturesError::TooLarge)
+        let change = mul_div_down(self.slope, ms, YEAR_MS).unwrap_or(u128::MAX);
+        let index = if self.longs_pay {
+            self.index.saturating_add(change)
+        } else {
+            self.index.saturating_sub(change)
+        };
+        index.min(2 * INDEX_START - 1)
     }
+}
+
+/// What a trader has requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Order {
+    /// The time of the block in which it was.
+    pub time_ms: u64,
+    /// Whether the position gains when the price rises.
+    pub long: bool,
+    /// Whether it grows.
+    pub grow: bool,
+    /// By how much of the asset.
+    pub size: u128,
+    /// What is added to the margin.
+    pub margin: u128,
+    /// The worst price that is accepted.
+    pub limit: u128,
+    /// It can be settled before this block time, and canceled from it on.
+    pub expires_ms: u64,
+}
+
+/// What a provider has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Provided {
+    /// The shares.
+    pub shares: u128,
+    /// When some were bought last.
+    pub time_ms: u64,
 }
 
 /// The positions of one side together.
@@ -127,6 +164,7 @@ impl Sums {
     ///
     /// # Errors
     /// - [`FuturesError::TooLarge`].
+    #[inline(never)]
     pub fn worth(&self, price: u128, index: u128, up: bool) -> Result<u128, FuturesError> {
         let times = |size: u128, by: u128, up: bool| {
             let product = if up { mul_div_up(size, by, ONE) } else { mul_div_down(size, by, ONE) };
@@ -171,12 +209,51 @@ pub enum FuturesError {
     Unhealthy = 1806,
     /// The margin is large enough for the position.
     Healthy = 1807,
-    /// The vault takes no more positions on this side, or must keep what was asked for.
+    /// One side would be larger than the other by more than the vault takes.
     VaultFull = 1808,
     /// The caller has fewer shares, or too few would be issued.
     InsufficientShares = 1809,
     /// A result does not fit.
     TooLarge = 1810,
+    /// The request does not expire between [`ORDER_MS_MIN`] and [`ORDER_MS_MAX`] from now.
+    BadExpiry = 1811,
+    /// The account has a request that has not expired.
+    OrderPending = 1812,
+    /// There is no such request.
+    NoOrder = 1813,
+    /// The request has expired, or did before there was a price for it.
+    Expired = 1814,
+    /// Funding is older than [`FUNDING_MS_MAX`].
+    StaleFunding = 1815,
+    /// The shares were bought less than [`PROVIDED_MS_MIN`] ago.
+    TooEarly = 1816,
+    /// Positions have won nearly all of the vault, which sells no shares then.
+    VaultEmpty = 1817,
+}
+
+/// A position's change was requested.
+#[event]
+pub struct OrderPlaced {
+    /// Whose.
+    pub by: Address,
+    /// What.
+    pub order: Order,
+}
+
+/// A request was canceled.
+#[event]
+pub struct OrderCanceled {
+    /// Whose.
+    pub by: Address,
+}
+
+/// Somebody was paid what the market owed.
+#[event]
+pub struct Collected {
+    /// Who.
+    pub by: Address,
+    /// How much.
+    pub amount: u128,
 }
 
 /// A position was opened or made larger.
@@ -203,8 +280,10 @@ pub struct PositionClosed {
     pub size: u128,
     /// The price, in units of 10^-18.
     pub price: u128,
-    /// What was paid out; zero if the position is still open.
+    /// What the trader can collect of the margin; zero if the position is still open.
     pub paid: u128,
+    /// What the vault did not get.
+    pub bad_debt: u128,
 }
 
 /// A position was closed because its margin was too small.
@@ -218,9 +297,9 @@ pub struct Liquidated {
     pub size: u128,
     /// The price, in units of 10^-18.
     pub price: u128,
-    /// What the liquidator got.
+    /// What the liquidator can collect.
     pub reward: u128,
-    /// What the trader got.
+    /// What the trader can collect.
     pub left: u128,
     /// What the vault did not get.
     pub bad_debt: u128,

@@ -10,9 +10,10 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
 use kempe_token::{Token, TokenError};
 
 use crate::{
-    Funded, Funding, Futures, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated, MarginMoved,
-    PRICE_MAX, Position, PositionClosed, PositionOpened, SIZE_MAX, Side, Sums, Terms, VaultMoved,
-    YEAR_MS,
+    Collected, Funded, Funding, Futures, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated,
+    MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, PRICE_MAX,
+    PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SIZE_MAX, Side, Sums, Terms,
+    VaultMoved, YEAR_MS,
 };
 
 const ASSET: Address = Address([5; 32]);
@@ -24,6 +25,7 @@ const TERMS: Terms = Terms {
     fee_bp: 10,
     open_bp: 10_000,
     funding_rate: ONE,
+    reward: 0,
     price_ms_max: 3_600_000,
 };
 
@@ -36,6 +38,8 @@ struct Setup {
     provider: Address,
     ann: Address,
     ben: Address,
+    /// The last price.
+    price: u128,
 }
 
 /// A million in the vault, and a price of two.
@@ -51,9 +55,9 @@ fn setup() -> Setup {
         chain.send(keeper, &token, "mint", (who, amount)).assert_ok();
         chain.send(who, &token, "approve", (market.address(), u128::MAX)).assert_ok();
     }
-    let mut s = Setup { chain, token, oracle, market, keeper, provider, ann, ben };
+    let mut s = Setup { chain, token, oracle, market, keeper, provider, ann, ben, price: 0 };
     s.set_price(2 * ONE);
-    s.send(provider, "provide", (1_000_000u128,)).assert_ok();
+    s.send(provider, "provide", (1_000_000u128, 0u128)).assert_ok();
     s.send(keeper, "poke", ()).assert_ok();
     s
 }
@@ -62,6 +66,7 @@ impl Setup {
     fn set_price(&mut self, value: u128) {
         let publication = self.publication(value);
         self.chain.block([publication]).assert_ok();
+        self.price = value;
     }
 
     fn publication(&self, value: u128) -> Tx {
@@ -76,12 +81,62 @@ impl Setup {
         self.chain.send(by, &self.market, method, args)
     }
 
+    /// Requests a change of a position, to expire as early as possible.
+    fn request(
+        &mut self,
+        by: Address,
+        long: bool,
+        grow: bool,
+        size: u128,
+        margin: u128,
+    ) -> Receipt {
+        let limit = if long == grow { u128::MAX } else { 0 };
+        let expires_ms = self.chain.time_ms() + ORDER_MS_MIN;
+        self.send(by, "request", (long, grow, size, margin, limit, expires_ms))
+    }
+
+    fn settle(&mut self, trader: Address, long: bool) -> Receipt {
+        self.send(self.keeper, "settle", (trader, long))
+    }
+
+    /// Changes a position, at the last price, which is published again. What is refused is canceled.
+    fn trade(&mut self, by: Address, long: bool, grow: bool, size: u128, margin: u128) -> Receipt {
+        let receipt = self.request(by, long, grow, size, margin);
+        if !receipt.is_ok() {
+            return receipt;
+        }
+        self.set_price(self.price);
+        let receipt = self.settle(by, long);
+        if !receipt.is_ok() {
+            self.chain.advance_ms(ORDER_MS_MIN);
+            self.send(by, "cancel", ()).assert_ok();
+            self.set_price(self.price);
+        }
+        if self.owed(by) > 0 {
+            self.send(by, "collect", ()).assert_ok();
+        }
+        receipt
+    }
+
     fn long(&mut self, by: Address, size: u128, margin: u128) -> Receipt {
-        self.send(by, "open", (true, size, margin, u128::MAX))
+        self.trade(by, true, true, size, margin)
     }
 
     fn short(&mut self, by: Address, size: u128, margin: u128) -> Receipt {
-        self.send(by, "open", (false, size, margin, 0u128))
+        self.trade(by, false, true, size, margin)
+    }
+
+    fn close(&mut self, by: Address, long: bool, size: u128) -> Receipt {
+        self.trade(by, long, false, size, 0)
+    }
+
+    /// What a position paid that was closed.
+    fn paid(receipt: &Receipt) -> u128 {
+        receipt.assert_ok().events::<PositionClosed>()[0].paid
+    }
+
+    fn owed(&mut self, of: Address) -> u128 {
+        self.chain.view(&self.market, "owed", (of,))
     }
 
     fn position(&mut self, of: Address) -> Position {
@@ -107,10 +162,10 @@ fn a_long_gains_when_the_price_rises() {
         Position { long: true, size: 10_000, cost: 20_000, margin: 2_980, index: INDEX_START };
     assert_eq!(s.position(s.ann), position);
     s.set_price(ONE / 2 * 5);
-    let receipt = s.send(s.ann, "close", (true, u128::MAX, 0u128));
+    let receipt = s.close(s.ann, true, u128::MAX);
     // 5,000 of profit, less a fee of 25.
-    let closed =
-        PositionClosed { by: s.ann, size: 10_000, price: ONE / 2 * 5, paid: 2_980 + 5_000 - 25 };
+    let (price, paid) = (ONE / 2 * 5, 2_980 + 5_000 - 25);
+    let closed = PositionClosed { by: s.ann, size: 10_000, price, paid, bad_debt: 0 };
     assert_eq!(receipt.assert_ok().events::<PositionClosed>(), [closed]);
     assert_eq!(s.has(s.ann), 100_000 - 3_000 + 7_955);
     let sums = s.sums();
@@ -124,13 +179,12 @@ fn a_short_gains_when_it_falls_and_can_be_closed_in_parts() {
     let mut s = setup();
     s.short(s.ann, 10_000, 3_000).assert_ok();
     s.set_price(ONE / 2 * 3);
-    assert_eq!(s.send(s.ann, "close", (false, 4_000u128, u128::MAX)).value::<u128>(), 0);
+    assert_eq!(Setup::paid(&s.close(s.ann, false, 4_000)), 0);
     // 2,000 of profit, less a fee of 6, stay in the margin.
     let position = s.position(s.ann);
     assert_eq!((position.size, position.cost, position.margin), (6_000, 12_000, 4_974));
-    s.send(s.ann, "close", (true, 1u128, 0u128)).assert_revert(FuturesError::NoPosition);
-    let paid: u128 = s.send(s.ann, "close", (false, 6_000u128, u128::MAX)).value();
-    assert_eq!(paid, 4_974 + 3_000 - 9);
+    s.close(s.ann, true, 1).assert_revert(FuturesError::NoPosition);
+    assert_eq!(Setup::paid(&s.close(s.ann, false, 6_000)), 4_974 + 3_000 - 9);
 }
 
 #[test]
@@ -164,8 +218,8 @@ fn margin_is_needed_and_can_be_moved() {
     s.send(s.ben, "add_margin", (5u128,)).assert_revert(FuturesError::NoPosition);
     // What is left of a position must stand by itself.
     s.set_price(ONE / 100 * 182);
-    s.send(s.ann, "close", (true, 100u128, 0u128)).assert_revert(FuturesError::Unhealthy);
-    s.send(s.ann, "close", (true, 10_000u128, 0u128)).assert_ok();
+    s.close(s.ann, true, 100).assert_revert(FuturesError::Unhealthy);
+    s.close(s.ann, true, 10_000).assert_ok();
 }
 
 #[test]
@@ -187,6 +241,14 @@ fn a_position_without_enough_margin_is_liquidated() {
         bad_debt: 0,
     };
     assert_eq!(receipt.assert_ok().events::<Liquidated>(), [event]);
+    // Both are owed: a token that refuses the trader does not stop a liquidation.
+    assert_eq!((s.has(s.ann), s.owed(s.ann), s.owed(s.ben)), (97_000, 738, 220));
+    assert_eq!(s.has(s.market.address()), s.sums().vault + 738 + 220);
+    for (who, amount) in [(s.ann, 738), (s.ben, 220)] {
+        let receipt = s.send(who, "collect", ());
+        assert_eq!(receipt.assert_ok().events::<Collected>(), [Collected { by: who, amount }]);
+        s.send(who, "collect", ()).assert_revert(FuturesError::ZeroAmount);
+    }
     assert_eq!((s.has(s.ann), s.has(s.ben)), (97_738, 100_220));
     assert_eq!(s.has(s.market.address()), s.sums().vault);
 }
@@ -209,10 +271,11 @@ fn the_larger_side_pays_funding() {
     s.long(s.ann, 40_000, 30_000).assert_ok();
     s.short(s.ben, 20_000, 30_000).assert_ok();
     let receipt = s.send(s.keeper, "poke", ());
-    // A third of all positions is skew: a third of two in a year.
-    let funded = Funded { index: INDEX_START, slope: 2 * ONE / 3, longs_pay: true };
+    // A difference of 40,000 where the vault takes 1,000,120: so much of two in a year.
+    let slope = 2 * ONE * 40_000 / 1_000_120;
+    let funded = Funded { index: INDEX_START, slope, longs_pay: true };
     assert_eq!(receipt.assert_ok().events::<Funded>(), [funded]);
-    s.chain.advance_ms(u64::try_from(YEAR_MS).unwrap() / 10 - 2_000);
+    s.chain.advance_ms(u64::try_from(YEAR_MS).unwrap() - 2_000);
     s.set_price(2 * ONE);
     let before = (s.position(s.ann).margin, s.position(s.ben).margin);
     for (who, long) in [(s.ann, true), (s.ben, false)] {
@@ -221,10 +284,14 @@ fn the_larger_side_pays_funding() {
     }
     let after = (s.position(s.ann).margin, s.position(s.ben).margin);
     let (paid, received) = (before.0 - after.0, after.1 - before.1);
-    // A tenth of a year: 40,000 * 2 / 3 / 10, and half of that.
-    assert!((2_666..=2_668).contains(&paid), "{paid}");
-    assert!((1_332..=1_334).contains(&received), "{received}");
+    // 40,000 of the asset at 0.08 each, and half of that.
+    assert!((3_199..=3_201).contains(&paid), "{paid}");
+    assert!((1_598..=1_600).contains(&received), "{received}");
     assert_eq!(s.sums().vault, 1_000_000 + 80 + 40 + paid - received);
+    // Whoever grows a position waits for somebody to poke.
+    s.long(s.ann, 10, 100).assert_revert(FuturesError::StaleFunding);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    s.long(s.ann, 10, 100).assert_ok();
 }
 
 #[test]
@@ -234,18 +301,41 @@ fn shares_are_a_part_of_what_the_vault_is_worth() {
     s.long(s.ann, 50_000, 20_000).assert_ok();
     s.set_price(3 * ONE);
     // The vault has 1,000,100 and owes a profit of 50,000.
-    let receipt = s.send(s.ben, "provide", (9_501u128,));
+    s.send(s.ben, "provide", (9_501u128, 10_000u128))
+        .assert_revert(FuturesError::InsufficientShares);
+    let receipt = s.send(s.ben, "provide", (9_501u128, 9_999u128));
     let [event] = &receipt.assert_ok().events::<VaultMoved>()[..] else { panic!("one event") };
     assert_eq!((event.shares, event.added), (9_999, true));
-    s.send(s.ann, "close", (true, u128::MAX, 0u128)).assert_ok();
-    let out: u128 = s.send(s.ben, "take_out", (9_999u128,)).value();
+    s.close(s.ann, true, u128::MAX).assert_ok();
+    // Who has just provided takes no part of a fee with it at once.
+    let out = (9_999u128, 9_500u128);
+    s.send(s.ben, "take_out", out).assert_revert(FuturesError::TooEarly);
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    s.send(s.ben, "take_out", (9_999u128, 9_503u128)).assert_revert(FuturesError::Slippage);
+    let out: u128 = s.send(s.ben, "take_out", out).value();
     // And the fee of 150 was earned since.
     assert!((9_500..=9_502).contains(&out), "{out}");
-    s.send(s.ben, "take_out", (1u128,)).assert_revert(FuturesError::InsufficientShares);
-    s.send(s.ben, "take_out", (0u128,)).assert_revert(FuturesError::ZeroAmount);
-    s.send(s.ben, "provide", (0u128,)).assert_revert(FuturesError::InsufficientShares);
-    s.send(s.ben, "provide", (99_000_000u128,)).assert_revert(TokenError::InsufficientBalance);
+    let none = (1u128, 0u128);
+    s.send(s.ben, "take_out", none).assert_revert(FuturesError::InsufficientShares);
+    s.send(s.ben, "take_out", (0u128, 0u128)).assert_revert(FuturesError::ZeroAmount);
+    s.send(s.ben, "provide", (0u128, 0u128)).assert_revert(FuturesError::InsufficientShares);
+    s.send(s.ben, "provide", (99_000_000u128, 0u128))
+        .assert_revert(TokenError::InsufficientBalance);
     assert_eq!(s.has(s.market.address()), s.sums().vault);
+}
+
+/// Nearly all of the vault is a trader's. Whoever provided little would have nearly all of its shares, and of what the
+/// vault wins when the price comes back.
+#[test]
+fn a_vault_that_is_worth_next_to_nothing_sells_no_shares() {
+    let mut s = setup();
+    s.long(s.ann, 450_000, 95_000).assert_ok();
+    s.set_price(ONE / 100 * 420);
+    let worth = s.sums().worth(s.price, INDEX_START, true).unwrap();
+    assert!(worth > 0 && worth < 11_000, "{worth}");
+    s.send(s.ben, "provide", (1_000u128, 0u128)).assert_ok();
+    s.set_price(ONE / 1_000 * 4_215);
+    s.send(s.ben, "provide", (1_000u128, 0u128)).assert_revert(FuturesError::VaultEmpty);
 }
 
 /// A long has won more than the vault has. Nobody can buy shares of that, but who gives without any lets it pay.
@@ -255,44 +345,167 @@ fn a_vault_that_owes_more_than_it_has_is_refilled() {
     s.chain.send(s.keeper, &s.token, "mint", (s.ben, 5_000_000u128)).assert_ok();
     s.long(s.ann, 450_000, 95_000).assert_ok();
     s.set_price(5 * ONE);
-    let close = (true, u128::MAX, 0u128);
-    s.send(s.ann, "close", close).assert_revert(TokenError::InsufficientBalance);
-    s.send(s.ben, "provide", (5_000_000u128,)).assert_revert(FuturesError::InsufficientShares);
+    s.close(s.ann, true, u128::MAX).assert_trap(TrapKind::CounterOutOfBounds);
+    s.send(s.ben, "provide", (5_000_000u128, 0u128)).assert_revert(FuturesError::VaultEmpty);
     s.send(s.ben, "refill", (0u128,)).assert_revert(FuturesError::ZeroAmount);
     s.send(s.ben, "refill", (1u128 << 127,)).assert_revert(FuturesError::TooLarge);
     let receipt = s.send(s.ben, "refill", (600_000u128,));
     let moved = VaultMoved { by: s.ben, amount: 600_000, shares: 0, added: true };
     assert_eq!(receipt.assert_ok().events::<VaultMoved>(), [moved]);
     // 1,350,000 of profit, less fees of 900 and 2,250.
-    let paid: u128 = s.send(s.ann, "close", close).value();
+    let paid = Setup::paid(&s.close(s.ann, true, u128::MAX));
     assert_eq!(paid, 95_000 - 900 + 1_350_000 - 2_250);
     let sums = s.sums();
     assert_eq!((sums.vault, sums.shares), (1_600_000 - 1_350_000 + 3_150, 1_000_000));
     assert_eq!(s.has(s.market.address()), sums.vault);
-    s.send(s.ben, "provide", (253_150u128,)).assert_ok();
+    s.send(s.ben, "provide", (253_150u128, 0u128)).assert_ok();
     assert_eq!(s.sums().shares, 2_000_000);
 }
 
 #[test]
 fn the_vault_limits_positions() {
     let mut s = setup();
-    // Each side may be worth as much as the vault, as of the last poke.
-    s.send(s.ann, "open", (true, 600_000u128, 100_000u128, u128::MAX))
-        .assert_revert(FuturesError::Unhealthy);
+    // One side may be larger than the other by as much as the vault has.
+    s.long(s.ann, 600_000, 99_000).assert_revert(FuturesError::VaultFull);
     s.long(s.ann, 450_000, 95_000).assert_ok();
-    s.send(s.keeper, "poke", ()).assert_ok();
-    s.long(s.ben, 100_000, 30_000).assert_ok();
-    s.send(s.keeper, "poke", ()).assert_ok();
-    s.long(s.ben, 1, 1).assert_revert(FuturesError::VaultFull);
+    s.long(s.ben, 50_451, 20_000).assert_revert(FuturesError::VaultFull);
+    s.long(s.ben, 50_000, 20_000).assert_ok();
+    s.long(s.ben, 1_000, 500).assert_revert(FuturesError::VaultFull);
     s.short(s.keeper, 1, 0).assert_revert(FuturesError::Unhealthy);
-    s.send(s.provider, "take_out", (1_000u128,)).assert_revert(FuturesError::VaultFull);
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    let out = (2_000u128, 0u128);
+    s.send(s.provider, "take_out", out).assert_revert(FuturesError::VaultFull);
     // A profit beyond the vault waits until it has grown.
     s.set_price(ONE / 10_000 * 42_444);
-    let close = (true, u128::MAX, 0u128);
-    s.send(s.ann, "close", close).assert_trap(TrapKind::CounterOutOfBounds);
+    s.close(s.ann, true, u128::MAX).assert_trap(TrapKind::CounterOutOfBounds);
     s.set_price(20 * ONE);
-    s.send(s.ann, "close", close).assert_revert(TokenError::InsufficientBalance);
-    s.send(s.provider, "take_out", (1_000u128,)).assert_revert(FuturesError::ZeroAmount);
+    s.close(s.ann, true, u128::MAX).assert_trap(TrapKind::CounterOutOfBounds);
+    s.send(s.provider, "take_out", (1_000u128, 0u128)).assert_revert(FuturesError::ZeroAmount);
+}
+
+/// A long and a short as large cost their owner next to nothing to hold. They must not close the market, nor keep the providers in.
+#[test]
+fn a_pair_of_positions_is_in_nobodys_way() {
+    let mut s = setup();
+    s.long(s.ann, 450_000, 95_000).assert_ok();
+    s.short(s.ben, 450_000, 95_000).assert_ok();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    s.chain.send(s.keeper, &s.token, "mint", (s.provider, 10_000u128)).assert_ok();
+    for long in [true, false] {
+        s.trade(s.provider, long, true, 10_000, 5_000).assert_ok();
+        s.close(s.provider, long, u128::MAX).assert_ok();
+    }
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    s.send(s.provider, "take_out", (900_000u128, 0u128)).assert_ok();
+}
+
+/// Funding is what the difference is worth to the vault, not what it is of all positions: or a position of next to nothing would set the
+/// full rate for a large one against it, which the vault pays.
+#[test]
+fn a_small_difference_pays_little() {
+    let mut s = setup();
+    s.long(s.ann, 100, 100).assert_ok();
+    let receipt = s.send(s.keeper, "poke", ());
+    let [funded] = &receipt.assert_ok().events::<Funded>()[..] else { panic!("one event") };
+    assert!(funded.longs_pay && funded.slope < ONE / 1_000, "{funded:?}");
+}
+
+/// Whoever bet against a vault without providers would win from the first provider, or be it.
+#[test]
+fn nobody_bets_against_a_vault_without_providers() {
+    let mut s = setup();
+    let args = (s.token.address(), s.oracle.address(), ASSET, TERMS);
+    s.market = s.chain.deploy::<Futures>(s.keeper, args);
+    for who in [s.ann, s.ben] {
+        s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+    }
+    s.send(s.ben, "refill", (50_000u128,)).assert_ok();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    s.long(s.ann, 10, 5).assert_revert(FuturesError::VaultFull);
+    s.send(s.ben, "provide", (LOCKED_SHARES, 0u128))
+        .assert_revert(FuturesError::InsufficientShares);
+    s.send(s.ben, "provide", (u128::MAX, 0u128)).assert_revert(FuturesError::TooLarge);
+    s.send(s.ben, "provide", (2_000u128, 1_000u128)).assert_ok();
+    s.long(s.ann, 10, 5).assert_ok();
+}
+
+/// The price that counts is the first that was observed after the request's block, whenever somebody asks for it.
+#[test]
+fn an_order_is_settled_at_the_next_price() {
+    let mut s = setup();
+    let expires_ms = s.chain.time_ms() + ORDER_MS_MIN;
+    let args = (true, true, 10_000u128, 5_000u128, 4 * ONE, expires_ms);
+    let report = s.chain.block([s.publication(3 * ONE), s.market.tx(s.ann, "request", args)]);
+    report.assert_ok().assert_batches(&[&[0, 1]]);
+    let order: Order = s.chain.view::<Option<Order>>(&s.market, "order", (s.ann,)).unwrap();
+    let placed = OrderPlaced { by: s.ann, order };
+    assert_eq!(report.receipts[1].events::<OrderPlaced>(), [placed]);
+    assert_eq!((order.size, order.expires_ms, s.has(s.ann)), (10_000, expires_ms, 95_000));
+    s.request(s.ann, true, true, 1, 0).assert_revert(FuturesError::OrderPending);
+    // What was on its way when the request was made is not its price.
+    s.settle(s.ann, true).assert_revert(FuturesError::NoPrice);
+    s.set_price(4 * ONE);
+    s.set_price(ONE);
+    s.settle(s.ann, false).assert_revert(FuturesError::NoOrder);
+    assert_eq!(s.settle(s.ann, true).value::<u128>(), 4 * ONE);
+    s.settle(s.ann, true).assert_revert(FuturesError::NoOrder);
+    assert_eq!(s.position(s.ann).cost, 40_000);
+}
+
+#[test]
+fn an_order_is_canceled_when_it_has_expired() {
+    let mut s = setup();
+    let at = |s: &Setup, ms| s.chain.time_ms() + ms;
+    for (ms, limit) in [(ORDER_MS_MIN - 1, 0u128), (ORDER_MS_MAX + 1, 0)] {
+        let args = (true, true, 10_000u128, 3_000u128, limit, at(&s, ms));
+        s.send(s.ann, "request", args).assert_revert(FuturesError::BadExpiry);
+    }
+    s.send(s.ann, "cancel", ()).assert_revert(FuturesError::NoOrder);
+    let args = (true, true, 10_000u128, 3_000u128, 2 * ONE, at(&s, ORDER_MS_MIN));
+    s.send(s.ann, "request", args).assert_ok();
+    // Whoever has seen the price can neither take the request back nor make it fail.
+    s.set_price(2 * ONE + 1);
+    s.settle(s.ann, true).assert_revert(FuturesError::Slippage);
+    s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.settle(s.ann, true).assert_revert(FuturesError::Expired);
+    let receipt = s.send(s.ann, "cancel", ());
+    assert_eq!(receipt.assert_ok().events::<OrderCanceled>(), [OrderCanceled { by: s.ann }]);
+    assert_eq!(s.send(s.ann, "collect", ()).value::<u128>(), 3_000);
+}
+
+#[test]
+fn margin_stays_while_an_order_waits() {
+    let mut s = setup();
+    s.long(s.ann, 1_000, 3_000).assert_ok();
+    s.request(s.ann, true, true, 10_000, 0).assert_ok();
+    s.send(s.ann, "remove_margin", (true, 1_000u128)).assert_revert(FuturesError::OrderPending);
+    s.set_price(2 * ONE);
+    s.settle(s.ann, true).assert_ok();
+    s.send(s.ann, "remove_margin", (true, 500u128)).assert_ok();
+    assert_eq!(s.owed(s.ann), 500);
+}
+
+#[test]
+fn who_settles_is_paid() {
+    let mut s = setup();
+    let args = (s.token.address(), s.oracle.address(), ASSET, Terms { reward: 7, ..TERMS });
+    s.market = s.chain.deploy::<Futures>(s.keeper, args);
+    for who in [s.provider, s.ann] {
+        s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+    }
+    s.send(s.provider, "provide", (900_000u128, 0u128)).assert_ok();
+    s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
+    assert_eq!(s.has(s.ann), 100_000 - 3_007);
+    s.set_price(2 * ONE);
+    s.settle(s.ann, true).assert_ok();
+    assert_eq!((s.owed(s.keeper), s.owed(s.ann)), (7, 0));
+    // Who has only to wait for the expiry gets it back.
+    s.request(s.ann, true, false, 1, 5).assert_ok();
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.send(s.ann, "cancel", ()).assert_ok();
+    assert_eq!(s.owed(s.ann), 12);
+    assert_eq!(s.has(s.market.address()), s.sums().vault + 2_980 + 7 + 12);
 }
 
 #[test]
@@ -300,21 +513,17 @@ fn refusals() {
     let mut s = setup();
     s.send(s.ann, "add_margin", (0u128,)).assert_revert(FuturesError::ZeroAmount);
     s.long(s.ann, 0, 5).assert_revert(FuturesError::ZeroAmount);
-    s.send(s.ann, "close", (true, 0u128, 0u128)).assert_revert(FuturesError::ZeroAmount);
+    s.long(s.ann, 1, u128::MAX).assert_revert(FuturesError::TooLarge);
     s.send(s.ann, "remove_margin", (true, 0u128)).assert_revert(FuturesError::ZeroAmount);
-    s.long(s.ann, SIZE_MAX + 1, 5).assert_revert(FuturesError::TooLarge);
-    s.send(s.ann, "open", (true, 1u128, 50u128, 2 * ONE - 1)).assert_revert(FuturesError::Slippage);
-    s.send(s.ann, "open", (false, 1u128, 50u128, 2 * ONE + 1))
-        .assert_revert(FuturesError::Slippage);
+    s.long(s.ann, SIZE_MAX + 1, 5).assert_revert(FuturesError::VaultFull);
     s.long(s.ann, 1_000, 500).assert_ok();
-    s.send(s.ann, "close", (true, 1u128, 2 * ONE + 1)).assert_revert(FuturesError::Slippage);
-    s.send(s.ben, "close", (true, 1u128, 0u128)).assert_revert(FuturesError::NoPosition);
+    s.close(s.ben, true, 1).assert_revert(FuturesError::NoPosition);
     s.set_price(PRICE_MAX + 1);
     s.long(s.ann, 1, 5).assert_revert(FuturesError::NoPrice);
     s.set_price(2 * ONE);
     s.chain.advance_ms(TERMS.price_ms_max + 1);
-    s.long(s.ann, 1, 5).assert_revert(FuturesError::NoPrice);
     s.send(s.keeper, "poke", ()).assert_revert(FuturesError::NoPrice);
+    s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::NoPrice);
     for bad in [
         Terms { liquidation_bp: 0, ..TERMS },
         Terms { fee_bp: 401, ..TERMS },
@@ -323,36 +532,24 @@ fn refusals() {
         Terms { open_bp: 0, ..TERMS },
         Terms { open_bp: 10_001, ..TERMS },
         Terms { funding_rate: 10 * ONE + 1, ..TERMS },
+        Terms { reward: 1 << 126, ..TERMS },
     ] {
         let args = (s.token.address(), s.oracle.address(), ASSET, bad);
         let refused = s.chain.try_deploy::<Futures>(s.keeper, args);
         refused.unwrap_err().assert_revert(FuturesError::BadTerms);
     }
-    // An empty vault takes no positions, and its first provider leaves some shares.
-    let args = (s.token.address(), s.oracle.address(), ASSET, TERMS);
-    s.market = s.chain.deploy::<Futures>(s.keeper, args);
-    s.set_price(2 * ONE);
-    s.long(s.ann, 1, 5).assert_revert(FuturesError::VaultFull);
-    s.send(s.ann, "provide", (LOCKED_SHARES,)).assert_revert(FuturesError::InsufficientShares);
-    s.send(s.ann, "provide", (u128::MAX,)).assert_revert(FuturesError::TooLarge);
 }
 
 #[test]
 fn indices_stay_in_their_range() {
-    let funding = Funding {
-        time_ms: 0,
-        index: INDEX_START,
-        slope: INDEX_START,
-        longs_pay: true,
-        longs_open: true,
-        shorts_open: true,
-    };
+    let funding = Funding { time_ms: 0, index: INDEX_START, slope: INDEX_START, longs_pay: true };
     let year_ms = u64::try_from(YEAR_MS).unwrap();
-    assert_eq!(funding.index_at(year_ms), Err(FuturesError::TooLarge));
-    assert_eq!(funding.index_at(year_ms / 2), Ok(INDEX_START / 2 * 3));
+    assert_eq!(funding.index_at(year_ms / 2), INDEX_START / 2 * 3);
+    assert_eq!(funding.index_at(year_ms), 2 * INDEX_START - 1);
+    assert_eq!(Funding { slope: u128::MAX, ..funding }.index_at(u64::MAX), 2 * INDEX_START - 1);
     let falls = Funding { longs_pay: false, ..funding };
-    assert_eq!((falls.index_at(year_ms), falls.index_at(0)), (Ok(0), Ok(INDEX_START)));
-    assert_eq!(falls.index_at(year_ms + 1), Err(FuturesError::TooLarge));
+    assert_eq!((falls.index_at(year_ms), falls.index_at(0)), (0, INDEX_START));
+    assert_eq!(falls.index_at(year_ms + 1), 0);
 }
 
 #[test]
@@ -361,30 +558,22 @@ fn traders_do_not_wait_for_each_other() {
     for who in [s.ann, s.ben] {
         s.long(who, 1_000, 500).assert_ok();
     }
-    // Closing in part moves no tokens, so that only the market itself could be in the way.
-    let close = (true, 10u128, 0u128);
+    for who in [s.ann, s.ben] {
+        s.request(who, true, false, 10, 0).assert_ok();
+    }
+    s.set_price(2 * ONE);
     let report = s.chain.block([
-        s.market.tx(s.ann, "position", (s.ann,)),
-        s.market.tx(s.ben, "position", (s.ben,)),
-        s.market.tx(s.provider, "current_funding", ()),
+        s.market.tx(s.keeper, "settle", (s.ann, true)),
+        s.market.tx(s.provider, "settle", (s.ben, true)),
+        s.market.tx(s.ben, "cancel", ()),
         s.market.tx(s.keeper, "poke", ()),
+        s.publication(3 * ONE),
+        s.market.tx(s.provider, "current_funding", ()),
     ]);
-    report.assert_ok().assert_batches(&[&[0, 1, 2], &[3]]);
-    let report = s
-        .chain
-        .block([s.market.tx(s.ann, "close", close), s.market.tx(s.ben, "add_margin", (10u128,))]);
-    // Both name the market's balance in the token, which is the only thing that they share.
-    report.assert_ok().assert_batches(&[&[0], &[1]]);
-}
-
-/// A price holds from the block after its publication on, so nobody waits for one.
-#[test]
-fn publications_and_traders_run_at_once() {
-    let mut s = setup();
-    let open = |s: &Setup, by| s.market.tx(by, "open", (true, 1_000u128, 500u128, u128::MAX));
-    let report = s.chain.block([s.publication(3 * ONE), open(&s, s.ann)]);
-    report.assert_ok().assert_batches(&[&[0, 1]]);
-    assert_eq!(report.receipts[1].events::<PositionOpened>()[0].price, 2 * ONE);
-    let opened = s.long(s.ben, 1_000, 500).assert_ok().events::<PositionOpened>();
-    assert_eq!(opened[0].price, 3 * ONE);
+    // Who has a request waits for whoever settles it, and who reads the new funding for who sets it: nobody else.
+    report.assert_batches(&[&[0, 1, 3, 4], &[2, 5]]);
+    for i in [0, 1, 3, 4, 5] {
+        report.receipts[i].assert_ok();
+    }
+    report.receipts[2].assert_revert(FuturesError::NoOrder);
 }

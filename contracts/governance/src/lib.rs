@@ -8,6 +8,10 @@
 //! upgrade authority of contracts, its own among them: a step agrees to the terms of an upgrade, which
 //! anyone sends then.
 //!
+//! Power is what is locked, not what there is. While little is locked, who locks first has all the power, and whoever locks once a proposal
+//! is known has none for it. An organization that is to own something before its members have locked has a floor
+//! for its quorum, [`Settings::quorum_min`]: a part of the token's supply that nobody gets together alone, also not for one block.
+//!
 //! What conflicts: votes do not conflict with each other. A vote reads the proposal and the voter's own
 //! history, writes a ballot of its own and adds to the power behind a choice. Locking and unlocking add to the
 //! total and write the account's history; making a proposal reads the total as it was before the block, and
@@ -231,7 +235,7 @@ impl Governance {
         Ok(power)
     }
 
-    /// Withdraws a proposal that was not executed.
+    /// Withdraws a proposal whose vote has not ended: what was voted is not the proposer's to take back.
     ///
     /// # Arguments
     /// - `id`: the proposal; the caller made it.
@@ -246,7 +250,8 @@ impl Governance {
     pub fn cancel(&mut self, id: Hash) -> Result<(), GovernanceError> {
         let mut proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
         ensure!(caller() == proposal.proposer, GovernanceError::NotProposer);
-        ensure!(!proposal.closed, GovernanceError::WrongStage);
+        let open = !proposal.closed && time_ms() < proposal.end_ms;
+        ensure!(open, GovernanceError::WrongStage);
         proposal.closed = true;
         self.proposals.put(id, &proposal);
         emit(Canceled { id });
@@ -376,7 +381,9 @@ impl Governance {
                 // New code of the token could do anything with what is locked.
                 ensure!(*contract != self.token.get(), GovernanceError::BadProposal);
             }
-            Step::Call { .. } => {}
+            Step::Call { contract, .. } => {
+                ensure!(*contract != this(), GovernanceError::BadProposal);
+            }
             Step::SetSettings { settings } => {
                 ensure!(settings.is_sound(), GovernanceError::BadSettings);
             }

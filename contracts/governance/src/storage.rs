@@ -27,7 +27,9 @@ pub struct Settings {
     pub grace_ms: u64,
     /// What must take part, in hundredths of a percent of all power; votes against do not count for it.
     pub quorum_bp: u16,
-    /// The power that a proposer needs.
+    /// What must take part at least, above zero: see the floor in the contract's documentation.
+    pub quorum_min: u128,
+    /// The power that a proposer needs. One that nobody has ends all deciding.
     pub threshold: u128,
 }
 
@@ -40,6 +42,7 @@ impl Settings {
             && self.voting_ms > 0
             && self.grace_ms > 0
             && self.quorum_bp > 0
+            && self.quorum_min > 0
             && u128::from(self.quorum_bp) <= BASIS_POINTS
     }
 }
@@ -156,7 +159,7 @@ pub struct Proposal {
     pub text: Hash,
     /// Power counts as it was before this block.
     pub snapshot: u64,
-    /// The power that must take part: a part of all power before that block.
+    /// The power that must take part: a part of all power before that block, or the floor.
     pub quorum: u128,
     /// Votes count from this block time on.
     pub begin_ms: u64,
@@ -170,10 +173,11 @@ pub struct Proposal {
     pub closed: bool,
 }
 
-/// The power that must take part, of a total, rounded up.
+/// The power that must take part, of a total, rounded up, but no less than the floor.
 pub(crate) fn quorum(total: u128, settings: &Settings) -> u128 {
-    // At most the total.
-    mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total)
+    // The part is at most the total.
+    let part = mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total);
+    part.max(settings.quorum_min)
 }
 
 /// What a voter says.

@@ -22,6 +22,7 @@ const SETTINGS: Settings = Settings {
     timelock_ms: 50_000,
     grace_ms: 200_000,
     quorum_bp: 4_000,
+    quorum_min: 1,
     threshold: 100,
 };
 
@@ -350,7 +351,7 @@ fn a_step_that_fails_undoes_all_and_time_runs_out() {
 #[test]
 fn proposals_are_canceled_by_their_proposers() {
     let mut s = setup();
-    let id = s.ready(vec![s.pay(5)], 1);
+    let id = s.propose(vec![s.pay(5)], 1);
     let cancel =
         |s: &mut Setup, who: usize, id: Hash| s.chain.send(s.members[who], &s.gov, "cancel", (id,));
     cancel(&mut s, 1, id).assert_revert(GovernanceError::NotProposer);
@@ -363,6 +364,37 @@ fn proposals_are_canceled_by_their_proposers() {
     assert_eq!(s.stage(TEXT), None);
 }
 
+/// What was won is not the proposer's any more.
+#[test]
+fn a_vote_that_is_over_is_not_canceled() {
+    let mut s = setup();
+    let id = s.ready(vec![s.pay(5)], 1);
+    s.chain.send(s.members[0], &s.gov, "cancel", (id,)).assert_revert(GovernanceError::WrongStage);
+    s.execute(id).assert_ok();
+}
+
+/// Who locks first has all the power that counts, and would have the treasury, but for the floor of the quorum.
+#[test]
+fn a_few_tokens_decide_nothing_where_the_quorum_has_a_floor() {
+    let mut s = setup();
+    for (quorum_min, stage) in [(1, Stage::Ready), (600, Stage::Defeated)] {
+        let args = (s.token.address(), Settings { quorum_min, threshold: 1, ..SETTINGS });
+        s.gov = s.chain.deploy::<Governance>(s.stranger, args);
+        for who in s.members {
+            s.chain.send(who, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
+        }
+        s.lock(s.members[0], 10).assert_ok();
+        let id = s.propose(vec![s.pay(5)], 1);
+        s.lock(s.members[1], 300).assert_ok();
+        let proposal = s.proposal(id);
+        s.at(proposal.begin_ms);
+        s.vote(1, id, Choice::Against).assert_revert(GovernanceError::NoPower);
+        s.vote(0, id, Choice::For).assert_ok();
+        s.at(proposal.ready_ms);
+        assert_eq!((proposal.quorum, s.stage(id)), (quorum_min.max(4), Some(stage)));
+    }
+}
+
 #[test]
 fn proposals_and_settings_that_are_refused() {
     let mut s = setup();
@@ -371,6 +403,7 @@ fn proposals_and_settings_that_are_refused() {
         (vec![], GovernanceError::BadProposal),
         (vec![s.pay(1); STEPS_MAX + 1], GovernanceError::BadProposal),
         (vec![Step::SetSettings { settings: bad }], GovernanceError::BadSettings),
+        (vec![Step::call(s.gov.address(), "total", Vec::new())], GovernanceError::BadProposal),
     ] {
         s.try_propose(s.members[0], steps, 1).assert_revert(error);
     }
@@ -382,6 +415,7 @@ fn proposals_and_settings_that_are_refused() {
         Settings { grace_ms: 0, ..SETTINGS },
         Settings { delay_ms: PERIOD_MS_MAX + 1, ..SETTINGS },
         Settings { quorum_bp: 0, ..SETTINGS },
+        Settings { quorum_min: 0, ..SETTINGS },
         Settings { quorum_bp: 10_001, ..SETTINGS },
     ] {
         let refused = s.chain.try_deploy::<Governance>(s.stranger, (s.token.address(), bad));

@@ -234,7 +234,7 @@ impl Lending {
     ///
     /// # Errors
     /// - [`LendingError::ZeroAmount`], [`LendingError::Insufficient`], [`LendingError::Unhealthy`].
-    /// - [`LendingError::NoPrice`], also without any debt.
+    /// - [`LendingError::NoPrice`], if there is debt.
     /// - [`LendingError::TooLarge`].
     ///
     /// # Events
@@ -328,8 +328,8 @@ impl Lending {
     }
 
     /// Pays a debt that came too close to its collateral's worth, out of the caller's allowance, and gives
-    /// the caller collateral of that worth with a bonus. Debt that is left without any collateral is
-    /// written off: it is the lenders' loss.
+    /// the caller collateral of that worth with a bonus. Where a hundredth of the collateral is left, or less, debt beyond what that
+    /// pays for is written off: it is the lenders' loss, which nobody else would have a reason to make known.
     ///
     /// # Arguments
     /// - `borrower`: whose debt.
@@ -372,9 +372,14 @@ impl Lending {
             seized = Some(account.collateral);
         }
         let seized = seized.unwrap_or_default();
+        let is_rest = account.collateral - seized <= account.collateral / 100;
         account.collateral -= seized;
         account.debt -= shares;
-        let written_off = if account.collateral == 0 { account.debt } else { 0 };
+        let mut written_off = 0;
+        if is_rest {
+            let covered = prices.price_of(account.collateral, terms.bonus_bp)?;
+            written_off = account.debt.saturating_sub(shares_up(covered, index)?);
+        }
         account.debt -= written_off;
         self.accounts.put(borrower, account);
         self.cash.add(repaid);
@@ -388,12 +393,15 @@ impl Lending {
 
     /// Accrues interest: brings the index of debt, the market's part and the rate up to date. Anyone may.
     ///
+    /// The rate follows from what was lent out before the block: who pays in or takes out for the time of a block sets nobody's
+    /// rate.
+    ///
     /// # Errors
     /// - [`LendingError::NotAccrued`], never: a market has rates from its start.
     ///
     /// # Events
     /// [`Accrued`].
-    #[access(read(cash, supply, debt, deposited, withdrawn), write(rates))]
+    #[access(read(cash, supply, debt, deposited, withdrawn), start(cash, debt), write(rates))]
     pub fn accrue(&mut self) -> Result<(), LendingError> {
         let (terms, old, now_ms) = (self.terms.get(), self.rates()?, time_ms());
         let totals = Totals {
@@ -405,7 +413,8 @@ impl Lending {
         };
         let lenders = Lenders::at(&old, totals, &terms, now_ms);
         let debt_index = old.debt_index_at(now_ms);
-        let (debt, assets) = (totals.debt(debt_index), totals.assets(debt_index));
+        let before = Totals { cash: self.cash.at_start(), debt: self.debt.at_start(), ..totals };
+        let (debt, assets) = (before.debt(debt_index), before.assets(debt_index));
         let utilization = if assets == 0 { 0 } else { shares_down(debt, assets)? };
         let (lent, reserves) = (lenders.lent, lenders.reserves);
         self.rates.put(Rates {
@@ -515,6 +524,10 @@ impl Lending {
     }
 
     fn check_health(&self, account: &Account, part_bp: u16) -> Result<(), LendingError> {
+        // Without debt nothing depends on a price, and collateral leaves while the oracle is silent.
+        if account.debt == 0 {
+            return Ok(());
+        }
         let debt = owed(account.debt, self.rates()?.debt_index_at(time_ms()));
         let limit = self.prices()?.limit(account.collateral, part_bp);
         ensure!(debt <= limit, LendingError::Unhealthy);

@@ -331,6 +331,48 @@ fn lenders_bear_bad_debt() {
     assert_eq!(s.send(s.lender, "withdraw", (100_000 * SHARES, 0u128)).value::<u128>(), 95_524);
 }
 
+/// A liquidator leaves next to nothing of the collateral, so that the rest of the debt looks like one that is still paid.
+#[test]
+fn debt_that_nothing_stands_behind_is_written_off() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.set_price(s.collateral, ONE);
+    let receipt = s.send(s.liquidator, "liquidate", (s.borrower, 9_500u128));
+    let [event] = &receipt.assert_ok().events::<Liquidated>()[..] else { panic!("one event") };
+    let left = s.account(s.borrower);
+    assert_eq!((event.repaid, event.seized, left.collateral), (9_500, 9_975, 25));
+    assert!((4_470..=4_478).contains(&event.bad_debt), "{event:?}");
+    // What is left of the debt is what is paid for the rest.
+    let debt: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
+    assert!((23..=25).contains(&debt), "{debt}");
+}
+
+/// Neither who pays in nor who takes out for a part of a block sets a rate that stays.
+#[test]
+fn the_rate_is_that_of_what_was_lent_before_the_block() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let rate = s.rates().debt_rate;
+    let shares = 80_000 * SHARES;
+    let report = s.chain.block([
+        s.market.tx(s.lender, "withdraw", (shares, 0u128)),
+        s.market.tx(s.treasurer, "accrue", ()),
+        s.market.tx(s.lender, "deposit", (79_000u128, 0u128)),
+    ]);
+    report.assert_ok();
+    let after = s.rates().debt_rate;
+    assert!(after.abs_diff(rate) <= rate / 1_000, "{rate} {after}");
+}
+
+#[test]
+fn collateral_without_debt_leaves_without_a_price() {
+    let mut s = setup();
+    s.send(s.borrower, "add_collateral", (10u128,)).assert_ok();
+    s.chain.advance_ms(100 * HOUR_MS);
+    s.send(s.borrower, "remove_collateral", (10u128,)).assert_ok();
+}
+
 #[test]
 fn beyond_the_cash_nothing_goes_out() {
     let mut s = setup();

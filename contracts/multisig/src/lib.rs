@@ -13,10 +13,13 @@
 //! Invariants:
 //! - a proposal is executed at most once, as a whole or not at all;
 //! - when it is, at least `threshold` members of that moment approve;
+//! - in the wallet's name code is replaced only by an upgrade whose terms, by their hash, an executed proposal named,
+//!   at most once and in time;
 //! - the board always has between `threshold` and [`MEMBERS_MAX`] members, each once.
 #![no_std]
 
 use kempe_sdk::abi::MethodId;
+use kempe_sdk::abi::upgrade::UpgradeTerms;
 use kempe_sdk::call_encoded;
 use kempe_sdk::prelude::*;
 
@@ -25,7 +28,7 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Board, Executed, MEMBERS_MAX, MultisigError, Proposal, Proposed, STEPS_MAX, Step, Voted,
+    Agreed, Board, Executed, MEMBERS_MAX, MultisigError, Proposal, Proposed, STEPS_MAX, Step, Voted,
 };
 
 /// A wallet of several members.
@@ -38,6 +41,8 @@ pub struct Multisig {
     proposals: Map<Hash, Proposal>,
     /// Which members approve of which proposal; absent is no.
     approvals: Map<Hash, Map<Address, bool>>,
+    /// The upgrade of each contract that was agreed to last, until it is done.
+    upgrades: Map<Address, Agreed>,
 }
 
 #[contract]
@@ -52,7 +57,7 @@ impl Multisig {
     /// - [`MultisigError::BadBoard`].
     pub fn init(&mut self, members: Vec<Address>, threshold: u8) -> Result<(), MultisigError> {
         let board = Board { members, threshold };
-        ensure!(board.is_sound(), MultisigError::BadBoard);
+        ensure!(board.is_sound(&this()), MultisigError::BadBoard);
         self.board.put(board);
         Ok(())
     }
@@ -87,7 +92,7 @@ impl Multisig {
         ensure!(!steps.is_empty() && steps.len() <= STEPS_MAX, MultisigError::BadProposal);
         for step in &steps {
             if let Step::SetBoard { board } = step {
-                ensure!(board.is_sound(), MultisigError::BadBoard);
+                ensure!(board.is_sound(&this()), MultisigError::BadBoard);
             }
         }
         ensure!(expires_ms > time_ms(), MultisigError::Expired);
@@ -99,7 +104,7 @@ impl Multisig {
         Ok(id)
     }
 
-    /// Approves a proposal, or takes an approval back.
+    /// Approves a proposal, or takes an approval back: also who is no longer a member, but may be again.
     ///
     /// # Arguments
     /// - `id`: the proposal.
@@ -114,7 +119,9 @@ impl Multisig {
     /// [`Voted`].
     #[access(read(board, proposals[id]), write(approvals[id][caller]))]
     pub fn vote(&mut self, id: Hash, approves: bool) -> Result<(), MultisigError> {
-        self.check_member()?;
+        if approves {
+            self.check_member()?;
+        }
         self.pending(id)?;
         let by = caller();
         ensure!(self.approvals.get((id, by)) != approves, MultisigError::NothingChanges);
@@ -151,10 +158,36 @@ impl Multisig {
                     call_encoded(&contract, MethodId(method), &args);
                 }
                 Step::SetBoard { board } => self.board.put(board),
+                Step::Upgrade { contract, terms } => {
+                    self.upgrades.put(contract, Agreed { terms, until_ms: proposal.expires_ms });
+                }
             }
         }
         emit(Executed { id, by: caller() });
         Ok(())
+    }
+
+    /// Uses up the agreement to an upgrade. The host calls it, in the upgrade's own transaction, and what
+    /// fails there is undone with it.
+    ///
+    /// # Arguments
+    /// - `terms`: those of the upgrade.
+    ///
+    /// # Errors
+    /// - [`MultisigError::NotHost`], [`MultisigError::NotAgreed`].
+    #[access(write(upgrades[terms.contract]))]
+    pub fn authorize_upgrade(&mut self, terms: UpgradeTerms) -> Result<(), MultisigError> {
+        ensure!(caller() == Address::ZERO, MultisigError::NotHost);
+        let agreed = self.upgrades.take(terms.contract).ok_or(MultisigError::NotAgreed)?;
+        let holds = agreed.terms == hash(&terms) && time_ms() < agreed.until_ms;
+        ensure!(holds, MultisigError::NotAgreed);
+        Ok(())
+    }
+
+    /// The upgrade of a contract that was agreed to and not done.
+    #[access(read(upgrades[contract]))]
+    pub fn agreed_upgrade(&self, contract: Address) -> Option<Agreed> {
+        self.upgrades.try_get(contract)
     }
 
     /// Who decides.

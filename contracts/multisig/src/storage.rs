@@ -19,12 +19,15 @@ pub struct Board {
 }
 
 impl Board {
-    /// Whether the board can decide, and no single step of it can lock it out.
+    /// Whether the board of a wallet can decide: neither the wallet itself, which acts only when decided, nor
+    /// nobody, is a member.
     #[must_use]
-    pub fn is_sound(&self) -> bool {
+    pub fn is_sound(&self, wallet: &Address) -> bool {
+        let acts = !self.members.contains(wallet) && !self.members.contains(&Address::ZERO);
         let n_members = self.members.len();
         let once = self.members.iter().enumerate().all(|(i, a)| !self.members[..i].contains(a));
-        once && n_members <= MEMBERS_MAX
+        acts && once
+            && n_members <= MEMBERS_MAX
             && self.threshold > 0
             && usize::from(self.threshold) <= n_members
     }
@@ -47,6 +50,23 @@ pub enum Step {
         /// The new one.
         board: Board,
     },
+    /// Agrees to an upgrade of a contract whose upgrade authority the wallet is. Whoever sends exactly this
+    /// upgrade, once and before the proposal expires, replaces the code.
+    Upgrade {
+        /// The contract.
+        contract: Address,
+        /// The hash of the terms, an [`UpgradeTerms`](kempe_sdk::abi::upgrade::UpgradeTerms).
+        terms: Hash,
+    },
+}
+
+/// An upgrade that was agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Agreed {
+    /// The hash of its terms.
+    pub terms: Hash,
+    /// It can be sent before this block time.
+    pub until_ms: u64,
 }
 
 impl Step {
@@ -73,7 +93,8 @@ pub struct Proposal {
 pub enum MultisigError {
     /// The caller is not a member.
     NotMember = 1200,
-    /// The board has no members, too many, one twice, or a threshold that it cannot reach.
+    /// The board has no members, too many, one twice, the wallet itself or nobody, or a threshold that it
+    /// cannot reach.
     BadBoard = 1201,
     /// The proposal has no steps, or too many.
     BadProposal = 1202,
@@ -89,6 +110,10 @@ pub enum MultisigError {
     NothingChanges = 1207,
     /// Fewer members than the threshold approve.
     NotApproved = 1208,
+    /// Only the host asks whether an upgrade was agreed to.
+    NotHost = 1209,
+    /// The members did not agree to this upgrade, or no longer do.
+    NotAgreed = 1210,
 }
 
 /// A member proposed something, and thereby approved it.

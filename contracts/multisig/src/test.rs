@@ -2,14 +2,15 @@
 
 extern crate std;
 
+use kempe_sdk::abi::upgrade::UpgradeTerms;
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 use kempe_token::{Token, TokenError};
 
 use crate::{
-    Board, Executed, MEMBERS_MAX, Multisig, MultisigError, Proposal, Proposed, STEPS_MAX, Step,
-    Voted,
+    Agreed, Board, Executed, MEMBERS_MAX, Multisig, MultisigError, Proposal, Proposed, STEPS_MAX,
+    Step, Voted,
 };
 
 const FOREVER: u64 = u64::MAX;
@@ -127,7 +128,9 @@ fn only_approvals_of_current_members_count() {
     assert_eq!(s.chain.view::<Option<Board>>(&s.wallet, "board", ()), Some(board));
     s.execute(0, pay).assert_revert(MultisigError::NotApproved);
     s.execute(1, pay).assert_revert(MultisigError::NotMember);
-    s.vote(1, pay, false).assert_revert(MultisigError::NotMember);
+    s.vote(1, pay, true).assert_revert(MultisigError::NotMember);
+    // Who may be a member again has said no.
+    s.vote(1, pay, false).assert_ok();
     s.chain.send(s.stranger, &s.wallet, "vote", (pay, true)).assert_ok();
     s.execute(0, pay).assert_ok();
 }
@@ -138,11 +141,14 @@ fn refusals() {
     let now = s.chain.time_ms();
     let good = vec![s.pay(1)];
     let bad_board = Board { members: vec![s.stranger], threshold: 2 };
+    // It would act only when it has decided to.
+    let own_board = Board { members: vec![s.wallet.address()], threshold: 1 };
     for (sender, steps, expires_ms, error) in [
         (s.stranger, good.clone(), FOREVER, MultisigError::NotMember),
         (s.members[0], vec![], FOREVER, MultisigError::BadProposal),
         (s.members[0], vec![s.pay(1); STEPS_MAX + 1], FOREVER, MultisigError::BadProposal),
         (s.members[0], vec![Step::SetBoard { board: bad_board }], FOREVER, MultisigError::BadBoard),
+        (s.members[0], vec![Step::SetBoard { board: own_board }], FOREVER, MultisigError::BadBoard),
         (s.members[0], good.clone(), now, MultisigError::Expired),
     ] {
         s.chain.send(sender, &s.wallet, "propose", (steps, expires_ms, 0u64)).assert_revert(error);
@@ -174,12 +180,49 @@ fn boards_that_cannot_decide() {
         (vec![accounts[0]], 2),
         (vec![accounts[0], accounts[1], accounts[0]], 2),
         (accounts.clone(), 2),
+        (vec![accounts[0], Address::ZERO], 1),
     ] {
         let receipt = chain.try_deploy::<Multisig>(accounts[0], (members, threshold)).unwrap_err();
         receipt.assert_revert(MultisigError::BadBoard);
     }
     let all = accounts[..MEMBERS_MAX].to_vec();
     chain.deploy::<Multisig>(accounts[0], (all, u8::try_from(MEMBERS_MAX).unwrap()));
+}
+
+#[test]
+fn an_upgrade_is_agreed_to_once_and_for_a_while() {
+    let mut s = setup();
+    let contract = Address([8; 32]);
+    let terms = UpgradeTerms {
+        contract,
+        code: Hash([1; 32]),
+        args: Vec::new(),
+        allow_wider: false,
+        authority: None,
+    };
+    let other = UpgradeTerms { code: Hash([2; 32]), ..terms.clone() };
+    let expires_ms = s.chain.time_ms() + 60_000;
+    let steps = vec![Step::Upgrade { contract, terms: hash(&terms) }];
+    let args = (steps, expires_ms, 0u64);
+    let id: Hash = s.chain.send(s.members[0], &s.wallet, "propose", args).value();
+    let ask = |s: &mut Setup, by: Address, terms: &UpgradeTerms| {
+        s.chain.send(by, &s.wallet, "authorize_upgrade", (terms.clone(),))
+    };
+    s.vote(1, id, true).assert_ok();
+    ask(&mut s, Address::ZERO, &terms).assert_revert(MultisigError::NotAgreed);
+    s.execute(0, id).assert_ok();
+    let agreed = Agreed { terms: hash(&terms), until_ms: expires_ms };
+    let view = s.chain.view::<Option<Agreed>>(&s.wallet, "agreed_upgrade", (contract,));
+    assert_eq!(view, Some(agreed));
+    let by = s.members[0];
+    ask(&mut s, by, &terms).assert_revert(MultisigError::NotHost);
+    ask(&mut s, Address::ZERO, &other).assert_revert(MultisigError::NotAgreed);
+    let before = s.chain.snapshot();
+    ask(&mut s, Address::ZERO, &terms).assert_ok();
+    ask(&mut s, Address::ZERO, &terms).assert_revert(MultisigError::NotAgreed);
+    s.chain = before;
+    s.chain.set_time_ms(expires_ms);
+    ask(&mut s, Address::ZERO, &terms).assert_revert(MultisigError::NotAgreed);
 }
 
 #[test]

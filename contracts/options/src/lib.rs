@@ -2,9 +2,10 @@
 //!
 //! One instance is one series: an underlying, a quote token, a strike, an expiry, and whether it is a call
 //! or a put. Who *writes* an option locks what its holder may come to ask for: the underlying of a call, the
-//! strike of a put. Until the expiry a holder may exercise, pays the one and receives the other; no oracle and
-//! no margin call is involved. At the expiry every writer has the same part of what is still locked and of
-//! what was paid. Options are a fungible token, so that they are sold in any pool or order book.
+//! strike of a put. A series is written until holders may exercise, and exercised until the expiry: who
+//! exercises pays the one and receives the other; no oracle and no margin call is involved. At the expiry every
+//! writer has the same part of what is still locked and of what was paid. So nobody writes who knows already what was
+//! exercised, and takes a part of what earlier writers were paid. Options are a fungible token, so that they are sold in any pool or order book.
 //!
 //! What conflicts: a holder's options and a writer's count are cells of their own, and the sums are counters to
 //! which writing, exercising and closing only add. So calls of different accounts do not conflict in this
@@ -28,7 +29,7 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Approval, Closed, Exercised, OptionError, Series, Settled, Sums, Transfer, Written,
+    Approval, Closed, Exercised, OptionError, Series, Settled, Sums, Taken, Transfer, Written,
 };
 
 /// A series of options.
@@ -53,6 +54,8 @@ pub struct Options {
     balances: Map<Address, u128>,
     /// What each account has written.
     written: Map<Address, u128>,
+    /// What each writer has taken of its two parts, while it has not taken both.
+    taken: Map<Address, Taken>,
     /// What a spender, the second key, may move of a holder's, the first.
     allowances: Map<Address, Map<Address, u128>>,
 }
@@ -62,14 +65,15 @@ impl Options {
     /// Sets up the series.
     ///
     /// # Arguments
-    /// - `series`: two different tokens that move what they are told to move, a strike, and an expiry in
-    ///   the future.
+    /// - `series`: two different tokens that move what they are told to move, a strike, and an expiry behind
+    ///   a time in the future from which holders may exercise.
     ///
     /// # Errors
     /// - [`OptionError::BadSeries`].
     pub fn init(&mut self, series: Series) -> Result<(), OptionError> {
         let sound = series.underlying != series.quote && series.strike > 0;
-        ensure!(sound && series.expiry_ms > time_ms(), OptionError::BadSeries);
+        let in_order = time_ms() < series.exercise_ms && series.exercise_ms < series.expiry_ms;
+        ensure!(sound && in_order, OptionError::BadSeries);
         let (locked, paid) = series.tokens();
         self.series.set(series);
         self.locked_token.set(locked);
@@ -77,14 +81,14 @@ impl Options {
         Ok(())
     }
 
-    /// Writes options: locks what their holders may ask for, out of the caller's allowance, and gives the
-    /// options to the caller.
+    /// Writes options, until holders may exercise: locks what these may ask for, out of the caller's
+    /// allowance, and gives the options to the caller.
     ///
     /// # Arguments
     /// - `amount`: on how much of the underlying.
     ///
     /// # Errors
-    /// - [`OptionError::ZeroAmount`], [`OptionError::Expired`], [`OptionError::TooLarge`].
+    /// - [`OptionError::ZeroAmount`], [`OptionError::WritingEnded`], [`OptionError::TooLarge`].
     ///
     /// # Events
     /// [`Written`].
@@ -94,9 +98,10 @@ impl Options {
         calls(locked_token.transfer_from(caller, this, _))
     )]
     pub fn write(&mut self, amount: u128) -> Result<(), OptionError> {
-        self.check_open(amount)?;
-        let by = caller();
-        let locked = self.series.get().locked(amount)?;
+        let (by, series) = (caller(), self.series.get());
+        ensure!(amount > 0, OptionError::ZeroAmount);
+        ensure!(time_ms() < series.exercise_ms, OptionError::WritingEnded);
+        let locked = series.locked(amount)?;
         self.give(by, amount)?;
         let had = self.written.get(by);
         self.written.put(by, had.checked_add(amount).ok_or(OptionError::TooLarge)?);
@@ -150,7 +155,7 @@ impl Options {
     ///
     /// # Errors
     /// - [`OptionError::ZeroAmount`]: nothing would be received.
-    /// - [`OptionError::Expired`], [`OptionError::InsufficientOptions`], [`OptionError::TooLarge`].
+    /// - [`OptionError::TooEarly`], [`OptionError::Expired`], [`OptionError::InsufficientOptions`], [`OptionError::TooLarge`].
     ///
     /// # Events
     /// [`Exercised`].
@@ -163,6 +168,7 @@ impl Options {
     pub fn exercise(&mut self, amount: u128) -> Result<u128, OptionError> {
         self.check_open(amount)?;
         let (by, series) = (caller(), self.series.get());
+        ensure!(time_ms() >= series.exercise_ms, OptionError::TooEarly);
         let (paid, received) = (series.payment(amount)?, series.unlocked(amount)?);
         ensure!(received > 0, OptionError::ZeroAmount);
         self.take(by, amount)?;
@@ -176,32 +182,48 @@ impl Options {
     }
 
     /// Settles the caller as a writer, from the expiry on: pays its part of what is still locked and of what
-    /// was paid.
+    /// was paid, together or each for itself, so that a token that refuses the caller keeps nothing of the other.
     ///
-    /// Returns the two parts.
+    /// # Arguments
+    /// - `unlock`: whether to take the part of what is still locked.
+    /// - `collect`: whether to take the part of what was paid.
+    ///
+    /// Returns the two parts; zero for one that was not asked for, or was taken before.
     ///
     /// # Errors
     /// - [`OptionError::NotExpired`].
-    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing, or was settled.
+    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing, or has taken what is asked for.
     ///
     /// # Events
     /// [`Settled`].
     #[access(
         read(total_written, locked, paid),
-        write(written[caller]),
+        write(written[caller], taken[caller]),
         calls(locked_token.transfer(caller, _)),
         calls(paid_token.transfer(caller, _))
     )]
-    pub fn settle(&mut self) -> Result<(u128, u128), OptionError> {
+    pub fn settle(&mut self, unlock: bool, collect: bool) -> Result<(u128, u128), OptionError> {
         ensure!(time_ms() >= self.series.get().expiry_ms, OptionError::NotExpired);
-        let by = caller();
-        let written = self.written.take(by).unwrap_or_default();
-        ensure!(written > 0, OptionError::InsufficientWritten);
-        let total = self.total_written.get();
+        let (by, total) = (caller(), self.total_written.get());
+        let (written, mut taken) = (self.written.get(by), self.taken.get(by));
+        let (unlock, collect) = (unlock && !taken.unlocked, collect && !taken.paid);
+        ensure!(written > 0 && (unlock || collect), OptionError::InsufficientWritten);
+        taken = Taken { unlocked: taken.unlocked || unlock, paid: taken.paid || collect };
+        if taken.unlocked && taken.paid {
+            self.written.remove(by);
+            self.taken.remove(by);
+        } else {
+            self.taken.put(by, taken);
+        }
         let part = |sum| mul_div_down(sum, written, total).ok_or(OptionError::TooLarge);
-        let (unlocked, paid) = (part(self.locked.get())?, part(self.paid.get())?);
-        FungibleClient::new(self.locked_token.get()).transfer(by, unlocked);
-        FungibleClient::new(self.paid_token.get()).transfer(by, paid);
+        let unlocked = if unlock { part(self.locked.get())? } else { 0 };
+        let paid = if collect { part(self.paid.get())? } else { 0 };
+        if unlocked > 0 {
+            FungibleClient::new(self.locked_token.get()).transfer(by, unlocked);
+        }
+        if paid > 0 {
+            FungibleClient::new(self.paid_token.get()).transfer(by, paid);
+        }
         emit(Settled { by, written, unlocked, paid });
         Ok((unlocked, paid))
     }
@@ -268,7 +290,7 @@ impl Options {
         self.options.get()
     }
 
-    /// What an account has written and was not settled for.
+    /// What an account has written, until it has taken both of its parts.
     #[access(read(written[of]))]
     pub fn written(&self, of: Address) -> u128 {
         self.written.get(of)

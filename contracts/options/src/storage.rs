@@ -13,6 +13,8 @@ pub struct Series {
     /// What 10^18 smallest units of the underlying cost when an option is exercised, in smallest units
     /// of the quote token.
     pub strike: u128,
+    /// Options can be written before this block time, and exercised from it on.
+    pub exercise_ms: u64,
     /// Options can be exercised before this block time, and writers are settled from it on.
     pub expiry_ms: u64,
     /// Whether the holder sells the underlying, and not buys it.
@@ -69,10 +71,19 @@ pub struct Sums {
     pub paid: u128,
 }
 
+/// Which of its two parts a writer has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Taken {
+    /// That of what is still locked.
+    pub unlocked: bool,
+    /// That of what was paid.
+    pub paid: bool,
+}
+
 /// Why the series refuses.
 #[error]
 pub enum OptionError {
-    /// The tokens are one, the strike is zero, or the expiry is not in the future.
+    /// The tokens are one, the strike is zero, or the times are not in the future, one behind the other.
     BadSeries = 1700,
     /// The amount is zero, or so small that nothing is paid for it.
     ZeroAmount = 1701,
@@ -88,6 +99,10 @@ pub enum OptionError {
     InsufficientAllowance = 1706,
     /// A result does not fit.
     TooLarge = 1707,
+    /// Options are no longer written: they can be exercised.
+    WritingEnded = 1708,
+    /// Options cannot be exercised yet.
+    TooEarly = 1709,
 }
 
 /// Options were written.
@@ -132,9 +147,9 @@ pub struct Settled {
     pub by: Address,
     /// Of how much written.
     pub written: u128,
-    /// The part of what is still locked.
+    /// The part of what is still locked; zero if it was not asked for.
     pub unlocked: u128,
-    /// The part of what was paid.
+    /// The part of what was paid; zero if it was not asked for.
     pub paid: u128,
 }
 

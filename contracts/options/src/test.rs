@@ -31,6 +31,7 @@ fn setup(put: bool) -> Setup {
         underlying: underlying.address(),
         quote: quote.address(),
         strike: ONE / 2 * 5,
+        exercise_ms: chain.time_ms() + 500_000,
         expiry_ms: chain.time_ms() + 1_000_000,
         put,
     };
@@ -50,7 +51,12 @@ impl Setup {
     }
 
     fn settle(&mut self, by: Address) -> Receipt {
-        self.chain.send(by, &self.options, "settle", ())
+        self.chain.send(by, &self.options, "settle", (true, true))
+    }
+
+    /// Until holders may exercise.
+    fn wait(&mut self) {
+        self.chain.advance_ms(500_000);
     }
 
     /// What somebody has of the underlying and of the quote token.
@@ -74,6 +80,8 @@ fn a_call_is_written_sold_and_exercised() {
     let receipt = s.chain.send(s.writer, &s.options, "transfer", (s.holder, 600u128));
     let transfer = Transfer { from: s.writer, to: s.holder, amount: 600 };
     assert_eq!(receipt.events::<Transfer>(), [transfer]);
+    s.send(s.holder, "exercise", 101).assert_revert(OptionError::TooEarly);
+    s.wait();
     // 101 cost 252.5: rounded up for who pays.
     let receipt = s.send(s.holder, "exercise", 101);
     let exercised = Exercised { by: s.holder, amount: 101, paid: 253, received: 101 };
@@ -92,6 +100,7 @@ fn a_put_pays_the_strike_for_the_underlying() {
     let written = Written { by: s.writer, amount: 101, locked: 253 };
     assert_eq!(receipt.events::<Written>(), [written]);
     s.chain.send(s.writer, &s.options, "transfer", (s.holder, 101u128)).assert_ok();
+    s.wait();
     let receipt = s.send(s.holder, "exercise", 101);
     let exercised = Exercised { by: s.holder, amount: 101, paid: 101, received: 252 };
     assert_eq!(receipt.assert_ok().events::<Exercised>(), [exercised]);
@@ -107,10 +116,11 @@ fn writers_share_what_is_left() {
     s.send(s.writer, "write", 300).assert_ok();
     s.send(s.other, "write", 700).assert_ok();
     s.chain.send(s.other, &s.options, "transfer", (s.holder, 500u128)).assert_ok();
+    s.wait();
     s.send(s.holder, "exercise", 500).assert_ok();
     s.settle(s.writer).assert_revert(OptionError::NotExpired);
     s.chain.advance_ms(1_000_000);
-    for method in ["write", "close", "exercise"] {
+    for method in ["close", "exercise"] {
         s.send(s.writer, method, 1).assert_revert(OptionError::Expired);
     }
     // 500 and 1,250 are left; 30 % and 70 %.
@@ -120,6 +130,37 @@ fn writers_share_what_is_left() {
     assert_eq!(s.settle(s.other).value::<(u128, u128)>(), (350, 875));
     s.settle(s.writer).assert_revert(OptionError::InsufficientWritten);
     s.settle(s.holder).assert_revert(OptionError::InsufficientWritten);
+    assert_eq!(s.has(s.options.address()), (0, 0));
+}
+
+/// Who writes behind an exercise, with the price below the strike, would take a part of what the others were paid.
+#[test]
+fn nobody_writes_when_exercising_has_begun() {
+    let mut s = setup(false);
+    s.send(s.writer, "write", 100).assert_ok();
+    s.chain.send(s.writer, &s.options, "transfer", (s.holder, 50u128)).assert_ok();
+    s.wait();
+    s.send(s.holder, "exercise", 50).assert_ok();
+    s.send(s.other, "write", 900).assert_revert(OptionError::WritingEnded);
+    s.chain.advance_ms(500_000);
+    assert_eq!(s.settle(s.writer).value::<(u128, u128)>(), (50, 125));
+}
+
+#[test]
+fn each_part_can_be_taken_for_itself() {
+    let mut s = setup(false);
+    s.send(s.writer, "write", 100).assert_ok();
+    s.wait();
+    s.send(s.writer, "exercise", 40).assert_ok();
+    s.chain.advance_ms(500_000);
+    let mut settle = |unlock: bool, collect: bool| {
+        s.chain.send(s.writer, &s.options, "settle", (unlock, collect))
+    };
+    settle(false, false).assert_revert(OptionError::InsufficientWritten);
+    assert_eq!(settle(false, true).value::<(u128, u128)>(), (0, 100));
+    settle(false, true).assert_revert(OptionError::InsufficientWritten);
+    assert_eq!(settle(true, true).value::<(u128, u128)>(), (60, 0));
+    settle(true, true).assert_revert(OptionError::InsufficientWritten);
     assert_eq!(s.has(s.options.address()), (0, 0));
 }
 
@@ -160,7 +201,7 @@ fn options_are_a_token() {
 #[test]
 fn refusals() {
     let mut s = setup(true);
-    for method in ["write", "close", "exercise"] {
+    for method in ["write", "close"] {
         s.send(s.writer, method, 0).assert_revert(OptionError::ZeroAmount);
     }
     s.send(s.writer, "write", u128::MAX).assert_revert(OptionError::TooLarge);
@@ -169,7 +210,8 @@ fn refusals() {
     for bad in [
         Series { quote: good.underlying, ..good },
         Series { strike: 0, ..good },
-        Series { expiry_ms: s.chain.time_ms(), ..good },
+        Series { exercise_ms: s.chain.time_ms(), ..good },
+        Series { expiry_ms: good.exercise_ms, ..good },
     ] {
         let refused = s.chain.try_deploy::<Options>(s.writer, (bad,));
         refused.unwrap_err().assert_revert(OptionError::BadSeries);
@@ -179,6 +221,8 @@ fn refusals() {
     s.options = s.chain.deploy::<Options>(s.writer, (cheap,));
     s.chain.send(s.writer, &s.quote, "approve", (s.options.address(), u128::MAX)).assert_ok();
     s.send(s.writer, "write", 9).assert_ok();
+    s.wait();
+    s.send(s.writer, "exercise", 0).assert_revert(OptionError::ZeroAmount);
     s.send(s.writer, "exercise", 9).assert_revert(OptionError::ZeroAmount);
 }
 

@@ -28,8 +28,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, REPORTERS_MAX, Report, median,
-    message,
+    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX, Recent,
+    Report, median, message,
 };
 
 /// Prices of any number of assets, in one currency.
@@ -42,9 +42,11 @@ pub struct Oracle {
     panel: Item<Panel>,
     /// What each asset costs; absent before the first publication.
     prices: Map<Address, Price>,
+    /// What each asset cost lately.
+    recent: Map<Address, Recent>,
 }
 
-#[contract(implements(interfaces::Oracle))]
+#[contract(implements(interfaces::Oracle, interfaces::PriceHistory))]
 impl Oracle {
     /// Sets up the oracle.
     ///
@@ -86,7 +88,7 @@ impl Oracle {
     ///
     /// # Events
     /// [`Published`].
-    #[access(read(panel), write(prices[asset]))]
+    #[access(read(panel), write(prices[asset], recent[asset]))]
     pub fn publish(
         &mut self,
         asset: Address,
@@ -113,7 +115,10 @@ impl Oracle {
         }
         let mut values: Vec<u128> = reports.iter().map(|report| report.value).collect();
         let value = median(&mut values).ok_or(OracleError::NoQuorum)?;
-        self.prices.put(asset, Price { value, time_ms });
+        let (price, mut recent) = (Price { value, time_ms }, self.recent.get(asset));
+        recent.push(price);
+        self.recent.put(asset, &recent);
+        self.prices.put(asset, price);
         emit(Published { asset, value, time_ms, n_reports });
         Ok(value)
     }
@@ -143,6 +148,13 @@ impl Oracle {
     #[access(start(prices[asset]))]
     pub fn price(&self, asset: Address) -> Option<Price> {
         self.prices.at_start(asset)
+    }
+
+    /// The first price that was observed after `after_ms`, as far as it was published before the block; `None`
+    /// if none was, or if more than [`RECENT_MAX`] were published since.
+    #[access(start(recent[asset]))]
+    pub fn first_after(&self, asset: Address, after_ms: u64) -> Option<Price> {
+        self.recent.at_start(asset)?.first_after(after_ms)
     }
 
     /// Who reports.

@@ -1,5 +1,6 @@
 //! Reports, events and errors.
 
+use kempe_sdk::interfaces::Price;
 use kempe_sdk::prelude::*;
 
 /// The most reporters, and the most reports of one publication. Each is a signature to check; ours to
@@ -8,6 +9,36 @@ pub const REPORTERS_MAX: usize = 32;
 
 /// How far a report may be ahead of the block's time, in milliseconds: clocks differ. Ours to choose.
 pub const AHEAD_MS_MAX: u64 = 10_000;
+
+/// How many prices of an asset are remembered. Who needs the first behind a time has as many publications to ask for
+/// it; each costs a publication 24 bytes. Ours to choose.
+pub const RECENT_MAX: usize = 32;
+
+/// The last prices of an asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Value)]
+pub struct Recent {
+    /// The prices, the oldest first, at most [`RECENT_MAX`].
+    pub prices: Vec<Price>,
+    /// When the last that was forgotten was observed; zero if none was.
+    pub forgotten_ms: u64,
+}
+
+impl Recent {
+    /// Remembers a price that is newer than all others.
+    pub(crate) fn push(&mut self, price: Price) {
+        if self.prices.len() == RECENT_MAX {
+            self.forgotten_ms = self.prices.remove(0).time_ms;
+        }
+        self.prices.push(price);
+    }
+
+    /// The first price that was observed after a time; `None` if there is none, or it may be forgotten.
+    #[must_use]
+    pub fn first_after(&self, after_ms: u64) -> Option<Price> {
+        let known = self.forgotten_ms <= after_ms;
+        self.prices.iter().find(|price| known && price.time_ms > after_ms).copied()
+    }
+}
 
 /// Who reports, and how many must agree that they saw a price.
 #[derive(Clone, Debug, PartialEq, Eq, Value)]

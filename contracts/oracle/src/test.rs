@@ -7,8 +7,8 @@ use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
 use crate::{
-    AHEAD_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published, REPORTERS_MAX, Report,
-    median, message,
+    AHEAD_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX,
+    Report, median, message,
 };
 
 const ASSET: Address = Address([1; 32]);
@@ -207,4 +207,26 @@ fn assets_do_not_wait_for_each_other() {
     assert_eq!(report.receipts[2].value::<Option<Price>>(), None);
     let price: Option<Price> = s.chain.view(&s.oracle, "price", (ASSET,));
     assert_eq!(price, Some(Price { value: 7, time_ms: 5 }));
+}
+
+#[test]
+fn the_first_price_behind_a_time_is_remembered_for_a_while() {
+    let mut s = setup();
+    let first = |s: &mut Setup, after_ms: u64| {
+        s.chain.view::<Option<Price>>(&s.oracle, "first_after", (ASSET, after_ms))
+    };
+    assert_eq!(first(&mut s, 0), None);
+    let n_prices = u64::try_from(RECENT_MAX).unwrap();
+    let at = |time_ms: u64| Some(Price { value: time_ms.into(), time_ms });
+    for time_ms in 10..10 + n_prices {
+        let reports = s.reports(&[time_ms.into(); 3], time_ms);
+        s.publish(time_ms, reports).assert_ok();
+    }
+    assert_eq!([0, 9, 10, 39].map(|after_ms| first(&mut s, after_ms)), [10, 10, 11, 40].map(at));
+    assert_eq!(first(&mut s, 10 + n_prices - 1), None);
+    let reports = s.reports(&[100; 3], 100);
+    s.publish(100, reports).assert_ok();
+    // What was first behind an earlier time is forgotten, and nothing else takes its place.
+    assert_eq!([0, 9].map(|after_ms| first(&mut s, after_ms)), [None; 2]);
+    assert_eq!([10, 50].map(|after_ms| first(&mut s, after_ms)), [11, 100].map(at));
 }

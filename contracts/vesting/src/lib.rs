@@ -59,13 +59,14 @@ impl Vesting {
         ensure!(caller() == grant.funder, VestingError::NotFunder);
         ensure!(grant.is_sound(), VestingError::BadTerms);
         ensure!(!self.grants.contains(id), VestingError::AlreadyFunded);
-        self.grants.put(id, Progress { released: 0, revoked: false });
+        self.grants.put(id, Progress { released: 0, revoked_at: None });
         FungibleClient::new(grant.token).transfer_from(caller(), this(), grant.amount);
         emit(Granted { id, grant });
         Ok(id)
     }
 
-    /// Pays the beneficiary what has vested and was not released. Anyone may.
+    /// Pays the beneficiary what has vested and was not released. Anyone may, also when the grant was revoked: what
+    /// had vested until then is still the beneficiary's.
     ///
     /// # Arguments
     /// - `grant`: the terms.
@@ -73,7 +74,7 @@ impl Vesting {
     /// Returns how much was paid.
     ///
     /// # Errors
-    /// - [`VestingError::NotActive`]: there is no such grant, or it was revoked.
+    /// - [`VestingError::NotActive`]: there is no such grant.
     /// - [`VestingError::NothingVested`].
     ///
     /// # Events
@@ -81,17 +82,18 @@ impl Vesting {
     #[access(write(grants[hash(grant)]), calls(grant.token.transfer(grant.beneficiary, _)))]
     pub fn release(&mut self, grant: Grant) -> Result<u128, VestingError> {
         let id = hash(&grant);
-        let progress = self.active(id)?;
-        let vested = grant.vested(time_ms());
+        let progress = self.grants.try_get(id).ok_or(VestingError::NotActive)?;
+        let vested = progress.vested(&grant, time_ms());
         ensure!(vested > progress.released, VestingError::NothingVested);
         let amount = vested - progress.released;
-        self.grants.put(id, Progress { released: vested, revoked: false });
+        self.grants.put(id, Progress { released: vested, ..progress });
         FungibleClient::new(grant.token).transfer(grant.beneficiary, amount);
         emit(Released { id, amount });
         Ok(amount)
     }
 
-    /// Ends a grant: pays the beneficiary what has vested, and the funder the rest.
+    /// Ends a grant: pays the funder what has not vested. What has stays for the beneficiary, so that a token which
+    /// refuses the beneficiary does not stop the funder.
     ///
     /// # Arguments
     /// - `grant`: the terms; the caller is the funder.
@@ -106,21 +108,21 @@ impl Vesting {
     /// [`Revoked`].
     #[access(
         write(grants[hash(grant)]),
-        calls(grant.token.transfer(grant.beneficiary, _)),
         calls(grant.token.transfer(grant.funder, _))
     )]
     pub fn revoke(&mut self, grant: Grant) -> Result<u128, VestingError> {
         let id = hash(&grant);
         ensure!(caller() == grant.funder, VestingError::NotFunder);
         ensure!(grant.revocable, VestingError::NotRevocable);
-        let progress = self.active(id)?;
+        let progress = self.grants.try_get(id).ok_or(VestingError::NotActive)?;
+        ensure!(progress.revoked_at.is_none(), VestingError::NotActive);
         let vested = grant.vested(time_ms());
-        let (released, returned) = (vested - progress.released, grant.amount - vested);
-        self.grants.put(id, Progress { released: vested, revoked: true });
-        let token = FungibleClient::new(grant.token);
-        token.transfer(grant.beneficiary, released);
-        token.transfer(grant.funder, returned);
-        emit(Revoked { id, released, returned });
+        let returned = grant.amount - vested;
+        self.grants.put(id, Progress { revoked_at: Some(vested), ..progress });
+        if returned > 0 {
+            FungibleClient::new(grant.token).transfer(grant.funder, returned);
+        }
+        emit(Revoked { id, vested, returned });
         Ok(returned)
     }
 
@@ -133,15 +135,7 @@ impl Vesting {
     /// What [`Vesting::release`] would pay now; zero if there is no such grant.
     #[access(read(grants[hash(grant)]))]
     pub fn releasable(&self, grant: Grant) -> u128 {
-        match self.grants.try_get(hash(&grant)) {
-            Some(progress) if !progress.revoked => grant.vested(time_ms()) - progress.released,
-            _ => 0,
-        }
-    }
-
-    fn active(&self, id: Hash) -> Result<Progress, VestingError> {
-        let progress = self.grants.try_get(id).ok_or(VestingError::NotActive)?;
-        ensure!(!progress.revoked, VestingError::NotActive);
-        Ok(progress)
+        let progress = self.grants.try_get(hash(&grant));
+        progress.map_or(0, |progress| progress.vested(&grant, time_ms()) - progress.released)
     }
 }

@@ -54,8 +54,15 @@ impl Grant {
 pub struct Progress {
     /// What the beneficiary has received.
     pub released: u128,
-    /// Whether the grant is over because the funder revoked it.
-    pub revoked: bool,
+    /// How much had vested when the funder revoked the grant.
+    pub revoked_at: Option<u128>,
+}
+
+impl Progress {
+    /// How much of the grant has vested at a time.
+    pub(crate) fn vested(&self, grant: &Grant, time_ms: u64) -> u128 {
+        self.revoked_at.unwrap_or_else(|| grant.vested(time_ms))
+    }
 }
 
 /// Why the contract refuses.
@@ -98,8 +105,8 @@ pub struct Released {
 pub struct Revoked {
     /// The hash of the terms.
     pub id: Hash,
-    /// How much the beneficiary received at the end.
-    pub released: u128,
+    /// How much had vested, and is the beneficiary's.
+    pub vested: u128,
     /// How much the funder took back.
     pub returned: u128,
 }

@@ -14,6 +14,10 @@ const SIZES: &str = include_str!("../sizes.txt");
 /// a jump, does not.
 const TOLERANCE_PER_MILLE: usize = 30;
 
+/// The most bytes of a module. On a chain with the limits and prices that `Genesis` has by default, a deployment of 50,000 takes all the
+/// fuel that a transaction may have: 20,000 a byte of 10^9. The rest is for `init`.
+const DEPLOYABLE_MAX: usize = 49_900;
+
 struct Module {
     abi: Abi,
     custom: Vec<String>,
@@ -58,6 +62,11 @@ fn parse(wasm: &[u8]) -> Module {
 
 /// What is wrong with a size, and what to do about it.
 fn check_size(name: &str, found: usize, written: Option<usize>) -> Result<(), String> {
+    if found > DEPLOYABLE_MAX {
+        return Err(format!(
+            "{name} has {found} bytes: more than {DEPLOYABLE_MAX} cannot be deployed by default"
+        ));
+    }
     let Some(written) = written else {
         return Err(format!("{name} has {found} bytes: add the line `{name} {found}`"));
     };
@@ -100,6 +109,8 @@ fn a_size_beyond_the_tolerance_is_told() {
     }
     assert!(check(10_301).unwrap_err().starts_with("token grew from 10000 to 10301 bytes"));
     assert!(check(9_699).unwrap_err().starts_with("token shrank from 10000 to 9699 bytes"));
+    let large = check_size("token", 49_901, Some(49_900)).unwrap_err();
+    assert!(large.contains("cannot be deployed"), "{large}");
     let unknown = check_size("token", 5, None).unwrap_err();
     assert_eq!(unknown, "token has 5 bytes: add the line `token 5`");
 }

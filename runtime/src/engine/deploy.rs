@@ -19,7 +19,7 @@ pub(super) fn deploy(
     (wasm, args): (&[u8], &[u8]),
     authority: Option<Address>,
 ) -> (Box<Session>, Ended) {
-    let address = contract_address(&tx.sender, tx.nonce, at);
+    let address = contract_address(tx.chain_id, &tx.sender, tx.nonce, at);
     let prepared = prepare(&mut session, &address, wasm).map(|code| {
         let (deployer, immutables) = (tx.sender, Vec::new());
         let record = ContractRecord { code: code.hash, deployer, authority, immutables };

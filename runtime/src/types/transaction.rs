@@ -338,11 +338,18 @@ impl SignedTransaction {
     }
 }
 
-/// The address of the contract that the `index`-th action of `sender`'s transaction `nonce` deploys.
+/// The address of the contract that the `index`-th action of `sender`'s transaction `nonce` deploys on the chain `chain_id`.
+///
+/// No two chains with different numbers share a contract's address, so that what is signed for a contract by its
+/// address, such as a token's permit, says nothing to the contract of the same deployer on another chain.
 #[must_use]
-pub fn contract_address(sender: &Address, nonce: u64, index: usize) -> Address {
+pub fn contract_address(chain_id: u64, sender: &Address, nonce: u64, index: usize) -> Address {
     let mut hasher = blake3::Hasher::new_derive_key("kempe 2026 contract address");
-    hasher.update(&sender.0).update(&nonce.to_le_bytes()).update(&(index as u64).to_le_bytes());
+    hasher
+        .update(&chain_id.to_le_bytes())
+        .update(&sender.0)
+        .update(&nonce.to_le_bytes())
+        .update(&(index as u64).to_le_bytes());
     Address(*hasher.finalize().as_bytes())
 }
 

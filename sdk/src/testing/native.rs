@@ -216,10 +216,15 @@ pub(super) fn code_hash(code: &CodeSource) -> Hash {
     Hash(*hasher.finalize().as_bytes())
 }
 
-/// The address that the runtime gives: a test on both has the same addresses.
+/// The address that the runtime gives on chain 1: a test on both has the same addresses.
 fn contract_address(deployer: &Address, nonce: u64) -> Address {
+    const CHAIN_ID: u64 = 1;
     let mut hasher = blake3::Hasher::new_derive_key("kempe 2026 contract address");
-    hasher.update(&deployer.0).update(&nonce.to_le_bytes()).update(&0u64.to_le_bytes());
+    hasher
+        .update(&CHAIN_ID.to_le_bytes())
+        .update(&deployer.0)
+        .update(&nonce.to_le_bytes())
+        .update(&0u64.to_le_bytes());
     Address(*hasher.finalize().as_bytes())
 }
 

@@ -296,7 +296,8 @@ impl Backend for WasmBackend {
         let nonce = self.chain.next_nonce(&deployer).expect("memory can be read");
         let built = self.build(vec![(deployer, action)]);
         let receipt = self.receipt(&built, 0);
-        let address = receipt.is_ok().then(|| contract_address(&deployer, nonce, 0));
+        let chain_id = self.chain.genesis().chain_id;
+        let address = receipt.is_ok().then(|| contract_address(chain_id, &deployer, nonce, 0));
         (receipt, address)
     }
 

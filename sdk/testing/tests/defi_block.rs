@@ -112,7 +112,7 @@ impl World {
             0,
             Action::Deploy { wasm: wasm.to_vec(), args: encoded(args), authority: None },
         )]);
-        contract_address(&self.address(0), nonce, 0)
+        contract_address(1, &self.address(0), nonce, 0)
     }
 
     /// Gives an account a token and lets `spender` take it.
@@ -216,6 +216,7 @@ fn add_governance(w: &mut World) {
         voting_ms: 30 * 24 * 3_600_000,
         timelock_ms: 0,
         grace_ms: 1,
+        quorum_min: 1,
         quorum_bp: 1,
         threshold: 0,
     };

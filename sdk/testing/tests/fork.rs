@@ -47,7 +47,7 @@ impl World {
         drop(Chain::create(directory.path(), genesis, ChainOptions::default()).unwrap());
         let key = SigningKey::from([5; 32]);
         let owner = address_of(&key);
-        let token = contract_address(&owner, 0, 0);
+        let token = contract_address(77, &owner, 0, 0);
         let mut world = Self { directory, key, owner, token, n_sent: 0 };
         let args = owner.0.to_vec();
         let wasm = kempe_contracts::TOKEN.to_vec();

@@ -13,7 +13,7 @@ use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::engine::{BlockEnv, admit};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, EventRecord, Prices, Receipt, StateKey, contract_address};
-use kempe_tests::{World, call, deploy, genesis, number, options};
+use kempe_tests::{CHAIN_ID, World, call, deploy, genesis, number, options};
 use model::{Code, Ran, Scene, Stored};
 use module::Bug;
 
@@ -91,7 +91,7 @@ fn case(seed: u64, bug: Bug, counts: &mut Counts) -> Result<(), String> {
     let mut stored = Stored::default();
     let mut bytes = || -> Vec<u8> { (0..random.usize(..32)).map(|_| random.u8(..)).collect() };
     let sender = world.accounts[0].address;
-    let this = contract_address(&sender, 0, 0);
+    let this = contract_address(CHAIN_ID, &sender, 0, 0);
     let mut nth = 0;
     for block in 0..3 {
         let start = stored.rows.clone();

@@ -12,6 +12,7 @@ use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Mode, Schedule};
 use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{Bytes, KeyHash, contract_address};
+use kempe_tests::CHAIN_ID;
 
 const FUEL: u64 = 20_000_000;
 
@@ -77,12 +78,16 @@ fn nobody_is_entered_twice() {
     let sender = chain.world.accounts[0].address;
     let nonce = chain.world.chain.next_nonce(&sender).expect("readable");
     // A contract that calls itself, and a circle of three.
-    let own = contract_address(&sender, nonce, 0);
+    let own = contract_address(CHAIN_ID, &sender, nonce, 0);
     let same = caller(&mut chain, own, 0, "");
     assert_eq!(same, own);
     both(&mut chain, same, Outcome::Trap(TrapKind::Reentry));
-    let first =
-        contract_address(&sender, chain.world.chain.next_nonce(&sender).expect("ok") + 2, 0);
+    let first = contract_address(
+        CHAIN_ID,
+        &sender,
+        chain.world.chain.next_nonce(&sender).expect("ok") + 2,
+        0,
+    );
     let third = caller(&mut chain, first, 0, "");
     let second = caller(&mut chain, third, 0, "");
     assert_eq!(caller(&mut chain, second, 0, ""), first);
@@ -121,7 +126,7 @@ fn a_callee_deployed_in_the_same_block_is_found_or_not_the_same_way() {
     let mut chain = Everywhere::new(3);
     let sender = chain.world.accounts[1].address;
     let nonce = chain.world.chain.next_nonce(&sender).expect("readable");
-    let future = contract_address(&sender, nonce, 0);
+    let future = contract_address(CHAIN_ID, &sender, nonce, 0);
     let caller = caller(&mut chain, future, 1, "");
     let module = one(DYNAMIC, "", "i32.const 0");
     let txs = chain.world.sign_with([

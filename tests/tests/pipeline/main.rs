@@ -64,8 +64,8 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
     };
     let mut blocks = Vec::new();
     let owner = senders.address(0);
-    let token = contract_address(&owner, 0, 0);
-    let chaos = contract_address(&senders.address(2), 0, 0);
+    let token = contract_address(CHAIN_ID, &owner, 0, 0);
+    let chaos = contract_address(CHAIN_ID, &senders.address(2), 0, 0);
     blocks.push(vec![
         encode(&senders.sign(0, deploy(kempe_contracts::TOKEN, &owner))),
         encode(&senders.sign(2, deploy(CHAOS, &()))),
@@ -81,7 +81,7 @@ fn blocks() -> Vec<Vec<Vec<u8>>> {
         let mut block = Vec::new();
         // A contract that the next block calls, derived before this block is executed.
         let deployer = senders.address(1);
-        let tally = contract_address(&deployer, senders.accounts[1].1, 0);
+        let tally = contract_address(CHAIN_ID, &deployer, senders.accounts[1].1, 0);
         block.push(encode(&senders.sign(1, deploy(kempe_contracts::COUNTER, &()))));
         for _ in 0..40 {
             let (from, to, amount) = (next(20), next(20), next(700) as u128);

@@ -5,7 +5,7 @@ use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::{Chain, EncodedTxs, Pipeline, PipelineOptions, replay};
 use kempe_runtime::scheduler::{Color, SCHEDULERS};
 use kempe_runtime::types::{Action, Upgrade, contract_address};
-use kempe_tests::{World, call, deploy, genesis, number, options};
+use kempe_tests::{CHAIN_ID, World, call, deploy, genesis, number, options};
 use proptest::prelude::*;
 
 use super::versions::{FIELDS, get, migrate, module, put, relay, version, wide_put};
@@ -66,7 +66,7 @@ fn setup(world: &mut World) -> Setup {
         let txs = world.sign_with([(0, vec![action], 1_000_000_000, Vec::new())]);
         let report = world.build(txs);
         assert_eq!(report.record.receipts[0].outcome, Outcome::Ok);
-        contract_address(&owner, nonce, 0)
+        contract_address(CHAIN_ID, &owner, nonce, 0)
     });
     Setup { contracts, versions: versions() }
 }

@@ -10,7 +10,7 @@ use kempe_abi::def::{CellDef, FieldDef, MethodKindDef};
 use kempe_abi::{AbiType, Address, Outcome, TrapKind};
 use kempe_runtime::chain::CallSpec;
 use kempe_runtime::types::{Action, Receipt, Upgrade, contract_address};
-use kempe_tests::{World, call, deploy};
+use kempe_tests::{CHAIN_ID, World, call, deploy};
 
 use versions::{
     FIELDS, authorize, get, method, migrate, module, module_with, put, relay, version, wide_put,
@@ -53,7 +53,7 @@ impl Test {
         let action = Action::Deploy { wasm, args, authority: authority.map(Box::new) };
         let (receipt, log) = self.run(0, vec![action]);
         assert_eq!(receipt.outcome, Outcome::Ok, "{log}");
-        contract_address(&self.account(0), nonce, 0)
+        contract_address(CHAIN_ID, &self.account(0), nonce, 0)
     }
 
     fn upgrade(&mut self, from: usize, upgrade: &Upgrade) -> (Outcome, String) {

@@ -1,9 +1,10 @@
 //! Futures: the market has the vault and all margins, and positions add up to the sums.
 
 use kempe_abi::Address;
-use kempe_futures::{Futures, Position, Side, Sums, Terms};
+use kempe_futures::{Futures, ORDER_MS_MIN, Order, Position, Side, Sums, Terms};
 use kempe_oracle::Oracle;
-use kempe_sdk::testing::{Campaign, Instance, TestChain};
+use kempe_sdk::interfaces::Price;
+use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
@@ -13,6 +14,7 @@ use crate::{PEOPLE, run};
 const ONE: u128 = 1_000_000_000_000_000_000;
 const ASSET: Address = Address([5; 32]);
 const DAY_MS: u64 = 24 * 3_600_000;
+const REWARD: u128 = 3;
 
 struct World {
     market: Instance<Futures>,
@@ -32,14 +34,15 @@ fn setup(chain: &mut TestChain) -> World {
         fee_bp: 10,
         open_bp: 8_000,
         funding_rate: 5 * ONE,
-        price_ms_max: 30 * DAY_MS,
+        reward: REWARD,
+        price_ms_max: DAY_MS,
     };
     let args = (token.address(), oracle.address(), ASSET, terms);
     let market = chain.deploy::<Futures>(people[0], args);
     endow(chain, &token, &people, 1 << 60, market.address());
     let price = publish(chain, &oracle, people[0], ASSET, 2 * ONE);
     chain.block([price]).assert_ok();
-    chain.send(people[0], &market, "provide", (1u128 << 40,)).assert_ok();
+    chain.send(people[0], &market, "provide", (1u128 << 40, 0u128)).assert_ok();
     chain.send(people[0], &market, "poke", ()).assert_ok();
     World { market, oracle, token, people }
 }
@@ -57,45 +60,107 @@ fn side(positions: &[Position], long: bool) -> Side {
     })
 }
 
+/// A trader with a position, if there is one, and on which side it is.
+fn some_position(w: &World, rng: &mut Rng, chain: &mut TestChain) -> (Address, bool) {
+    let positions = w.people.iter().copied().zip(positions(w, chain));
+    let open: Vec<_> =
+        positions.filter(|(_, p)| p.size > 0).map(|(who, p)| (who, p.long)).collect();
+    rng.choice(&open).copied().unwrap_or((w.people[0], true))
+}
+
+/// The trader with the least behind a position, if that is next to nothing at the last price, and on which side it is.
+fn weakest(w: &World, chain: &mut TestChain) -> Option<(Address, bool)> {
+    let price = chain.view::<Option<Price>>(&w.oracle, "price", (ASSET,))?.value;
+    let open = w.people.iter().copied().zip(positions(w, chain)).filter(|(_, p)| p.size > 0);
+    let behind = |p: &Position| {
+        let value = kempe_math::times_down(p.size, price).unwrap();
+        let [value, cost, margin, size] = [value, p.cost, p.margin, p.size].map(u128::cast_signed);
+        let gain = if p.long { value - cost } else { cost - value };
+        (margin + gain) * 1_000 / size
+    };
+    let (who, position) = open.min_by_key(|(_, p)| behind(p))?;
+    // The maintenance margin is a twentieth of what a position is worth.
+    let limit = (price / (20 * ONE / 1_000)).cast_signed();
+    (behind(&position) < limit).then_some((who, position.long))
+}
+
+/// A trader with such an order at a time, if there is one.
+fn some_order(
+    w: &World,
+    rng: &mut Rng,
+    chain: &mut TestChain,
+    is_wanted: impl Fn(&Order, u64) -> bool,
+) -> Address {
+    let now_ms = chain.time_ms();
+    let mut wanted = w.people.clone();
+    wanted.retain(|who| {
+        let order: Option<Order> = chain.view(&w.market, "order", (*who,));
+        order.is_some_and(|order| is_wanted(&order, now_ms))
+    });
+    if wanted.is_empty() { one(&w.people, rng) } else { one(&wanted, rng) }
+}
+
 fn campaign() -> Campaign<World> {
     let campaign = Campaign::new(setup)
-        .blocks(16, DAY_MS / 2)
-        .call(8, "open", |w, rng, chain| {
+        .blocks(16, 4 * ORDER_MS_MIN)
+        .call(8, "request", |w, rng, chain| {
             let who = one(&w.people, rng);
             let position: Position = chain.view(&w.market, "position", (who,));
             let same = position.size > 0 && rng.u8(0..9) > 0;
             let long = if same { position.long } else { rng.bool() };
-            let size = any_size(rng, 36);
-            let args =
-                (long, size, size * rng.u128(0..100) / 100, if long { u128::MAX } else { 0 });
-            w.market.tx(who, "open", args)
+            let grow = position.size == 0 || rng.u8(0..3) > 0;
+            let size = if !grow && rng.bool() { u128::MAX } else { any_size(rng, 36) };
+            let margin = if grow { size * rng.u128(0..100) / 100 } else { 0 };
+            let limit = if long == grow { u128::MAX } else { 0 };
+            let expires_ms = chain.time_ms() + rng.u64(ORDER_MS_MIN..12 * ORDER_MS_MIN);
+            w.market.tx(who, "request", (long, grow, size, margin, limit, expires_ms))
         })
-        .call(5, "close", |w, rng, chain| {
-            let who = one(&w.people, rng);
-            let position: Position = chain.view(&w.market, "position", (who,));
-            let size = if rng.bool() { u128::MAX } else { any_size(rng, 36) };
-            let limit = if position.long { 0 } else { u128::MAX };
-            w.market.tx(who, "close", (position.long, size, limit))
+        .call(8, "settle", |w, rng, chain| {
+            let trader = some_order(w, rng, chain, |order, now_ms| order.expires_ms > now_ms);
+            let order: Option<Order> = chain.view(&w.market, "order", (trader,));
+            let long = order.map_or(rng.bool(), |order| order.long);
+            w.market.tx(one(&w.people, rng), "settle", (trader, long))
         })
-        .call(5, "liquidate", |w, rng, chain| {
-            let trader = one(&w.people, rng);
-            let position: Position = chain.view(&w.market, "position", (trader,));
-            w.market.tx(one(&w.people, rng), "liquidate", (trader, position.long))
+        .call(3, "cancel", |w, rng, chain| {
+            let trader = some_order(w, rng, chain, |order, now_ms| order.expires_ms <= now_ms);
+            w.market.tx(trader, "cancel", ())
+        })
+        .call(2, "collect", |w, rng, _| w.market.tx(one(&w.people, rng), "collect", ()))
+        .call(2, "liquidate", |w, rng, chain| {
+            // Most positions are healthy: the price moves on until one is not.
+            let found = if rng.u8(0..8) > 0 {
+                weakest(w, chain)
+            } else {
+                Some(some_position(w, rng, chain))
+            };
+            match found {
+                Some((trader, long)) => {
+                    w.market.tx(one(&w.people, rng), "liquidate", (trader, long))
+                }
+                None => publish(chain, &w.oracle, w.people[0], ASSET, rng.u128(ONE..4 * ONE)),
+            }
         })
         .call(2, "remove_margin", |w, rng, chain| {
-            let who = one(&w.people, rng);
-            let position: Position = chain.view(&w.market, "position", (who,));
-            w.market.tx(who, "remove_margin", (position.long, any_size(rng, 36)))
+            let (who, long) = some_position(w, rng, chain);
+            w.market.tx(who, "remove_margin", (long, any_size(rng, 30)))
         })
         .call(2, "poke", |w, rng, _| w.market.tx(one(&w.people, rng), "poke", ()))
-        .call(2, "publish", |w, rng, chain| {
+        .call(6, "publish", |w, rng, chain| {
             publish(chain, &w.oracle, w.people[0], ASSET, rng.u128(ONE..4 * ONE))
         });
-    [("add_margin", 2), ("provide", 2), ("take_out", 2), ("refill", 1)]
+    let campaign = [("add_margin", 2), ("refill", 1)].into_iter().fold(
+        campaign,
+        |campaign, (method, weight)| {
+            campaign.call(weight, method, move |w, rng, _| {
+                w.market.tx(one(&w.people, rng), method, (any_size(rng, 38),))
+            })
+        },
+    );
+    [("provide", 1), ("take_out", 2)]
         .into_iter()
         .fold(campaign, |campaign, (method, weight)| {
             campaign.call(weight, method, move |w, rng, _| {
-                w.market.tx(one(&w.people, rng), method, (any_size(rng, 38),))
+                w.market.tx(one(&w.people, rng), method, (any_size(rng, 38), 0u128))
             })
         })
         .invariant("positions add up to the sums", |w, chain| {
@@ -104,11 +169,18 @@ fn campaign() -> Campaign<World> {
             let sides = [true, false].map(|long| side(&positions, long));
             expect(sides == [sums.longs, sums.shorts], || format!("{sides:?} {sums:?}"))
         })
-        .invariant("the market has the vault and all margins", |w, chain| {
+        .invariant("the market has the vault, all margins, and what it owes", |w, chain| {
             let margins: u128 = positions(w, chain).iter().map(|p| p.margin).sum();
+            let waiting = w.people.iter().map(|who| {
+                let order: Option<Order> = chain.view(&w.market, "order", (*who,));
+                let owed: u128 = chain.view(&w.market, "owed", (*who,));
+                owed + order.map_or(0, |order| order.margin + REWARD)
+            });
+            let waiting: u128 = waiting.sum();
             let sums: Sums = chain.view(&w.market, "totals", ());
             let has = balance(chain, &w.token, w.market.address());
-            expect(has == sums.vault + margins, || format!("{has} {margins} {sums:?}"))
+            let all = sums.vault + margins + waiting;
+            expect(has == all, || format!("{has} {margins} {waiting} {sums:?}"))
         })
         .invariant("shares add up to their total", |w, chain| {
             let shares: u128 =

@@ -1,7 +1,7 @@
 //! Options: what holders may ask for is locked, and what writers get is what is left.
 
 use kempe_abi::Address;
-use kempe_options::{OptionError, Options, Series, Sums};
+use kempe_options::{OptionError, Options, Series, Sums, Taken};
 use kempe_sdk::testing::{Campaign, Instance, TestChain};
 use kempe_token::Token;
 
@@ -25,6 +25,7 @@ fn setup(chain: &mut TestChain, put: bool, open_ms: u64) -> World {
         underlying: tokens[0].address(),
         quote: tokens[1].address(),
         strike: ONE / 7 * 3,
+        exercise_ms: chain.time_ms() + open_ms / 2,
         expiry_ms: chain.time_ms() + open_ms,
         put,
     };
@@ -36,8 +37,14 @@ fn setup(chain: &mut TestChain, put: bool, open_ms: u64) -> World {
     World { options, series, locked, paid, people }
 }
 
-fn written(w: &World, chain: &mut TestChain) -> u128 {
-    w.people.iter().map(|who| chain.view::<u128>(&w.options, "written", (*who,))).sum()
+/// What was written by those who have not taken their part of what is locked, and of what was paid.
+fn written(w: &World, chain: &mut TestChain) -> [u128; 2] {
+    w.people.iter().fold([0; 2], |[locked, paid], who| {
+        let written: u128 = chain.view(&w.options, "written", (*who,));
+        let taken = chain.cell::<Taken, _>(&w.options, "taken", *who).unwrap_or_default();
+        let open = |taken: bool| if taken { 0 } else { written };
+        [locked + open(taken.unlocked), paid + open(taken.paid)]
+    })
 }
 
 fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
@@ -61,7 +68,10 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
             let args = (one(&w.people, rng), one(&w.people, rng), any_size(rng, 38));
             w.options.tx(one(&w.people, rng), "transfer_from", args)
         })
-        .attack(1, "settle", |w, rng, _| w.options.tx(one(&w.people, rng), "settle", ()))
+        .attack(1, "settle", |w, rng, _| {
+            let parts = (rng.u8(0..4) > 0, rng.u8(0..4) > 0);
+            w.options.tx(one(&w.people, rng), "settle", parts)
+        })
         .invariant("options are held by somebody", |w, chain| {
             let sums: Sums = chain.view(&w.options, "sums", ());
             let held: u128 =
@@ -78,13 +88,16 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
             let sums: Sums = chain.view(&w.options, "sums", ());
             let open = written(w, chain);
             let has = [w.locked, w.paid].map(|token| balance(chain, &token, w.options.address()));
-            if open == sums.written {
-                return expect(has == [sums.locked, sums.paid], || format!("{has:?} {sums:?}"));
-            }
-            // Some writers are settled, rounded down: the others' parts are there.
-            let part = |sum: u128| kempe_math::mul_div_down(sum, open, sums.written).unwrap();
-            let parts = [part(sums.locked), part(sums.paid)];
-            expect(has[0] >= parts[0] && has[1] >= parts[1], || format!("{has:?} {parts:?}"))
+            [sums.locked, sums.paid].into_iter().zip(open).zip(has).try_for_each(
+                |((sum, open), has)| {
+                    if open == sums.written {
+                        return expect(has == sum, || format!("{has} {sums:?}"));
+                    }
+                    // Some writers are settled, rounded down: the others' parts are there.
+                    let part = kempe_math::mul_div_down(sum, open, sums.written).unwrap();
+                    expect(has >= part, || format!("{has} {part}"))
+                },
+            )
         })
 }
 

@@ -88,7 +88,7 @@ impl World {
         fs::create_dir_all(&directory)
             .with_context(|| format!("making {}", directory.display()))?;
         let owner = address_of(&key(usize::MAX));
-        let at = |nonce| contract_address(&owner, nonce, 0);
+        let at = |nonce| contract_address(CHAIN_ID, &owner, nonce, 0);
         let contracts = Contracts { tokens: [at(0), at(1)], pool: at(2), tally: at(3) };
         let runs = home.join("run");
         let (kinds, keys) = (kinds.to_vec(), keys.into_iter().collect());
