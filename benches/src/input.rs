@@ -43,6 +43,7 @@ pub struct Input {
     keys: Vec<String>,
     /// What it was made of, where its transactions are calls of contracts.
     calls: Option<Arc<Calls>>,
+    warning: Option<String>,
 }
 
 impl PartialEq for Input {
@@ -80,7 +81,15 @@ impl Input {
             InputTx { accesses, cost: tx.ns, sender, traps: !tx.ok, n_untouched: 0 }
         });
         let txs = txs.collect();
-        Self::named(name, txs, |key| format!("key {key}"))
+        let n_blind = trace.n_blind_unwritten();
+        let warning = (n_blind > 0).then(|| {
+            format!(
+                "{n_blind} of {} transactions name keys in `blind` that are not in `writes`: these are taken as not \
+                 touched",
+                trace.txs.len()
+            )
+        });
+        Self { warning, ..Self::named(name, txs, |key| format!("key {key}")) }
     }
 
     /// A block of calls, with their lists and with the fuel that they burn as costs. Keys have the contracts'
@@ -123,8 +132,19 @@ impl Input {
             columns.2.push(tx.traps);
         }
         let (costs, senders, traps) = columns;
-        let calls = None;
-        Self { name, accesses, blind, n_touched: touched, costs, senders, traps, keys, calls }
+        let (calls, warning) = (None, None);
+        Self {
+            name,
+            accesses,
+            blind,
+            n_touched: touched,
+            costs,
+            senders,
+            traps,
+            keys,
+            calls,
+            warning,
+        }
     }
 
     /// Reads a file: a [recorded block](Trace), or lines of reads and writes.
@@ -155,6 +175,12 @@ impl Input {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is odd about the file that it was read from.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// The same under another name.

@@ -9,13 +9,14 @@
 //! | `tx` | the position in the block: 0 on the first line, then one more each | refused |
 //! | `reads`, `writes` | keys, as numbers; a read-modify-write stands in both | refused |
 //! | `adds` | keys that were only added to, which commutes | none |
-//! | `blind` | keys of `writes` whose value the program never used | none |
+//! | `blind` | keys of `writes` whose value the program never used; others are taken as not touched, as by a write that changed nothing, and [counted](Trace::n_blind_unwritten) | none |
 //! | `gas`, `ns` | the cost in gas, and in nanoseconds of one sequential execution | refused |
 //! | `kind` | `transfer`, `call`, `create`, or another word | unknown |
 //! | `ok` | whether it succeeded | yes |
 //! | `from`, `to` | addresses, as text; an empty one is none | none |
+//! | `block` | of several blocks that were joined: which one it is from; not looked at | |
 //!
-//! Other fields are not looked at.
+//! Other fields are refused.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use kempe_abi::AccessKind;
 use kempe_runtime::files;
 use kempe_runtime::scheduler::{Access, Accesses};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 /// How long a line of a trace may be, in bytes. The longest of a mainnet block is under 64 KiB; ours
@@ -47,6 +49,7 @@ pub struct Trace {
 
 /// A recorded transaction. Keys are numbers that mean something only inside the trace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TraceTx {
     tx: u64,
     /// The keys that it read.
@@ -75,6 +78,8 @@ pub struct TraceTx {
     /// Whom it was sent to; none if it created a contract.
     #[serde(default, deserialize_with = "address")]
     pub to: Option<String>,
+    #[serde(default, rename = "block", deserialize_with = "ignored")]
+    _block: (),
 }
 
 /// What a recorded transaction was.
@@ -222,6 +227,13 @@ impl Trace {
         blind
     }
 
+    /// How many transactions name a key in `blind` that is not in `writes`.
+    #[must_use]
+    pub fn n_blind_unwritten(&self) -> usize {
+        let is_unwritten = |tx: &&TraceTx| tx.blind.iter().any(|key| !tx.writes.contains(key));
+        self.txs.iter().filter(is_unwritten).count()
+    }
+
     /// The cost of each transaction: its nanoseconds, at least 1.
     #[must_use]
     pub fn costs(&self) -> Vec<u64> {
@@ -326,6 +338,10 @@ pub(crate) fn plain(error: &serde_json::Error) -> String {
 
 fn succeeded() -> bool {
     true
+}
+
+fn ignored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| ())
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -13,8 +13,7 @@ use crate::value;
 pub fn render(abi: &Abi) -> String {
     let mut out = format!("contract {}\n", abi.name);
     write_doc(&mut out, "  ", &abi.doc);
-    let interface = |found: &Interface| format!("{}  {}", found.id(), printable(&found.name));
-    section(&mut out, "interfaces", abi.interfaces.iter().map(|found| (interface(found), "")));
+    section(&mut out, "interfaces", abi.interfaces.iter().map(|found| (interface_line(found), "")));
     section(&mut out, "state", abi.fields.iter().map(|field| (field_line(field), &*field.doc)));
     out.push_str("\nmethods\n");
     for (i, method) in abi.methods.iter().enumerate() {
@@ -29,9 +28,18 @@ pub fn render(abi: &Abi) -> String {
     cases.dedup();
     let case = |case: &kempe_abi::ErrorCase| format!("{:>5}  {}", case.code, case.name);
     section(&mut out, "errors", cases.iter().map(|found| (case(found), &*found.doc)));
-    let event = |event: &kempe_abi::Event| format!("{} {{{}}}", event.name, members(&event.fields));
-    section(&mut out, "events", abi.events.iter().map(|found| (event(found), &*found.doc)));
+    section(&mut out, "events", abi.events.iter().map(|found| (event_line(found), &*found.doc)));
     out
+}
+
+/// `Moved {from: Address, n: u64}`.
+pub(crate) fn event_line(event: &kempe_abi::Event) -> String {
+    format!("{} {{{}}}", event.name, members(&event.fields))
+}
+
+/// An interface's identifier and name.
+pub(crate) fn interface_line(interface: &Interface) -> String {
+    format!("{}  {}", interface.id(), printable(&interface.name))
 }
 
 fn section<'a>(out: &mut String, title: &str, lines: impl Iterator<Item = (String, &'a str)>) {

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::rc::Rc;
 
 use kempe_abi::log::Part;
 use kempe_abi::{
-    AccessKind, Address, CellKind, Expr, Method, MethodId, Outcome, Type, size_of_value,
+    AccessKind, Address, Bound, CellKind, Clause, Expr, Method, MethodId, Outcome, Type,
+    size_of_value,
 };
 use kempe_runtime::chain::Chain;
 use kempe_runtime::engine::Contract;
@@ -20,6 +22,9 @@ use crate::abi_view;
 use crate::session::Names;
 use crate::value;
 
+/// The word for taking from a stock.
+pub const RESERVE: &str = "reserve";
+
 /// Knows the contracts of a chain and the names of addresses.
 pub struct Describer<'a> {
     chain: &'a Chain,
@@ -27,8 +32,8 @@ pub struct Describer<'a> {
     contracts: RefCell<BTreeMap<Address, Option<Rc<Contract>>>>,
 }
 
-impl std::fmt::Debug for Describer<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Describer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Describer").finish_non_exhaustive()
     }
 }
@@ -67,8 +72,45 @@ pub struct UndeclaredView {
     pub wanted: &'static str,
     /// What was declared for it.
     pub declared: Option<&'static str>,
-    /// The clause to add to the method's `#[access(...)]`.
+    /// How much of a stock was to be taken in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub takes: Option<BoundView>,
+    /// How much was declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_take: Option<BoundView>,
+    /// The clause to add to the method's `#[access(...)]`; where less was declared of a stock, the one to put in that
+    /// clause's place.
     pub clause: Option<String>,
+}
+
+/// How much is taken of a stock.
+#[derive(Clone, Debug, Serialize)]
+pub struct BoundView {
+    /// The number that is taken.
+    pub amount: String,
+    /// What is left at least.
+    pub floor: String,
+}
+
+impl UndeclaredView {
+    /// Whether the clause is to stand in the place of one that declares to take less.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.takes.is_some() && self.may_take.is_some()
+    }
+}
+
+impl From<Bound> for BoundView {
+    fn from(Bound { amount, floor }: Bound) -> Self {
+        Self { amount: amount.to_string(), floor: floor.to_string() }
+    }
+}
+
+impl fmt::Display for BoundView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.amount)?;
+        if self.floor == "0" { Ok(()) } else { write!(f, " that leave {}", self.floor) }
+    }
 }
 
 /// An event in the contract's own words.
@@ -114,10 +156,28 @@ impl<'a> Describer<'a> {
     /// The word for touching a key so: `max` where a counter has `add`.
     #[must_use]
     pub fn word(&self, key: &StateKey, kind: AccessKind) -> &'static str {
+        self.cell(key).word(kind)
+    }
+
+    /// The word for an entry of a list: `reserve` where a stock is only taken from, which is an `add` or a `write`
+    /// as the block goes.
+    #[must_use]
+    pub fn entry_word(
+        &self,
+        key: &StateKey,
+        kind: AccessKind,
+        bound: Option<Bound>,
+    ) -> &'static str {
+        if bound.is_some() { RESERVE } else { self.word(key, kind) }
+    }
+
+    /// What a key's field holds.
+    #[must_use]
+    pub fn cell(&self, key: &StateKey) -> CellKind {
         let contract = if key.contract == SYSTEM { None } else { self.contract(&key.contract) };
         let fields = contract.as_ref().map(|contract| &contract.abi().fields);
         let field = fields.and_then(|fields| fields.get(usize::from(key.field)));
-        field.map_or(CellKind::Value, |field| field.cell).word(kind)
+        field.map_or(CellKind::Value, |field| field.cell)
     }
 
     /// The contract at an address. One that cannot be loaded is described by its digits.
@@ -232,12 +292,15 @@ impl<'a> Describer<'a> {
                 .then(|| at.abi().method_by_id(*method))
                 .flatten();
             let holes = Holes { caller: tx.sender, this: *contract, method: known, args };
-            holes.clause(&at, &found.key, found.wanted.join(found.declared.unwrap_or(found.wanted)))
+            holes.clause(&at, found)
         };
+        let declared = |kind| self.entry_word(&found.key, kind, found.may_take);
         UndeclaredView {
             key: self.key(&found.key),
-            wanted: self.word(&found.key, found.wanted),
-            declared: found.declared.map(|kind| self.word(&found.key, kind)),
+            wanted: self.entry_word(&found.key, found.wanted, found.takes),
+            declared: found.declared.map(declared),
+            takes: found.takes.map(BoundView::from),
+            may_take: found.may_take.map(BoundView::from),
             clause: clause(),
         }
     }
@@ -321,6 +384,13 @@ fn parts<'a, 't>(
     bytes.is_empty().then_some(parts)
 }
 
+/// The encoding of a number of a stock's type; `None` if that has no such number.
+fn number_of(ty: &Type, number: u128) -> Option<Vec<u8>> {
+    let bytes = number.to_le_bytes();
+    let (bytes, rest) = bytes.split_at_checked(size_of_value(ty, &bytes).ok()?)?;
+    rest.iter().all(|&byte| byte == 0).then(|| bytes.to_vec())
+}
+
 /// What the holes of a template were filled with in one call.
 struct Holes<'a> {
     caller: Address,
@@ -330,12 +400,30 @@ struct Holes<'a> {
 }
 
 impl Holes<'_> {
-    /// The clause that permits touching `key`, with the holes in which its parts stood.
-    fn clause(&self, contract: &Contract, key: &StateKey, kind: AccessKind) -> Option<String> {
-        let field = contract.abi().fields.get(usize::from(key.field))?;
-        let parts = parts(field.keys.iter(), &key.key)?;
-        let exprs = parts.into_iter().map(|part| self.expr(part)).collect();
-        let clause = kempe_abi::Clause::Touch { kind, field: key.field, key: exprs };
+    /// The clause that permits what was not permitted, with the holes in which its parts stood.
+    fn clause(&self, contract: &Contract, found: &Undeclared) -> Option<String> {
+        let number = found.key.field;
+        let field = contract.abi().fields.get(usize::from(number))?;
+        let parts = parts(field.keys.iter(), &found.key.key)?;
+        let key = parts.into_iter().map(|part| self.expr(part)).collect();
+        let clause = match found.takes {
+            // Taking, beside a clause for looking or adding, is writing.
+            Some(takes) if found.declared.is_none() || found.may_take.is_some() => {
+                let declared = found.may_take.unwrap_or_default();
+                let (amount, floor) =
+                    (takes.amount.max(declared.amount), takes.floor.max(declared.floor));
+                let amount = self.expr(&number_of(&field.value, amount)?);
+                let floor = match floor {
+                    0 => Expr::Literal(Vec::new()),
+                    floor => self.expr(&number_of(&field.value, floor)?),
+                };
+                Clause::Reserve { field: number, key, amount, floor }
+            }
+            _ => {
+                let kind = found.wanted.join(found.declared.unwrap_or(found.wanted));
+                Clause::Touch { kind, field: number, key }
+            }
+        };
         let none = Method {
             name: String::new(),
             doc: String::new(),
@@ -395,6 +483,8 @@ mod tests {
                 key: StateKey::new(token, 2, &key.0),
                 wanted: AccessKind::Read,
                 declared,
+                takes: None,
+                may_take: None,
             };
             let undeclared = Some(undeclared);
             let failed = Failure { action: 0, contract: token, undeclared, guard: None };

@@ -1,6 +1,7 @@
 //! Keys of accounts, encrypted at rest.
 //!
-//! A key is a JSON file `<name>.json` in the key directory, readable by its owner only:
+//! A key is a JSON file `<name>.json` in the key directory, for its owner only: one that is a link, belongs to somebody
+//! else or may be used by others is refused, and so is a directory into which others may put files.
 //!
 //! ```json
 //! {
@@ -14,8 +15,8 @@
 //! The plaintext is the 32-byte ed25519 seed. The associated data are the 32 bytes of the address,
 //! so a file whose address was exchanged does not open; and the opened seed must have the address.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -23,9 +24,12 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_zebra::{SigningKey, VerificationKeyBytes};
 use kempe_abi::Address;
-use kempe_runtime::files;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use crate::private::Exposed;
+
+use crate::private;
 
 /// The version of the file format.
 const FORMAT_VERSION: u32 = 1;
@@ -36,10 +40,11 @@ const KDF_MEMORY_KIB: u32 = 64 * 1024;
 const KDF_PASSES: u32 = 3;
 const KDF_LANES: u32 = 1;
 
-/// The most that a file may ask for: a hostile file must not eat the machine.
-const KDF_MEMORY_KIB_MAX: u32 = 1024 * 1024;
-const KDF_PASSES_MAX: u32 = 16;
-const KDF_LANES_MAX: u32 = 16;
+/// The most that a file may ask for, four times what one is written with: a hostile file must not eat the machine.
+/// That is 256 MiB, and at most four times as much to fill as a written one has in all passes, about a second.
+const KDF_MEMORY_KIB_MAX: u32 = 4 * KDF_MEMORY_KIB;
+const KDF_FILLED_KIB_MAX: u64 = 4 * KDF_MEMORY_KIB as u64 * KDF_PASSES as u64;
+const KDF_LANES_MAX: u32 = 4 * KDF_LANES;
 
 /// The longest name of a key, in bytes.
 pub const NAME_BYTES_MAX: usize = 32;
@@ -74,14 +79,9 @@ pub enum KeyError {
     /// The password is empty.
     #[error("the password is empty")]
     EmptyPassword,
-    /// Others may read or change the file.
-    #[error("{path} has mode {mode:04o}: others than its owner may use it", path = path.display())]
-    Permissions {
-        /// The file.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
+    /// Others may read or exchange the file, or have made it.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// The file is not a key file of a known version.
     #[error("{path} is not a key file: {reason}", path = path.display())]
     Malformed {
@@ -117,7 +117,7 @@ impl KeyError {
             Self::Exists(name) => {
                 format!("choose another name, or `kempe keys remove {name}` first")
             }
-            Self::Permissions { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::Exposed(exposed) => exposed.help(),
             _ => return None,
         })
     }
@@ -203,13 +203,15 @@ impl Keystore {
     /// The keys, in order of name. Files that are not keys are left out.
     ///
     /// # Errors
-    /// [`KeyError::Io`] when the directory cannot be read; one that does not exist is empty.
+    /// [`KeyError::Io`] when the directory cannot be read, and [`KeyError::Exposed`] when others may put files into it;
+    /// one that does not exist is empty.
     pub fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(KeyError::Io { path: self.dir.clone(), source }),
+            Err(source) => return Err(in_file(&self.dir, source)),
         };
+        self.check_directory()?;
         let mut keys = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
@@ -227,7 +229,7 @@ impl Keystore {
     /// The address of a key; needs no password.
     ///
     /// # Errors
-    /// [`KeyError::BadName`], [`KeyError::NotFound`], [`KeyError::Permissions`],
+    /// [`KeyError::BadName`], [`KeyError::NotFound`], [`KeyError::Exposed`],
     /// [`KeyError::Malformed`] or [`KeyError::Io`].
     pub fn info(&self, name: &str) -> Result<KeyInfo, KeyError> {
         Ok(KeyInfo { name: name.into(), address: self.read(name)?.address })
@@ -284,22 +286,23 @@ impl Keystore {
                 KeyError::NotFound { name: name.into(), dir: self.dir.clone() }
             }
             io::ErrorKind::AlreadyExists => KeyError::Exists(name.into()),
-            _ => KeyError::Io { path: self.path(name), source },
+            _ => in_file(&self.path(name), source),
         }
+    }
+
+    fn check_directory(&self) -> Result<(), KeyError> {
+        private::check_directory(&self.dir).map_err(|source| in_file(&self.dir, source))
     }
 
     fn read(&self, name: &str) -> Result<KeyFile, KeyError> {
         check_name(name)?;
         let path = self.path(name);
-        let file = files::open(&path).map_err(|source| self.io(name, source))?;
-        let metadata = file.metadata().map_err(|source| self.io(name, source))?;
-        check_mode(&path, &metadata)?;
         let malformed = |reason: String| KeyError::Malformed { path: path.clone(), reason };
-        let bytes =
-            files::read_from(&file, FILE_BYTES_MAX).map_err(|source| match source.kind() {
-                io::ErrorKind::FileTooLarge => malformed(source.to_string()),
-                _ => self.io(name, source),
-            })?;
+        let bytes = private::read(&path, FILE_BYTES_MAX).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => malformed(source.to_string()),
+            _ => self.io(name, source),
+        })?;
+        self.check_directory()?;
         let file: KeyFile =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if file.version != FORMAT_VERSION {
@@ -308,8 +311,9 @@ impl Keystore {
         if file.kdf.algorithm != "argon2id" || file.cipher.algorithm != "xchacha20poly1305" {
             return Err(malformed("its algorithms are unknown".into()));
         }
+        let filled_kib = u64::from(file.kdf.memory_kib) * u64::from(file.kdf.passes);
         if file.kdf.memory_kib > KDF_MEMORY_KIB_MAX
-            || file.kdf.passes > KDF_PASSES_MAX
+            || filled_kib > KDF_FILLED_KIB_MAX
             || file.kdf.lanes > KDF_LANES_MAX
         {
             return Err(malformed("it asks for too much memory or time".into()));
@@ -350,18 +354,18 @@ impl Keystore {
         Ok(KeyInfo { name: name.into(), address })
     }
 
-    /// Writes a new file that only its owner may read, from its first byte on.
     fn write(&self, name: &str, contents: &[u8]) -> Result<(), KeyError> {
-        private_directory(&self.dir)
-            .map_err(|source| KeyError::Io { path: self.dir.clone(), source })?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(self.path(name)).map_err(|source| self.io(name, source))?;
-        file.write_all(contents)
-            .and_then(|()| file.sync_all())
-            .map_err(|source| KeyError::Io { path: self.path(name), source })
+        private::make_directory(&self.dir).map_err(|source| in_file(&self.dir, source))?;
+        self.check_directory()?;
+        private::write(&self.path(name), contents, false).map_err(|source| self.io(name, source))
+    }
+}
+
+/// The error of a file or a directory.
+fn in_file(path: &Path, source: io::Error) -> KeyError {
+    match source.downcast::<Exposed>() {
+        Ok(exposed) => exposed.into(),
+        Err(source) => KeyError::Io { path: path.to_owned(), source },
     }
 }
 
@@ -378,30 +382,6 @@ fn check_name(name: &str) -> Result<(), KeyError> {
         return Ok(());
     }
     Err(KeyError::BadName(name.into()))
-}
-
-/// Makes a directory, and those above it, that only its owner may use, unless it is there.
-pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
-/// Refuses a file that others than its owner may use.
-#[cfg(unix)]
-fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), KeyError> {
-    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777;
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(KeyError::Permissions { path: path.to_owned(), mode })
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
-    Ok(())
 }
 
 fn derive_key(

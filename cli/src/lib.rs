@@ -20,6 +20,7 @@ pub mod measure;
 mod module;
 pub mod output;
 pub mod password;
+mod private;
 mod progress;
 pub mod report;
 mod send;

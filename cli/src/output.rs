@@ -11,6 +11,7 @@ use std::{env, fmt};
 use anyhow::Context;
 use kempe_build::BuildError;
 use kempe_runtime::chain::ChainError;
+use kempe_runtime::executor::ExecutorError;
 use kempe_runtime::state::StoreError;
 use serde::Serialize;
 use serde_json::json;
@@ -101,24 +102,36 @@ impl Display for Failure {
 
 fn chain_help(error: &ChainError) -> Option<&'static str> {
     Some(match error {
+        ChainError::Store(error) | ChainError::Executor(ExecutorError::Store(error)) => {
+            return store_help(error);
+        }
         ChainError::Missing(_) => {
             "`kempe init` makes a chain; --dir or KEMPE_DIR names another one"
         }
         ChainError::Exists(_) => "name another directory with --dir, or remove this one",
-        ChainError::Store(StoreError::Locked { .. }) => {
+        ChainError::Protocol { .. } => "open it with the program that made it",
+        ChainError::StateRoot { .. } => CHANGED,
+        _ => return None,
+    })
+}
+
+/// What to do about files that are not as they were written.
+const CHANGED: &str = "the files were changed from outside or the disk is failing: `kempe doctor --repair` makes \
+                       them again from the blocks, or says which block is lost";
+
+fn store_help(error: &StoreError) -> Option<&'static str> {
+    Some(match error {
+        StoreError::Locked { .. } => {
             "another kempe uses this chain: wait until it ends, or name another one with --dir"
         }
-        ChainError::Protocol { .. } => "open it with the program that made it",
-        ChainError::StateRoot { .. } | ChainError::Store(StoreError::Corrupt { .. }) => {
-            "the files were changed from outside or the disk is failing: `kempe doctor --repair` makes \
-             them again from the blocks, or says which block is lost"
-        }
-        ChainError::Store(StoreError::Missing { .. } | StoreError::Inconsistent { .. }) => {
+        StoreError::Corrupt { .. } => CHANGED,
+        StoreError::Missing { .. } | StoreError::Inconsistent { .. } => {
             "`kempe doctor --repair` makes the store again from its blocks"
         }
-        ChainError::Store(StoreError::Io { source, .. })
-            if source.kind() == ErrorKind::NotFound =>
-        {
+        StoreError::Machine { .. } => {
+            "nothing was changed: raise the limits of processes and memory (`ulimit -a`), and try again"
+        }
+        StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound => {
             "`kempe doctor --repair` makes files that are gone again from the blocks"
         }
         _ => return None,
@@ -282,6 +295,9 @@ mod tests {
             assert_eq!(excerpt(text), text);
         }
         assert_eq!(excerpt("a\nb\n"), "a\\nb");
+        assert_eq!(excerpt("  a  "), "  a");
+        // What is cut off does not hold what is before it.
+        assert_eq!(excerpt(&format!("a{}b", " ".repeat(500))), "a…");
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use kempe_abi::{Address, Type};
+use kempe_abi::{AccessKind, Address, Type};
 use kempe_runtime::chain::Simulation;
-use kempe_runtime::types::{Action, BlockRecord, EventRecord, Receipt, Transaction};
+use kempe_runtime::types::{
+    Action, BlockRecord, DeclaredAccess, EventRecord, Receipt, Transaction,
+};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::describe::{Describer, EventView, OutcomeView};
+use crate::describe::{BoundView, Describer, EventView, OutcomeView};
 use crate::output::{Exit, Failure};
 use crate::value;
 
@@ -141,22 +143,30 @@ pub struct SimulationView {
 /// An entry of an access list.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccessView {
-    /// The kind: `read`, `add` or `write`.
+    /// The kind: `read`, `add`, `reserve` or `write`.
     pub kind: &'static str,
     /// The key.
     pub key: String,
+    /// How much may be taken, of a stock for which nothing else is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub may_take: Option<BoundView>,
 }
 
 impl SimulationView {
     /// The view of a simulation of a transaction.
     #[must_use]
     pub fn new(describer: &Describer<'_>, tx: &Transaction, simulation: &Simulation) -> Self {
-        let accesses = |list: &[kempe_runtime::types::DeclaredAccess]| {
-            let view = |entry: &kempe_runtime::types::DeclaredAccess| AccessView {
-                kind: describer.word(&entry.key, entry.kind),
-                key: describer.key(&entry.key),
-            };
-            list.iter().map(view).collect()
+        let view = |entry: &DeclaredAccess, bound| AccessView {
+            kind: describer.entry_word(&entry.key, entry.kind, bound),
+            key: describer.key(&entry.key),
+            may_take: bound.map(BoundView::from),
+        };
+        let declared = || simulation.declared.iter().zip(&simulation.may_take);
+        let touched = |entry: &DeclaredAccess| {
+            let listed = declared().find(|(declared, _)| declared.key == entry.key);
+            let bound = listed.and_then(|(_, bound)| *bound);
+            let bound = bound.filter(|_| entry.kind == AccessKind::Add);
+            AccessView { may_take: None, ..view(entry, bound) }
         };
         let results: Vec<_> = results(describer, tx, &simulation.results).collect();
         Self {
@@ -165,8 +175,8 @@ impl SimulationView {
             fuel: simulation.fuel,
             fuel_limit: tx.fuel_limit,
             fee: simulation.fee.to_string(),
-            declared: accesses(&simulation.declared),
-            touched: accesses(&simulation.touched),
+            declared: declared().map(|(entry, bound)| view(entry, *bound)).collect(),
+            touched: simulation.touched.iter().map(touched).collect(),
             dynamic: simulation.dynamic,
             logs: simulation.logs.clone(),
             result_texts: results.iter().map(|(_, text)| text.clone()).collect(),
@@ -196,7 +206,9 @@ impl SimulationView {
         for entry in &self.declared {
             let touched = self.touched.iter().find(|found| found.key == entry.key);
             let touched = touched.map_or("not touched", |found| found.kind);
-            let shown = format!("{:5} {}  ({touched})", entry.kind, entry.key);
+            let bound = entry.may_take.as_ref().map(|bound| format!("at most {bound}; "));
+            let bound = bound.unwrap_or_default();
+            let shown = format!("{:7} {}  ({bound}{touched})", entry.kind, entry.key);
             line(&mut text, "", &shown);
         }
         if self.dynamic {
@@ -234,6 +246,9 @@ fn check(outcome: &OutcomeView) -> Result<(), Failure> {
         return Err(failure.with_help("`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed"));
     };
     Err(match &undeclared.clause {
+        Some(clause) if undeclared.replaces() => failure.with_help(format!(
+            "declare `{clause}` in the method's `#[access(...)]` instead, or take no more than is declared"
+        )),
         Some(clause) => {
             failure.with_help(format!("add `{clause}` to the method's `#[access(...)]`"))
         }
@@ -262,10 +277,17 @@ fn outcome_lines(text: &mut String, outcome: &OutcomeView) {
         line(text, "", &format!("unless {guard}, which was set before the block"));
     }
     if let Some(found) = &outcome.undeclared {
-        line(text, "", &format!("wanted {} of {}", found.wanted, found.key));
-        line(text, "", &format!("declared {}", found.declared.unwrap_or("nothing for it")));
+        let bound = |words: &str, bound: &Option<BoundView>| {
+            bound.as_ref().map(|bound| format!(": {words} {bound}")).unwrap_or_default()
+        };
+        let takes = bound("in all", &found.takes);
+        line(text, "", &format!("wanted {} of {}{takes}", found.wanted, found.key));
+        let may_take = bound("at most", &found.may_take);
+        let declared = found.declared.unwrap_or("nothing for it");
+        line(text, "", &format!("declared {declared}{may_take}"));
         if let Some(clause) = &found.clause {
-            line(text, "", &format!("clause to add: {clause}"));
+            let verb = if found.replaces() { "to declare instead" } else { "to add" };
+            line(text, "", &format!("clause {verb}: {clause}"));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -185,7 +186,7 @@ fn benches_without_a_common_run_are_not_compared() {
 fn a_pipeline_is_measured_and_written_as_a_page() {
     let dir = TempDir::new().unwrap();
     let args = "--json bench pipeline --accounts 200 --blocks 3 --block-size 100 --threads 1,2 \
-                --latency 50 --html p.html --path signed-durable,unsigned-durable,execute";
+                --latency 50,0 --html p.html --path signed-durable,unsigned-durable,execute";
     let args: Vec<&str> = args.split_whitespace().collect();
     let (text, errors, code) = kempe(dir.path(), &args);
     assert_eq!(code, 0, "{errors}");
@@ -205,6 +206,40 @@ fn a_pipeline_is_measured_and_written_as_a_page() {
 }
 
 #[test]
+fn a_pipeline_runs_every_mix_and_workload_in_a_directory_that_it_leaves_as_it_was() {
+    let dir = TempDir::new().unwrap();
+    let args = "--json bench pipeline --accounts 150,100 --contention high,hot --mix token,pool,counter \
+                --blocks 1 --block-size 10 --threads 1,2 --path execute,sequential,unsigned-durable \
+                --latency 11 --memory 1 --dir d";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let (text, errors, code) = kempe(dir.path(), &args);
+    assert_eq!(code, 0, "{errors}");
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let rows = report["results"].as_array().unwrap();
+    // Each workload on both numbers of threads, and the sequential path on one.
+    assert_eq!(rows.len(), 4 * (2 * 2 + 1));
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!((&row["ok"], &row["root_equal"]), (&10.into(), &true.into()), "{row}");
+        assert_eq!((&row["mix"], &row["block_size"]), (&"token,pool,counter".into(), &10.into()));
+        assert_eq!(row["memory_mib"], 1);
+        assert_eq!(row["accounts"], if at < 10 { 150 } else { 100 });
+        assert_eq!(row["contention"], if at % 10 < 5 { "high" } else { "hot" });
+        assert_eq!(row["of_sequential"].is_f64(), row["path"] == "execute", "{row}");
+        assert!(row["path"] != "sequential" || row["threads"] == 1, "{row}");
+    }
+    // Blocks of the size that is asked for, however few transactions there are elsewhere.
+    let [latency] = &report["latency"].as_array().unwrap()[..] else { panic!("{report}") };
+    for (key, value) in [("block_size", 11), ("n_blocks", 30), ("threads", 2), ("accounts", 150)] {
+        assert_eq!(latency[key], value, "{latency}");
+    }
+    assert_eq!((&latency["contention"], &latency["mix"]), (&"high".into(), &rows[0]["mix"]));
+    assert_eq!(fs::read_dir(dir.path().join("d")).unwrap().count(), 0);
+    let args = "bench pipeline --accounts 100 --blocks 1 --block-size 1 --threads 1000 --path execute --latency 0";
+    let (_, errors, code) = kempe(dir.path(), &args.split_whitespace().collect::<Vec<_>>());
+    assert!(code == 0 && errors.contains("1000 threads take turns on "), "{code} {errors}");
+}
+
+#[test]
 fn files_of_one_name_are_told_apart_and_a_block_that_cannot_run_is_said_on_the_terminal() {
     let dir = TempDir::new().unwrap();
     for name in ["a", "b"] {
@@ -221,6 +256,36 @@ fn files_of_one_name_are_told_apart_and_a_block_that_cannot_run_is_said_on_the_t
     assert!(text.contains("Only simulated: transaction 0 of long touches 1100 keys"), "{text}");
     let report = fs::read_to_string(dir.path().join("out.json")).unwrap();
     assert!(report.contains("\"a/x.jsonl\"") && report.contains("\"b/x.jsonl\""));
+}
+
+#[test]
+fn directories_are_read_to_the_bottom_and_odd_blocks_are_told() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir_all(dir.path().join("a/b/c.jsonl")).unwrap();
+    std::os::unix::fs::symlink("..", dir.path().join("a/b/up")).unwrap();
+    let plain = "{\"writes\":[1]}\n";
+    let odd = r#"{"tx":0,"reads":[1,2],"writes":[1],"blind":[2],"gas":1,"ns":1}"#;
+    for (name, text) in [
+        ("top.jsonl", plain),
+        ("a/b/deep.jsonl", odd),
+        ("a/b/c.jsonl/x.jsonl", plain),
+        ("a/no.txt", "x"),
+    ] {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let args = ["--traces", ".", "--threads", "0", "--out", "out.json"];
+    let (_, errors, code) = bench(dir.path(), &args);
+    assert_eq!(code, 0, "{errors}");
+    let warning =
+        "a/b/deep.jsonl: 1 of 1 transactions name keys in `blind` that are not in `writes`";
+    assert_eq!(errors.matches(warning).count(), 1, "{errors}");
+    let report = fs::read_to_string(dir.path().join("out.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let rows = report["results"].as_array().unwrap().iter();
+    let blocks: BTreeSet<&str> = rows.map(|row| row["workload"].as_str().unwrap()).collect();
+    assert!(blocks.is_superset(&["top", "deep", "x"].into()), "{blocks:?}");
+    let (_, errors, code) = kempe(dir.path(), &["schedule", "a/b/deep.jsonl"]);
+    assert!(code == 0 && errors.contains(warning), "{errors}");
 }
 
 #[test]

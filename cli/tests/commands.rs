@@ -121,9 +121,25 @@ fn a_key_opens_only_with_its_password_and_unchanged() {
     let error = kempe.fails(1, &export, PASSWORD);
     assert!(error.contains("or its file was changed"), "{error}");
 
-    fs::write(kempe.key_file(), stored.replace("65536", "4000000000")).unwrap();
-    let error = kempe.fails(1, &export, PASSWORD);
-    assert!(error.contains("it asks for too much memory or time"), "{error}");
+    // Four times the memory that is written, or the passes, are tried; not both, and no more.
+    let asking = |memory_kib: u32, passes: u32, lanes: u32| {
+        let kdf = [("memory_kib", 65_536, memory_kib), ("passes", 3, passes), ("lanes", 1, lanes)];
+        let text = kdf.iter().fold(stored.clone(), |text, (name, from, to)| {
+            text.replace(&format!("\"{name}\": {from}"), &format!("\"{name}\": {to}"))
+        });
+        fs::write(kempe.key_file(), text).unwrap();
+        kempe.fails(1, &export, PASSWORD)
+    };
+    for [memory_kib, passes, lanes] in [[262_144, 3, 1], [65_536, 12, 1], [65_536, 3, 4]] {
+        let error = asking(memory_kib, passes, lanes);
+        assert!(error.contains("the password of key `alice` is wrong"), "{error}");
+    }
+    for [memory_kib, passes, lanes] in
+        [[262_145, 1, 1], [65_536, 13, 1], [262_144, 4, 1], [65_536, 3, 5], [u32::MAX, u32::MAX, 1]]
+    {
+        let error = asking(memory_kib, passes, lanes);
+        assert!(error.contains("it asks for too much memory or time"), "{error}");
+    }
 }
 
 #[cfg(unix)]
@@ -137,6 +153,49 @@ fn a_key_that_others_may_read_is_refused() {
     fs::set_permissions(kempe.key_file(), fs::Permissions::from_mode(0o640)).unwrap();
     let error = kempe.fails(1, &["keys", "show", "alice"], "");
     assert!(error.contains("has mode 0640") && error.contains("help: chmod 600 "), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_may_exchange_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    let kempe = Kempe::new();
+    kempe.import("alice");
+    let (file, keys) = (kempe.key_file(), kempe.home.path().join("keys"));
+    let show = ["keys", "show", "alice"];
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for mode in [0o777, 0o770, 0o702, 0o1777] {
+        set(&keys, mode);
+        let help = format!("help: chmod go-w {}\n", keys.display());
+        for args in [&show[..], &["keys", "list"], &["keys", "new", "bob", "--password-stdin"]] {
+            let error = kempe.fails(1, args, PASSWORD);
+            assert!(error.contains(&format!("{} has mode {mode:04o}", keys.display())), "{error}");
+            assert!(error.ends_with(&help), "{error}");
+        }
+    }
+    set(&keys, 0o755);
+    kempe.ok(&show, "");
+
+    let elsewhere = kempe.home.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    let error = kempe.fails(1, &show, "");
+    assert!(error.contains("it is a symbolic link"), "{error}");
+    fs::rename(&elsewhere, &file).unwrap();
+    kempe.ok(&show, "");
+
+    // Only root can give files away.
+    if chown(&file, Some(12345), None).is_ok() {
+        let error = kempe.fails(1, &show, "");
+        assert!(error.contains(&format!("{} belongs to another user", file.display())), "{error}");
+        assert_eq!(kempe.ok(&["keys", "list"], ""), "");
+        chown(&file, Some(0), None).unwrap();
+        chown(&keys, Some(12345), None).unwrap();
+        let error = kempe.fails(1, &show, "");
+        assert!(error.contains(&format!("{} belongs to another user", keys.display())), "{error}");
+    }
 }
 
 #[test]
@@ -216,6 +275,23 @@ fn a_new_contract_passes_its_tests_and_builds() {
     let wasm = fs::read(built[0]["wasm"].as_str().unwrap()).unwrap();
     assert_eq!(built[0]["size_bytes"], wasm.len());
     assert!(wasm.starts_with(b"\0asm"));
+}
+
+#[test]
+fn a_new_contract_is_formatted() {
+    let kempe = Kempe::new();
+    // A line with a name of more than 32 bytes would have to be broken.
+    let long = "a".repeat(32);
+    for name in ["a", "greeter", &long] {
+        kempe.ok(&["new", name], "");
+        // It follows `mod test`.
+        let ended = Command::new("rustfmt")
+            .args(["--check", "--edition", "2024", "src/lib.rs"])
+            .current_dir(kempe.home.path().join(name))
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    }
 }
 
 #[test]

@@ -83,6 +83,8 @@ fn derive_row(
     row: &mut builder::RowBuilder<'_>,
 ) -> Result<(), AccessError> {
     list_fee(tx, prices, row);
+    let left = tx.fuel_limit.saturating_sub(tx.base_fuel(prices));
+    row.work_max = Work::paid_by(left, prices);
     for (action, what) in tx.actions.iter().enumerate() {
         match what {
             Action::Call { contract, method, args } => {
@@ -103,7 +105,6 @@ fn derive_row(
         return Err(AccessError::TooLarge);
     }
     // What cannot be paid is not numbered, scheduled and loaded either.
-    let left = tx.fuel_limit.saturating_sub(tx.base_fuel(prices));
     let entries = (row.len() as u64).saturating_mul(prices.list_entry);
     let price = entries.saturating_add(row.work().fuel(prices));
     if price > left { Err(AccessError::Unaffordable) } else { Ok(()) }

@@ -23,7 +23,7 @@ use kempe_abi::{Address, Hash};
 use crate::engine::{Artifacts, Contract, Engine, EngineError};
 use crate::executor::{Executor, ExecutorError};
 use crate::scheduler::{BlockError, Color, PlanError, ScheduleError, Scheduler};
-use crate::state::{ChainStore, StateRead, StateTable, StateTree, StoreError, TxLocation};
+use crate::state::{ChainStore, Lag, StateRead, StateTable, StateTree, StoreError, TxLocation};
 use crate::types::{
     Block, BlockRecord, Bytes, Genesis, GenesisError, Header, KeyCache, StateKey, TransactionError,
     system_field,
@@ -49,6 +49,9 @@ pub struct ChainOptions {
     /// The bytes of rows that are kept in memory; a larger state is read from the disk where it is
     /// asked for, and the result does not depend on it.
     pub memory_bytes: u64,
+    /// What of a chain on disk may wait for a checkpoint before one is made in the background. After a crash at most
+    /// three times as much, and what is made durable by one sync, is executed again.
+    pub lag_max: Lag,
     /// Where compiled contracts are kept, if anywhere; the result does not depend on it.
     pub artifacts: Option<&'static Artifacts>,
 }
@@ -60,7 +63,13 @@ impl Default for ChainOptions {
     /// One thread for each processor, the coloring scheduler, and compiled contracts in memory only.
     fn default() -> Self {
         let n_threads = std::thread::available_parallelism().map_or(1, Into::into);
-        Self { n_threads, scheduler: &Color, memory_bytes: MEMORY_BYTES, artifacts: None }
+        Self {
+            n_threads,
+            scheduler: &Color,
+            memory_bytes: MEMORY_BYTES,
+            lag_max: Lag::default(),
+            artifacts: None,
+        }
     }
 }
 

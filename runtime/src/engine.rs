@@ -7,6 +7,7 @@
 pub mod admission;
 mod artifacts;
 mod cell;
+mod codes;
 mod compile;
 mod contracts;
 mod deploy;

@@ -38,7 +38,7 @@ use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{Appended, BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
-use crate::sync::lock;
+use crate::sync::{lock, panic_text};
 use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transaction};
 
 use disjoint::Disjoint;
@@ -239,9 +239,7 @@ impl Executor {
         let result = result.unwrap_or_else(|panic| {
             // The workers may be in the middle of something; new ones replace them.
             self.workers.clear();
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(ExecutorError::Panicked(text.unwrap_or_default()))
+            Err(ExecutorError::Panicked(panic_text(&*panic)))
         });
         for worker in &mut self.workers {
             worker.get_mut().unwrap_or_else(PoisonError::into_inner).unload();

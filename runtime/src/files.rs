@@ -124,6 +124,31 @@ mod tests {
         assert!(read(path, 1 << 20).unwrap().len() > 10);
     }
 
+    /// Opening it may do something already, so it is not tried: the system would say something else.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for opened in [open(&socket), open_no_link(&socket)] {
+            assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_nothing_makes_no_file_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let refused = open_with(File::options().write(true).create(true), &link).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotFound);
+        assert!(!path.exists());
+        open_with(File::options().write(true).create(true), &path).unwrap();
+        assert!(path.exists());
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_link_is_followed_only_where_it_may_be() {
@@ -133,7 +158,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert_eq!(read_from(&open(&link).unwrap(), 2).unwrap(), b"it");
         assert_eq!(read_from(&open_no_link(&path).unwrap(), 2).unwrap(), b"it");
-        assert_eq!(open_no_link(&link).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(open_no_link(&link).unwrap_err().to_string(), "it is a symbolic link");
         let refused = open_no_link(dir.path()).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::IsADirectory);
         // What takes the place of a file that was looked at is not followed either.

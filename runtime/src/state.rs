@@ -49,7 +49,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
-pub use archive::TxLocation;
+pub use archive::{Lag, TxLocation};
 pub use changes::{Changes, StateChange};
 pub use disk::{Disk, FaultKind, Faults};
 pub use error::{ProofError, StoreError};

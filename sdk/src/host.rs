@@ -13,9 +13,15 @@ pub(crate) use native::*;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use wasm::*;
 
-/// Names a storage field: its host functions.
+/// Names a storage field: its host functions. Made by `#[contract]` for each field, and by nobody else.
+///
+/// # Safety
+/// Values are read from buffers that were never filled otherwise, so `get` and `start` must keep this promise: where
+/// they return `len`, not negative, the first `len` bytes of the buffer are written, or all `out_cap` where `len` is
+/// larger; and called again with the same key, before anything else is, they return the same `len`.
 #[cfg(target_arch = "wasm32")]
-pub trait FieldTag: 'static {
+#[expect(unsafe_code, reason = "buffers that are not zeroed are read as far as it says")]
+pub unsafe trait FieldTag: 'static {
     /// Copies at most `out_cap` bytes of the value; returns its length, or -1 if there is none.
     ///
     /// # Safety

@@ -69,7 +69,9 @@ macro_rules! __field {
                 safe fn append(key: *const u8, key_len: usize, item: *const u8, item_len: usize);
             }
 
-            impl $crate::host::FieldTag for $name {
+            // SAFETY: the host's functions copy as much of the value as the buffer holds, and return its length; and
+            // only the contract itself could change the value between two calls.
+            unsafe impl $crate::host::FieldTag for $name {
                 #[inline(always)]
                 unsafe fn get(key: &[u8], out: *mut u8, out_cap: usize) -> i32 {
                     // SAFETY: the caller says that `out` has `out_cap` bytes.

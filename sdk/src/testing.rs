@@ -36,6 +36,7 @@ mod receipt;
 pub(crate) mod session;
 mod shrink;
 mod upgrade;
+mod violation;
 mod world;
 
 pub use backend::{Backend, CodeSource, Tx};

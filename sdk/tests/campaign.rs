@@ -71,6 +71,15 @@ fn campaign() -> Campaign<World> {
     })
 }
 
+/// A campaign in which nothing is wrong.
+fn filling() -> Campaign<(Instance<Leaky>, Address)> {
+    Campaign::new(|chain| {
+        let ann = chain.account("ann");
+        (chain.deploy::<Leaky>(ann, ()), ann)
+    })
+    .call(1, "fill", |(leaky, ann), _, _| leaky.tx(*ann, "fill", ()))
+}
+
 fn failure(run: impl FnOnce()) -> String {
     let thrown = catch_unwind(AssertUnwindSafe(run)).expect_err("the campaign fails");
     thrown.downcast_ref::<String>().cloned().expect("a panic with a message")
@@ -95,6 +104,16 @@ fn calls_that_never_succeed_are_no_test() {
     .call(1, "pay too much", |(leaky, ann), _, _| leaky.tx(*ann, "pay", (*ann, 1u64)));
     let text = failure(|| drop(campaign.run(20, &[("native", &TestChain::native)])));
     assert!(text.contains("none of 20 calls `pay too much` succeeded"), "{text}");
+}
+
+#[test]
+fn calls_that_are_never_made_up_are_no_test() {
+    let never = || filling().call(0, "again", |(leaky, ann), _, _| leaky.tx(*ann, "fill", ()));
+    let native: NewChain<'_> = ("native", &TestChain::native);
+    let text = failure(|| drop(never().run(5, &[native])));
+    assert!(text.starts_with("no call `again` was made up in 5 calls"), "{text}");
+    // An attack need not be tried.
+    filling().attack(0, "again", |(leaky, ann), _, _| leaky.tx(*ann, "fill", ())).run(5, &[native]);
 }
 
 #[test]
@@ -180,19 +199,12 @@ impl Backend for Rooted {
 
 #[test]
 fn roots_that_differ_are_found_behind_a_way_that_has_none() {
-    let campaign = || {
-        Campaign::new(|chain| {
-            let ann = chain.account("ann");
-            (chain.deploy::<Leaky>(ann, ()), ann)
-        })
-        .call(1, "fill", |(leaky, ann), _, _| leaky.tx(*ann, "fill", ()))
-    };
     let rooted = |from| move || TestChain::on(Rooted(Native::default(), from));
     let (zero, one) = (rooted(0), rooted(1));
     let native: NewChain<'_> = ("native", &TestChain::native);
-    campaign().run(20, &[native, ("parallel", &zero), ("one by one", &zero)]);
+    filling().run(20, &[native, ("parallel", &zero), ("one by one", &zero)]);
     let ways: [NewChain<'_>; 3] = [native, ("parallel", &zero), ("one by one", &one)];
-    let text = failure(|| drop(campaign().run(20, &ways)));
+    let text = failure(|| drop(filling().run(20, &ways)));
     assert!(text.starts_with("one state root does not hold on one by one"), "{text}");
     assert!(text.contains(" on parallel\n"), "{text}");
 }

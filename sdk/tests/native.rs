@@ -255,9 +255,66 @@ fn a_key_that_is_not_declared_stops_the_transaction_and_is_named() {
     assert_eq!((&*violation.contract_name, &*violation.field), ("Vault", "coins"));
     assert_eq!(violation.key, s.vault.address().0);
     let text = receipt.to_string();
-    assert!(text.contains("write(Vault.coins[0x") && text.contains("about to touch"), "{text}");
+    let expected = "write(Vault.coins[Vault]) is not in the access list, which has nothing for it: declare `write(coins[this])`";
+    assert!(text.contains(expected) && text.contains("about to touch"), "{text}");
     assert!(text.contains(&s.alice.to_string()), "the log line is formatted: {text}");
     assert_eq!(s.chain.cell::<u64, _>(&s.vault, "coins", s.vault.address()), None);
+}
+
+/// Seats, of which calls take more than they declare.
+#[contract]
+pub struct Hall {
+    seats: Map<u8, Stock<u16>>,
+}
+
+#[contract]
+impl Hall {
+    /// Makes seats free.
+    #[access(add(seats[row]))]
+    pub fn fill(&mut self, row: u8, n: u16) {
+        self.seats.add(row, n);
+    }
+
+    /// Takes more than it declares, and leaves more.
+    #[access(reserve(seats[row], n, 1u16))]
+    pub fn overbook(&mut self, row: u8, n: u16, more: u16) -> bool {
+        self.seats.reserve_above(row, n, 1) && self.seats.reserve_above(row, more, 2)
+    }
+
+    /// Looks at what it only takes from.
+    #[access(reserve(seats[row], 1u16), read(seats[next]))]
+    pub fn book_and_look(&mut self, row: u8, next: u8) -> u16 {
+        let _ = (self.seats.reserve(row, 1), next);
+        self.seats.get(row)
+    }
+
+    /// Takes from another row than it declares.
+    #[access(read(seats[row]), reserve(seats[next], 4u16))]
+    pub fn book_the_next(&mut self, row: u8, next: u8) -> bool {
+        self.seats.reserve(next + 1, self.seats.get(row))
+    }
+}
+
+#[test]
+fn what_was_taken_too_much_is_said_with_the_clause_to_declare() {
+    let mut chain = TestChain::native();
+    let ann = chain.account("ann");
+    let hall = chain.deploy::<Hall>(ann, ());
+    chain.send(ann, &hall, "fill", (7u8, 90u16)).assert_ok();
+    let mut check = |tx, expected: &str| {
+        let receipt = chain.block([tx]).receipts.remove(0);
+        receipt.assert_trap(TrapKind::UndeclaredAccess);
+        assert_eq!(receipt.violation.unwrap().to_string(), expected);
+    };
+    let over = "reserve of 7 that leave 2(Hall.seats[7]) is not in the access list, which has \
+                reserve of 5 that leave 1 for it: declare `reserve(seats[row], 7u16, more)` instead";
+    check(hall.tx(ann, "overbook", (7u8, 5u16, 2u16)), over);
+    let look = "read(Hall.seats[7]) is not in the access list, which has reserve of 1 for it: \
+                declare `write(seats[row])`";
+    check(hall.tx(ann, "book_and_look", (7u8, 8u8)), look);
+    let next = "reserve of 90(Hall.seats[9]) is not in the access list, which has nothing for it: \
+                declare `reserve(seats[9u8], 90u16)`";
+    check(hall.tx(ann, "book_the_next", (7u8, 8u8)), next);
 }
 
 #[test]

@@ -298,6 +298,33 @@ fn a_full_stock_takes_nothing_in_the_published_order() {
     }
 }
 
+/// What was there before the block, `start` of a cell and of a counter, and a flag that guards: whoever changes them
+/// in the block, and whoever is first.
+#[test]
+fn what_was_before_the_block_is_the_same_in_every_order() {
+    let chaos = chaos();
+    let on = |method, n| on_slot(chaos, method, n);
+    let block = [
+        call(chaos, "put", &(SLOT, 50u64)),
+        call(chaos, "recall", &(SLOT, 9u8)),
+        on("add", 5),
+        on("flag", 1),
+        on("guarded", 3),
+    ];
+    let before = [call(chaos, "put", &(SLOT, 7u64)), on("add", 9)];
+    let output = commutes(&before, &block);
+    assert_eq!(output.receipts[1].results, [16u64.to_le_bytes()]);
+    assert_eq!(output.receipts[4].outcome, Outcome::Ok);
+    assert_eq!(left(&output, chaos, SUMS), Some(vec![17]), "9, 5, and what was not guarded");
+
+    let [before_put, before_add] = before;
+    let before = [before_put, before_add, on("flag", 1)];
+    let [put, recall, add, _, guarded] = block;
+    let output = commutes(&before, &[put, recall, add, on("flag", 2), guarded]);
+    assert_eq!(output.receipts[4].outcome, Outcome::Trap(TrapKind::Guarded));
+    assert_eq!(left(&output, chaos, SUMS), Some(vec![14]));
+}
+
 /// An item of a log: who called, and a number.
 type Note = (Address, u8);
 
@@ -595,7 +622,7 @@ fn a_kind_that_commutes_needs_one_batch_where_a_write_needs_one_each() {
     let mut world = World::of(genesis(N_CALLS, 0), options(1, &Color));
     let toil = world.deploy(0, TOIL, &());
     world.send(0, call(toil, "fill", &(SLOT, 1000u64)));
-    let methods = ["add", "max", "reserve", "append", "start"];
+    let methods = ["add", "max", "min", "reserve", "append", "start", "unless"];
     let methods = methods.into_iter().flat_map(|kind| [kind.into(), format!("{kind}_written")]);
     for (at, method) in methods.enumerate() {
         let calls = (0..N_CALLS)

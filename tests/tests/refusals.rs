@@ -1,13 +1,14 @@
 //! Bad input: each with its exact outcome, and with nothing changed that should not be.
 
-use kempe_abi::{AccessKind, Address, Hash, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, Bound, Hash, Outcome, TrapKind};
 use kempe_runtime::chain::{Chain, ChainError};
 use kempe_runtime::engine::BlockEnv;
 use kempe_runtime::executor::{Executor, Plan, PostValuesError, Tx};
 use kempe_runtime::scheduler::{Color, Mode, Schedule, Values};
 use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{
-    Action, Bytes, DeclaredAccess, KeyHash, Receipt, StateKey, TransactionError, contract_address,
+    Action, Bytes, DeclaredAccess, KeyHash, Receipt, StateKey, TransactionError, Undeclared,
+    contract_address,
 };
 use kempe_tests::{CHAIN_ID, CHAOS, FUEL, World, call, deploy, genesis, options};
 
@@ -75,6 +76,43 @@ fn refusals_and_bounds_of_contracts() {
     fails(&mut world, 1, native, trap(TrapKind::InsufficientBalance));
     let native = Action::Transfer { to, amount: u128::MAX };
     fails(&mut world, 1, native, trap(TrapKind::InsufficientBalance));
+}
+
+#[test]
+fn taking_more_than_is_declared_says_how_much() {
+    let mut world = World::new(2);
+    let chaos = world.deploy(0, CHAOS, &());
+    world.send(0, call(chaos, "stock", &(7u8, 100u8)));
+    let bound = |amount, floor| Some(Bound { amount, floor });
+    let write = AccessKind::Write;
+    // What is taken in all, what is declared, and whether the block has one that orders them changes nothing.
+    for (method, args, takes, may_take, wanted) in [
+        ("overbook", vec![7, 5], bound(6, 0), bound(5, 1), write),
+        ("overbook", vec![7, 3], bound(3, 2), bound(3, 1), write),
+        ("peek", vec![7, 7, 9], None, None, AccessKind::Read),
+        ("peek", vec![7, 8, 9], None, bound(9, 0), AccessKind::Read),
+    ] {
+        let action =
+            Action::Call { contract: chaos, method: kempe_abi::MethodId::of(method), args };
+        if (takes, may_take) == (None, None) {
+            // It declares both for the one stock, which is writing.
+            assert_eq!(world.send(1, action).outcome, Outcome::Ok);
+            continue;
+        }
+        for other in [None, Some(call(chaos, "restock", &(7u8, 50u8)))] {
+            let mut actions = vec![(1, vec![action.clone()])];
+            actions.extend(other.map(|other| (0, vec![other])));
+            let txs = world.sign(actions);
+            let prepared = world.chain.prepare(txs, 0).expect("it is prepared");
+            let output = world.chain.execute(&prepared).expect("it runs");
+            assert_eq!(output, world.chain.execute_oracle(&prepared).expect("it runs"));
+            let failure = output.receipts[0].failure.clone().expect("it says where");
+            let undeclared = failure.undeclared.expect("it says what");
+            let key = StateKey::new(chaos, 5, &[7]);
+            let declared = Some(AccessKind::Add);
+            assert_eq!(undeclared, Undeclared { key, wanted, declared, takes, may_take });
+        }
+    }
 }
 
 #[test]
@@ -183,7 +221,7 @@ fn transactions_that_are_no_part_of_a_block() {
     let txs = vec![forged, other_chain, ahead, greedy, idle, meddling, good.clone(), good.clone()];
     let report = world.build(txs);
     let errors: Vec<_> = report.rejected.into_iter().collect();
-    let fuel_max = 1_000_000_000;
+    let fuel_max = world.chain.genesis().limits.tx_fuel_max;
     assert_eq!(
         errors,
         [

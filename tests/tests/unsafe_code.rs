@@ -39,6 +39,7 @@ fn count(tokens: TokenStream, uses: &mut Uses) {
                     Some(TokenTree::Ident(next)) if next == "fn" => "fn",
                     Some(TokenTree::Ident(next)) if next == "impl" => "impl",
                     Some(TokenTree::Ident(next)) if next == "extern" => "extern",
+                    Some(TokenTree::Ident(next)) if next == "trait" => "trait",
                     _ => "other",
                 };
                 *uses.entry(kind).or_default() += 1;
@@ -113,7 +114,8 @@ fn only_code_counts() {
         unsafe extern "C" { safe fn f(); }
         macro_rules! m { () => { unsafe { g() } } }
         unsafe fn r#unsafe() { unsafe { unsafe { h() } } }
+        pub unsafe trait Y {}
     "##;
-    let expected = "1 attribute, 3 block, 1 extern, 1 fn, 1 impl";
+    let expected = "1 attribute, 3 block, 1 extern, 1 fn, 1 impl, 1 trait";
     assert_eq!(shown(&uses_of(text, Path::new("text"))), expected);
 }

@@ -154,11 +154,30 @@ fn makespan_of(
 }
 
 /// The one change that saves most: a sentence with `name` for the key; of several keys only if no change of one
-/// saves a hundredth. `None` if nothing does.
+/// saves a hundredth. `None` if nothing does. Who takes from a key that `is_stock` adds where there is enough, so
+/// there the change is not of its kind.
 #[must_use]
-pub fn best_change(contention: &Contention, name: impl Fn(u32) -> String) -> Option<String> {
+pub fn best_change(
+    contention: &Contention,
+    name: impl Fn(u32) -> String,
+    is_stock: impl Fn(u32) -> bool,
+) -> Option<String> {
+    let added = |keys: &[HotKey]| {
+        let names = |stocks: bool| {
+            let keys = keys.iter().filter(|key| is_stock(key.slot) == stocks);
+            keys.map(|key| name(key.slot)).collect::<Vec<_>>()
+        };
+        let (others, stocks) = (names(false), names(true));
+        let others = match &others[..] {
+            [] => None,
+            [one] => Some(format!("make {one} an Add")),
+            several => Some(format!("make {} Adds", several.join(", "))),
+        };
+        let stocks = stocks.iter().map(|name| format!("declare less of {name} than it holds"));
+        others.into_iter().chain(stocks).collect::<Vec<_>>().join(", ")
+    };
     let one = contention.keys.iter().flat_map(|key| {
-        let add = (key.saved_if_added, format!("make {} an Add", name(key.slot)));
+        let add = (key.saved_if_added, added(std::slice::from_ref(key)));
         let split = (key.saved_if_split, format!("split {}", name(key.slot)));
         // An Add is less work than a split, so it is named first where both save as much.
         let can_add = key.writers > 0;
@@ -171,7 +190,7 @@ pub fn best_change(contention: &Contention, name: impl Fn(u32) -> String) -> Opt
         let names: Vec<String> = keys.iter().map(|key| name(key.slot)).collect();
         let names = names.join(", ");
         [
-            (together.saved_if_added, format!("make {names} Adds")),
+            (together.saved_if_added, added(keys)),
             (together.saved_if_split, format!("split {names}")),
         ]
     });
@@ -203,7 +222,7 @@ mod tests {
     fn best(text: &str) -> Option<String> {
         let input = input(text);
         let found = contention(&input.block(), 8, 5, Some(&|tx| input.n_touched(tx)));
-        best_change(&found, |slot| input.key_name(slot).to_owned())
+        best_change(&found, |slot| input.key_name(slot).to_owned(), |_| false)
     }
 
     #[test]
@@ -224,7 +243,8 @@ mod tests {
         let tx = crate::InputTx { accesses, cost: 10, ..Default::default() };
         let input = Input::new("two".to_owned(), vec![tx; 8]);
         let found = contention(&input.block(), 8, 5, None);
-        let change = best_change(&found, |slot| input.key_name(slot).to_owned()).unwrap();
+        let change =
+            best_change(&found, |slot| input.key_name(slot).to_owned(), |_| false).unwrap();
         assert_eq!(change, "make 0:1, 0:2 Adds: 88 % less time on 8 workers");
     }
 
@@ -241,7 +261,8 @@ mod tests {
         let found = contention(&input.block(), 8, 5, Some(&|tx| input.n_touched(tx)));
         assert!((found.saved_if_narrowed.unwrap() - 0.875).abs() < 1e-9, "{found:?}");
         let found = Contention { keys: Vec::new(), ..found };
-        let change = best_change(&found, |slot| input.key_name(slot).to_owned()).unwrap();
+        let change =
+            best_change(&found, |slot| input.key_name(slot).to_owned(), |_| false).unwrap();
         assert!(change.starts_with("narrow the lists to what is touched: 88 %"), "{change}");
     }
 

@@ -20,9 +20,9 @@ pub struct PipelineReport {
 }
 
 /// One path on one number of threads.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PipelineCase {
-    /// `signed-durable`, `unsigned-durable` or `execute`.
+    /// `signed-durable`, `unsigned-durable`, `execute` or `sequential`.
     pub path: &'static str,
     /// The number of threads.
     pub threads: usize,
@@ -30,6 +30,12 @@ pub struct PipelineCase {
     pub accounts: u32,
     /// `low`, `high` or `hot`.
     pub contention: &'static str,
+    /// What transactions do, in turn: names separated by commas.
+    pub mix: String,
+    /// How much of the state is kept in memory, in MiB of rows.
+    pub memory_mib: u32,
+    /// How many transactions in a block.
+    pub block_size: u32,
     /// How many blocks.
     pub blocks: usize,
     /// How many transactions in all of them.
@@ -38,9 +44,12 @@ pub struct PipelineCase {
     pub ok: usize,
     /// Transactions in a second.
     pub tx_per_s: f64,
-    /// From bytes in to durable while the pipeline is full, its queues included: half of the blocks.
+    /// Of `execute`, the speed as a multiple of that of `sequential` on the same blocks, where both were measured.
+    pub of_sequential: Option<f64>,
+    /// From bytes in to durable while the pipeline is full, its queues included: half of the blocks. Of
+    /// `execute` and `sequential`, from lists to receipts.
     pub latency_ms_p50: f64,
-    /// The same: 99 of 100 blocks.
+    /// The same: 99 of 100 blocks; the slowest, where there are fewer.
     pub latency_ms_p99: f64,
     /// The process's time for a transaction in the run whose speed is given, with everything.
     pub cpu_ns_per_tx_total: f64,
@@ -48,20 +57,29 @@ pub struct PipelineCase {
     pub cpu_ns_per_tx: BTreeMap<&'static str, f64>,
     /// Cells changed for each transaction.
     pub changes_per_tx: f64,
-    /// Whether applying the first blocks one by one gives the same headers, state roots among them.
+    /// Whether applying all blocks one by one, on one thread, gives the same headers, state roots among them. Of
+    /// `execute` and `sequential`, whether the serial oracle gives the same receipts, changes and root of every block.
     pub root_equal: bool,
 }
 
-/// The time from bytes to durable of blocks of one size.
+/// The time from bytes to durable of signed blocks of one size.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockLatency {
     /// How many transactions in a block.
     pub block_size: u32,
-    /// How many blocks.
+    /// The number of threads.
+    pub threads: usize,
+    /// The number of accounts with a balance.
+    pub accounts: u32,
+    /// `low`, `high` or `hot`.
+    pub contention: &'static str,
+    /// What transactions do, in turn: names separated by commas.
+    pub mix: String,
+    /// How many blocks, without a first one that is not measured.
     pub n_blocks: usize,
     /// What half of them do not exceed.
     pub latency_ms_p50: f64,
-    /// What 99 of 100 do not exceed.
+    /// What 99 of 100 do not exceed: the slowest, where there are fewer.
     pub latency_ms_p99: f64,
 }
 
@@ -77,19 +95,25 @@ impl PipelineReport {
         page.put(
             "</p><p>From bytes to durable blocks, with roots that applying the blocks one by one \
             gives too. CPU is the process's time.</p><table><tr><th>path</th><th>threads</th>\
-            <th>accounts</th><th>contention</th><th>tx/s</th><th>CPU ns/tx</th><th>p50 ms</th>\
-            <th>p99 ms</th><th>roots</th></tr>",
+            <th>accounts</th><th>contention</th><th>mix</th><th>block size</th><th>tx/s</th>\
+            <th>of sequential</th><th>CPU ns/tx</th><th>blocks</th><th>p50 ms</th><th>p99 ms</th>\
+            <th>roots</th></tr>",
         );
         for case in &self.results {
             page.put(format!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0}</td><td>{:.0}</td>\
-                 <td>{:.1}</td><td>{:.1}</td><td>{}</td></tr>",
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+                 <td>{:.0}</td><td>{}</td><td>{:.0}</td><td>{}</td><td>{:.1}</td><td>{:.1}</td>\
+                 <td>{}</td></tr>",
                 escaped(case.path),
                 case.threads,
                 case.accounts,
                 escaped(case.contention),
+                escaped(&case.mix),
+                case.block_size,
                 case.tx_per_s,
+                case.of_sequential.map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
                 case.cpu_ns_per_tx_total,
+                case.blocks,
                 case.latency_ms_p50,
                 case.latency_ms_p99,
                 if case.root_equal { "equal" } else { "DIFFERENT" }
@@ -110,15 +134,22 @@ impl PipelineReport {
         }
         if !self.latency.is_empty() {
             page.put(
-                "<h2>From bytes to durable, one block at a time</h2><table><tr><th>block size</th>\
-                <th>blocks</th><th>p50 ms</th><th>p99 ms</th></tr>",
+                "<h2>From bytes to durable, one block at a time</h2><p>Of fewer than 100 blocks p99 is \
+                the slowest.</p><table><tr><th>block size</th><th>threads</th><th>accounts</th>\
+                <th>contention</th><th>mix</th><th>blocks</th><th>p50 ms</th><th>p99 ms</th></tr>",
             );
-            for BlockLatency { block_size, n_blocks, latency_ms_p50, latency_ms_p99 } in
-                &self.latency
-            {
+            for row in &self.latency {
                 page.put(format!(
-                    "<tr><td>{block_size}</td><td>{n_blocks}</td><td>{latency_ms_p50:.2}</td>\
-                     <td>{latency_ms_p99:.2}</td></tr>"
+                    "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+                     <td>{:.2}</td><td>{:.2}</td></tr>",
+                    row.block_size,
+                    row.threads,
+                    row.accounts,
+                    escaped(row.contention),
+                    escaped(&row.mix),
+                    row.n_blocks,
+                    row.latency_ms_p50,
+                    row.latency_ms_p99
                 ));
             }
             page.put("</table>");
@@ -138,10 +169,14 @@ mod tests {
             threads: 2,
             accounts: 1_000_000,
             contention: "low",
+            mix: "token,pool".to_owned(),
+            memory_mib: 4096,
+            block_size: 20_000,
             blocks: 3,
             txs: 60_000,
             ok: 59_000,
             tx_per_s: 123_456.7,
+            of_sequential: Some(1.75),
             latency_ms_p50: 1.5,
             latency_ms_p99: 2.5,
             cpu_ns_per_tx_total: 14_000.0,
@@ -149,19 +184,31 @@ mod tests {
             changes_per_tx: 2.9,
             root_equal: true,
         };
-        let (n_blocks, latency_ms_p50, latency_ms_p99) = (20, 8.25, 40.75);
         let report = PipelineReport {
             machine: Machine::here(Some("<commit>".to_owned())),
             results: vec![case],
             latency: vec![BlockLatency {
                 block_size: 1000,
-                n_blocks,
-                latency_ms_p50,
-                latency_ms_p99,
+                threads: 2,
+                accounts: 1_000_000,
+                contention: "low",
+                mix: "token,pool".to_owned(),
+                n_blocks: 20,
+                latency_ms_p50: 8.25,
+                latency_ms_p99: 40.75,
             }],
         };
         let page = report.html().unwrap();
-        for text in ["123457", "check  9876.00", "log  86.00", "40.75", "equal", "&lt;commit&gt;"] {
+        for text in [
+            "123457",
+            "check  9876.00",
+            "log  86.00",
+            "<td>1000</td><td>2</td><td>1000000</td><td>low</td><td>token,pool</td><td>20</td>",
+            "40.75",
+            "<td>1.75</td>",
+            "equal",
+            "&lt;commit&gt;",
+        ] {
             assert!(page.contains(text), "{text} is not in {page}");
         }
         assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("http"));

@@ -23,7 +23,7 @@ const LINE: &str = r#"{"tx":0,"reads":[],"writes":[],"gas":1,"ns":1}"#;
 
 #[test]
 fn fields_mean_what_the_table_says() {
-    let text = r#"{"tx":0,"reads":[18446744073709551615,7,9],"writes":[7],"adds":[8,9],"blind":[7],"gas":5,"ns":0,"kind":"call","ok":false,"from":"0xAa","to":"","block":[[1]]}
+    let text = r#"{"tx":0,"reads":[18446744073709551615,7,9],"writes":[7],"adds":[8,9],"blind":[7],"gas":5,"ns":0,"kind":"call","ok":false,"from":"0xAa","to":"","block":7}
 {"tx":1,"reads":[8],"writes":[],"gas":1,"ns":3,"from":"0xaA","kind":"sponsored"}
 {"tx":2,"reads":[],"writes":[],"gas":1,"ns":1,"from":null}"#;
     let trace = read(text.as_bytes()).unwrap();
@@ -57,12 +57,25 @@ fn faults_name_line_and_column() {
     check_refused(&changed("\"ns\":1", "\"ns\":60000000001"), long);
     check_refused(&changed("\"gas\"", "\"ns\""), "1:42: duplicate field `ns`");
     check_refused(&changed(",\"ns\":1", ""), "1:39: missing field `ns`");
-    check_refused(&changed("}", ",\"x\":[[[["), "1:54: EOF while parsing a list");
-    let deep = changed("}", &format!(",\"x\":{}", "[".repeat(100_000)));
+    check_refused(&changed("}", ",\"block\":[[[["), "1:58: EOF while parsing a list");
+    let unknown = read(changed("\"gas\"", "\"gaz\"").as_bytes()).unwrap_err();
+    assert!(
+        unknown.starts_with("t.jsonl:1:36: unknown field `gaz`, expected one of `tx`,"),
+        "{unknown}"
+    );
+    let deep = changed("}", &format!(",\"block\":{}", "[".repeat(100_000)));
     assert!(read(deep.as_bytes()).unwrap_err().contains("EOF while parsing a list"));
     let mut bytes = LINE.as_bytes().to_vec();
     bytes[2] = 0xff;
     assert!(read(&bytes).unwrap_err().starts_with("t.jsonl:1:"));
+}
+
+#[test]
+fn blind_keys_that_are_not_written_are_counted() {
+    let text = r#"{"tx":0,"reads":[1,2],"writes":[1],"blind":[1],"gas":1,"ns":1}
+{"tx":1,"reads":[1,2,3],"writes":[1],"blind":[3,1,2],"gas":1,"ns":1}
+{"tx":2,"reads":[],"writes":[],"blind":[9],"gas":1,"ns":1}"#;
+    assert_eq!(read(text.as_bytes()).unwrap().n_blind_unwritten(), 2);
 }
 
 #[test]

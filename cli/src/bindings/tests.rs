@@ -1,5 +1,7 @@
 //! Hostile ABIs: what cannot be written down safely is refused, and texts stay texts.
 
+use std::collections::BTreeSet;
+
 use kempe_abi::{ErrorCase, ErrorSet, Event, Method, Variant};
 
 use super::*;
@@ -151,6 +153,38 @@ fn a_text_stays_in_its_comment() {
         code.push_str(part.split_once("*/").map_or(part, |(_, code)| code));
     }
     assert!(declarations.contains("evil") && !code.contains("evil"), "{declarations}");
+}
+
+/// Whatever a generated file means by a name, a contract's type of that name has another one there.
+#[test]
+fn no_type_of_a_contract_hides_what_the_generated_code_means() {
+    let plain = |what: &str| format!("a_{}", what.replace([' ', '\''], "_"));
+    let declarations = |mut abi: Abi| {
+        let (name, doc) = ("silent".to_owned(), String::new());
+        abi.events.push(Event { name, doc, fields: Vec::new() });
+        let files = typescript(&[abi]).unwrap();
+        let code = files.iter().filter(|file| file.name.starts_with("a_contract."));
+        code.map(|file| file.contents.clone()).collect::<String>()
+    };
+    let code = declarations(abi(plain));
+    let is_comment = |line: &&str| line.trim_start().starts_with(['/', '*']);
+    let lines: Vec<&str> = code.lines().filter(|line| !is_comment(line)).collect();
+    let text = lines.join("\n");
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$');
+    let words: BTreeSet<&str> =
+        words.filter(|word| word.starts_with(|c: char| c.is_ascii_uppercase())).collect();
+    for known in ["EventRecord", "Record", "Contract", "Uint8Array", "ABI"] {
+        assert!(words.contains(known), "{known} of {words:?}");
+    }
+    for word in words {
+        let named = declarations(abi(|of| match of {
+            "error enum" | "enum" | "struct" => word.to_owned(),
+            of => plain(of),
+        }));
+        let own = |code: &str| code.matches(&format!("export type {word} =")).count();
+        assert_eq!(own(&named), own(&code), "{word}");
+        assert!(named.contains(&format!("export type {word}_ =")), "{word}");
+    }
 }
 
 #[test]

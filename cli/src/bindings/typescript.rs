@@ -29,11 +29,13 @@ const GLOBAL: &[&str] = &[
     "Call",
     "Contract",
     "Event",
+    "EventRecord",
     "Hash",
     "Infinity",
     "NaN",
     "Number",
     "Object",
+    "Record",
     "String",
     "Symbol",
     "Uint8Array",
@@ -163,11 +165,10 @@ impl<'a> Writer<'a> {
 
     fn code(&self) -> String {
         let mut out = format!(
-            "// A client of the contract `{}`. Written by `kempe bindings typescript`; changes are lost.\n\n\
-             import {{ Contract }} from \"./kempe.js\";\n\n\
+            "{}import {{ Contract }} from \"./kempe.js\";\n\n\
              const ABI = {};\n\n\
              export class {} extends Contract {{\n  static $abi = ABI;\n",
-            self.abi.name,
+            banner(self.abi),
             described(self.abi),
             self.class
         );
@@ -182,10 +183,9 @@ impl<'a> Writer<'a> {
 
     fn declarations(&self) -> String {
         let mut out = format!(
-            "// A client of the contract `{}`. Written by `kempe bindings typescript`; changes are lost.\n\n\
-             import type {{ Action, Address, Call, EventRecord, Hash }} from \"./kempe.js\";\n\
+            "{}import type {{ Action, Address, Call, EventRecord, Hash }} from \"./kempe.js\";\n\
              import {{ Contract }} from \"./kempe.js\";\n",
-            self.abi.name
+            banner(self.abi)
         );
         for (ty, name) in &self.named.found {
             match ty {
@@ -308,6 +308,21 @@ impl<'a> Writer<'a> {
         }
     }
 }
+
+/// The line that every module of a contract begins with.
+fn banner(abi: &Abi) -> String {
+    format!("// A client of the contract `{}`. {WRITTEN}\n\n", abi.name)
+}
+
+/// Whether a file's text is a module of a contract that was written here.
+#[must_use]
+pub fn is_module(text: &str) -> bool {
+    text.starts_with("// A client of the contract `")
+        && text.lines().next().is_some_and(|line| line.ends_with(WRITTEN))
+}
+
+/// What says that a file is nobody's to change.
+const WRITTEN: &str = "Written by `kempe bindings typescript`; changes are lost.";
 
 /// The ABI as the common part reads it, a line for each method and event. Lists of pairs, not objects:
 /// a name may be `__proto__`.

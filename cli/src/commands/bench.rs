@@ -70,7 +70,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     trace: Vec<PathBuf>,
 
-    /// A directory of them: all files in it whose names end in .jsonl
+    /// A directory of them: all files in it, and in the directories below, whose names end in .jsonl
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
 

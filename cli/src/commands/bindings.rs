@@ -1,12 +1,14 @@
 //! `kempe bindings`: clients of contracts.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Subcommand;
 use kempe_abi::Abi;
 use kempe_runtime::engine::admission::admit;
+use kempe_runtime::files;
 use serde::Serialize;
 
 use crate::args::HELP;
@@ -59,6 +61,8 @@ struct Module {
 struct Package {
     dir: PathBuf,
     files: Vec<PathBuf>,
+    /// The modules of an earlier package, which `package.json` no longer names.
+    removed: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -88,8 +92,39 @@ fn typescript(files: &[PathBuf], out: &Path, output: &Output) -> Result<(), Fail
         fs::write(&path, &file.contents).with_context(|| format!("writing {}", path.display()))?;
         written.push(path);
     }
-    let package = Package { dir: out.to_owned(), files: written };
+    let removed = remove_others(out, &written)?;
+    for path in &removed {
+        output.note(format_args!("{} is of no contract named now, and removed", path.display()));
+    }
+    let package = Package { dir: out.to_owned(), files: written, removed };
     Ok(output.result(package.dir.display(), &package)?)
+}
+
+/// How a file begins.
+fn head(path: &Path) -> io::Result<String> {
+    /// More than the line takes that says what the file is.
+    const HEAD_BYTES: u64 = 4096;
+    let mut head = Vec::new();
+    files::open(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// Removes the modules of an earlier package: what was written here and is not written now.
+fn remove_others(out: &Path, written: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let reading = || format!("reading {}", out.display());
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(out).with_context(reading)? {
+        let path = entry.with_context(reading)?.path();
+        let is_script =
+            path.to_str().is_some_and(|path| path.ends_with(".js") || path.ends_with(".d.ts"));
+        let is_ours = || head(&path).is_ok_and(|head| bindings::is_module(&head));
+        if is_script && !written.contains(&path) && is_ours() {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+            removed.push(path);
+        }
+    }
+    removed.sort();
+    Ok(removed)
 }
 
 /// The ABI of a module that a chain admits: bindings of another one are of no use.

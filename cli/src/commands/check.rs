@@ -124,12 +124,13 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             } else {
                 None
             };
-            let deploy_fuel = Prices::default().deploy_byte * wasm.len() as u64;
+            let deploy_fuel =
+                Prices::default().deployment(wasm.len() as u64, admitted.sizes.effort);
             let fuel_max = Limits::default().tx_fuel_max;
             if deploy_fuel > fuel_max {
                 output.note(format!(
                     "note: deploying it takes {deploy_fuel} fuel, and a chain permits {fuel_max} by default: \
-                     at most {} bytes",
+                     at most {} bytes, and code that is as quickly compiled",
                     fuel_max / Prices::default().deploy_byte
                 ));
             }
@@ -155,7 +156,6 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             return lints::deny(args.deny_lints, n_found);
         }
         Err(EngineError::Refused(refusal)) => (refusal.to_string(), refusal.code()),
-        Err(error @ EngineError::Compile(_)) => (error.to_string(), "compile"),
         Err(error) => return Err(error.into()),
     };
     output.result(format!("refused: {code}"), &Report::refused(&reason, code))?;

@@ -11,7 +11,7 @@ use kempe_runtime::types::BlockRecord;
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
-use crate::describe::Describer;
+use crate::describe::{BoundView, Describer};
 use crate::output::{Failure, Output};
 use crate::report::TxView;
 use crate::session::{ChainArgs, Session};
@@ -53,6 +53,21 @@ struct EntryView {
     key: String,
     /// How it was touched, if that is known.
     touched: Option<Vec<&'static str>>,
+    /// How much may be taken of a stock for which nothing else is declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    takes: Option<TakesView>,
+}
+
+/// What is declared of a stock that is taken from, and what follows for the block.
+#[derive(Serialize)]
+struct TakesView {
+    may_take: BoundView,
+    /// What all transactions of the block declare that they take.
+    block: BoundView,
+    /// Whether one of them may write it.
+    is_written: bool,
+    /// Whether two that take ran in one batch: nobody could be refused.
+    is_together: bool,
 }
 
 #[derive(Serialize)]
@@ -82,20 +97,34 @@ fn explain(session: &Session, record: &BlockRecord, index: usize) -> Result<Expl
     let planned_tail = record.block.schedule.tail().iter().any(|&at| at as usize == index);
     let list = u32::try_from(index).ok().and_then(|index| interned.lists().of(index));
     let entries = list.filter(|_| !planned_tail).map(|list| {
-        let kinds: Vec<_> = list.iter().map(|key| (key.hash, key.kind)).collect();
+        let kind = |key: &ListedKey<'_>| key.bound.map_or(key.kind, |_| AccessKind::Add);
+        let kinds: Vec<_> = list.iter().map(|key| (key.hash, kind(&key))).collect();
         let touched = footprint::recover(&kinds, &record.receipts[index].footprint);
         let entry = |(at, key): (usize, ListedKey<'_>)| EntryView {
-            kind: describer.word(&key.state_key(), key.kind),
+            kind: describer.entry_word(&key.state_key(), key.kind, key.bound),
             key: describer.key(&key.state_key()),
             touched: touched.as_ref().map(|bits| {
-                footprint::words(bits[at], |kind| describer.word(&key.state_key(), kind))
+                let bound = |kind| key.bound.filter(|_| kind == AccessKind::Add);
+                let word = |kind| describer.entry_word(&key.state_key(), kind, bound(kind));
+                footprint::words(bits[at], word)
             }),
+            takes: takes(&interned, &key),
         };
         list.iter().enumerate().map(entry).collect()
     });
     let waits_for = waits(&describer, record, &interned, index)?;
     let batches = record.block.schedule.n_batches();
     Ok(Explained { tx, batches, list: entries, waits_for })
+}
+
+fn takes(interned: &Interned, key: &ListedKey<'_>) -> Option<TakesView> {
+    let (may_take, (escrow, is_together)) = (key.bound?, interned.lists().escrow(&key.hash)?);
+    Some(TakesView {
+        may_take: may_take.into(),
+        block: escrow.all().into(),
+        is_written: escrow.is_broken(),
+        is_together,
+    })
 }
 
 /// Who a transaction waits for in the published order.
@@ -121,7 +150,10 @@ fn waits(
     let kind_of = |place: u32, slot: u32| {
         let access = published.of(place).iter().find(|access| access.slot == slot);
         let kind = access.map_or(AccessKind::Read, |access| access.kind);
-        describer.word(&interned.key(slot).state_key(), kind)
+        let key = interned.key(slot);
+        let list = interned.lists().of(order[place as usize]);
+        let listed = list.and_then(|list| list.iter().find(|entry| entry.hash == key.hash));
+        describer.entry_word(&key.state_key(), kind, listed.and_then(|entry| entry.bound))
     };
     let view = |wait: kempe_runtime::scheduler::Wait| {
         let at = order[wait.tx as usize] as usize;
@@ -139,6 +171,20 @@ fn waits(
     Ok(graph.waits_for(place.0).into_iter().filter_map(view).collect())
 }
 
+impl TakesView {
+    fn text(&self) -> String {
+        let Self { may_take, block, .. } = self;
+        let follows = if self.is_written {
+            "in order, because one writes it"
+        } else if self.is_together {
+            "in any order, because so much was there before the block"
+        } else {
+            "in order, as where less is there before the block"
+        };
+        format!("at most {may_take}; all of the block at most {block}: {follows}")
+    }
+}
+
 fn text(explained: &Explained) -> String {
     let mut text = explained.tx.text();
     let mut put = |line: String| writeln!(text, "{line}").expect("a string takes any text");
@@ -154,7 +200,10 @@ fn text(explained: &Explained) -> String {
                     Some(words) if words.is_empty() => "  not touched".into(),
                     Some(words) => format!("  touched: {}", words.join(", ")),
                 };
-                put(format!("  {:5}  {}{touched}", entry.kind, entry.key));
+                put(format!("  {:7}  {}{touched}", entry.kind, entry.key));
+                if let Some(takes) = &entry.takes {
+                    put(format!("           {}", takes.text()));
+                }
             }
         }
     }

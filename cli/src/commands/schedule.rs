@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use kempe_abi::{AccessKind, CellKind};
 use kempe_bench::{
     HotKey, Input as Recorded, Overheads, Together, Trace, best_change, contention, first_fields,
     simulate, transfer_accesses, transfers,
 };
+use kempe_runtime::access::AccessList;
 use kempe_runtime::scheduler::{
     Accesses, Block, ConflictGraph, Plan, SCHEDULERS, Scheduler, by_name, dot, lower_bound_of, svg,
     verify_plan,
@@ -97,6 +99,8 @@ struct Input {
     tail: Vec<bool>,
     /// The names of slots; a slot without one is a number.
     keys: BTreeMap<u32, String>,
+    /// The slots that are stocks, and how many only take from each.
+    takers: BTreeMap<u32, usize>,
 }
 
 #[derive(Serialize)]
@@ -123,8 +127,15 @@ struct Report {
 #[derive(Serialize)]
 struct Hot {
     key: String,
+    /// How many of the writers only take from a stock, which does not hold what all declare or is written by others.
+    #[serde(skip_serializing_if = "is_zero")]
+    takers: usize,
     #[serde(flatten)]
     found: HotKey,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 #[derive(Serialize)]
@@ -143,7 +154,7 @@ struct Workers {
 
 pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Failure> {
     let input = if is_trace(&args.file)? {
-        if args.transfers { as_transfers(&args.file)? } else { recorded(&args.file)? }
+        if args.transfers { as_transfers(&args.file)? } else { recorded(&args.file, output)? }
     } else {
         calls(args, global)?
     };
@@ -226,8 +237,11 @@ fn as_transfers(path: &Path) -> Result<Input, Failure> {
 }
 
 /// A recorded block with its own keys, or lines of reads and writes.
-fn recorded(path: &Path) -> Result<Input, Failure> {
+fn recorded(path: &Path, output: &Output) -> Result<Input, Failure> {
     let found = Recorded::open(path)?;
+    if let Some(warning) = found.warning() {
+        output.warn(format_args!("{}: {warning}", printable(&path.display().to_string())));
+    }
     let n_slots = u32::try_from(found.accesses().n_slots())?;
     let keys = (0..n_slots).map(|slot| (slot, printable(found.key_name(slot)))).collect();
     let (accesses, costs) = (found.accesses().clone(), found.costs().to_vec());
@@ -247,11 +261,23 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let interned = prepared.plan.interned();
     let slots = 0..u32::try_from(interned.slots().len())?;
     let key = |slot| (slot, describer.key(&interned.key(slot).state_key()));
+    let is_stock = |slot: &u32| describer.cell(&interned.key(*slot).state_key()) == CellKind::Stock;
+    let mut takers: BTreeMap<u32, usize> =
+        slots.clone().filter(is_stock).map(|slot| (slot, 0)).collect();
+    for (tx, row) in (0..).zip(interned.accesses().rows()) {
+        let list = interned.lists().of(tx);
+        for (access, entry) in row.iter().zip(list.iter().flat_map(AccessList::iter)) {
+            if entry.bound.is_some() && access.kind == AccessKind::Write {
+                takers.entry(access.slot).and_modify(|n| *n += 1);
+            }
+        }
+    }
     Ok(Input {
         accesses: interned.accesses().clone(),
         senders: interned.senders().to_vec(),
         tail: interned.tail().to_vec(),
         keys: slots.map(key).collect(),
+        takers,
         ..Input::default()
     })
 }
@@ -271,8 +297,10 @@ fn report(
     let is_known = !input.n_touched.is_empty();
     let n_touched: Option<&dyn Fn(u32) -> usize> = if is_known { Some(&n_touched) } else { None };
     let hot = contention(costed, HOT_WORKERS, HOT_KEYS_MAX, n_touched);
-    let best_change = best_change(&hot, name);
-    let hottest = hot.keys.into_iter().map(|found| Hot { key: name(found.slot), found }).collect();
+    let best_change = best_change(&hot, name, |slot| input.takers.contains_key(&slot));
+    let takers = |slot| input.takers.get(&slot).copied().unwrap_or(0);
+    let hot_key = |found: HotKey| Hot { key: name(found.slot), takers: takers(found.slot), found };
+    let hottest = hot.keys.into_iter().map(hot_key).collect();
     let workers = WORKERS.map(|n_workers| {
         let plan = scheduler.plan(block, usize::try_from(n_workers).unwrap_or(1));
         let run =
@@ -335,11 +363,12 @@ fn text(report: &Report) -> String {
         let bar = "#".repeat((batches * 40).div_ceil(most));
         row(&format!("  {from}-{to}"), format!("{batches:>7}  {bar}"));
     }
-    for Hot { key, found } in &report.hottest {
+    for Hot { key, takers, found } in &report.hottest {
         let HotKey { writers, readers, adders, serial_share, .. } = found;
+        let (writers, share) = (writers - takers, serial_share * 100.0);
+        let takers = if *takers == 0 { String::new() } else { format!("{takers} reserve, ") };
         let value = format!(
-            "{writers} write, {readers} read, {adders} add: {:.1} % of all work",
-            serial_share * 100.0
+            "{takers}{writers} write, {readers} read, {adders} add: {share:.1} % of all work"
         );
         lines.push(format!("hot key        {key}  {value}"));
     }

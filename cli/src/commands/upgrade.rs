@@ -3,13 +3,16 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use kempe_abi::upgrade::{Change, FieldChange, MethodChange, check, fields, methods};
-use kempe_abi::{Abi, Hash, Method, MethodKind};
+use ed25519_zebra::SigningKey;
+use kempe_abi::upgrade::{
+    Change, EventChange, FieldChange, MethodChange, check, events, fields, interfaces, methods,
+};
+use kempe_abi::{Abi, Address, ErrorCase, Hash, Method, MethodKind};
 use kempe_runtime::engine::admission::admit;
-use kempe_runtime::types::{Action, Upgrade};
+use kempe_runtime::types::{Action, Upgrade, address_of};
 use serde::Serialize;
 
-use crate::abi_view::{access_lines, field_line, printable, signature};
+use crate::abi_view::{access_lines, event_line, field_line, interface_line, printable, signature};
 use crate::args::{Global, HELP};
 use crate::describe::Describer;
 use crate::output::{Exit, Failure, Output};
@@ -27,7 +30,8 @@ Examples:
 
 A contract can be upgraded if it was deployed with --upgradable-by, by that account; if the authority is a
 contract it is asked, and anybody may send what it agreed to. Without --allow-wider an upgrade is refused
-in which a method that stays may touch more than before, or takes or returns something else.
+in which a method may touch more than before, takes, returns or refuses with something else, or is gone,
+or an event or an interface is.
 An upgrade that fails ends with code 3 and leaves everything as it was.";
 
 /// The arguments of `kempe upgrade`.
@@ -40,7 +44,7 @@ pub struct Args {
     /// The new code: wasm, WAT text (.wat), or the directory of the contract, which is built
     file: PathBuf,
 
-    /// Let methods touch more than before, or take and return something else
+    /// Let methods touch more than before, be others or go away, and so events and interfaces
     #[arg(long)]
     allow_wider: bool,
 
@@ -76,6 +80,10 @@ pub struct Args {
 struct Difference {
     fields: Vec<FieldView>,
     methods: Vec<MethodView>,
+    /// The events that are not kept.
+    events: Vec<EventView>,
+    /// The interfaces that the contract no longer has.
+    interfaces: Vec<String>,
     terms: Terms,
 }
 
@@ -84,6 +92,14 @@ struct FieldView {
     old: String,
     new: Option<String>,
     migrated: bool,
+    /// Whether it has cells that the migration may leave as they were, which the new code misreads.
+    is_map: bool,
+}
+
+#[derive(Serialize)]
+struct EventView {
+    old: String,
+    new: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -99,6 +115,7 @@ struct MethodView {
 struct Shown {
     signature: String,
     access: Vec<String>,
+    errors: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -138,6 +155,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         .chain
         .contract(&contract)?
         .ok_or_else(|| Failure::new(Exit::Failed, format!("there is no contract at {contract}")))?;
+    let now = loaded.record.authority.ok_or_else(|| nobody(&session, &contract))?;
     // The same code is only handed on: its state needs no migration.
     let is_new = Hash(*blake3::hash(&wasm).as_bytes()) != loaded.record.code;
     let migrate = new.methods.iter().find(|method| method.kind == MethodKind::Migrate);
@@ -152,7 +170,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         }
     };
     let named = args.upgradable_by.as_ref().map(|word| authority(&session, word)).transpose()?;
-    let authority = if args.last { None } else { named.or(loaded.record.authority) };
+    let authority = if args.last { None } else { named.or(Some(now)) };
     let upgrade =
         Upgrade { contract, wasm, args: encoded, allow_wider: args.allow_wider, authority };
     let difference = Difference::new(&session, loaded.abi(), &new, &upgrade);
@@ -170,19 +188,46 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         return Err(failure);
     }
     drop(loaded);
-    send_it(&mut session, args, upgrade, difference, output)
+    let key = session.signer(&args.signer)?;
+    may_send(&session, &address_of(&key), &contract, &now)?;
+    send_it(&mut session, &key, upgrade, args.fuel, difference, output)
+}
+
+/// Why a contract without an authority has the code that it has.
+fn nobody(session: &Session, contract: &Address) -> Failure {
+    let message = format!(
+        "nobody can upgrade {}: it was deployed without --upgradable-by, or its last upgrade was --final",
+        session.names.show(contract)
+    );
+    Failure::new(Exit::Failed, message).with_help("deploy the new code as another contract")
+}
+
+/// Whether who signs is the authority, or that is a contract, which the host asks. Else the fuel for the code would be
+/// burned for nothing.
+fn may_send(
+    session: &Session,
+    signer: &Address,
+    contract: &Address,
+    authority: &Address,
+) -> Result<(), Failure> {
+    if signer == authority || session.chain.contract(authority)?.is_some() {
+        return Ok(());
+    }
+    let [contract, authority] = [contract, authority].map(|who| session.names.show(who));
+    Err(Failure::new(Exit::Failed, format!("only {authority} can upgrade {contract}"))
+        .with_help(format!("--from {authority} signs as that account; nothing was sent")))
 }
 
 fn send_it(
     session: &mut Session,
-    args: &Args,
+    key: &SigningKey,
     upgrade: Upgrade,
+    fuel: Option<u64>,
     difference: Difference,
     output: &Output,
 ) -> Result<(), Failure> {
-    let key = session.signer(&args.signer)?;
     let action = Action::Upgrade(Box::new(upgrade));
-    let report = send(&mut session.chain, &key, vec![action], args.fuel)?;
+    let report = send(&mut session.chain, key, vec![action], fuel)?;
     let describer = Describer::new(&session.chain, &session.names);
     let mut tx = TxView::new(&describer, &report.record, 0).expect("the block has one transaction");
     tx.logs = report.logs.concat();
@@ -192,13 +237,16 @@ fn send_it(
 }
 
 /// An upgrade authority as it is named on the command line.
-pub(super) fn authority(session: &Session, word: &str) -> Result<kempe_abi::Address, Failure> {
+pub(super) fn authority(session: &Session, word: &str) -> Result<Address, Failure> {
     session.names.contract(word).or_else(|_| session.names.account(word))
 }
 
 impl Shown {
     fn new(abi: &Abi, method: &Method) -> Self {
-        Self { signature: signature(method), access: access_lines(abi, method) }
+        let cases = method.error.iter().flat_map(|set| &set.cases);
+        let error = |case: &ErrorCase| format!("error {} = {}", printable(&case.name), case.code);
+        let errors = cases.map(error).collect();
+        Self { signature: signature(method), access: access_lines(abi, method), errors }
     }
 }
 
@@ -210,6 +258,11 @@ impl Difference {
             old: field_line(change.old),
             new: change.new.map(field_line),
             migrated: change.is_covered(),
+            is_map: !change.old.keys.is_empty(),
+        };
+        let event = |change: EventChange<'_>| EventView {
+            old: event_line(change.old),
+            new: change.new.map(event_line),
         };
         let method = |change: MethodChange<'_>| MethodView {
             change: change.change,
@@ -220,6 +273,8 @@ impl Difference {
         Self {
             fields: fields(old, new).into_iter().map(field).collect(),
             methods: methods(old, new).into_iter().map(method).collect(),
+            events: events(old, new).into_iter().map(event).collect(),
+            interfaces: interfaces(old, new).into_iter().map(interface_line).collect(),
             terms: Terms {
                 contract: terms.contract.to_string(),
                 code: terms.code.to_string(),
@@ -236,8 +291,12 @@ impl Difference {
         let mut put = |line: std::fmt::Arguments<'_>| {
             writeln!(text, "{line}").expect("a string takes any text");
         };
-        for FieldView { old, new, migrated } in &self.fields {
-            let by = if *migrated { ", migrated" } else { ", not kept" };
+        for FieldView { old, new, migrated, is_map } in &self.fields {
+            let by = match (migrated, is_map) {
+                (false, _) => ", not kept",
+                (true, false) => ", migrated",
+                (true, true) => ", migrated: a cell that `migrate` does not rewrite is misread",
+            };
             put(format_args!("field      {old} -> {}{by}", new.as_deref().unwrap_or("nothing")));
         }
         for MethodView { change, name, old, new } in &self.methods {
@@ -253,14 +312,24 @@ impl Difference {
             if old == new {
                 continue;
             }
+            // Errors are many and seldom change.
+            let errors = |shown: &Option<Shown>| shown.as_ref().map(|shown| shown.errors.clone());
+            let same_errors = old.is_none() || new.is_none() || errors(old) == errors(new);
             for (sign, shown) in [('-', old), ('+', new)] {
-                let lines = shown
-                    .iter()
-                    .flat_map(|shown| [&shown.signature].into_iter().chain(&shown.access));
+                let lines = shown.iter().flat_map(|shown| {
+                    let errors = if same_errors { &[][..] } else { &shown.errors };
+                    [&shown.signature].into_iter().chain(&shown.access).chain(errors)
+                });
                 for line in lines {
                     put(format_args!("         {sign} {line}"));
                 }
             }
+        }
+        for EventView { old, new } in &self.events {
+            put(format_args!("event      {old} -> {}", new.as_deref().unwrap_or("nothing")));
+        }
+        for interface in &self.interfaces {
+            put(format_args!("interface  {interface} -> nothing"));
         }
         let Terms { code, args, allow_wider, authority, hash, .. } = &self.terms;
         put(format_args!("code       {code}"));

@@ -186,6 +186,28 @@ export interface EventRecord {
   data: Uint8Array;
 }
 
+/** How much is taken of a stock. */
+export interface Bound {
+  /** The number that is taken. */
+  amount: bigint;
+  /** What is left at least. */
+  floor: bigint;
+}
+
+/** A touch that the access list does not permit. */
+export interface Undeclared {
+  /** What was touched. */
+  key: StateKey;
+  /** How. */
+  wanted: AccessKind;
+  /** What the list declares for the key. */
+  declared: AccessKind | null;
+  /** If a stock was to be taken from: how much in all, and what was to be left. */
+  takes: Bound | null;
+  /** How much the list declares that is taken, where it declares nothing else for the key. */
+  may_take: Bound | null;
+}
+
 /** What became of a transaction. */
 export interface Receipt {
   /** The transaction's hash. */
@@ -211,7 +233,7 @@ export interface Receipt {
     /** Who reverted or was stopped; the zero address for the chain itself. */
     contract: Address;
     /** A touch without permission, if that was why. */
-    undeclared: { key: StateKey; wanted: AccessKind; declared: AccessKind | null } | null;
+    undeclared: Undeclared | null;
     /** The cell that stopped it, if a clause `unless` was why. */
     guard: StateKey | null;
   } | null;

@@ -567,6 +567,8 @@ export function methodId(name) {
 
 // ---- Receipts --------------------------------------------------------------------------------
 
+const BOUND = { name: "Bound", struct: [["amount", "u128"], ["floor", "u128"]] };
+
 const RECEIPT = {
   name: "Receipt",
   struct: [
@@ -592,7 +594,13 @@ const RECEIPT = {
           ["undeclared", {
             option: {
               name: "Undeclared",
-              struct: [["key", STATE_KEY], ["wanted", ACCESS_KIND], ["declared", { option: ACCESS_KIND }]],
+              struct: [
+                ["key", STATE_KEY],
+                ["wanted", ACCESS_KIND],
+                ["declared", { option: ACCESS_KIND }],
+                ["takes", { option: BOUND }],
+                ["may_take", { option: BOUND }],
+              ],
             },
           }],
           ["guard", { option: STATE_KEY }],

@@ -100,6 +100,10 @@ for (const { bytes, receipt } of vectors.receipts) {
   };
   const undeclared = receipt.failure?.undeclared;
   if (undeclared) undeclared.key.key = fromHex(undeclared.key.key);
+  for (const name of ["takes", "may_take"]) {
+    const bound = undeclared?.[name];
+    if (bound) undeclared[name] = { amount: BigInt(bound.amount), floor: BigInt(bound.floor) };
+  }
   const guard = receipt.failure?.guard;
   if (guard) guard.key = fromHex(guard.key);
   assert.deepEqual(kempe.decodeReceipt(fromHex(bytes)), expected);

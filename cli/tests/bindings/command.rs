@@ -38,6 +38,16 @@ fn the_command_writes_what_the_library_makes() {
         let written = fs::read_to_string(dir.join("a/client").join(&file.name)).unwrap();
         assert_eq!(written, file.contents, "{}", file.name);
     }
+
+    // A module that the package no longer has goes; what somebody else put there stays.
+    fs::write(dir.join("a/client/mine.js"), "// A client of the contract `Mine`.\n").unwrap();
+    let (code, stdout, stderr) = kempe(&dir, "bindings typescript token.wasm --out a/client");
+    assert_eq!((code, &*stdout), (0, "a/client\n"), "{stderr}");
+    for gone in ["pool.d.ts", "pool.js"] {
+        let said = format!("a/client/{gone} is of no contract named now, and removed\n");
+        assert!(stderr.contains(&said) && !dir.join("a/client").join(gone).exists(), "{stderr}");
+    }
+    assert!(dir.join("a/client/mine.js").exists() && dir.join("a/client/token.js").exists());
 }
 
 #[test]

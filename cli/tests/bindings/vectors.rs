@@ -4,7 +4,7 @@
 use ed25519_zebra::SigningKey;
 use fastrand::Rng;
 use kempe_abi::{
-    Abi, AccessKind, Address, Encode, Hash, Member, Method, MethodId, MethodKind, Outcome,
+    Abi, AccessKind, Address, Bound, Encode, Hash, Member, Method, MethodId, MethodKind, Outcome,
     TrapKind, Type, split,
 };
 use kempe_cli::value::from_json;
@@ -314,7 +314,10 @@ fn receipts() -> Vec<Value> {
         failure: (outcome != Outcome::Ok).then(|| {
             let key = StateKey::new(contract, 7, b"key");
             let declared = (outcome == Outcome::Revert(100)).then_some(AccessKind::Read);
-            let undeclared = Undeclared { key, wanted: AccessKind::Write, declared };
+            let bound = |floor| declared.map(|_| Bound { amount: u128::MAX, floor });
+            let (takes, may_take) = (bound(1), bound(0));
+            let wanted = AccessKind::Write;
+            let undeclared = Undeclared { key, wanted, declared, takes, may_take };
             let undeclared = (outcome != Outcome::Revert(u32::MAX)).then_some(undeclared);
             let guarded = outcome == Outcome::Trap(TrapKind::Guarded);
             let guard = guarded.then(|| StateKey::new(contract, 8, b"guard"));
@@ -324,6 +327,10 @@ fn receipts() -> Vec<Value> {
     let vector =
         |receipt: Receipt| json!({ "bytes": to_hex(&receipt), "receipt": receipt_json(&receipt) });
     outcomes.map(receipt).map(vector).collect()
+}
+
+fn bound_json(bound: Bound) -> Value {
+    json!({ "amount": bound.amount.to_string(), "floor": bound.floor.to_string() })
 }
 
 fn receipt_json(receipt: &Receipt) -> Value {
@@ -339,6 +346,8 @@ fn receipt_json(receipt: &Receipt) -> Value {
             "key": key_json(&undeclared.key),
             "wanted": undeclared.wanted.word(),
             "declared": undeclared.declared.map(AccessKind::word),
+            "takes": undeclared.takes.map(bound_json),
+            "may_take": undeclared.may_take.map(bound_json),
         })
     };
     let event = |event: &EventRecord| {

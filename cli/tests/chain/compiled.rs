@@ -52,6 +52,38 @@ fn a_key_that_others_may_know_is_replaced() {
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
 }
 
+/// The compiler's threads have the stack that the environment says, which is larger here than there is memory to name.
+#[test]
+fn a_machine_that_cannot_compile_makes_no_block() {
+    let kempe = Kempe::new();
+    kempe.ok("init");
+    let poor = [("RUST_MIN_STACK", "140737488355328")];
+    let fails = |words: &str| {
+        let ended = kempe.run_with(words, &poor);
+        assert_eq!((ended.code, &*ended.stdout), (1, ""), "{words}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("error: this machine cannot run the code"),
+            "{}",
+            ended.stderr
+        );
+        assert!(ended.stderr.contains("help: nothing was changed"), "{}", ended.stderr);
+    };
+    fails("deploy token.wasm --owner alice");
+    kempe.fails(1, "block 1");
+    kempe.ok("deploy token.wasm --owner alice");
+    assert!(kempe.ok("block 1").contains("ok"));
+
+    // What is compiled is not compiled again, so it must be gone.
+    fs::remove_dir_all(kempe.home.path().join("compiled")).unwrap();
+    fails("call token mint --to bob --amount 100");
+    let repaired = kempe.run_with("doctor --repair", &poor);
+    assert!(!repaired.stdout.contains("executed up to"), "{}", repaired.stdout);
+    let checked = kempe.run_with("check token.wasm", &poor);
+    assert_eq!((checked.code, &*checked.stdout), (1, ""), "{}", checked.stderr);
+    kempe.ok("call token mint --to bob --amount 100");
+    kempe.ok("doctor");
+}
+
 /// Whether a command uses this key and leaves it as it is.
 fn is_used(kempe: &Kempe, key: &[u8]) -> bool {
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
@@ -91,22 +123,40 @@ fn nothing_is_kept_where_others_may_write() {
     let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&home.join("compiled")), 0o700);
-    let is_kept = || {
+    let ended = || {
         let _ = fs::remove_file(file);
-        assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
+        let ended = kempe.run("call token balance --of bob");
+        assert_eq!((ended.code, &*ended.stdout), (0, "100\n"), "{}", ended.stderr);
+        ended.stderr
+    };
+    let is_kept = |why: &str| {
+        let said = ended();
+        // The person hears of it once, with what is wrong and what to do.
+        let n_said = usize::from(!file.exists());
+        assert_eq!(
+            said.matches("warning: compiled contracts are not kept").count(),
+            n_said,
+            "{said}"
+        );
+        assert!(file.exists() || said.contains(why), "{said}");
         file.exists()
     };
     for directory in [home.join("compiled"), home.clone()] {
         for (given, kept) in [(0o770, false), (0o702, false), (0o1777, false), (0o755, true)] {
             set(&directory, given);
-            assert_eq!(is_kept(), kept, "{} {given:o}", directory.display());
+            let path = directory.display();
+            let why = format!(
+                "{path} has mode {given:04o}: others than its owner may use it; chmod go-w {path}\n"
+            );
+            assert_eq!(is_kept(&why), kept, "{path} {given:o}");
         }
         if chown(&directory, Some(12345), None).is_ok() {
-            assert!(!is_kept(), "{} is somebody else's", directory.display());
+            let why = format!("{} belongs to another user", directory.display());
+            assert!(!is_kept(&why), "{why}");
             chown(&directory, Some(owner), None).unwrap();
         }
     }
-    assert!(is_kept());
+    assert!(is_kept(""));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod damage;
 mod modules;
 mod replay;
 mod runs;
+mod stocks;
 
 use std::fs;
 use std::path::PathBuf;

@@ -5,11 +5,17 @@
 //! - the sum of all balances is `supply`;
 //! - nobody who is not admitted receives, and nobody has more than the limit by receiving;
 //! - nothing moves to or from a frozen account, and no locked unit moves, but by force, with a reason;
-//! - from the block after a freeze or a pause on, no transfer that it is about begins to run;
+//! - from the block after a freeze or a pause on, no transfer that it is about begins to run, nor one that a frozen
+//!   account asks for with an allowance;
+//! - who is not admitted writes no line about anybody, unless something moves;
 //! - an account's trail is the hash chain over all lines about it; lines about the asset itself, its pauses and
 //!   who owns it, are about its own address;
-//! - every line with a reason, and every line about roles, pauses and the ownership, is in the register, once,
-//!   by its hash.
+//! - every line with a reason, and every line about roles, pauses and the ownership, from the first owner's on, is in the
+//!   register, once, by its hash.
+//!
+//! An account is a person or a contract. What a contract holds for others, a pool's reserves, an order book's funds, is its own
+//! units here: who admits a contract lets in everybody whom it serves, and a freeze of a person does not reach
+//! what a contract holds for them. So admit contracts that ask for the same, or freeze there, too.
 //!
 //! What conflicts: transfers that share an account. All that decides about a transfer is in the two
 //! accounts that it touches anyway, the audit trail too: there is no list of holders and no counter of lines.
@@ -64,12 +70,17 @@ impl Asset {
     ///
     /// # Arguments
     /// - `owner`: who gives roles; has all of them at first.
+    ///
+    /// # Events
+    /// [`Recorded`], about the owner's roles and about the asset.
     pub fn init(&mut self, owner: Address) {
         self.owner.put(owner);
         self.roles.put(owner, ALL_ROLES);
+        self.register_power(owner, Deed::RolesSet, ALL_ROLES.into(), owner);
+        self.register_power(this(), Deed::OwnershipTaken, 0, owner);
     }
 
-    /// Moves `amount` from the caller to `to`; nothing happens if it is zero.
+    /// Moves `amount` from the caller to `to`. Nothing is recorded of an amount of zero.
     ///
     /// # Errors
     /// - [`AssetError::InsufficientBalance`], [`AssetError::NotAdmitted`], [`AssetError::OverLimit`].
@@ -78,21 +89,23 @@ impl Asset {
     /// Does not run while holders are paused, or one of the accounts is frozen, since before the block.
     ///
     /// # Events
-    /// [`Recorded`], for each account, unless nothing moves.
+    /// [`Recorded`], for each account.
     #[access(unless(paused, frozen[caller], frozen[to]), write(holders[caller], holders[to]))]
     pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), AssetError> {
         self.move_units(caller(), to, amount)
     }
 
-    /// Moves `amount` from `from` to `to`, unless it is zero, out of what `from` allowed the caller.
+    /// Moves `amount` from `from` to `to`, out of what `from` allowed the caller.
     ///
     /// # Errors
     /// - [`AssetError::InsufficientAllowance`], and those of [`Asset::transfer`].
     ///
+    /// Does not run either while the caller is frozen, since before the block.
+    ///
     /// # Events
     /// [`Recorded`], for each account.
     #[access(
-        unless(paused, frozen[from], frozen[to]),
+        unless(paused, frozen[caller], frozen[from], frozen[to]),
         write(allowances[from][caller], holders[from], holders[to])
     )]
     pub fn transfer_from(
@@ -119,14 +132,15 @@ impl Asset {
     }
 
     /// Moves units against their holder's will, or out of a frozen account or a lost one. Neither the
-    /// pause nor freezes nor locks stop it; the receiver must be admitted.
+    /// pause nor freezes nor locks stop it; the receiver must be admitted, and another one. What is free goes first: a
+    /// lock shrinks by what has to be taken of it.
     ///
     /// # Arguments
     /// - `reason`: the hash of the document that orders it.
     ///
     /// # Errors
-    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`], [`AssetError::InsufficientBalance`],
-    ///   [`AssetError::NotAdmitted`], [`AssetError::OverLimit`].
+    /// - [`AssetError::MissingRole`], [`AssetError::NoReason`], [`AssetError::SameHolder`],
+    ///   [`AssetError::InsufficientBalance`], [`AssetError::NotAdmitted`], [`AssetError::OverLimit`].
     ///
     /// # Events
     /// [`Recorded`], for each account.
@@ -140,10 +154,11 @@ impl Asset {
     ) -> Result<(), AssetError> {
         self.ensure_role(COURT)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
+        ensure!(from != to, AssetError::SameHolder);
         let mut sender = self.holders.get(from);
         let left = sender.balance.checked_sub(amount).ok_or(AssetError::InsufficientBalance)?;
+        sender.locked -= amount.saturating_sub(sender.free());
         sender.balance = left;
-        sender.locked = sender.locked.min(left);
         let trail = self.record(from, sender, Deed::ForcedOut, amount, to, reason);
         self.register.append(trail);
         let trail = self.receive(to, amount, Deed::ForcedIn, from, reason)?;
@@ -238,11 +253,11 @@ impl Asset {
         Ok(())
     }
 
-    /// Sets how much of what a holder has may not be moved.
+    /// Sets how much of what a holder has may not be moved. If that is more than it has, so that the holder cannot
+    /// escape the lock by moving something first, it is of what it receives, too.
     ///
     /// # Errors
     /// - [`AssetError::MissingRole`], [`AssetError::NoReason`].
-    /// - [`AssetError::InsufficientBalance`]: the holder has less.
     ///
     /// # Events
     /// [`Recorded`].
@@ -250,9 +265,7 @@ impl Asset {
     pub fn lock(&mut self, holder: Address, amount: u128, reason: Hash) -> Result<(), AssetError> {
         self.ensure_role(OFFICER)?;
         ensure!(reason != Hash::ZERO, AssetError::NoReason);
-        let account = self.holders.get(holder);
-        ensure!(amount <= account.balance, AssetError::InsufficientBalance);
-        let account = Holder { locked: amount, ..account };
+        let account = Holder { locked: amount, ..self.holders.get(holder) };
         let trail = self.record(holder, account, Deed::Locked, amount, holder, reason);
         self.register.append(trail);
         Ok(())
@@ -388,7 +401,7 @@ impl Asset {
     }
 
     fn move_units(&mut self, from: Address, to: Address, amount: u128) -> Result<(), AssetError> {
-        // Anybody may move nothing, of anybody's: that is no line in an audit trail.
+        // Nothing moves: a stranger may ask for that, and is not to write into anybody's trail.
         if amount == 0 {
             return Ok(());
         }
@@ -408,8 +421,7 @@ impl Asset {
     ) -> Result<Hash, AssetError> {
         let mut account = self.holders.get(from);
         ensure!(!account.frozen, AssetError::SenderFrozen);
-        let free = account.balance - account.locked;
-        ensure!(amount <= free, AssetError::InsufficientBalance);
+        ensure!(amount <= account.free(), AssetError::InsufficientBalance);
         account.balance -= amount;
         Ok(self.record(from, account, deed, amount, other, reason))
     }

@@ -22,7 +22,7 @@ pub const ALL_ROLES: u8 = ISSUER | OFFICER | COURT | PAUSER;
 pub struct Holder {
     /// What it has.
     pub balance: u128,
-    /// What of it may not be moved.
+    /// What of it may not be moved; if it is more than there is, nothing.
     pub locked: u128,
     /// The most that it may have; zero for who may have nothing.
     pub limit: u128,
@@ -32,6 +32,14 @@ pub struct Holder {
     pub frozen: bool,
     /// The hash chain over everything that was done to the account: see [`Recorded`].
     pub trail: Hash,
+}
+
+impl Holder {
+    /// What may be moved.
+    #[must_use]
+    pub const fn free(&self) -> u128 {
+        self.balance.saturating_sub(self.locked)
+    }
 }
 
 /// What was done to an account.
@@ -61,7 +69,8 @@ pub enum Deed {
     Paused,
     /// The asset's ownership was offered to the other account.
     OwnershipOffered,
-    /// The asset's ownership was taken by who did it; the other account had it.
+    /// The asset's ownership was taken by who did it; the other account had it. The first line about the asset:
+    /// who deployed it gave it to the other account.
     OwnershipTaken,
 }
 
@@ -108,6 +117,8 @@ pub enum AssetError {
     MissingRole = 141,
     /// There is no such role.
     UnknownRole = 142,
+    /// Sender and receiver are one.
+    SameHolder = 143,
     /// The sender is frozen.
     SenderFrozen = 144,
     /// The receiver is frozen.

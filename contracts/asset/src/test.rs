@@ -88,23 +88,18 @@ fn spenders_are_bound_by_the_same_rules() {
 }
 
 /// Every change of who may do what is a line about somebody, and in the register.
-/// Anybody could make anybody's trail as long as they like.
-#[test]
-fn moving_nothing_leaves_no_line() {
-    let mut s = setup();
-    for (by, method_args) in [(s.cid, (s.ann, s.ann, 0u128)), (s.cid, (s.ben, s.ann, 0u128))] {
-        let receipt = s.send(by, "transfer_from", method_args);
-        assert_eq!(receipt.assert_ok().events::<Recorded>(), []);
-    }
-    let receipt = s.send(s.cid, "transfer", (s.ann, 0u128));
-    assert_eq!(receipt.assert_ok().events::<Recorded>(), []);
-}
-
 #[test]
 fn power_leaves_a_trace() {
     let mut s = setup();
     let asset = s.asset.address();
     let (owner, ann, ben) = (s.owner, s.ann, s.ben);
+    // That the owner has all roles and the ownership are the first two.
+    assert_eq!(s.chain.view::<u64>(&s.asset, "n_registered", ()), 2);
+    let begin = [owner, asset].map(|of| s.holder(of).trail);
+    for (index, trail) in begin.into_iter().enumerate() {
+        let registered = s.chain.view::<Option<Hash>>(&s.asset, "registered", (index as u64,));
+        assert_eq!((registered, trail == Hash::ZERO), (Some(trail), false));
+    }
     s.send(ann, "offer_ownership", (ann,)).assert_revert(AssetError::NotOwner);
     s.send(ann, "accept_ownership", ()).assert_revert(AssetError::NotOwner);
     let acts = [
@@ -136,11 +131,12 @@ fn power_leaves_a_trace() {
         ]
     );
     for (index, line) in lines.iter().enumerate() {
-        let registered = s.chain.view::<Option<Hash>>(&s.asset, "registered", (index as u64,));
+        let args = (index as u64 + 2,);
+        let registered = s.chain.view::<Option<Hash>>(&s.asset, "registered", args);
         assert_eq!(registered, Some(line.trail), "{index}");
     }
     let about_asset = lines.iter().filter(|r| r.line.holder == asset);
-    let end = about_asset.fold(Hash::ZERO, |before, r| {
+    let end = about_asset.fold(begin[1], |before, r| {
         assert_eq!((r.line.before, hash(&r.line)), (before, r.trail));
         r.trail
     });
@@ -150,8 +146,6 @@ fn power_leaves_a_trace() {
 #[test]
 fn freezes_and_locks_hold() {
     let mut s = setup();
-    s.send(s.owner, "lock", (s.ann, 101u128, REASON))
-        .assert_revert(AssetError::InsufficientBalance);
     s.send(s.owner, "lock", (s.ann, 70u128, REASON)).assert_ok();
     s.send(s.ann, "transfer", (s.ben, 31u128)).assert_revert(AssetError::InsufficientBalance);
     s.send(s.ann, "transfer", (s.ben, 30u128)).assert_ok();
@@ -163,6 +157,7 @@ fn freezes_and_locks_hold() {
         (s.ann, "transfer", s.send(s.ann, "transfer", (s.ben, 0u128))),
         (s.cid, "transfer_from", s.send(s.cid, "transfer_from", spend(s.ben, s.ann))),
         (s.cid, "transfer_from", s.send(s.cid, "transfer_from", spend(s.ann, s.ben))),
+        (s.ben, "transfer_from", s.send(s.ben, "transfer_from", spend(s.ann, s.cid))),
         (s.owner, "issue", s.send(s.owner, "issue", (s.ben, 1u128))),
         (s.owner, "redeem", s.send(s.owner, "redeem", (s.ben, 1u128, REASON))),
     ] {
@@ -172,6 +167,43 @@ fn freezes_and_locks_hold() {
     }
     s.send(s.owner, "freeze", (s.ben, false, REASON)).assert_ok();
     s.send(s.ben, "transfer", (s.ann, 1u128)).assert_ok();
+}
+
+/// Who moves something before an officer's order comes does not escape it.
+#[test]
+fn a_lock_of_more_than_there_is_holds_what_comes() {
+    let mut s = setup();
+    s.send(s.owner, "issue", (s.ben, 50u128)).assert_ok();
+    s.send(s.ann, "transfer", (s.ben, 1u128)).assert_ok();
+    s.send(s.owner, "lock", (s.ann, 100u128, REASON)).assert_ok();
+    s.send(s.ann, "transfer", (s.ben, 1u128)).assert_revert(AssetError::InsufficientBalance);
+    s.send(s.ben, "transfer", (s.ann, 3u128)).assert_ok();
+    s.send(s.ann, "transfer", (s.ben, 3u128)).assert_revert(AssetError::InsufficientBalance);
+    s.send(s.ann, "transfer", (s.ben, 2u128)).assert_ok();
+    // A court takes what is free first, and then of the lock.
+    s.send(s.ben, "transfer", (s.ann, 10u128)).assert_ok();
+    s.send(s.owner, "force_transfer", (s.ann, s.ben, 30u128, REASON)).assert_ok();
+    let ann = s.holder(s.ann);
+    assert_eq!((ann.balance, ann.locked, ann.free()), (80, 80, 0));
+    // And nobody loses a lock by being sender and receiver.
+    s.send(s.owner, "force_transfer", (s.ann, s.ann, 80u128, REASON))
+        .assert_revert(AssetError::SameHolder);
+    assert_eq!(s.holder(s.ann).locked, 80);
+}
+
+/// An amount of zero needs neither units nor an allowance: it leaves no line, whoever asks for it.
+#[test]
+fn nothing_is_recorded_of_nothing() {
+    let mut s = setup();
+    let before = [s.ann, s.ben].map(|of| s.holder(of));
+    for receipt in [
+        s.send(s.cid, "transfer", (s.ben, 0u128)),
+        s.send(s.cid, "transfer_from", (s.ann, s.ben, 0u128)),
+        s.send(s.cid, "transfer_from", (s.ben, s.ben, 0u128)),
+    ] {
+        assert_eq!(receipt.assert_ok().events::<Recorded>(), []);
+    }
+    assert_eq!([s.ann, s.ben].map(|of| s.holder(of)), before);
 }
 
 /// The host looks at what was there before the block, the contract at what is there now: whichever of the
@@ -312,7 +344,7 @@ fn what_needs_a_reason_is_in_the_register() {
     s.send(s.owner, "force_transfer", (s.ben, s.ann, 5u128, REASON)).assert_ok();
     s.send(s.owner, "force_transfer", (s.ann, s.cid, 5u128, REASON))
         .assert_revert(AssetError::NotAdmitted);
-    assert_eq!(s.chain.view::<u64>(&s.asset, "n_registered", ()), 5);
+    assert_eq!(s.chain.view::<u64>(&s.asset, "n_registered", ()), 2 + 5);
     // The block's lines, and then those that `send` kept.
     let mut lines: Vec<Recorded> = report.receipts.iter().flat_map(|r| r.events()).collect();
     lines.extend(s.lines.iter().filter(|record| record.line.reason == REASON).cloned());
@@ -320,7 +352,8 @@ fn what_needs_a_reason_is_in_the_register() {
     let wanted = [Deed::Frozen, Deed::Locked, Deed::Redeemed, Deed::ForcedOut, Deed::ForcedIn];
     assert_eq!(deeds, wanted);
     for index in 0..6 {
-        let found = s.chain.view::<Option<Hash>>(&s.asset, "registered", (index as u64,));
+        let args = (index as u64 + 2,);
+        let found = s.chain.view::<Option<Hash>>(&s.asset, "registered", args);
         assert_eq!(found, lines.get(index).map(|record| hash(&record.line)), "{index}");
     }
 }

@@ -11,18 +11,25 @@
 //! - a deal or lock is opened at most once, and closed at most once;
 //! - what the contract has of a token is at least the sum of the open deals and locks in it, for tokens
 //!   that move what they are told to move: do not use one that takes a fee out of transfers;
-//! - a deal pays its seller or its buyer, a lock its recipient or its sender, and nobody else.
+//! - a deal pays its seller or its buyer, a lock its recipient or its sender, and nobody else;
+//! - a lock whose secret was accepted in time pays its recipient, sooner or later.
+//!
+//! A token that can refuse somebody, because it is paused or the account is frozen or has a limit, can make a payment
+//! fail. A deal or a lock stays as it was then. But a `claim` shows the secret to everybody even if it fails, and before
+//! the deadline the sender of a lock may be waiting for that: with such a token call [`Escrow::reveal`] first, or at once
+//! when a `claim` has failed. It moves no token.
 #![no_std]
 
 use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
-use kempe_sdk::sha256;
 
 mod storage;
 #[cfg(test)]
 mod test;
 
-pub use storage::{Claimed, Closed, Deal, EscrowError, Lock, Locked, Opened, Reclaimed, State};
+pub use storage::{
+    Claimed, Closed, Deal, EscrowError, Lock, Locked, Opened, Reclaimed, Revealed, State,
+};
 
 /// Deals and locks of any number of people, in any tokens.
 #[contract]
@@ -45,7 +52,7 @@ impl Escrow {
     ///
     /// # Errors
     /// - [`EscrowError::NotAllowed`]: the caller is not the buyer.
-    /// - [`EscrowError::BadTerms`]: the amount is zero, or buyer and seller are one.
+    /// - [`EscrowError::BadTerms`]: the amount is zero, or buyer, seller and arbiter are not three.
     /// - [`EscrowError::Expired`]: the deadline is not in the future.
     /// - [`EscrowError::AlreadyOpened`]: these terms were opened before.
     ///
@@ -60,7 +67,7 @@ impl Escrow {
     pub fn open(&mut self, deal: Deal) -> Result<Hash, EscrowError> {
         let id = hash(&deal);
         ensure!(caller() == deal.buyer, EscrowError::NotAllowed);
-        ensure!(deal.amount > 0 && deal.buyer != deal.seller, EscrowError::BadTerms);
+        ensure!(deal.is_sound(), EscrowError::BadTerms);
         ensure!(deal.deadline_ms > time_ms(), EscrowError::Expired);
         ensure!(!self.deals.contains(id), EscrowError::AlreadyOpened);
         self.deals.put(id, State::Open);
@@ -153,8 +160,32 @@ impl Escrow {
         Ok(id)
     }
 
-    /// Pays the recipient of a lock. Anyone who knows the secret may, before the deadline; the secret is
-    /// public from then on.
+    /// Accepts the secret of a lock, and pays nothing yet: from then on only the recipient can be paid, by
+    /// [`Escrow::claim`] at any time. Anyone who knows the secret may, before the deadline; the secret is public from then on.
+    ///
+    /// # Arguments
+    /// - `lock`: the terms.
+    /// - `secret`: as for [`Escrow::claim`].
+    ///
+    /// # Errors
+    /// - [`EscrowError::NotOpen`]: there is no such lock, it is closed, or its secret was accepted.
+    /// - [`EscrowError::Expired`]: the deadline has come.
+    /// - [`EscrowError::WrongSecret`].
+    ///
+    /// # Events
+    /// [`Revealed`].
+    #[access(write(locks[hash(lock)]))]
+    pub fn reveal(&mut self, lock: Lock, secret: [u8; 32]) -> Result<(), EscrowError> {
+        let id = hash(&lock);
+        ensure!(self.locks.try_get(id) == Some(State::Open), EscrowError::NotOpen);
+        lock.check(&secret)?;
+        self.locks.put(id, State::Revealed);
+        emit(Revealed { id, secret });
+        Ok(())
+    }
+
+    /// Pays the recipient of a lock. Anyone who knows the secret may, before the deadline, or at any time if it was
+    /// accepted before; the secret is public from then on, even if the token refuses the payment.
     ///
     /// # Arguments
     /// - `lock`: the terms.
@@ -171,9 +202,11 @@ impl Escrow {
     #[access(write(locks[hash(lock)]), calls(lock.token.transfer(lock.recipient, lock.amount)))]
     pub fn claim(&mut self, lock: Lock, secret: [u8; 32]) -> Result<(), EscrowError> {
         let id = hash(&lock);
-        ensure!(self.locks.try_get(id) == Some(State::Open), EscrowError::NotOpen);
-        ensure!(time_ms() < lock.deadline_ms, EscrowError::Expired);
-        ensure!(sha256(&secret) == lock.secret_hash, EscrowError::WrongSecret);
+        match self.locks.try_get(id) {
+            Some(State::Revealed) => lock.check_secret(&secret)?,
+            Some(State::Open) => lock.check(&secret)?,
+            _ => return Err(EscrowError::NotOpen),
+        }
         self.locks.put(id, State::Paid);
         FungibleClient::new(lock.token).transfer(lock.recipient, lock.amount);
         emit(Claimed { id, secret });
@@ -186,7 +219,7 @@ impl Escrow {
     /// - `lock`: the terms.
     ///
     /// # Errors
-    /// - [`EscrowError::NotOpen`]: there is no such lock, or it is closed.
+    /// - [`EscrowError::NotOpen`]: there is no such lock, it is closed, or its secret was accepted.
     /// - [`EscrowError::NotYet`]: the deadline is ahead.
     ///
     /// # Events

@@ -1,6 +1,7 @@
 //! Terms, states, events and errors.
 
 use kempe_sdk::prelude::*;
+use kempe_sdk::sha256;
 
 /// The terms of a deal.
 #[derive(Clone, Debug, PartialEq, Eq, Value)]
@@ -9,7 +10,7 @@ pub struct Deal {
     pub buyer: Address,
     /// Who is paid when the deal is done.
     pub seller: Address,
-    /// Who decides when the two do not agree.
+    /// Who decides when the two do not agree; a third.
     pub arbiter: Address,
     /// The token.
     pub token: Address,
@@ -19,6 +20,15 @@ pub struct Deal {
     pub deadline_ms: u64,
     /// Makes deals with equal terms different.
     pub salt: u64,
+}
+
+impl Deal {
+    /// Whether there is something to pay, and who decides is neither who pays nor who is paid.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let apart = self.buyer != self.seller && ![self.buyer, self.seller].contains(&self.arbiter);
+        self.amount > 0 && apart
+    }
 }
 
 /// The terms of a hash-time-locked payment.
@@ -40,6 +50,20 @@ pub struct Lock {
     pub salt: u64,
 }
 
+impl Lock {
+    /// Whether a secret is accepted now.
+    pub(crate) fn check(&self, secret: &[u8; 32]) -> Result<(), EscrowError> {
+        ensure!(time_ms() < self.deadline_ms, EscrowError::Expired);
+        self.check_secret(secret)
+    }
+
+    /// Whether a secret is the one that the terms name.
+    pub(crate) fn check_secret(&self, secret: &[u8; 32]) -> Result<(), EscrowError> {
+        ensure!(sha256(secret) == self.secret_hash, EscrowError::WrongSecret);
+        Ok(())
+    }
+}
+
 /// What became of a deal or a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub enum State {
@@ -49,6 +73,8 @@ pub enum State {
     Paid,
     /// The buyer, or the sender, has it back.
     Returned,
+    /// The contract holds the amount of a lock for its recipient, who can be paid at any time.
+    Revealed,
 }
 
 /// Why the escrow refuses.
@@ -56,7 +82,7 @@ pub enum State {
 pub enum EscrowError {
     /// The caller may not do this, or not yet.
     NotAllowed = 1000,
-    /// The amount is zero, or a party deals with itself.
+    /// The amount is zero, or one is two of a deal's three parties.
     BadTerms = 1001,
     /// The deadline has come.
     Expired = 1002,
@@ -97,6 +123,15 @@ pub struct Locked {
     pub id: Hash,
     /// The terms.
     pub lock: Lock,
+}
+
+/// The secret of a lock was accepted, and its recipient not paid yet.
+#[event]
+pub struct Revealed {
+    /// The hash of the terms.
+    pub id: Hash,
+    /// The secret.
+    pub secret: [u8; 32],
 }
 
 /// The recipient of a lock was paid.

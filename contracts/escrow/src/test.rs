@@ -7,7 +7,7 @@ use kempe_sdk::sha256;
 use kempe_sdk::testing::{Instance, TestChain};
 use kempe_token::{Token, TokenError};
 
-use crate::{Claimed, Closed, Deal, Escrow, EscrowError, Lock, Opened, State};
+use crate::{Claimed, Closed, Deal, Escrow, EscrowError, Lock, Opened, Revealed, State};
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -131,8 +131,13 @@ fn bad_terms() {
     let deal = s.deal(0);
     let nothing = Deal { amount: 0, ..deal };
     s.send(s.buyer, "open", &nothing).assert_revert(EscrowError::BadTerms);
-    let oneself = Deal { seller: s.buyer, ..deal };
-    s.send(s.buyer, "open", &oneself).assert_revert(EscrowError::BadTerms);
+    for oneself in [
+        Deal { seller: s.buyer, ..deal },
+        Deal { arbiter: s.buyer, ..deal },
+        Deal { arbiter: s.seller, ..deal },
+    ] {
+        s.send(s.buyer, "open", &oneself).assert_revert(EscrowError::BadTerms);
+    }
     let late = Deal { deadline_ms: s.chain.time_ms(), ..deal };
     s.send(s.buyer, "open", &late).assert_revert(EscrowError::Expired);
     let rich = Deal { amount: 1_001, ..deal };
@@ -162,14 +167,39 @@ fn a_secret_unlocks() {
     assert_eq!(s.chain.view::<Option<State>>(&s.escrow, "lock_state", (lock,)), Some(State::Paid));
 }
 
+/// A claim that the token refuses has shown the secret: the recipient is paid all the same, when the token lets them.
+#[test]
+fn who_showed_the_secret_in_time_is_paid_late() {
+    let mut s = setup();
+    let lock = Lock { deadline_ms: s.chain.time_ms() + 5_000, ..s.lock() };
+    let id: Hash = s.chain.send(s.buyer, &s.escrow, "lock", (lock.clone(),)).value();
+    let send = |s: &mut Setup, method: &str, secret: [u8; 32]| {
+        s.chain.send(s.arbiter, &s.escrow, method, (lock.clone(), secret))
+    };
+    send(&mut s, "reveal", [8; 32]).assert_revert(EscrowError::WrongSecret);
+    let receipt = send(&mut s, "reveal", SECRET);
+    assert_eq!(receipt.events::<Revealed>(), [Revealed { id, secret: SECRET }]);
+    send(&mut s, "reveal", SECRET).assert_revert(EscrowError::NotOpen);
+    s.chain.set_time_ms(lock.deadline_ms + 1_000);
+    let reclaim = s.chain.send(s.buyer, &s.escrow, "reclaim", (lock.clone(),));
+    reclaim.assert_revert(EscrowError::NotOpen);
+    send(&mut s, "claim", [8; 32]).assert_revert(EscrowError::WrongSecret);
+    send(&mut s, "claim", SECRET).assert_ok();
+    assert_eq!(s.balances(), [900, 100, 0]);
+    send(&mut s, "claim", SECRET).assert_revert(EscrowError::NotOpen);
+    send(&mut s, "reveal", SECRET).assert_revert(EscrowError::NotOpen);
+}
+
 #[test]
 fn a_lock_runs_out() {
     let mut s = setup();
     let lock = Lock { deadline_ms: s.chain.time_ms() + 1_000, ..s.lock() };
     s.chain.send(s.buyer, &s.escrow, "lock", (lock.clone(),)).assert_ok();
-    s.chain
-        .send(s.seller, &s.escrow, "claim", (lock.clone(), SECRET))
-        .assert_revert(EscrowError::Expired);
+    for method in ["claim", "reveal"] {
+        s.chain
+            .send(s.seller, &s.escrow, method, (lock.clone(), SECRET))
+            .assert_revert(EscrowError::Expired);
+    }
     s.chain.send(s.arbiter, &s.escrow, "reclaim", (lock.clone(),)).assert_ok();
     assert_eq!(s.balances(), [1_000, 0, 0]);
     for (sender, lock, error) in [
@@ -196,7 +226,7 @@ fn deals_touch_nothing_in_common_here() {
     let other = s.chain.deploy::<Token>(s.arbiter, (s.arbiter,));
     s.chain.send(s.arbiter, &other, "mint", (s.arbiter, 100u128)).assert_ok();
     s.chain.send(s.arbiter, &other, "approve", (s.escrow.address(), 100u128)).assert_ok();
-    let third = Deal { token: other.address(), buyer: s.arbiter, ..s.deal(0) };
+    let third = Deal { token: other.address(), buyer: s.arbiter, arbiter: s.buyer, ..s.deal(0) };
     s.send(s.arbiter, "open", &third).assert_ok();
     let report = s.chain.block([
         s.escrow.tx(s.buyer, "release", (deals[0].clone(),)),

@@ -3,12 +3,14 @@
 //!
 //! Invariants:
 //! - what the contract has of the token is the sum of the riders' balances and of what operators have
-//!   earned and not settled;
+//!   earned and not settled, for a token that moves what it is told to move: do not use one that takes a fee out of
+//!   transfers;
 //! - a rider has begun at most one ride; a balance is never negative: who taps in can pay for the longest
 //!   ride;
 //! - where a ride begins and ends a gate has signed, lately, for this rider and for once: a rider can choose
 //!   neither a zone nor a time. Without a gate, and after [`RIDE_MS_MAX`], it costs as much as the longest;
-//! - no ride costs more than the longest did when it began, whatever the tariff is when it ends;
+//! - a ride costs by the tariff with which it began: a new one does not reach those who are under way;
+//! - a base fare that was paid waives one other operator's, within [`TRANSFER_MS`], and no more;
 //! - on one day a rider pays at most the largest `daily_cap` of those whom the rider rode with.
 //!
 //! A gate is a key in a zone, registered by its operator. It signs a [`Tap`] for whom it lets pass, and opens
@@ -29,14 +31,14 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Ended, FareError, GateSet, PaidIn, PaidOut, Ride, Rider, Rode, Settled, TAP_TAG, Tap, Tariff,
-    TariffSet,
+    Began, Ended, FareError, GateSet, PaidIn, PaidOut, Ride, Rider, Rode, Settled, TAP_TAG, Tap,
+    Tariff, TariffSet,
 };
 
 /// A day, in milliseconds. Days are those of UTC.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// How long after a ride that paid its base fare another operator's is waived, once: one hour.
+/// How long after a ride that paid its base fare another operator's is waived: one hour.
 pub const TRANSFER_MS: u64 = 60 * 60 * 1_000;
 
 /// How many zone boundaries the longest ride crosses.
@@ -77,7 +79,8 @@ impl Fare {
     ///
     /// # Arguments
     /// - `token`: what is paid with.
-    /// - `authority`: who says what operators charge.
+    /// - `authority`: who says what operators charge. It stays: choose a multisig or an organization whose
+    ///   members change.
     pub fn init(&mut self, token: Address, authority: Address) {
         self.token.set(token);
         self.authority.set(authority);
@@ -175,6 +178,9 @@ impl Fare {
     /// - [`FareError::NoSuchOperator`], [`FareError::AlreadyRiding`],
     ///   [`FareError::InsufficientBalance`].
     /// - [`FareError::NoSuchGate`], [`FareError::StaleTap`], [`FareError::BadTap`].
+    ///
+    /// # Events
+    /// [`Began`].
     #[access(start(tariffs[operator], gates[operator][gate]), write(riders[caller]))]
     pub fn tap_in(
         &mut self,
@@ -188,14 +194,14 @@ impl Fare {
         ensure!(account.riding.is_none(), FareError::AlreadyRiding);
         ensure!(account.balance >= longest(&tariff), FareError::InsufficientBalance);
         let zone = self.pass(&mut account, operator, gate, true, at_ms, &signature)?;
-        let fare_max = longest(&tariff);
-        account.riding = Some(Ride { operator, zone, since_ms: time_ms(), fare_max });
+        account.riding = Some(Ride { operator, zone, since_ms: time_ms(), tariff });
         self.riders.put(caller(), account);
+        emit(Began { rider: caller(), operator, zone });
         Ok(())
     }
 
-    /// Ends the ride and pays for it: the base fare unless it is a transfer, and each zone boundary
-    /// crossed, but no more than is left of the day's cap, and than the longest ride cost when it began. Returns the fare.
+    /// Ends the ride and pays for it, by the tariff with which it began: the base fare unless it is a transfer, and each
+    /// zone boundary crossed, but no more than is left of the day's cap. Returns the fare.
     ///
     /// A ride counts for the day on which it ends. Beyond [`ZONES_MAX`] boundaries, or behind
     /// [`RIDE_MS_MAX`], it costs as much as the longest.
@@ -206,16 +212,12 @@ impl Fare {
     /// - `at_ms`, `signature`: the gate's time, and its signature of the [`Tap`] without `entering`.
     ///
     /// # Errors
-    /// - [`FareError::NotRiding`], [`FareError::NoSuchOperator`].
+    /// - [`FareError::NotRiding`].
     /// - [`FareError::NoSuchGate`], [`FareError::StaleTap`], [`FareError::BadTap`].
     ///
     /// # Events
     /// [`Rode`].
-    #[access(
-        start(tariffs[operator], gates[operator][gate]),
-        write(riders[caller]),
-        add(earned[operator])
-    )]
+    #[access(start(gates[operator][gate]), write(riders[caller]), add(earned[operator]))]
     pub fn tap_out(
         &mut self,
         operator: Address,
@@ -230,17 +232,17 @@ impl Fare {
     }
 
     /// Ends a ride that no gate ended. It costs as much as the longest, but no more than is left of the day's
-    /// cap and of the balance. Returns the fare.
+    /// cap. Returns the fare.
     ///
     /// # Arguments
     /// - `operator`: with whom the ride was begun.
     ///
     /// # Errors
-    /// - [`FareError::NotRiding`], [`FareError::NoSuchOperator`].
+    /// - [`FareError::NotRiding`].
     ///
     /// # Events
     /// [`Rode`].
-    #[access(start(tariffs[operator]), write(riders[caller]), add(earned[operator]))]
+    #[access(write(riders[caller]), add(earned[operator]))]
     pub fn give_up(&mut self, operator: Address) -> Result<u128, FareError> {
         let account = self.riders.get(caller());
         self.end_ride(account, operator, None)
@@ -319,19 +321,15 @@ impl Fare {
         let (rider, now_ms) = (caller(), time_ms());
         let ride = account.riding.ok_or(FareError::NotRiding)?;
         ensure!(ride.operator == operator, FareError::NotRiding);
-        let tariff = self.tariffs.at_start(operator).ok_or(FareError::NoSuchOperator)?;
         if account.day != now_ms / DAY_MS {
             (account.day, account.spent) = (now_ms / DAY_MS, 0);
         }
-        let is_transfer = account.last.is_some_and(|last| {
-            last.operator != operator && ride.since_ms - last.at_ms <= TRANSFER_MS
-        });
-        let fare = fare(&account, &ride, &tariff, is_transfer, to_zone);
+        let (base, fare) = fare(&account, &ride, to_zone);
         account.balance -= fare;
         account.spent += fare;
         account.riding = None;
-        // A base fare that was paid waives one other, or two operators at one station would waive all.
-        account.last = (!is_transfer).then_some(Ended { operator, at_ms: now_ms });
+        // A transfer uses up the base fare that was paid before it; so does a ride that pays its own.
+        account.last = (base > 0).then_some(Ended { operator, at_ms: now_ms });
         self.riders.put(rider, account);
         self.earned.add(operator, fare);
         emit(Rode { rider, operator, from_zone: ride.zone, to_zone, fare });
@@ -344,25 +342,21 @@ fn longest(tariff: &Tariff) -> u128 {
     tariff.base + tariff.per_zone * u128::from(ZONES_MAX)
 }
 
-/// What a ride costs that ends now in a zone, if a gate says in which.
-fn fare(
-    account: &Rider,
-    ride: &Ride,
-    tariff: &Tariff,
-    is_transfer: bool,
-    to_zone: Option<u16>,
-) -> u128 {
-    let base = if is_transfer { 0 } else { tariff.base };
+/// What a ride costs that ends now in a zone, if a gate says in which: the base fare, and all of it.
+fn fare(account: &Rider, ride: &Ride, to_zone: Option<u16>) -> (u128, u128) {
+    let tariff = &ride.tariff;
+    let is_transfer = account.last.is_some_and(|last| {
+        last.operator != ride.operator && ride.since_ms - last.at_ms <= TRANSFER_MS
+    });
     let is_late = time_ms() - ride.since_ms > RIDE_MS_MAX;
-    let full = match to_zone.filter(|_| !is_late) {
-        None => longest(tariff),
+    let (base, full) = match to_zone.filter(|_| !is_late) {
+        None => (tariff.base, longest(tariff)),
         Some(zone) => {
             let crossed = ride.zone.abs_diff(zone).min(ZONES_MAX);
-            base + tariff.per_zone * u128::from(crossed)
+            let base = if is_transfer { 0 } else { tariff.base };
+            (base, base + tariff.per_zone * u128::from(crossed))
         }
     };
-    let left = tariff.daily_cap.saturating_sub(account.spent);
-    // The tariff may have risen since the ride began: nobody is charged more than was to be expected then. The
-    // balance covered that.
-    full.min(left).min(ride.fare_max).min(account.balance)
+    // The balance covered the longest ride when this one began, and nothing was taken out since.
+    (base, full.min(tariff.daily_cap.saturating_sub(account.spent)))
 }

@@ -25,7 +25,7 @@ pub struct Rider {
     pub day: u64,
     /// What the rider paid for rides on that day.
     pub spent: u128,
-    /// With whom the last ride ended, and when, if it paid its base fare: the next one may be a transfer.
+    /// With whom the last ride ended, and when, if it paid a base fare: the next one may be a transfer.
     pub last: Option<Ended>,
     /// The gate's time of the last tap, in milliseconds since 1970; the next one's is later.
     pub tapped_ms: u64,
@@ -63,8 +63,8 @@ pub struct Ride {
     pub zone: u16,
     /// When, in milliseconds since 1970.
     pub since_ms: u64,
-    /// What the longest ride cost then.
-    pub fare_max: u128,
+    /// What it costs.
+    pub tariff: Tariff,
 }
 
 /// A ride that was ended.
@@ -121,6 +121,17 @@ pub struct PaidOut {
     pub amount: u128,
 }
 
+/// A ride began.
+#[event]
+pub struct Began {
+    /// Who.
+    pub rider: Address,
+    /// With whom.
+    pub operator: Address,
+    /// In which zone.
+    pub zone: u16,
+}
+
 /// A ride ended.
 #[event]
 pub struct Rode {
@@ -145,7 +156,7 @@ pub struct Settled {
     pub amount: u128,
 }
 
-/// A tariff changed; it is charged from the next block on.
+/// A tariff changed; rides that begin in the next block or later cost by it.
 #[event]
 pub struct TariffSet {
     /// Whose.

@@ -1,25 +1,23 @@
 //! Proposals, votes by snapshot, a timelock, and a treasury.
 //!
 //! Members lock a token; what they have locked is their power. A proposal is a list of calls. Its vote counts
-//! the power that members had before the block in which it was made, and its quorum is a part of all power of
-//! that same moment: so nobody can lock or borrow tokens for a vote that is known, unlock some to make its quorum
-//! smaller, or vote twice with what is unlocked and locked by another account. What was voted waits, and then anyone may have it executed: the organization
+//! the power that members have when the vote begins, before the first block of it, and its quorum is a part of
+//! the token's whole supply. So whoever holds the token can answer a proposal by locking some while it is pending,
+//! few who locked early decide nothing while the others wait, unlocking makes no quorum smaller, and what is
+//! unlocked in a vote and locked by another account votes once. Tokens that were borrowed over the end of the one block before the vote
+//! are power, too, as everywhere that power is counted at a moment: a quorum and a timelock are what stands against them.
+//! What was voted waits, and then anyone may have it executed: the organization
 //! is the caller of the steps, so it owns a treasury and whatever was given to its address. It can be the
 //! upgrade authority of contracts, its own among them: a step agrees to the terms of an upgrade, which
 //! anyone sends then.
 //!
-//! Power is what is locked, not what there is. While little is locked, who locks first has all the power, and whoever locks once a proposal
-//! is known has none for it. An organization that is to own something before its members have locked has a floor
-//! for its quorum, [`Settings::quorum_min`]: a part of the token's supply that nobody gets together alone, also not for one block.
-//!
 //! What conflicts: votes do not conflict with each other. A vote reads the proposal and the voter's own
 //! history, writes a ballot of its own and adds to the power behind a choice. Locking and unlocking add to the
-//! total and write the account's history; making a proposal reads the total as it was before the block, and
-//! so waits for none of them but its proposer's. Executing is `dynamic`: what it touches is what was proposed.
+//! total and write the account's history; making a proposal waits for its proposer's, and for what changes
+//! the token's supply. Executing is `dynamic`: what it touches is what was proposed.
 //!
 //! Invariants:
-//! - an account votes once on a proposal, with the power it had before the proposal's block; the powers of all
-//!   accounts at that moment add up to no more than the total that the quorum is a part of;
+//! - an account votes once on a proposal, with the power it had before the vote began; a token is power once;
 //! - what a member has locked can be unlocked at any time;
 //! - what is executed was voted for by more power than against, with a quorum, and waited its timelock; it is
 //!   executed at most once, as a whole or not at all;
@@ -80,7 +78,8 @@ impl Governance {
     ///
     /// # Arguments
     /// - `token`: what members lock. Not one that takes a fee out of transfers.
-    /// - `settings`: how it decides; a proposal can change them.
+    /// - `settings`: how it decides; a proposal can change them. Nobody decides anything where nobody has the
+    ///   threshold.
     ///
     /// # Errors
     /// - [`GovernanceError::BadSettings`].
@@ -147,14 +146,15 @@ impl Governance {
     ///
     /// # Arguments
     /// - `steps`: 1 to [`STEPS_MAX`], executed in order, all or none. Of the token that members lock only
-    ///   `transfer` can be called, and its code cannot be replaced; a step cannot call the organization itself.
+    ///   `transfer` can be called, and its code cannot be replaced; a step cannot call the organization itself,
+    ///   nor ask more of later proposers than the caller's own power.
     /// - `text`: the hash of a text that explains them.
     /// - `salt`: any number that the caller has not used.
     ///
     /// Returns the proposal's identifier, `hash(caller, salt)`.
     ///
     /// # Errors
-    /// - [`GovernanceError::InsufficientPower`]: less than the threshold, before this block.
+    /// - [`GovernanceError::InsufficientPower`]: less than the threshold, before this block's time.
     /// - [`GovernanceError::BadProposal`], [`GovernanceError::BadSettings`],
     ///   [`GovernanceError::AlreadyProposed`].
     ///
@@ -162,8 +162,8 @@ impl Governance {
     /// [`Proposed`].
     #[access(
         read(settings, power[caller]),
-        start(total),
-        write(proposals[hash(caller, salt)])
+        write(proposals[hash(caller, salt)]),
+        calls(token.total_supply())
     )]
     pub fn propose(
         &mut self,
@@ -172,11 +172,11 @@ impl Governance {
         salt: u64,
     ) -> Result<Hash, GovernanceError> {
         let settings = self.settings.get().ok_or(GovernanceError::BadSettings)?;
-        let (by, id, snapshot) = (caller(), hash(&(caller(), salt)), height());
-        let power = self.power.get(by).before(snapshot);
+        let (by, id) = (caller(), hash(&(caller(), salt)));
+        let power = self.power.get(by).before(time_ms());
         ensure!(power >= settings.threshold, GovernanceError::InsufficientPower);
         ensure!(!steps.is_empty() && steps.len() <= STEPS_MAX, GovernanceError::BadProposal);
-        steps.iter().try_for_each(|step| self.check_step(step))?;
+        steps.iter().try_for_each(|step| self.check_step(step, power))?;
         ensure!(!self.proposals.contains(id), GovernanceError::AlreadyProposed);
         let begin_ms = time_ms() + settings.delay_ms;
         let end_ms = begin_ms + settings.voting_ms;
@@ -185,8 +185,7 @@ impl Governance {
             proposer: by,
             steps,
             text,
-            snapshot,
-            quorum: quorum(self.total.at_start(), &settings),
+            quorum: quorum(FungibleClient::new(self.token.get()).total_supply(), &settings),
             begin_ms,
             end_ms,
             ready_ms,
@@ -198,7 +197,7 @@ impl Governance {
         Ok(id)
     }
 
-    /// Votes, with the power that the caller had before the proposal's block.
+    /// Votes, with the power that the caller had before the vote began.
     ///
     /// # Arguments
     /// - `id`: the proposal.
@@ -223,7 +222,7 @@ impl Governance {
         ensure!(stage == Stage::Voting, GovernanceError::WrongStage);
         let by = caller();
         ensure!(!self.ballots.contains((id, by)), GovernanceError::AlreadyVoted);
-        let power = self.power.get(by).before(proposal.snapshot);
+        let power = self.power.get(by).before(proposal.begin_ms);
         ensure!(power > 0, GovernanceError::NoPower);
         self.ballots.put((id, by), choice);
         match choice {
@@ -235,7 +234,7 @@ impl Governance {
         Ok(power)
     }
 
-    /// Withdraws a proposal whose vote has not ended: what was voted is not the proposer's to take back.
+    /// Withdraws a proposal whose vote has not begun: from then on it is the members'.
     ///
     /// # Arguments
     /// - `id`: the proposal; the caller made it.
@@ -250,8 +249,8 @@ impl Governance {
     pub fn cancel(&mut self, id: Hash) -> Result<(), GovernanceError> {
         let mut proposal = self.proposals.try_get(id).ok_or(GovernanceError::NoSuchProposal)?;
         ensure!(caller() == proposal.proposer, GovernanceError::NotProposer);
-        let open = !proposal.closed && time_ms() < proposal.end_ms;
-        ensure!(open, GovernanceError::WrongStage);
+        let stage = proposal.stage(&Tally::default(), time_ms());
+        ensure!(stage == Stage::Pending, GovernanceError::WrongStage);
         proposal.closed = true;
         self.proposals.put(id, &proposal);
         emit(Canceled { id });
@@ -279,6 +278,8 @@ impl Governance {
         proposal.closed = true;
         self.proposals.put(id, &proposal);
         let token = self.token.get();
+        // As long as the proposal could be executed, whenever in that time it is.
+        let until_ms = time_ms() + (proposal.expires_ms - proposal.ready_ms);
         let mut pays = false;
         for step in proposal.steps {
             match step {
@@ -288,7 +289,7 @@ impl Governance {
                 }
                 Step::SetSettings { settings } => self.settings.put(settings),
                 Step::Upgrade { contract, terms } => {
-                    self.upgrades.put(contract, Agreed { terms, until_ms: proposal.expires_ms });
+                    self.upgrades.put(contract, Agreed { terms, until_ms });
                 }
             }
         }
@@ -362,16 +363,19 @@ impl Governance {
 
     fn set_power(&mut self, mut history: History, power: u128) -> Result<(), GovernanceError> {
         let (of, now_ms) = (caller(), time_ms());
-        let change = Change { height: height(), time_ms: now_ms, power };
-        // The latest vote that can ask for a power began two periods after its snapshot at most.
-        history.set(change, now_ms.saturating_sub(2 * PERIOD_MS_MAX))?;
+        // A vote that still runs asks for the power before its beginning, one period ago at most.
+        history.set(Change { time_ms: now_ms, power }, now_ms.saturating_sub(PERIOD_MS_MAX))?;
         self.power.put(of, history);
         emit(PowerChanged { of, power });
         Ok(())
     }
 
-    fn check_step(&self, step: &Step) -> Result<(), GovernanceError> {
+    /// Checks a step that an account with so much power proposes.
+    fn check_step(&self, step: &Step, power: u128) -> Result<(), GovernanceError> {
         match step {
+            Step::Call { contract, .. } if *contract == this() => {
+                return Err(GovernanceError::BadProposal);
+            }
             Step::Call { contract, method, .. } if *contract == self.token.get() => {
                 // An allowance, or a role, would outlive the check of what is locked.
                 let pays = MethodId(*method) == MethodId::of("transfer");
@@ -381,11 +385,11 @@ impl Governance {
                 // New code of the token could do anything with what is locked.
                 ensure!(*contract != self.token.get(), GovernanceError::BadProposal);
             }
-            Step::Call { contract, .. } => {
-                ensure!(*contract != this(), GovernanceError::BadProposal);
-            }
+            Step::Call { .. } => {}
             Step::SetSettings { settings } => {
-                ensure!(settings.is_sound(), GovernanceError::BadSettings);
+                // Somebody can propose again, though nobody else may have so much.
+                let sound = settings.is_sound() && settings.threshold <= power;
+                ensure!(sound, GovernanceError::BadSettings);
             }
         }
         Ok(())

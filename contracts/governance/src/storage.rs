@@ -17,7 +17,8 @@ pub const CHANGES_MAX: usize = 32;
 /// How the organization decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Settings {
-    /// The time between a proposal and its vote, in milliseconds.
+    /// The time between a proposal and its vote, in milliseconds: in it whoever holds the token can still lock some
+    /// to answer.
     pub delay_ms: u64,
     /// How long a vote lasts, in milliseconds; above zero.
     pub voting_ms: u64,
@@ -25,11 +26,10 @@ pub struct Settings {
     pub timelock_ms: u64,
     /// How long a proposal can be executed, in milliseconds; above zero.
     pub grace_ms: u64,
-    /// What must take part, in hundredths of a percent of all power; votes against do not count for it.
+    /// What must take part, in hundredths of a percent of the token's whole supply, locked or not; votes against do
+    /// not count for it.
     pub quorum_bp: u16,
-    /// What must take part at least, above zero: see the floor in the contract's documentation.
-    pub quorum_min: u128,
-    /// The power that a proposer needs. One that nobody has ends all deciding.
+    /// The power that a proposer needs. A proposal that changes it asks for no more than its own proposer has.
     pub threshold: u128,
 }
 
@@ -42,17 +42,14 @@ impl Settings {
             && self.voting_ms > 0
             && self.grace_ms > 0
             && self.quorum_bp > 0
-            && self.quorum_min > 0
             && u128::from(self.quorum_bp) <= BASIS_POINTS
     }
 }
 
-/// An account's power from a height on.
+/// An account's power from a time on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Change {
-    /// The height of the block in which it changed.
-    pub height: u64,
-    /// The time of that block.
+    /// The time of the block in which it changed.
     pub time_ms: u64,
     /// The tokens locked from then on.
     pub power: u128,
@@ -72,10 +69,10 @@ impl History {
         self.changes.last().map_or(0, |change| change.power)
     }
 
-    /// The power before the block at a height.
+    /// The power before the first block at a time or later.
     #[must_use]
-    pub fn before(&self, height: u64) -> u128 {
-        let earlier = self.changes.iter().rev().find(|change| change.height < height);
+    pub fn before(&self, time_ms: u64) -> u128 {
+        let earlier = self.changes.iter().rev().find(|change| change.time_ms < time_ms);
         earlier.map_or(0, |change| change.power)
     }
 
@@ -88,7 +85,7 @@ impl History {
     /// # Errors
     /// - [`GovernanceError::TooManyChanges`]: there is no room, and the power grows.
     pub fn set(&mut self, change: Change, oldest_ms: u64) -> Result<(), GovernanceError> {
-        if self.changes.last().is_some_and(|last| last.height == change.height) {
+        if self.changes.last().is_some_and(|last| last.time_ms == change.time_ms) {
             self.changes.pop();
         }
         let superseded = self.changes.iter().skip(1).take_while(|next| next.time_ms < oldest_ms);
@@ -157,11 +154,9 @@ pub struct Proposal {
     pub steps: Vec<Step>,
     /// The hash of a text that explains it.
     pub text: Hash,
-    /// Power counts as it was before this block.
-    pub snapshot: u64,
-    /// The power that must take part: a part of all power before that block, or the floor.
+    /// The power that must take part: a part of the token's supply when it was proposed.
     pub quorum: u128,
-    /// Votes count from this block time on.
+    /// Votes count from this block time on, and power as it was before it.
     pub begin_ms: u64,
     /// Votes count before this block time.
     pub end_ms: u64,
@@ -173,11 +168,10 @@ pub struct Proposal {
     pub closed: bool,
 }
 
-/// The power that must take part, of a total, rounded up, but no less than the floor.
+/// The power that must take part, of a total, rounded up.
 pub(crate) fn quorum(total: u128, settings: &Settings) -> u128 {
-    // The part is at most the total.
-    let part = mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total);
-    part.max(settings.quorum_min)
+    // At most the total.
+    mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total)
 }
 
 /// What a voter says.
@@ -242,7 +236,7 @@ impl Proposal {
 /// Why the organization refuses.
 #[error]
 pub enum GovernanceError {
-    /// The settings cannot decide anything.
+    /// The settings cannot decide anything, or ask for more power than their proposer has.
     BadSettings = 1900,
     /// The amount is zero.
     ZeroAmount = 1901,
@@ -260,7 +254,7 @@ pub enum GovernanceError {
     WrongStage = 1907,
     /// The caller has voted.
     AlreadyVoted = 1908,
-    /// The caller had no power when the proposal was made.
+    /// The caller had no power before the vote began.
     NoPower = 1909,
     /// The caller is not the proposer.
     NotProposer = 1910,

@@ -21,8 +21,7 @@ const SETTINGS: Settings = Settings {
     voting_ms: 100_000,
     timelock_ms: 50_000,
     grace_ms: 200_000,
-    quorum_bp: 4_000,
-    quorum_min: 1,
+    quorum_bp: 1_311,
     threshold: 100,
 };
 
@@ -123,6 +122,7 @@ fn a_proposal_is_voted_on_waits_and_is_executed_once() {
     let id: Hash = receipt.value();
     assert_eq!(receipt.events::<Proposed>(), [Proposed { id, by: s.members[0], text: TEXT }]);
     let proposal = s.proposal(id);
+    // Of 3,050 tokens.
     assert_eq!((proposal.quorum, s.stage(id)), (400, Some(Stage::Pending)));
     s.vote(0, id, Choice::For).assert_revert(GovernanceError::WrongStage);
     s.at(proposal.begin_ms);
@@ -172,23 +172,26 @@ fn a_vote_is_lost_without_a_majority_or_a_quorum() {
     }
 }
 
+/// Whoever holds the token answers a proposal while it is pending, and not when its vote has begun.
 #[test]
-fn only_power_from_before_the_proposal_counts() {
+fn only_power_from_before_the_vote_counts() {
     let mut s = setup();
     s.chain.send(s.stranger, &s.token, "mint", (s.stranger, 9_000u128)).assert_ok();
     s.chain.send(s.stranger, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
-    // In the proposal's own block, and behind it.
-    let txs = [
-        s.gov.tx(s.stranger, "lock", (4_000u128,)),
-        s.gov.tx(s.members[0], "propose", (vec![s.pay(50)], TEXT, 0u64)),
-    ];
-    let id: Hash = s.chain.block(txs).assert_ok().receipts[1].value();
-    s.lock(s.stranger, 5_000).assert_ok();
+    let id = s.propose(vec![s.pay(50)], 0);
+    s.lock(s.stranger, 4_000).assert_ok();
+    let late = s.chain.account("late");
+    s.chain.send(s.stranger, &s.token, "transfer", (late, 5_000u128)).assert_ok();
+    s.chain.send(late, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
     let begin_ms = s.proposal(id).begin_ms;
     s.at(begin_ms);
-    let args = (id, Choice::Against);
-    s.chain.send(s.stranger, &s.gov, "vote", args).assert_revert(GovernanceError::NoPower);
-    // Who unlocks behind the snapshot keeps the vote; the tokens are no power for the next one.
+    // In the first block of the vote, and behind it.
+    s.lock(late, 2_000).assert_ok();
+    s.lock(late, 3_000).assert_ok();
+    let against = (id, Choice::Against);
+    s.chain.send(late, &s.gov, "vote", against).assert_revert(GovernanceError::NoPower);
+    assert_eq!(s.chain.send(s.stranger, &s.gov, "vote", against).value::<u128>(), 4_000);
+    // Who unlocks in the vote keeps it; the tokens are no power for the next one.
     s.chain.send(s.members[0], &s.gov, "unlock", (450u128,)).assert_ok();
     assert_eq!(s.vote(0, id, Choice::For).value::<u128>(), 500);
     s.try_propose(s.members[0], vec![s.pay(1)], 9)
@@ -197,41 +200,66 @@ fn only_power_from_before_the_proposal_counts() {
     assert_eq!((history.now(), history.changes.len()), (50, 2));
 }
 
-/// Whoever unlocks or locks around a proposal, in its block too: the quorum is a part of the powers that can vote.
+/// Whoever is the first to lock has all power, and not the treasury.
 #[test]
-fn the_quorum_is_of_the_moment_of_the_power() {
+fn few_who_locked_decide_nothing_while_the_others_wait() {
+    let mut chain = TestChain::native();
+    let [ada, bob, founder] = ["ada", "bob", "founder"].map(|name| chain.account(name));
+    let token = chain.deploy::<Token>(founder, (founder,));
+    let gov = chain.deploy::<Governance>(founder, (token.address(), SETTINGS));
+    for (who, amount) in [(gov.address(), 5_000u128), (ada, 4_900), (bob, 100)] {
+        chain.send(founder, &token, "mint", (who, amount)).assert_ok();
+    }
+    for (who, amount) in [(bob, 100u128), (ada, 4_900)] {
+        chain.send(who, &token, "approve", (gov.address(), amount)).assert_ok();
+    }
+    chain.send(bob, &gov, "lock", (100u128,)).assert_ok();
+    let take = Step::call(token.address(), "transfer", encoded(&(bob, 5_000u128)));
+    for salt in [0u64, 1] {
+        let args = (vec![take.clone()], TEXT, salt);
+        let id: Hash = chain.send(bob, &gov, "propose", args).value();
+        let proposal = chain.view::<Option<Proposal>>(&gov, "proposal", (id,)).unwrap();
+        // Of all tokens, locked or not.
+        assert_eq!(proposal.quorum, 1_311);
+        if salt == 1 {
+            chain.send(ada, &gov, "lock", (4_900u128,)).assert_ok();
+        }
+        chain.set_time_ms(proposal.begin_ms);
+        if salt == 1 {
+            chain.send(ada, &gov, "vote", (id, Choice::Against)).assert_ok();
+        }
+        chain.send(bob, &gov, "vote", (id, Choice::For)).assert_ok();
+        chain.set_time_ms(proposal.ready_ms);
+        chain.send(bob, &gov, "execute", (id,)).assert_revert(GovernanceError::WrongStage);
+    }
+}
+
+/// Whoever unlocks, moves and locks again around the beginning of a vote: a token votes once.
+#[test]
+fn a_token_is_power_once() {
     let mut s = setup();
     let [ada, bea, cas] = s.members;
-    s.chain.send(ada, &s.token, "transfer", (cas, 300u128)).assert_ok();
-    let propose = |s: &Setup, salt: u64| s.gov.tx(ada, "propose", (vec![s.pay(1)], TEXT, salt));
-    let lock = |s: &Setup, who, amount: u128| s.gov.tx(who, "lock", (amount,));
-    let unlock = |s: &Setup, who, amount: u128| s.gov.tx(who, "unlock", (amount,));
-    let blocks = [
-        // Unlock, propose, lock again: the quorum would be smaller. And much locked: it would be larger.
-        vec![unlock(&s, ada, 500), propose(&s, 0), lock(&s, ada, 500)],
-        vec![lock(&s, cas, 1_000), propose(&s, 1)],
-        vec![propose(&s, 2), unlock(&s, bea, 300), lock(&s, cas, 100)],
+    let id = s.propose(vec![s.pay(1)], 0);
+    let Proposal { begin_ms, quorum, .. } = s.proposal(id);
+    // The last block before the vote: what is moved in it counts where it went to.
+    s.at(begin_ms - 1);
+    let moved = [
+        s.gov.tx(ada, "unlock", (500u128,)),
+        s.token.tx(ada, "transfer", (cas, 500u128)),
+        s.gov.tx(cas, "lock", (500u128,)),
     ];
-    let (mut before, mut ids) = (1_000u128, Vec::new());
-    for (salt, block) in blocks.into_iter().enumerate() {
-        s.chain.block(block).assert_ok();
-        let id = hash(&(ada, salt as u64));
-        let Proposal { quorum, snapshot, .. } = s.proposal(id);
-        let powers =
-            s.members.map(|of| s.chain.view::<History>(&s.gov, "history", (of,)).before(snapshot));
-        assert_eq!(powers.iter().sum::<u128>(), before, "{salt}");
-        assert_eq!(quorum, before * 4 / 10, "{salt}");
-        before = s.chain.view::<u128>(&s.gov, "total", ());
-        ids.push(id);
-    }
-    // Unlocked between proposal and vote, and locked by another account: the tokens vote once.
-    s.chain.send(ada, &s.gov, "unlock", (500u128,)).assert_ok();
-    s.chain.send(ada, &s.token, "transfer", (bea, 500u128)).assert_ok();
-    s.lock(bea, 500).assert_ok();
-    let begin_ms = s.proposal(ids[2]).begin_ms;
-    s.at(begin_ms);
-    let powers = [0, 1, 2].map(|who| s.vote(who, ids[2], Choice::For).value::<u128>());
-    assert_eq!(powers, [500, 300, 1_200]);
+    s.chain.block(moved).assert_ok();
+    // The first block of it.
+    let moved = [
+        s.gov.tx(bea, "unlock", (300u128,)),
+        s.token.tx(bea, "transfer", (cas, 300u128)),
+        s.gov.tx(cas, "lock", (300u128,)),
+    ];
+    assert!(s.chain.time_ms() >= begin_ms);
+    s.chain.block(moved).assert_ok();
+    s.vote(0, id, Choice::For).assert_revert(GovernanceError::NoPower);
+    let powers = [1, 2].map(|who| s.vote(who, id, Choice::For).value::<u128>());
+    assert_eq!((powers, quorum), ([300, 700], 400));
 }
 
 #[test]
@@ -262,7 +290,7 @@ fn what_is_locked_can_always_be_unlocked() {
     s.chain.send(ada, &s.gov, "unlock", (1u128,)).assert_revert(GovernanceError::InsufficientPower);
     assert_eq!(s.chain.view::<u128>(&s.token, "balance", (ada,)), 1_000);
     // And when the changes do not matter any more, locking goes on.
-    s.chain.advance_ms(2 * PERIOD_MS_MAX + 1);
+    s.chain.advance_ms(PERIOD_MS_MAX + 1);
     s.lock(ada, 1).assert_ok();
     assert_eq!(s.chain.view::<History>(&s.gov, "history", (ada,)).now(), 1);
 }
@@ -291,9 +319,9 @@ fn locking_and_unlocking() {
 fn a_history_forgets_what_no_vote_asks_for() {
     let mut history = History::default();
     assert_eq!((history.now(), history.before(9)), (0, 0));
-    let change = |height: u64, power| Change { height, time_ms: height * 10, power };
-    for height in 1..=CHANGES_MAX as u64 {
-        history.set(change(height, height.into()), 0).unwrap();
+    let change = |time_ms: u64, power| Change { time_ms, power };
+    for time_ms in 1..=CHANGES_MAX as u64 {
+        history.set(change(time_ms, time_ms.into()), 0).unwrap();
     }
     let error = history.clone().set(change(99, 33), 0);
     assert_eq!(error, Err(GovernanceError::TooManyChanges));
@@ -301,12 +329,12 @@ fn a_history_forgets_what_no_vote_asks_for() {
     let mut full = history.clone();
     full.set(change(99, 3), 0).unwrap();
     assert_eq!((full.now(), full.before(99), full.before(32)), (3, 3, 31));
-    // Another change in the last block replaces it.
+    // Another change at the same time replaces it.
     history.set(change(CHANGES_MAX as u64, 7), 0).unwrap();
     assert_eq!((history.now(), history.changes.len()), (7, CHANGES_MAX));
     assert_eq!((history.before(5), history.before(1), history.before(2)), (4, 0, 1));
-    // From 100 on: the change at height 9 still says what the power was then.
-    history.set(change(99, 1), 100).unwrap();
+    // From 10 on: the change at 9 still says what the power was then.
+    history.set(change(99, 1), 10).unwrap();
     assert_eq!((history.before(10), history.before(9), history.before(100)), (9, 0, 1));
 }
 
@@ -326,13 +354,14 @@ fn the_organization_owns_what_is_given_to_it_and_changes_its_settings() {
     let mut s = setup();
     let coin = s.chain.deploy::<Token>(s.stranger, (s.gov.address(),));
     let mint = Step::call(coin.address(), "mint", encoded(&(s.members[2], 5u128)));
-    let settings = Settings { threshold: 501, ..SETTINGS };
+    let settings = Settings { threshold: 500, ..SETTINGS };
     let id = s.ready(vec![mint, Step::SetSettings { settings }], 1);
     s.execute(id).assert_ok();
     assert_eq!(s.chain.view::<u128>(&coin, "balance", (s.members[2],)), 5);
     assert_eq!(s.chain.view::<Option<Settings>>(&s.gov, "settings", ()), Some(settings));
-    s.try_propose(s.members[0], vec![s.pay(1)], 2)
+    s.try_propose(s.members[1], vec![s.pay(1)], 2)
         .assert_revert(GovernanceError::InsufficientPower);
+    s.propose(vec![s.pay(1)], 2);
 }
 
 #[test]
@@ -357,6 +386,17 @@ fn proposals_are_canceled_by_their_proposers() {
     cancel(&mut s, 1, id).assert_revert(GovernanceError::NotProposer);
     assert_eq!(cancel(&mut s, 0, id).assert_ok().events::<Canceled>(), [Canceled { id }]);
     cancel(&mut s, 0, id).assert_revert(GovernanceError::WrongStage);
+    // Of what is voted on, or was, the proposer has no veto.
+    let won = s.propose(vec![s.pay(5)], 2);
+    let Proposal { begin_ms, ready_ms, .. } = s.proposal(won);
+    s.at(begin_ms);
+    cancel(&mut s, 0, won).assert_revert(GovernanceError::WrongStage);
+    s.vote(0, won, Choice::For).assert_ok();
+    s.vote(1, won, Choice::For).assert_ok();
+    s.vote(2, won, Choice::For).assert_ok();
+    s.at(ready_ms);
+    cancel(&mut s, 0, won).assert_revert(GovernanceError::WrongStage);
+    s.execute(won).assert_ok();
     s.execute(id).assert_revert(GovernanceError::WrongStage);
     cancel(&mut s, 0, TEXT).assert_revert(GovernanceError::NoSuchProposal);
     s.execute(TEXT).assert_revert(GovernanceError::NoSuchProposal);
@@ -364,46 +404,19 @@ fn proposals_are_canceled_by_their_proposers() {
     assert_eq!(s.stage(TEXT), None);
 }
 
-/// What was won is not the proposer's any more.
-#[test]
-fn a_vote_that_is_over_is_not_canceled() {
-    let mut s = setup();
-    let id = s.ready(vec![s.pay(5)], 1);
-    s.chain.send(s.members[0], &s.gov, "cancel", (id,)).assert_revert(GovernanceError::WrongStage);
-    s.execute(id).assert_ok();
-}
-
-/// Who locks first has all the power that counts, and would have the treasury, but for the floor of the quorum.
-#[test]
-fn a_few_tokens_decide_nothing_where_the_quorum_has_a_floor() {
-    let mut s = setup();
-    for (quorum_min, stage) in [(1, Stage::Ready), (600, Stage::Defeated)] {
-        let args = (s.token.address(), Settings { quorum_min, threshold: 1, ..SETTINGS });
-        s.gov = s.chain.deploy::<Governance>(s.stranger, args);
-        for who in s.members {
-            s.chain.send(who, &s.token, "approve", (s.gov.address(), u128::MAX)).assert_ok();
-        }
-        s.lock(s.members[0], 10).assert_ok();
-        let id = s.propose(vec![s.pay(5)], 1);
-        s.lock(s.members[1], 300).assert_ok();
-        let proposal = s.proposal(id);
-        s.at(proposal.begin_ms);
-        s.vote(1, id, Choice::Against).assert_revert(GovernanceError::NoPower);
-        s.vote(0, id, Choice::For).assert_ok();
-        s.at(proposal.ready_ms);
-        assert_eq!((proposal.quorum, s.stage(id)), (quorum_min.max(4), Some(stage)));
-    }
-}
-
 #[test]
 fn proposals_and_settings_that_are_refused() {
     let mut s = setup();
     let bad = Settings { voting_ms: 0, ..SETTINGS };
+    let high = Settings { threshold: 501, ..SETTINGS };
+    let itself = Step::call(s.gov.address(), "unlock", encoded(&(1u128,)));
     for (steps, error) in [
         (vec![], GovernanceError::BadProposal),
         (vec![s.pay(1); STEPS_MAX + 1], GovernanceError::BadProposal),
         (vec![Step::SetSettings { settings: bad }], GovernanceError::BadSettings),
-        (vec![Step::call(s.gov.address(), "total", Vec::new())], GovernanceError::BadProposal),
+        // A threshold that nobody may reach, and a step that could not be taken.
+        (vec![Step::SetSettings { settings: high }], GovernanceError::BadSettings),
+        (vec![s.pay(1), itself], GovernanceError::BadProposal),
     ] {
         s.try_propose(s.members[0], steps, 1).assert_revert(error);
     }
@@ -415,7 +428,6 @@ fn proposals_and_settings_that_are_refused() {
         Settings { grace_ms: 0, ..SETTINGS },
         Settings { delay_ms: PERIOD_MS_MAX + 1, ..SETTINGS },
         Settings { quorum_bp: 0, ..SETTINGS },
-        Settings { quorum_min: 0, ..SETTINGS },
         Settings { quorum_bp: 10_001, ..SETTINGS },
     ] {
         let refused = s.chain.try_deploy::<Governance>(s.stranger, (s.token.address(), bad));
@@ -462,7 +474,10 @@ fn an_upgrade_is_agreed_to_in_all_its_terms_once_and_for_a_while() {
     let agreed_to = terms(contract, 1);
     let id = s.ready(vec![agree(&agreed_to)], 1);
     assert_eq!(s.agreed(contract), None, "before it is executed");
-    let until_ms = s.proposal(id).expires_ms;
+    // As late as it can be: there is all of the grace period to send it.
+    let executed_ms = s.proposal(id).expires_ms - 1;
+    let until_ms = executed_ms + SETTINGS.grace_ms;
+    s.at(executed_ms);
     s.execute(id).assert_ok();
     assert_eq!(s.agreed(contract), Some(Agreed { terms: hash(&agreed_to), until_ms }));
 

@@ -9,6 +9,12 @@ pub const MEMBERS_MAX: usize = 32;
 /// The most steps of a proposal. Ours to choose.
 pub const STEPS_MAX: usize = 16;
 
+/// The longest that a proposal can be executed: 90 days. Ours to choose.
+pub const LIFE_MS_MAX: u64 = 90 * 24 * 60 * 60 * 1_000;
+
+/// How long an upgrade that was agreed to can be sent: 7 days. Ours to choose.
+pub const UPGRADE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
 /// Who decides.
 #[derive(Clone, Debug, PartialEq, Eq, Value)]
 pub struct Board {
@@ -19,14 +25,13 @@ pub struct Board {
 }
 
 impl Board {
-    /// Whether the board of a wallet can decide: neither the wallet itself, which acts only when decided, nor
-    /// nobody, is a member.
+    /// Whether the board can decide: that it reaches its threshold, and no member is the address that nobody has.
     #[must_use]
-    pub fn is_sound(&self, wallet: &Address) -> bool {
-        let acts = !self.members.contains(wallet) && !self.members.contains(&Address::ZERO);
+    pub fn is_sound(&self) -> bool {
         let n_members = self.members.len();
         let once = self.members.iter().enumerate().all(|(i, a)| !self.members[..i].contains(a));
-        acts && once
+        let somebody = !self.members.contains(&Address::ZERO);
+        once && somebody
             && n_members <= MEMBERS_MAX
             && self.threshold > 0
             && usize::from(self.threshold) <= n_members
@@ -45,13 +50,13 @@ pub enum Step {
         /// The encoded arguments.
         args: Vec<u8>,
     },
-    /// Replaces the board.
+    /// Replaces the board, and ends all other proposals.
     SetBoard {
         /// The new one.
         board: Board,
     },
     /// Agrees to an upgrade of a contract whose upgrade authority the wallet is. Whoever sends exactly this
-    /// upgrade, once and before the proposal expires, replaces the code.
+    /// upgrade, once and within [`UPGRADE_MS`], replaces the code.
     Upgrade {
         /// The contract.
         contract: Address,
@@ -80,12 +85,16 @@ impl Step {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq, Value)]
 pub struct Proposal {
+    /// Who proposed it.
+    pub proposer: Address,
     /// The steps, in order; all of them or none.
     pub steps: Vec<Step>,
     /// It can be executed before this block time.
     pub expires_ms: u64,
-    /// Whether it was executed.
-    pub executed: bool,
+    /// How often the board had been changed when it was proposed: only that board can execute it.
+    pub era: u64,
+    /// Whether it was executed or canceled.
+    pub closed: bool,
 }
 
 /// Why the wallet refuses.
@@ -93,27 +102,30 @@ pub struct Proposal {
 pub enum MultisigError {
     /// The caller is not a member.
     NotMember = 1200,
-    /// The board has no members, too many, one twice, the wallet itself or nobody, or a threshold that it
-    /// cannot reach.
+    /// The board has no members, too many, one twice or one who cannot vote, or a threshold that it cannot reach.
     BadBoard = 1201,
-    /// The proposal has no steps, or too many.
+    /// The proposal has no steps, too many, or one that calls the wallet itself.
     BadProposal = 1202,
     /// The caller has used this salt before.
     AlreadyProposed = 1203,
     /// There is no such proposal.
     NoSuchProposal = 1204,
-    /// The proposal was executed.
-    AlreadyExecuted = 1205,
-    /// The proposal's time has passed.
+    /// The proposal was executed or canceled.
+    Closed = 1205,
+    /// The proposal's time has passed, or is too long.
     Expired = 1206,
     /// The caller has approved, or has not, already.
     NothingChanges = 1207,
     /// Fewer members than the threshold approve.
     NotApproved = 1208,
+    /// The board was changed since it was proposed.
+    EarlierBoard = 1209,
+    /// The caller is not the proposer.
+    NotProposer = 1210,
     /// Only the host asks whether an upgrade was agreed to.
-    NotHost = 1209,
-    /// The members did not agree to this upgrade, or no longer do.
-    NotAgreed = 1210,
+    NotHost = 1211,
+    /// The wallet did not agree to this upgrade, or no longer does.
+    NotAgreed = 1212,
 }
 
 /// A member proposed something, and thereby approved it.
@@ -123,6 +135,24 @@ pub struct Proposed {
     pub id: Hash,
     /// Who.
     pub by: Address,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// It can be executed before this block time.
+    pub expires_ms: u64,
+}
+
+/// The board is another one from now on.
+#[event]
+pub struct BoardChanged {
+    /// The board.
+    pub board: Board,
+}
+
+/// A proposal was canceled.
+#[event]
+pub struct Canceled {
+    /// The proposal.
+    pub id: Hash,
 }
 
 /// A member approved, or took an approval back.

@@ -4,7 +4,7 @@
 //! counter for the next number: two minters never conflict, and neither do two mints of one minter.
 //!
 //! Invariants:
-//! - a token has one owner, and an id is minted at most once, also after the token was destroyed;
+//! - a token has one owner, neither the collection nor the address that nobody has, and an id is minted at most once, also after the token was destroyed;
 //! - `balances` of an account is how many tokens it owns, and they add up to `supply`;
 //! - a token moves by a call of its owner, of whom the owner approved for it, or of an operator of the
 //!   owner's; an approval ends when the token moves.
@@ -21,7 +21,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    AdminChanged, Approved, Burned, Minted, MinterSet, Moved, NftError, OperatorSet, Owned,
+    AdminChanged, AdminOffered, Approved, Burned, Minted, MinterSet, Moved, NftError, OperatorSet,
+    Owned,
 };
 
 /// A collection.
@@ -67,7 +68,7 @@ impl Nft {
     /// - `content`: the hash of the document that describes it.
     ///
     /// # Errors
-    /// - [`NftError::NotMinter`], [`NftError::AlreadyMinted`].
+    /// - [`NftError::NotMinter`], [`NftError::BadReceiver`], [`NftError::AlreadyMinted`].
     ///
     /// # Events
     /// [`Minted`].
@@ -79,6 +80,7 @@ impl Nft {
     pub fn mint(&mut self, to: Address, salt: u64, content: Hash) -> Result<Hash, NftError> {
         let by = caller();
         ensure!(self.minters.get(by), NftError::NotMinter);
+        check_receiver(to)?;
         let id = hash(&(by, salt));
         ensure!(!self.tokens.contains(id), NftError::AlreadyMinted);
         self.tokens.put(id, Some(Owned { owner: to, approved: None, content }));
@@ -109,21 +111,20 @@ impl Nft {
     /// Gives the caller's token to `to`.
     ///
     /// # Errors
-    /// - [`NftError::NoSuchToken`], [`NftError::NotOwner`].
+    /// - [`NftError::NoSuchToken`], [`NftError::NotOwner`], [`NftError::BadReceiver`].
     ///
     /// # Events
     /// [`Moved`].
     #[access(write(tokens[id]), add(balances[caller], balances[to]))]
     pub fn transfer(&mut self, to: Address, id: Hash) -> Result<(), NftError> {
         let token = self.owned_by(id, caller())?;
-        self.give(id, token, to);
-        Ok(())
+        self.give(id, token, to)
     }
 
     /// Gives `from`'s token to `to`.
     ///
     /// # Errors
-    /// - [`NftError::NoSuchToken`].
+    /// - [`NftError::NoSuchToken`], [`NftError::BadReceiver`].
     /// - [`NftError::NotOwner`]: `from` does not have it.
     /// - [`NftError::NotApproved`]: the caller may not, also if it is `from`: that is `transfer`.
     ///
@@ -139,8 +140,7 @@ impl Nft {
         let by = caller();
         let may = token.approved == Some(by) || self.operators.get((from, by));
         ensure!(may, NftError::NotApproved);
-        self.give(id, token, to);
-        Ok(())
+        self.give(id, token, to)
     }
 
     /// Allows `spender` to move the caller's token, once; nobody if `None`.
@@ -191,14 +191,19 @@ impl Nft {
     ///
     /// # Errors
     /// - [`NftError::NotAdmin`].
+    ///
+    /// # Events
+    /// [`AdminOffered`].
     #[access(read(admin), write(offered))]
     pub fn offer_admin(&mut self, to: Address) -> Result<(), NftError> {
         ensure!(self.admin.get() == Some(caller()), NftError::NotAdmin);
         self.offered.put(to);
+        emit(AdminOffered { to });
         Ok(())
     }
 
-    /// Accepts what [`Nft::offer_admin`] offers.
+    /// Accepts what [`Nft::offer_admin`] offers. Minters stay, the former admin among them, until
+    /// [`Nft::set_minter`].
     ///
     /// # Errors
     /// - [`NftError::NotAdmin`]: it is not offered to the caller.
@@ -262,11 +267,19 @@ impl Nft {
         Ok(token)
     }
 
-    fn give(&mut self, id: Hash, token: Owned, to: Address) {
+    fn give(&mut self, id: Hash, token: Owned, to: Address) -> Result<(), NftError> {
+        check_receiver(to)?;
         let from = token.owner;
         self.tokens.put(id, Some(Owned { owner: to, approved: None, ..token }));
         self.balances.sub(from, 1);
         self.balances.add(to, 1);
         emit(Moved { id, from, to });
+        Ok(())
     }
+}
+
+/// Whether a token that `to` gets can move again.
+fn check_receiver(to: Address) -> Result<(), NftError> {
+    ensure!(to != Address::ZERO && to != this(), NftError::BadReceiver);
+    Ok(())
 }

@@ -28,6 +28,8 @@ pub enum NftError {
     NotOwner = 124,
     /// The caller is neither approved for the token nor an operator of its owner's.
     NotApproved = 125,
+    /// Neither the collection nor the address that nobody has can give a token away again.
+    BadReceiver = 126,
 }
 
 /// A token was made.
@@ -92,6 +94,13 @@ pub struct MinterSet {
     pub who: Address,
     /// Whether that account may mint from now on.
     pub allowed: bool,
+}
+
+/// The collection was offered to somebody.
+#[event]
+pub struct AdminOffered {
+    /// To whom.
+    pub to: Address,
 }
 
 /// The collection has another admin.

@@ -5,7 +5,10 @@ extern crate std;
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
-use crate::{AdminChanged, Approved, Burned, Minted, MinterSet, Moved, Nft, NftError, OperatorSet};
+use crate::{
+    AdminChanged, AdminOffered, Approved, Burned, Minted, MinterSet, Moved, Nft, NftError,
+    OperatorSet,
+};
 
 const CONTENT: Hash = Hash([7; 32]);
 
@@ -54,6 +57,19 @@ fn a_minted_token_is_described_and_counted() {
     assert_eq!(s.chain.view::<u64>(&s.nft, "total_supply", ()), 2);
     assert_eq!(s.balances(), [1, 1]);
     assert_eq!(s.chain.view::<Option<Hash>>(&s.nft, "content", (Hash::ZERO,)), None);
+}
+
+#[test]
+fn nobody_gets_a_token_who_cannot_give_it_away() {
+    let mut s = setup();
+    s.send(s.alice, "set_operator", (s.bob, true)).assert_ok();
+    for to in [Address::ZERO, s.nft.address()] {
+        s.send(s.admin, "mint", (to, 2u64, CONTENT)).assert_revert(NftError::BadReceiver);
+        s.send(s.alice, "transfer", (to, s.id)).assert_revert(NftError::BadReceiver);
+        let args = (s.alice, to, s.id);
+        s.send(s.bob, "transfer_from", args).assert_revert(NftError::BadReceiver);
+    }
+    assert_eq!((s.owner(), s.balances()), (Some(s.alice), [1, 0]));
 }
 
 #[test]
@@ -131,7 +147,8 @@ fn the_admin_hands_over() {
     let mut s = setup();
     s.send(s.bob, "offer_admin", (s.bob,)).assert_revert(NftError::NotAdmin);
     s.send(s.bob, "accept_admin", ()).assert_revert(NftError::NotAdmin);
-    s.send(s.admin, "offer_admin", (s.bob,)).assert_ok();
+    let receipt = s.send(s.admin, "offer_admin", (s.bob,));
+    assert_eq!(receipt.assert_ok().events::<AdminOffered>(), [AdminOffered { to: s.bob }]);
     let receipt = s.send(s.bob, "accept_admin", ());
     let event = AdminChanged { from: s.admin, to: s.bob };
     assert_eq!(receipt.assert_ok().events::<AdminChanged>(), [event]);

@@ -1,11 +1,12 @@
 //! Covered calls and puts, settled by delivery.
 //!
-//! One instance is one series: an underlying, a quote token, a strike, an expiry, and whether it is a call
-//! or a put. Who *writes* an option locks what its holder may come to ask for: the underlying of a call, the
-//! strike of a put. A series is written until holders may exercise, and exercised until the expiry: who
-//! exercises pays the one and receives the other; no oracle and no margin call is involved. At the expiry every
-//! writer has the same part of what is still locked and of what was paid. So nobody writes who knows already what was
-//! exercised, and takes a part of what earlier writers were paid. Options are a fungible token, so that they are sold in any pool or order book.
+//! One instance is one series: an underlying, a quote token, a strike, the times between which it is exercised, and
+//! whether it is a call or a put. Who *writes* an option locks what its holder may come to ask for: the underlying of a
+//! call, the strike of a put. Writing ends where exercising begins, so that nobody writes to share what others were
+//! paid for options that were exercised before. From then until the expiry a holder may exercise, pays the one and receives the other; no oracle and
+//! no margin call is involved. At the expiry every writer has the same part of what is still locked and of
+//! what was paid, and takes the two apart: a token that refuses one payment does not keep the other.
+//! Options are a fungible token, so that they are sold in any pool or order book.
 //!
 //! What conflicts: a holder's options and a writer's count are cells of their own, and the sums are counters to
 //! which writing, exercising and closing only add. So calls of different accounts do not conflict in this
@@ -17,6 +18,7 @@
 //!   writers took, at least;
 //! - there is as much locked as holders can ask for;
 //! - what was written is what is held and what was exercised;
+//! - who wrote an option that may be exercised did so before any was;
 //! - every rounding is to the disadvantage of who calls.
 #![no_std]
 
@@ -29,7 +31,7 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Approval, Closed, Exercised, OptionError, Series, Settled, Sums, Taken, Transfer, Written,
+    Approval, Closed, Exercised, OptionError, Part, Series, Settled, Sums, Taken, Transfer, Written,
 };
 
 /// A series of options.
@@ -52,9 +54,9 @@ pub struct Options {
     paid: Counter<u128>,
     /// What each account holds.
     balances: Map<Address, u128>,
-    /// What each account has written.
+    /// What each account has written and not closed.
     written: Map<Address, u128>,
-    /// What each writer has taken of its two parts, while it has not taken both.
+    /// What each writer was settled for.
     taken: Map<Address, Taken>,
     /// What a spender, the second key, may move of a holder's, the first.
     allowances: Map<Address, Map<Address, u128>>,
@@ -65,15 +67,16 @@ impl Options {
     /// Sets up the series.
     ///
     /// # Arguments
-    /// - `series`: two different tokens that move what they are told to move, a strike, and an expiry behind
-    ///   a time in the future from which holders may exercise.
+    /// - `series`: two different tokens that move what they are told to move, a strike, and a time from which it is
+    ///   exercised in the future, and before the expiry.
     ///
     /// # Errors
     /// - [`OptionError::BadSeries`].
     pub fn init(&mut self, series: Series) -> Result<(), OptionError> {
         let sound = series.underlying != series.quote && series.strike > 0;
-        let in_order = time_ms() < series.exercise_ms && series.exercise_ms < series.expiry_ms;
-        ensure!(sound && in_order, OptionError::BadSeries);
+        let from_ms = series.exercise_from_ms;
+        let timely = time_ms() < from_ms && from_ms < series.expiry_ms;
+        ensure!(sound && timely, OptionError::BadSeries);
         let (locked, paid) = series.tokens();
         self.series.set(series);
         self.locked_token.set(locked);
@@ -81,14 +84,14 @@ impl Options {
         Ok(())
     }
 
-    /// Writes options, until holders may exercise: locks what these may ask for, out of the caller's
+    /// Writes options, as long as none can be exercised: locks what their holders may ask for, out of the caller's
     /// allowance, and gives the options to the caller.
     ///
     /// # Arguments
     /// - `amount`: on how much of the underlying.
     ///
     /// # Errors
-    /// - [`OptionError::ZeroAmount`], [`OptionError::WritingEnded`], [`OptionError::TooLarge`].
+    /// - [`OptionError::ZeroAmount`], [`OptionError::WritingIsOver`], [`OptionError::TooLarge`].
     ///
     /// # Events
     /// [`Written`].
@@ -98,9 +101,9 @@ impl Options {
         calls(locked_token.transfer_from(caller, this, _))
     )]
     pub fn write(&mut self, amount: u128) -> Result<(), OptionError> {
-        let (by, series) = (caller(), self.series.get());
         ensure!(amount > 0, OptionError::ZeroAmount);
-        ensure!(time_ms() < series.exercise_ms, OptionError::WritingEnded);
+        let (by, series) = (caller(), self.series.get());
+        ensure!(time_ms() < series.exercise_from_ms, OptionError::WritingIsOver);
         let locked = series.locked(amount)?;
         self.give(by, amount)?;
         let had = self.written.get(by);
@@ -145,7 +148,7 @@ impl Options {
         Ok(())
     }
 
-    /// Exercises options: a call pays the strike and receives the underlying, a put the other way round.
+    /// Exercises options, in their time: a call pays the strike and receives the underlying, a put the other way round.
     /// Takes what is paid out of the caller's allowance.
     ///
     /// # Arguments
@@ -155,7 +158,8 @@ impl Options {
     ///
     /// # Errors
     /// - [`OptionError::ZeroAmount`]: nothing would be received.
-    /// - [`OptionError::TooEarly`], [`OptionError::Expired`], [`OptionError::InsufficientOptions`], [`OptionError::TooLarge`].
+    /// - [`OptionError::NotYet`], [`OptionError::Expired`], [`OptionError::InsufficientOptions`],
+    ///   [`OptionError::TooLarge`].
     ///
     /// # Events
     /// [`Exercised`].
@@ -168,7 +172,7 @@ impl Options {
     pub fn exercise(&mut self, amount: u128) -> Result<u128, OptionError> {
         self.check_open(amount)?;
         let (by, series) = (caller(), self.series.get());
-        ensure!(time_ms() >= series.exercise_ms, OptionError::TooEarly);
+        ensure!(time_ms() >= series.exercise_from_ms, OptionError::NotYet);
         let (paid, received) = (series.payment(amount)?, series.unlocked(amount)?);
         ensure!(received > 0, OptionError::ZeroAmount);
         self.take(by, amount)?;
@@ -181,51 +185,43 @@ impl Options {
         Ok(received)
     }
 
-    /// Settles the caller as a writer, from the expiry on: pays its part of what is still locked and of what
-    /// was paid, together or each for itself, so that a token that refuses the caller keeps nothing of the other.
+    /// Settles the caller as a writer, from the expiry on: pays its part of what is still locked, or of what was paid.
     ///
     /// # Arguments
-    /// - `unlock`: whether to take the part of what is still locked.
-    /// - `collect`: whether to take the part of what was paid.
+    /// - `part`: which of the two.
     ///
-    /// Returns the two parts; zero for one that was not asked for, or was taken before.
+    /// Returns how much.
     ///
     /// # Errors
     /// - [`OptionError::NotExpired`].
-    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing, or has taken what is asked for.
+    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing, or was settled for this part.
+    /// - [`OptionError::ZeroAmount`]: there is nothing of it.
     ///
     /// # Events
     /// [`Settled`].
     #[access(
-        read(total_written, locked, paid),
-        write(written[caller], taken[caller]),
+        read(total_written, locked, paid, written[caller]),
+        write(taken[caller]),
         calls(locked_token.transfer(caller, _)),
         calls(paid_token.transfer(caller, _))
     )]
-    pub fn settle(&mut self, unlock: bool, collect: bool) -> Result<(u128, u128), OptionError> {
+    pub fn settle(&mut self, part: Part) -> Result<u128, OptionError> {
         ensure!(time_ms() >= self.series.get().expiry_ms, OptionError::NotExpired);
-        let (by, total) = (caller(), self.total_written.get());
+        let by = caller();
         let (written, mut taken) = (self.written.get(by), self.taken.get(by));
-        let (unlock, collect) = (unlock && !taken.unlocked, collect && !taken.paid);
-        ensure!(written > 0 && (unlock || collect), OptionError::InsufficientWritten);
-        taken = Taken { unlocked: taken.unlocked || unlock, paid: taken.paid || collect };
-        if taken.unlocked && taken.paid {
-            self.written.remove(by);
-            self.taken.remove(by);
-        } else {
-            self.taken.put(by, taken);
-        }
-        let part = |sum| mul_div_down(sum, written, total).ok_or(OptionError::TooLarge);
-        let unlocked = if unlock { part(self.locked.get())? } else { 0 };
-        let paid = if collect { part(self.paid.get())? } else { 0 };
-        if unlocked > 0 {
-            FungibleClient::new(self.locked_token.get()).transfer(by, unlocked);
-        }
-        if paid > 0 {
-            FungibleClient::new(self.paid_token.get()).transfer(by, paid);
-        }
-        emit(Settled { by, written, unlocked, paid });
-        Ok((unlocked, paid))
+        let (sum, token, taken_before) = match part {
+            Part::Locked => (self.locked.get(), self.locked_token.get(), &mut taken.locked),
+            Part::Paid => (self.paid.get(), self.paid_token.get(), &mut taken.paid),
+        };
+        let unsettled = written > 0 && !core::mem::replace(taken_before, true);
+        ensure!(unsettled, OptionError::InsufficientWritten);
+        let amount = mul_div_down(sum, written, self.total_written.get());
+        let amount = amount.ok_or(OptionError::TooLarge)?;
+        ensure!(amount > 0, OptionError::ZeroAmount);
+        self.taken.put(by, taken);
+        FungibleClient::new(token).transfer(by, amount);
+        emit(Settled { by, written, part, amount });
+        Ok(amount)
     }
 
     /// Gives the caller's options to `to`.
@@ -290,10 +286,16 @@ impl Options {
         self.options.get()
     }
 
-    /// What an account has written, until it has taken both of its parts.
+    /// What an account has written and not closed.
     #[access(read(written[of]))]
     pub fn written(&self, of: Address) -> u128 {
         self.written.get(of)
+    }
+
+    /// What a writer was settled for.
+    #[access(read(taken[of]))]
+    pub fn taken(&self, of: Address) -> Taken {
+        self.taken.get(of)
     }
 
     /// The sums of the series.

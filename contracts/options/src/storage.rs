@@ -13,8 +13,8 @@ pub struct Series {
     /// What 10^18 smallest units of the underlying cost when an option is exercised, in smallest units
     /// of the quote token.
     pub strike: u128,
-    /// Options can be written before this block time, and exercised from it on.
-    pub exercise_ms: u64,
+    /// Options are written before this block time, and can be exercised from it on.
+    pub exercise_from_ms: u64,
     /// Options can be exercised before this block time, and writers are settled from it on.
     pub expiry_ms: u64,
     /// Whether the holder sells the underlying, and not buys it.
@@ -58,6 +58,24 @@ fn bounded(amount: Option<u128>) -> Result<u128, OptionError> {
     amount.filter(|amount| *amount <= u128::MAX >> 1).ok_or(OptionError::TooLarge)
 }
 
+/// Of what a writer is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub enum Part {
+    /// What is still locked.
+    Locked,
+    /// What was paid for options that were exercised.
+    Paid,
+}
+
+/// What a writer was settled for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Taken {
+    /// [`Part::Locked`].
+    pub locked: bool,
+    /// [`Part::Paid`].
+    pub paid: bool,
+}
+
 /// The sums of a series.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
 pub struct Sums {
@@ -69,15 +87,6 @@ pub struct Sums {
     pub locked: u128,
     /// What was paid for those that were exercised.
     pub paid: u128,
-}
-
-/// Which of its two parts a writer has taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
-pub struct Taken {
-    /// That of what is still locked.
-    pub unlocked: bool,
-    /// That of what was paid.
-    pub paid: bool,
 }
 
 /// Why the series refuses.
@@ -99,10 +108,10 @@ pub enum OptionError {
     InsufficientAllowance = 1706,
     /// A result does not fit.
     TooLarge = 1707,
-    /// Options are no longer written: they can be exercised.
-    WritingEnded = 1708,
+    /// Options can be exercised, and so no more are written.
+    WritingIsOver = 1708,
     /// Options cannot be exercised yet.
-    TooEarly = 1709,
+    NotYet = 1709,
 }
 
 /// Options were written.
@@ -145,12 +154,12 @@ pub struct Exercised {
 pub struct Settled {
     /// Whom.
     pub by: Address,
-    /// Of how much written.
+    /// For how much written.
     pub written: u128,
-    /// The part of what is still locked; zero if it was not asked for.
-    pub unlocked: u128,
-    /// The part of what was paid; zero if it was not asked for.
-    pub paid: u128,
+    /// Of what.
+    pub part: Part,
+    /// How much was paid.
+    pub amount: u128,
 }
 
 /// Options changed hands.

@@ -8,7 +8,8 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::{Token, TokenError};
 
 use crate::{
-    Approval, Closed, Exercised, OptionError, Options, Series, Settled, Sums, Transfer, Written,
+    Approval, Closed, Exercised, OptionError, Options, Part, Series, Settled, Sums, Taken,
+    Transfer, Written,
 };
 
 struct Setup {
@@ -31,7 +32,7 @@ fn setup(put: bool) -> Setup {
         underlying: underlying.address(),
         quote: quote.address(),
         strike: ONE / 2 * 5,
-        exercise_ms: chain.time_ms() + 500_000,
+        exercise_from_ms: chain.time_ms() + 500_000,
         expiry_ms: chain.time_ms() + 1_000_000,
         put,
     };
@@ -50,13 +51,20 @@ impl Setup {
         self.chain.send(by, &self.options, method, (amount,))
     }
 
-    fn settle(&mut self, by: Address) -> Receipt {
-        self.chain.send(by, &self.options, "settle", (true, true))
+    fn settle(&mut self, by: Address, part: Part) -> Receipt {
+        self.chain.send(by, &self.options, "settle", (part,))
     }
 
-    /// Until holders may exercise.
-    fn wait(&mut self) {
-        self.chain.advance_ms(500_000);
+    /// From the next block on options can be exercised.
+    fn begin(&mut self) {
+        let series: Series = self.chain.view(&self.options, "series", ());
+        self.chain.set_time_ms(series.exercise_from_ms);
+    }
+
+    /// From the next block on writers are settled.
+    fn expire(&mut self) {
+        let series: Series = self.chain.view(&self.options, "series", ());
+        self.chain.set_time_ms(series.expiry_ms);
     }
 
     /// What somebody has of the underlying and of the quote token.
@@ -80,8 +88,8 @@ fn a_call_is_written_sold_and_exercised() {
     let receipt = s.chain.send(s.writer, &s.options, "transfer", (s.holder, 600u128));
     let transfer = Transfer { from: s.writer, to: s.holder, amount: 600 };
     assert_eq!(receipt.events::<Transfer>(), [transfer]);
-    s.send(s.holder, "exercise", 101).assert_revert(OptionError::TooEarly);
-    s.wait();
+    s.send(s.holder, "exercise", 101).assert_revert(OptionError::NotYet);
+    s.begin();
     // 101 cost 252.5: rounded up for who pays.
     let receipt = s.send(s.holder, "exercise", 101);
     let exercised = Exercised { by: s.holder, amount: 101, paid: 253, received: 101 };
@@ -100,13 +108,14 @@ fn a_put_pays_the_strike_for_the_underlying() {
     let written = Written { by: s.writer, amount: 101, locked: 253 };
     assert_eq!(receipt.events::<Written>(), [written]);
     s.chain.send(s.writer, &s.options, "transfer", (s.holder, 101u128)).assert_ok();
-    s.wait();
+    s.begin();
     let receipt = s.send(s.holder, "exercise", 101);
     let exercised = Exercised { by: s.holder, amount: 101, paid: 101, received: 252 };
     assert_eq!(receipt.assert_ok().events::<Exercised>(), [exercised]);
     assert_eq!(s.has(s.holder), (9_899, 10_252));
-    s.chain.advance_ms(1_000_000);
-    assert_eq!(s.settle(s.writer).value::<(u128, u128)>(), (1, 101));
+    s.expire();
+    assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 1);
+    assert_eq!(s.settle(s.writer, Part::Paid).value::<u128>(), 101);
     assert_eq!(s.has(s.writer), (10_101, 9_748));
 }
 
@@ -116,52 +125,62 @@ fn writers_share_what_is_left() {
     s.send(s.writer, "write", 300).assert_ok();
     s.send(s.other, "write", 700).assert_ok();
     s.chain.send(s.other, &s.options, "transfer", (s.holder, 500u128)).assert_ok();
-    s.wait();
+    s.begin();
     s.send(s.holder, "exercise", 500).assert_ok();
-    s.settle(s.writer).assert_revert(OptionError::NotExpired);
-    s.chain.advance_ms(1_000_000);
+    s.settle(s.writer, Part::Paid).assert_revert(OptionError::NotExpired);
+    s.expire();
+    s.send(s.writer, "write", 1).assert_revert(OptionError::WritingIsOver);
     for method in ["close", "exercise"] {
         s.send(s.writer, method, 1).assert_revert(OptionError::Expired);
     }
     // 500 and 1,250 are left; 30 % and 70 %.
-    let receipt = s.settle(s.writer);
-    let settled = Settled { by: s.writer, written: 300, unlocked: 150, paid: 375 };
-    assert_eq!(receipt.assert_ok().events::<Settled>(), [settled]);
-    assert_eq!(s.settle(s.other).value::<(u128, u128)>(), (350, 875));
-    s.settle(s.writer).assert_revert(OptionError::InsufficientWritten);
-    s.settle(s.holder).assert_revert(OptionError::InsufficientWritten);
+    for (by, written, [locked, paid]) in [(s.writer, 300, [150, 375]), (s.other, 700, [350, 875])] {
+        for (part, amount) in [(Part::Locked, locked), (Part::Paid, paid)] {
+            let receipt = s.settle(by, part);
+            let settled = Settled { by, written, part, amount };
+            assert_eq!(receipt.assert_ok().events::<Settled>(), [settled]);
+            s.settle(by, part).assert_revert(OptionError::InsufficientWritten);
+        }
+    }
+    s.settle(s.holder, Part::Locked).assert_revert(OptionError::InsufficientWritten);
     assert_eq!(s.has(s.options.address()), (0, 0));
 }
 
-/// Who writes behind an exercise, with the price below the strike, would take a part of what the others were paid.
+/// Whoever writes behind an exercise shares what earlier writers were paid, for options that are not exercised any more.
 #[test]
-fn nobody_writes_when_exercising_has_begun() {
+fn nobody_writes_once_options_can_be_exercised() {
     let mut s = setup(false);
     s.send(s.writer, "write", 100).assert_ok();
     s.chain.send(s.writer, &s.options, "transfer", (s.holder, 50u128)).assert_ok();
-    s.wait();
+    s.begin();
+    s.send(s.other, "write", 900).assert_revert(OptionError::WritingIsOver);
     s.send(s.holder, "exercise", 50).assert_ok();
-    s.send(s.other, "write", 900).assert_revert(OptionError::WritingEnded);
-    s.chain.advance_ms(500_000);
-    assert_eq!(s.settle(s.writer).value::<(u128, u128)>(), (50, 125));
+    s.send(s.other, "write", 900).assert_revert(OptionError::WritingIsOver);
+    s.expire();
+    assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 50);
+    assert_eq!(s.settle(s.writer, Part::Paid).value::<u128>(), 125);
 }
 
+/// A token that pays nobody, or has nothing to pay, is not in the way of the other one.
 #[test]
-fn each_part_can_be_taken_for_itself() {
+fn a_writer_takes_the_two_tokens_apart() {
     let mut s = setup(false);
     s.send(s.writer, "write", 100).assert_ok();
-    s.wait();
-    s.send(s.writer, "exercise", 40).assert_ok();
-    s.chain.advance_ms(500_000);
-    let mut settle = |unlock: bool, collect: bool| {
-        s.chain.send(s.writer, &s.options, "settle", (unlock, collect))
-    };
-    settle(false, false).assert_revert(OptionError::InsufficientWritten);
-    assert_eq!(settle(false, true).value::<(u128, u128)>(), (0, 100));
-    settle(false, true).assert_revert(OptionError::InsufficientWritten);
-    assert_eq!(settle(true, true).value::<(u128, u128)>(), (60, 0));
-    settle(true, true).assert_revert(OptionError::InsufficientWritten);
-    assert_eq!(s.has(s.options.address()), (0, 0));
+    s.chain.send(s.writer, &s.options, "transfer", (s.holder, 60u128)).assert_ok();
+    s.begin();
+    s.send(s.holder, "exercise", 60).assert_ok();
+    s.expire();
+    assert_eq!(s.settle(s.writer, Part::Paid).value::<u128>(), 150);
+    s.settle(s.writer, Part::Paid).assert_revert(OptionError::InsufficientWritten);
+    assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 40);
+    let taken: Taken = s.chain.view(&s.options, "taken", (s.writer,));
+    assert_eq!(taken, Taken { locked: true, paid: true });
+
+    let mut s = setup(false);
+    s.send(s.writer, "write", 100).assert_ok();
+    s.expire();
+    s.settle(s.writer, Part::Paid).assert_revert(OptionError::ZeroAmount);
+    assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 100);
 }
 
 #[test]
@@ -201,17 +220,17 @@ fn options_are_a_token() {
 #[test]
 fn refusals() {
     let mut s = setup(true);
-    for method in ["write", "close"] {
+    s.send(s.writer, "write", 4_001).assert_revert(TokenError::InsufficientBalance);
+    for method in ["write", "close", "exercise"] {
         s.send(s.writer, method, 0).assert_revert(OptionError::ZeroAmount);
     }
     s.send(s.writer, "write", u128::MAX).assert_revert(OptionError::TooLarge);
-    s.send(s.writer, "write", 4_001).assert_revert(TokenError::InsufficientBalance);
     let good: Series = s.chain.view(&s.options, "series", ());
     for bad in [
         Series { quote: good.underlying, ..good },
         Series { strike: 0, ..good },
-        Series { exercise_ms: s.chain.time_ms(), ..good },
-        Series { expiry_ms: good.exercise_ms, ..good },
+        Series { exercise_from_ms: s.chain.time_ms(), ..good },
+        Series { expiry_ms: good.exercise_from_ms, ..good },
     ] {
         let refused = s.chain.try_deploy::<Options>(s.writer, (bad,));
         refused.unwrap_err().assert_revert(OptionError::BadSeries);
@@ -221,8 +240,7 @@ fn refusals() {
     s.options = s.chain.deploy::<Options>(s.writer, (cheap,));
     s.chain.send(s.writer, &s.quote, "approve", (s.options.address(), u128::MAX)).assert_ok();
     s.send(s.writer, "write", 9).assert_ok();
-    s.wait();
-    s.send(s.writer, "exercise", 0).assert_revert(OptionError::ZeroAmount);
+    s.begin();
     s.send(s.writer, "exercise", 9).assert_revert(OptionError::ZeroAmount);
 }
 

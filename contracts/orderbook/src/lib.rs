@@ -24,6 +24,10 @@
 //! who buy, or 16,000 base tokens of those who sell. It is for anybody to trade with at that price, and the prices a
 //! tick next to it remain. A market chooses the size so that this is dear.
 //!
+//! A trade takes at most [`TRADE_LEVELS_MAX`] prices, and fewer where the book is sparse or its orders are many
+//! people's: it stops before it has touched more than a transaction may ([`TRADE_CELLS_MAX`]), keeps what it has traded,
+//! and the next one goes on.
+//!
 //! Funds are counters, so an order beyond them is stopped by the host when the transaction ends
 //! (`CounterOutOfBounds`), and not refused by this contract with an error.
 //!
@@ -44,7 +48,7 @@ mod test;
 
 pub use storage::{
     BookError, Canceled, DIGIT, Filled, LEVEL_ORDERS_MAX, Level, Order, Placed, Price, Side,
-    TICKS_MAX, TRADE_LEVELS_MAX, Traded,
+    TICKS_MAX, TRADE_CELLS_MAX, TRADE_LEVELS_MAX, Traded,
 };
 
 /// A market of two tokens.
@@ -217,13 +221,14 @@ impl Orderbook {
     /// # Arguments
     /// - `side`: buys or sells.
     /// - `limit`: the worst price to accept.
-    /// - `lots`: the most to trade. At most [`TRADE_LEVELS_MAX`] prices are taken.
+    /// - `lots`: the most to trade. At most [`TRADE_LEVELS_MAX`] prices are taken, and no more than
+    ///   [`TRADE_CELLS_MAX`] allows.
     /// - `rest`: with a number, what could not be traded at the limit rests there under it, unless it is
-    ///   smaller than the market's smallest order, or there are more prices to take than one call does.
+    ///   smaller than the market's smallest order, there are more prices to take than one call does, or the price has no
+    ///   room for it or an order of the caller's with that number. What was traded stays traded.
     ///
     /// # Errors
-    /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::LevelFull`],
-    ///   [`BookError::DuplicateId`], [`BookError::TooLarge`].
+    /// - [`BookError::BadPrice`], [`BookError::ZeroAmount`], [`BookError::TooLarge`].
     ///
     /// # Events
     /// [`Filled`] for each order, and [`Placed`].
@@ -237,21 +242,26 @@ impl Orderbook {
     ) -> Result<Traded, BookError> {
         let limit_ticks = limit.ticks().ok_or(BookError::BadPrice)?;
         ensure!(lots > 0, BookError::ZeroAmount);
-        let (mut left, mut quote, mut more) = (lots, 0u128, true);
-        for _ in 0..TRADE_LEVELS_MAX {
-            let best = self.best(side.other()).and_then(|price| Some((price, price.ticks()?)));
+        let (mut left, mut quote, mut n_levels, mut n_cells) = (lots, 0u128, 0, 0);
+        let more = loop {
+            let (best, n_searched) = self.best(side.other());
+            n_cells += n_searched;
+            let best = best.and_then(|price| Some((price, price.ticks()?)));
             let fits = |ticks| match side {
                 Side::Buy => ticks <= limit_ticks,
                 Side::Sell => ticks >= limit_ticks,
             };
             let Some((price, ticks)) = best.filter(|(_, ticks)| left > 0 && fits(*ticks)) else {
-                more = false;
-                break;
+                break false;
             };
-            let taken = self.take(side, price, ticks, left)?;
+            if n_levels == TRADE_LEVELS_MAX || n_cells + LEVEL_CELLS_MAX > TRADE_CELLS_MAX {
+                break true;
+            }
+            let (taken, n_filled) = self.take(side, price, ticks, left)?;
             left -= taken;
             quote = sum(quote, self.cost(ticks, taken)?)?;
-        }
+            (n_levels, n_cells) = (n_levels + 1, n_cells + n_filled);
+        };
         let (taker, traded) = (caller(), lots - left);
         match side {
             Side::Buy => {
@@ -265,8 +275,12 @@ impl Orderbook {
         }
         let resting = match rest {
             Some(id) if left >= self.order_min_lots.get() && !more => {
-                self.rest(side, limit, left, id)?;
-                left
+                match self.rest(side, limit, left, id) {
+                    Ok(()) => left,
+                    // Whoever fills the price up does not undo what was traded.
+                    Err(BookError::LevelFull | BookError::DuplicateId) => 0,
+                    Err(error) => return Err(error),
+                }
             }
             _ => 0,
         };
@@ -293,10 +307,10 @@ impl Orderbook {
     /// The best price of a side: the highest that buys, or the lowest that sells.
     #[access(dynamic)]
     pub fn best_price(&self, side: Side) -> Option<Price> {
-        self.best(side)
+        self.best(side).0
     }
 
-    /// Puts an order into the book and locks its funds.
+    /// Puts an order into the book and locks its funds. Changes nothing if the price is full or the number taken.
     fn rest(&mut self, side: Side, price: Price, lots: u64, id: u64) -> Result<(), BookError> {
         let ticks = price.ticks().ok_or(BookError::BadPrice)?;
         ensure!(lots >= self.order_min_lots.get(), BookError::TooSmall);
@@ -315,10 +329,16 @@ impl Orderbook {
         Ok(())
     }
 
-    /// Fills orders at a price, the oldest first, and pays their owners. Returns how many lots.
-    fn take(&mut self, side: Side, price: Price, ticks: u16, lots: u64) -> Result<u64, BookError> {
+    /// Fills orders at a price, the oldest first, and pays their owners. Returns how many lots, of how many orders.
+    fn take(
+        &mut self,
+        side: Side,
+        price: Price,
+        ticks: u16,
+        lots: u64,
+    ) -> Result<(u64, usize), BookError> {
         let (taker, makers) = (caller(), side.other());
-        let (mut left, mut kept) = (lots, Vec::new());
+        let (mut left, mut kept, mut n_filled) = (lots, Vec::new(), 0);
         for order in self.levels.get((makers, price)).orders {
             let filled = left.min(order.lots);
             if filled == 0 {
@@ -326,6 +346,7 @@ impl Orderbook {
                 continue;
             }
             left -= filled;
+            n_filled += 1;
             match makers {
                 Side::Buy => self.base_funds.add(order.owner, self.size(filled)?),
                 Side::Sell => self.quote_funds.add(order.owner, self.cost(ticks, filled)?),
@@ -339,17 +360,26 @@ impl Orderbook {
             }
         }
         self.put_level(makers, price, &Level { orders: kept });
-        Ok(lots - left)
+        Ok((lots - left, n_filled))
     }
 
-    /// The best price of a side: digit by digit.
-    fn best(&self, side: Side) -> Option<Price> {
-        let digits = || (0..DIGIT).map(|n| if side == Side::Buy { DIGIT - 1 - n } else { n });
-        let high = digits().find(|high| self.by_high.get((side, *high)) > 0)?;
-        let mid = digits().find(|mid| self.by_mid.get((side, high, *mid)) > 0)?;
-        let low =
-            digits().find(|low| self.levels.contains((side, Price { high, mid, low: *low })))?;
-        Some(Price { high, mid, low })
+    /// The best price of a side, digit by digit, and how many cells were looked at for it.
+    fn best(&self, side: Side) -> (Option<Price>, usize) {
+        let mut n_cells = 0;
+        let mut digit = |has: &dyn Fn(u8) -> bool| {
+            let mut digits = (0..DIGIT).map(|n| if side == Side::Buy { DIGIT - 1 - n } else { n });
+            digits.find(|digit| {
+                n_cells += 1;
+                has(*digit)
+            })
+        };
+        let mut find = || {
+            let high = digit(&|high| self.by_high.get((side, high)) > 0)?;
+            let mid = digit(&|mid| self.by_mid.get((side, high, mid)) > 0)?;
+            let low = digit(&|low| self.levels.contains((side, Price { high, mid, low })))?;
+            Some(Price { high, mid, low })
+        };
+        (find(), n_cells)
     }
 
     fn count(&mut self, side: Side, price: Price, more: bool) {
@@ -383,6 +413,10 @@ impl Orderbook {
         bounded(u128::from(lots).checked_mul(self.lot.get()))
     }
 }
+
+/// The most cells that taking a price touches behind the search for it, and the search for the next one: the funds of a
+/// maker for each order, and three digits.
+const LEVEL_CELLS_MAX: usize = LEVEL_ORDERS_MAX + 3 * DIGIT as usize;
 
 fn sum(a: u128, b: u128) -> Result<u128, BookError> {
     bounded(a.checked_add(b))

@@ -14,6 +14,11 @@ pub const LEVEL_ORDERS_MAX: usize = 32;
 /// The most prices at which one call trades. Ours to choose.
 pub const TRADE_LEVELS_MAX: usize = 16;
 
+/// The most cells that one trade touches in the book, counted as if none was touched twice. A transaction may have 1,024
+/// entries in its access list (`LIST_ENTRIES_MAX` of the runtime); what is left is for the taker's funds, its order, and what
+/// a calling contract touches.
+pub const TRADE_CELLS_MAX: usize = 960;
+
 /// Which way an order goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub enum Side {

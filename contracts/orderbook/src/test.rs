@@ -152,6 +152,38 @@ fn one_call_takes_so_many_prices() {
     assert_eq!((traded.lots, traded.resting), (1, 49));
 }
 
+/// When exactly as many prices were taken as one call takes, and no more fit, the remainder rests all the same.
+#[test]
+fn what_is_left_behind_the_last_price_rests() {
+    let mut s = setup(2);
+    let n = u16::try_from(TRADE_LEVELS_MAX).unwrap();
+    for ticks in 100..100 + n {
+        s.place(0, Side::Sell, ticks, 1, 1).assert_ok();
+    }
+    let args = (Side::Buy, at(200), u64::from(n) + 4, Some(1u64));
+    let traded = s.chain.send(s.people[1], &s.book, "trade", args).value::<Traded>();
+    assert_eq!((traded.lots, traded.resting), (u64::from(n), 4));
+}
+
+/// Whoever fills up the price at which a taker's remainder would rest does not undo the trade.
+#[test]
+fn a_full_price_does_not_undo_a_trade() {
+    let mut s = setup(3);
+    for id in 1..=LEVEL_ORDERS_MAX as u64 {
+        s.place(0, Side::Buy, 100, 1, id).assert_ok();
+    }
+    s.place(1, Side::Buy, 99, 1, 7).assert_ok();
+    s.place(0, Side::Sell, 99, 5, 1).assert_ok();
+    let before = s.chain.snapshot();
+    for (who, ticks) in [(2, 100), (1, 99)] {
+        let args = (Side::Buy, at(ticks), 8u64, Some(7u64));
+        let receipt = s.chain.send(s.people[who], &s.book, "trade", args);
+        let traded = receipt.value::<Traded>();
+        assert_eq!((traded.lots, traded.resting, receipt.events::<Placed>()), (5, 0, Vec::new()));
+        s.chain = before.snapshot();
+    }
+}
+
 #[test]
 fn an_order_is_canceled_by_its_owner_once() {
     let mut s = setup(2);

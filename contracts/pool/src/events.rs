@@ -38,6 +38,17 @@ pub struct Swapped {
     pub amount_out: u128,
 }
 
+/// The pool had less than it counted.
+#[event]
+pub struct Synced {
+    /// Who said so.
+    pub by: Address,
+    /// How much of the first token it has.
+    pub a: u128,
+    /// How much of the second token it has.
+    pub b: u128,
+}
+
 /// Liquidity was added.
 #[event]
 pub struct Added {

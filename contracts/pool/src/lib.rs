@@ -7,6 +7,10 @@
 //! Shares are a fungible token: whoever has them can send them, let others move them, stake them. That touches
 //! the balances of those two, and not the reserves, so it waits for no swap and no swap for it.
 //!
+//! Use tokens that move what they are told to move: of one that takes a fee out of transfers, or whose authority takes
+//! units out of the pool, the pool has less than it counts, whoever swaps along a path pays for that, and the last providers
+//! find nothing. [`Pool::sync`] then lowers the reserves to what is there, so that all providers bear it.
+//!
 //! Invariants:
 //! - the pool's token balances are at least its reserves;
 //! - `reserve_a * reserve_b` never falls by a swap;
@@ -26,7 +30,7 @@ mod reserves;
 #[cfg(test)]
 mod test;
 
-pub use events::{Added, Approval, PoolError, Removed, Swapped, Transfer};
+pub use events::{Added, Approval, PoolError, Removed, Swapped, Synced, Transfer};
 pub use reserves::{Observation, PriceSum, Reserves};
 
 /// Hundredths of a percent in one.
@@ -59,7 +63,7 @@ impl Pool {
     /// Sets up an empty pool.
     ///
     /// # Arguments
-    /// - `token_a`, `token_b`: two different tokens.
+    /// - `token_a`, `token_b`: two different tokens that move what they are told to move.
     /// - `fee_basis_points`: below 10,000; 30 is usual.
     ///
     /// # Errors
@@ -109,12 +113,14 @@ impl Pool {
         let pool = self.counted();
         let (a, b, shares, locked) = quote_liquidity(&pool, max_a, max_b)?;
         ensure!(shares > 0 && shares >= min_shares, PoolError::Slippage);
-        self.reserves.put(Reserves {
+        let added = Reserves {
             a: sum(pool.a, a)?,
             b: sum(pool.b, b)?,
             total_shares: sum(sum(pool.total_shares, shares)?, locked)?,
             ..pool
-        });
+        };
+        // The first liquidity is the first price: it is observed from now on.
+        self.reserves.put(added.until(time_ms()));
         let owned = self.shares.get(caller());
         self.shares.put(caller(), sum(owned, shares)?);
         FungibleClient::new(self.token_a.get()).transfer_from(caller(), this(), a);
@@ -285,6 +291,28 @@ impl Pool {
         Ok(out)
     }
 
+    /// Counts no more of each token than the pool has, where a token was taken out of it against its rules. Anyone
+    /// may; changes nothing where the pool has what it counts.
+    ///
+    /// A pool without any of one token is at its end: shares still give their part of the other.
+    ///
+    /// # Events
+    /// [`Synced`], if something is missing.
+    ///
+    /// Source: Uniswap v2 core whitepaper, section 3.4, whose `sync` also counts what was sent; here that is for
+    /// [`Pool::swap_received`] to sell.
+    #[access(write(reserves), calls(token_a.balance(this)), calls(token_b.balance(this)))]
+    pub fn sync(&mut self) {
+        let pool = self.counted();
+        let has = |token: Address| FungibleClient::new(token).balance(this());
+        let a = pool.a.min(has(self.token_a.get()));
+        let b = pool.b.min(has(self.token_b.get()));
+        if (a, b) != (pool.a, pool.b) {
+            self.reserves.put(Reserves { a, b, ..pool });
+            emit(Synced { by: caller(), a, b });
+        }
+    }
+
     /// Moves shares from the caller to `to`.
     ///
     /// # Arguments
@@ -346,7 +374,7 @@ impl Pool {
 
     /// What the reserves were worth over time, until now: the difference between two of these, by the
     /// time between them, is an average price that a single block cannot move. See
-    /// [`Observation::average_since`].
+    /// [`Observation::average_since`]. Before the first liquidity there is no price, and no average since then.
     #[access(read(reserves))]
     pub fn observe(&self) -> Observation {
         self.counted().observed

@@ -23,7 +23,7 @@ pub struct Reserves {
 /// Source: Uniswap v2 core whitepaper, section 2.2, whose sums do wrap around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
 pub struct Observation {
-    /// Until when, in milliseconds since 1970.
+    /// Until when, in milliseconds since 1970; zero before there was a price.
     pub time_ms: u64,
     /// Of the first token in the second.
     pub a_in_b: PriceSum,
@@ -59,9 +59,13 @@ impl PriceSum {
 
 impl Observation {
     /// The average prices since an earlier observation, in units of 2^-64: of the first token in the
-    /// second, and of the second in the first. `None` if no time has passed, or the sums are not of one pool.
+    /// second, and of the second in the first. `None` if no time has passed, if there was no price at the earlier one, or
+    /// if the sums are not of one pool.
     #[must_use]
     pub fn average_since(&self, earlier: &Self) -> Option<(u128, u128)> {
+        if earlier.time_ms == 0 {
+            return None;
+        }
         let ms = U256::from(self.time_ms.checked_sub(earlier.time_ms).filter(|ms| *ms > 0)?);
         let average = |now: PriceSum, then: PriceSum| {
             u128::try_from(now.wide().checked_sub(then.wide())? / ms).ok()
@@ -73,9 +77,13 @@ impl Observation {
 impl Reserves {
     /// The same reserves, observed until now.
     pub(crate) fn until(mut self, now_ms: u64) -> Self {
+        // Without a price time does not count.
+        if self.a == 0 || self.b == 0 {
+            return self;
+        }
         let seen = &mut self.observed;
-        let ms = now_ms.saturating_sub(seen.time_ms);
-        if self.a > 0 && self.b > 0 && seen.time_ms > 0 {
+        if seen.time_ms > 0 {
+            let ms = now_ms.saturating_sub(seen.time_ms);
             seen.a_in_b = seen.a_in_b.plus(ratio(self.b, self.a), ms);
             seen.b_in_a = seen.b_in_a.plus(ratio(self.a, self.b), ms);
         }

@@ -2,12 +2,13 @@ extern crate std;
 
 use std::vec::Vec;
 
+use kempe_asset::{Asset, AssetError};
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 use kempe_token::Token;
 
 use super::{
-    Approval, Observation, Pool, PoolError, PriceSum, Reserves, Transfer, isqrt, mul_div_up,
+    Approval, Observation, Pool, PoolError, PriceSum, Reserves, Synced, Transfer, isqrt, mul_div_up,
 };
 use ethnum::U256;
 
@@ -215,6 +216,58 @@ fn the_average_price_counts_time_and_not_the_last_swap() {
     assert!((one / 4..one / 2).contains(&b_in_a), "{b_in_a}");
     assert_eq!(before.average_since(&after), None);
     assert_eq!(after.average_since(&after), None);
+}
+
+/// The time before the first liquidity has no price: it is in no average, not as zero either.
+#[test]
+fn no_price_is_averaged_before_there_is_one() {
+    let mut s = setup();
+    let nothing: Observation = s.chain.view(&s.pool, "observe", ());
+    assert_eq!(nothing, Observation::default());
+    s.chain.advance_ms(8_000);
+    s.add(1_000_000, 1_000_000);
+    let first: Observation = s.chain.view(&s.pool, "observe", ());
+    s.chain.advance_ms(2_000);
+    let then: Observation = s.chain.view(&s.pool, "observe", ());
+    assert_eq!(then.average_since(&nothing), None);
+    assert_eq!(then.average_since(&first), Some((1 << 64, 1 << 64)));
+    // And the first block's time counts, though nothing touched the pool since.
+    s.add(1_000_000, 1_000_000);
+    let reserves = s.reserves();
+    assert_eq!(reserves.observed.average_since(&first), Some((1 << 64, 1 << 64)));
+}
+
+/// An authority of a token takes units out of the pool: all providers bear it, and not the last one or the next swap.
+#[test]
+fn a_pool_counts_what_is_left_to_it() {
+    let mut s = setup();
+    let (alice, bob, reason) = (s.alice, s.bob, Hash([9; 32]));
+    let asset = s.chain.deploy::<Asset>(alice, (alice,));
+    let pool = s.chain.deploy::<Pool>(alice, (asset.address(), s.b.address(), 30u16));
+    for who in [alice, bob, pool.address()] {
+        s.chain.send(alice, &asset, "admit", (who, u128::MAX)).assert_ok();
+    }
+    s.chain.send(alice, &asset, "issue", (alice, 1_000_000u128)).assert_ok();
+    s.chain.send(alice, &asset, "approve", (pool.address(), u128::MAX)).assert_ok();
+    s.chain.send(alice, &s.b, "approve", (pool.address(), u128::MAX)).assert_ok();
+    let args = (1_000_000u128, 1_000_000u128, 0u128, FOREVER);
+    s.chain.send(alice, &pool, "add_liquidity", args).assert_ok();
+    // Where nothing is missing nothing changes.
+    assert_eq!(s.chain.send(bob, &pool, "sync", ()).assert_ok().events::<Synced>(), []);
+    let order = (pool.address(), bob, 300_000u128, reason);
+    s.chain.send(alice, &asset, "force_transfer", order).assert_ok();
+    let leave = (999_000u128, 0u128, 0u128, FOREVER);
+    s.chain
+        .send(alice, &pool, "remove_liquidity", leave)
+        .assert_revert(AssetError::InsufficientBalance);
+    let receipt = s.chain.send(bob, &pool, "sync", ());
+    let synced = Synced { by: bob, a: 700_000, b: 1_000_000 };
+    assert_eq!(receipt.events::<Synced>(), [synced]);
+    // What bob sends is his to sell, all of it.
+    s.chain.send(bob, &asset, "transfer", (pool.address(), 7_000u128)).assert_ok();
+    s.chain.send(bob, &pool, "swap_received", (true, 9_000u128, bob)).assert_ok();
+    let received = s.chain.send(alice, &pool, "remove_liquidity", leave).value::<(u128, u128)>();
+    assert_eq!(received.0, 707_000 * 999 / 1_000);
 }
 
 /// Tokens of 6 and of 18 decimals, where a sum of 128 bits wraps around within five hours: a year in one

@@ -7,9 +7,12 @@
 //! The path is an argument, so the access list of the whole swap, over all pools and tokens of it,
 //! follows from the call.
 //!
+//! Pools and tokens are the caller's choice, and what comes out is what the last pool says: a path through a contract that
+//! lies, or a token that takes a fee out of transfers, gives less than that, whatever the caller demands.
+//!
 //! Invariants:
 //! - the router has no state and no balance;
-//! - a swap gives at least what was demanded, or nothing happens.
+//! - a swap along pools that tell the truth gives at least what was demanded, or nothing happens.
 #![no_std]
 
 use kempe_sdk::interfaces::{ExchangeClient, FungibleClient};

@@ -8,8 +8,9 @@
 //! reads. Here stakes only *add* to totals: the tokens, and tokens times the seconds of the round at which
 //! they came and went. That is enough to know, when a round ends, the tokens times seconds of all of it:
 //! `staked * length - came + went`. An account's own part is in its own cell, and is worth something once
-//! the rate of its round is known. So calls of different accounts do not conflict; the end of a round
-//! conflicts with all of them, and comes once in a while.
+//! the rate of its round is known. So calls of different accounts do not conflict here; the end of a round
+//! conflicts with all of them, and comes once in a while. In the token they meet: what this contract has is one cell there, which
+//! each stake and each withdrawal writes, unless the token counts it.
 //!
 //! The rate of the round in which an account was last brought up to date is the one thing that it must look
 //! up. A template cannot know that round, so the account says it: `since_round` is the `round` that
@@ -17,14 +18,19 @@
 //!
 //! Invariants:
 //! - the contract has at least all stakes, all exits and all rewards that are owed;
-//! - the rewards owed and claimed never exceed those paid in: rates and shares are rounded down;
-//! - a stake can be withdrawn once, `unbonding_ms` after it stopped earning.
+//! - the rewards owed and claimed never exceed those paid in: rates and shares are rounded down, and what the rate of a
+//!   round leaves of a reward is part of the next;
+//! - a stake can be withdrawn once, `unbonding_ms` after it stopped earning, whatever became of rewards.
+//!
+//! Rates and sums have 256 bits, so the two tokens may have any decimals: see [`Wide`]. What came and went in a round is
+//! counted in 128: all stakes that came in a round, times its seconds until then, are to stay below 2^128, and those that
+//! went, too. That is 10^12 tokens of 18 decimals, in and out a hundred times in a month.
 //!
 //! Source: the idea of a reward per token is that of Batog, Boca, Johnson, "Scalable Reward Distribution on
 //! the Ethereum Blockchain" (2018).
 #![no_std]
 
-use kempe_math::mul_div_down;
+use ethnum::U256;
 use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
 
@@ -34,9 +40,9 @@ mod test;
 
 pub use storage::{
     Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_SECONDS_MAX, Round, SCALE, STAKE_MAX,
-    Stake, Staked, StakingError, Unstaked, Withdrawn,
+    Stake, Staked, StakingError, UNBONDING_MS_MAX, Unstaked, Wide, Withdrawn,
 };
-use storage::{seconds, sum};
+use storage::{narrow, seconds, sum};
 
 /// Stakes in one token, rewards in another.
 #[contract]
@@ -70,21 +76,26 @@ impl Staking {
     ///
     /// # Arguments
     /// - `stake_token`: what is staked. Not one that takes a fee out of transfers.
-    /// - `reward_token`: what is earned; may be the same.
-    /// - `rewarder`: who ends rounds by paying rewards.
-    /// - `unbonding_ms`: how long an amount stays after it stopped earning.
+    /// - `reward_token`: what is earned; may be the same. Not one that takes a fee, either.
+    /// - `rewarder`: who ends rounds by paying rewards. It stays: choose a multisig or an organization whose members change.
+    /// - `unbonding_ms`: how long an amount stays after it stopped earning; at most [`UNBONDING_MS_MAX`].
+    ///
+    /// # Errors
+    /// - [`StakingError::TooLarge`]: the unbonding period.
     pub fn init(
         &mut self,
         stake_token: Address,
         reward_token: Address,
         rewarder: Address,
         unbonding_ms: u64,
-    ) {
+    ) -> Result<(), StakingError> {
+        ensure!(unbonding_ms <= UNBONDING_MS_MAX, StakingError::TooLarge);
         self.stake_token.set(stake_token);
         self.reward_token.set(reward_token);
         self.rewarder.set(rewarder);
         self.unbonding_ms.set(unbonding_ms);
-        self.current.put(Round { number: 1, start_s: now_s(), earned: 0 });
+        self.current.put(Round { number: 1, start_s: now_s(), ..Round::default() });
+        Ok(())
     }
 
     /// Stakes an amount, out of the caller's allowance.
@@ -209,13 +220,14 @@ impl Staking {
     /// Ends the round: shares a reward, out of the caller's allowance, by tokens times seconds in it.
     ///
     /// # Arguments
-    /// - `amount`: the reward. What rounding leaves of it stays in the contract.
+    /// - `amount`: the reward. What rounding leaves of it is added to the next one.
     /// - `round`: the number of the round that runs.
     ///
     /// # Errors
     /// - [`StakingError::NotRewarder`], [`StakingError::ZeroAmount`], [`StakingError::WrongRound`].
     /// - [`StakingError::NothingStaked`]: no token was there for a second.
-    /// - [`StakingError::TooLarge`]: the reward for a token is beyond 128 bits, times [`SCALE`].
+    /// - [`StakingError::TooSmall`]: the reward for a token and a second rounds to nothing.
+    /// - [`StakingError::TooLarge`]: with what was left it is beyond 128 bits.
     ///
     /// # Events
     /// [`Distributed`].
@@ -229,18 +241,26 @@ impl Staking {
         ensure!(amount > 0, StakingError::ZeroAmount);
         let current = self.current.get().unwrap_or_default();
         ensure!(round == current.number, StakingError::WrongRound);
-        let end_s = now_s();
-        let most = sum(seconds(self.staked.get(), current.start_s, end_s)?, self.went.get())?;
-        let weight = most.checked_sub(self.came.get()).ok_or(StakingError::TooLarge)?;
-        ensure!(weight > 0, StakingError::NothingStaked);
-        let rate = mul_div_down(amount, SCALE, weight).ok_or(StakingError::TooLarge)?;
-        let earned = sum(current.earned, seconds(rate, current.start_s, end_s)?)?;
-        self.rounds.put(round, Ended { end_s, rate, earned });
-        self.current.put(Round { number: round + 1, start_s: end_s, earned });
+        let end_s = until_s(&current);
+        let length = U256::from(end_s.saturating_sub(current.start_s));
+        // Beyond 128 bits where many accounts have large stakes. What came is still there or went later.
+        let most = U256::from(self.staked.get()) * length + U256::from(self.went.get());
+        let weight = most.checked_sub(U256::from(self.came.get())).ok_or(StakingError::TooLarge)?;
+        ensure!(weight > U256::ZERO, StakingError::NothingStaked);
+        let total = sum(amount, current.left)?;
+        let scaled = U256::from(total) * U256::from(SCALE);
+        let rate = scaled / weight;
+        ensure!(rate > U256::ZERO, StakingError::TooSmall);
+        // What all shares of this rate are, rounded up, at most the total.
+        let shared = narrow((rate * weight + U256::from(SCALE - 1)) / U256::from(SCALE))?;
+        let earned = current.earned.get().wrapping_add(rate.wrapping_mul(length)).into();
+        self.rounds.put(round, Ended { end_s, rate: rate.into(), earned });
+        let left = total - shared;
+        self.current.put(Round { number: round + 1, start_s: now_s(), earned, left });
         self.came.put(0);
         self.went.put(0);
         FungibleClient::new(self.reward_token.get()).transfer_from(caller(), this(), amount);
-        emit(Distributed { round, amount, weight });
+        emit(Distributed { round, amount, weight: weight.into(), left });
         Ok(())
     }
 
@@ -277,7 +297,7 @@ impl Staking {
         let stake = self.stakes.get(of);
         ensure!(stake.round == 0 || stake.round == since, StakingError::WrongRound);
         let ended = self.rounds.try_get(since);
-        stake.settled(current, ended.as_ref(), now_s())
+        stake.settled(current, ended.as_ref(), until_s(current))
     }
 }
 
@@ -286,9 +306,12 @@ fn now_s() -> u64 {
     time_ms() / 1_000
 }
 
+/// Until when the round reckons: a round that lasts too long counts no more time, so that a stake can leave it.
+fn until_s(current: &Round) -> u64 {
+    now_s().min(current.start_s.saturating_add(ROUND_SECONDS_MAX))
+}
+
 /// Tokens times the seconds of the round that have passed.
 fn moment(amount: u128, current: &Round) -> Result<u128, StakingError> {
-    let now_s = now_s();
-    ensure!(now_s.saturating_sub(current.start_s) <= ROUND_SECONDS_MAX, StakingError::TooLarge);
-    seconds(amount, current.start_s, now_s)
+    seconds(amount, current.start_s, until_s(current))
 }

@@ -1,20 +1,61 @@
 //! Stakes, rounds, events and errors.
 
-use kempe_math::mul_div_down;
+use ethnum::U256;
 use kempe_sdk::prelude::*;
 
-/// What rates are multiplied by. Large, because a reward is shared by many tokens and many seconds.
-pub const SCALE: u128 = 1_000_000_000_000_000_000_000_000;
+/// What rates are multiplied by: 10^36. Large, because a reward is shared by many tokens and many seconds, and the reward's
+/// units may be much larger than those of what is staked.
+pub const SCALE: u128 = 1_000_000_000_000_000_000_000_000_000_000_000_000;
 
 /// The largest stake of one account: 2^96, so that a stake times the seconds of a round fits. Ours to
 /// choose.
 pub const STAKE_MAX: u128 = 1 << 96;
 
-/// The longest round, in seconds: 34 years, see [`STAKE_MAX`].
+/// The longest round, in seconds: 34 years, see [`STAKE_MAX`]. What is staked longer in one round earns no more in it.
 pub const ROUND_SECONDS_MAX: u64 = 1 << 30;
+
+/// The longest unbonding period: a year. Ours to choose.
+pub const UNBONDING_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
 
 /// The most amounts that one account can have on their way out. Ours to choose.
 pub const EXITS_MAX: usize = 8;
+
+/// A number of 256 bits, `high * 2^128 + low`; a rate or a sum of them times [`SCALE`].
+///
+/// A rate fits: a reward has 128 bits and [`SCALE`] has 120. What a token has earned since the beginning may wrap around,
+/// because it counts rounds in which hardly anything was staked. The difference of two such sums is right for every stake
+/// that was there in between: of each round its part, the rate times its tokens and seconds, is at most the reward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
+pub struct Wide {
+    /// What is above the lower 128 bits.
+    pub high: u128,
+    /// The lower 128 bits.
+    pub low: u128,
+}
+
+impl Wide {
+    pub(crate) const fn get(self) -> U256 {
+        U256::from_words(self.high, self.low)
+    }
+}
+
+impl From<U256> for Wide {
+    fn from(number: U256) -> Self {
+        let (high, low) = number.into_words();
+        Self { high, low }
+    }
+}
+
+/// A number that is at most an amount.
+pub(crate) fn narrow(number: U256) -> Result<u128, StakingError> {
+    u128::try_from(number).map_err(|_| StakingError::TooLarge)
+}
+
+/// What tokens, or tokens times seconds, earn at a rate, rounded down.
+fn earned(tokens: u128, rate: U256) -> Result<u128, StakingError> {
+    let scaled = U256::from(tokens).checked_mul(rate).ok_or(StakingError::TooLarge)?;
+    narrow(scaled / U256::from(SCALE))
+}
 
 /// The round that runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
@@ -23,8 +64,10 @@ pub struct Round {
     pub number: u64,
     /// When it began, in seconds since 1970.
     pub start_s: u64,
-    /// What one token that was there from the beginning has earned up to this round, times [`SCALE`].
-    pub earned: u128,
+    /// What one token that was there from the beginning has earned up to this round.
+    pub earned: Wide,
+    /// What rounding left of the rewards so far: the next one's.
+    pub left: u128,
 }
 
 /// A round that is over.
@@ -32,10 +75,10 @@ pub struct Round {
 pub struct Ended {
     /// When it ended, in seconds since 1970.
     pub end_s: u64,
-    /// What one token earned in each of its seconds, times [`SCALE`].
-    pub rate: u128,
-    /// What one token that was there from the beginning has earned up to its end, times [`SCALE`].
-    pub earned: u128,
+    /// What one token earned in each of its seconds.
+    pub rate: Wide,
+    /// What one token that was there from the beginning has earned up to its end.
+    pub earned: Wide,
 }
 
 /// What an account has in the contract.
@@ -88,9 +131,9 @@ impl Stake {
             // The caller checked that it is the round of this stake, and a round that is over has ended.
             let ended = ended.ok_or(StakingError::WrongRound)?;
             let last = sum(self.weight, seconds(self.amount, self.time_s, ended.end_s)?)?;
-            let whole = current.earned.checked_sub(ended.earned).ok_or(StakingError::TooLarge)?;
-            let last = mul_div_down(last, ended.rate, SCALE).ok_or(StakingError::TooLarge)?;
-            let whole = mul_div_down(self.amount, whole, SCALE).ok_or(StakingError::TooLarge)?;
+            let last = earned(last, ended.rate.get())?;
+            let since = current.earned.get().wrapping_sub(ended.earned.get());
+            let whole = if self.amount == 0 { 0 } else { earned(self.amount, since)? };
             self.owed = sum(self.owed, sum(last, whole)?)?;
             (self.weight, self.round) = (0, current.number);
             current.start_s
@@ -131,6 +174,8 @@ pub enum StakingError {
     TooManyExits = 1406,
     /// A number is larger than the contract reckons with.
     TooLarge = 1407,
+    /// The reward is so small, for what is staked, that nobody would have any of it.
+    TooSmall = 1408,
 }
 
 /// An amount earns from now on.
@@ -178,6 +223,8 @@ pub struct Distributed {
     pub round: u64,
     /// The reward.
     pub amount: u128,
-    /// Tokens times seconds that share it.
-    pub weight: u128,
+    /// Tokens times seconds that share it, and what was left of the one before.
+    pub weight: Wide,
+    /// What rounding left of them for the next round.
+    pub left: u128,
 }

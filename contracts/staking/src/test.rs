@@ -7,8 +7,8 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::Token;
 
 use crate::{
-    Claimed, Distributed, EXITS_MAX, Ended, Exit, Round, SCALE, STAKE_MAX, Stake, Staked, Staking,
-    StakingError, Unstaked, Withdrawn,
+    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_SECONDS_MAX, Round, STAKE_MAX, Stake,
+    Staked, Staking, StakingError, UNBONDING_MS_MAX, Unstaked, Wide, Withdrawn,
 };
 
 const UNBONDING_MS: u64 = 10_000;
@@ -23,6 +23,10 @@ struct Setup {
     ben: Address,
     /// When the first round began.
     start_s: u64,
+}
+
+fn wide(low: u128) -> Wide {
+    Wide { high: 0, low }
 }
 
 fn setup() -> Setup {
@@ -84,7 +88,7 @@ fn a_reward_is_shared_by_tokens_times_seconds() {
     s.at(110);
     // 100 tokens for 100 seconds, 300 for 50.
     let receipt = s.distribute(2_500);
-    let event = Distributed { round: 1, amount: 2_500, weight: 25_000 };
+    let event = Distributed { round: 1, amount: 2_500, weight: wide(25_000), left: 0 };
     assert_eq!(receipt.events::<Distributed>(), [event]);
     assert_eq!((s.claimable(s.ann), s.claimable(s.ben)), (1_000, 1_500));
     s.at(120);
@@ -170,23 +174,110 @@ fn refusals() {
     s.act(s.ann, "unstake", 1).assert_revert(StakingError::TooManyExits);
 }
 
+/// A reward of few units for a stake of many is shared, what is left of it is the next one's, and one that nobody would have
+/// any of is refused.
+#[test]
+fn a_small_reward_for_a_large_stake_is_not_lost() {
+    let mut s = setup();
+    s.at(10);
+    s.act(s.ann, "stake", STAKE_MAX).assert_ok();
+    s.at(16);
+    // Six seconds of 7.9 * 10^28.
+    s.distribute(300_000).assert_ok();
+    let first = s.claimable(s.ann);
+    assert!((299_999..=300_000).contains(&first), "{first}");
+    // Three accounts' parts do not come out even: nothing of it is lost but for a unit each.
+    s.act(s.ben, "stake", STAKE_MAX / 7 * 3).assert_ok();
+    let mut given = 300_000;
+    for n in 1..20 {
+        s.chain.advance_ms(n * 1_000);
+        s.distribute(100 + u128::from(n)).assert_ok();
+        given += 100 + u128::from(n);
+    }
+    let left = s.chain.view::<Round>(&s.staking, "current", ()).left;
+    let shared = s.claimable(s.ann) + s.claimable(s.ben);
+    assert!(given - left - shared <= 4, "{given} {left} {shared}");
+}
+
+/// Rewards of many units for a stake of few: rounds end for ever, and what was earned is right across every size of sum.
+#[test]
+fn a_large_reward_for_a_small_stake_goes_on() {
+    let mut s = setup();
+    s.chain.send(s.rewarder, &s.reward, "mint", (s.rewarder, 1u128 << 120)).assert_ok();
+    s.at(10);
+    s.act(s.ann, "stake", 1).assert_ok();
+    for _ in 0..8 {
+        s.chain.advance_ms(1_000);
+        s.distribute(1 << 110).assert_ok();
+    }
+    let claimable = s.claimable(s.ann);
+    assert!(((8 << 110) - 16..=8 << 110).contains(&claimable), "{claimable}");
+    s.act(s.ben, "stake", 1).assert_ok();
+    s.chain.advance_ms((1 << 29) * 1_000);
+    s.distribute(1 << 110).assert_ok();
+    let (ann, ben) = (s.claimable(s.ann), s.claimable(s.ben));
+    assert!(ann + ben <= 9 << 110 && 9 << 110 < ann + ben + (1 << 20), "{ann} {ben}");
+    // The sums wrap around: the difference is right.
+    let stake = Stake { amount: 3, round: 1, ..Stake::default() };
+    let ended = Ended { end_s: 0, rate: wide(0), earned: Wide { high: u128::MAX, low: u128::MAX } };
+    let current = Round { number: 2, earned: wide(crate::SCALE * 5 - 1), ..Round::default() };
+    assert_eq!(stake.settled(&current, Some(&ended), 0).unwrap().owed, 15);
+}
+
+/// Neither a round without an end nor large stakes of many keep a stake in the contract, or a round from its end.
+#[test]
+fn a_stake_leaves_whatever_became_of_rewards() {
+    let mut s = setup();
+    s.at(10);
+    for who in [s.ann, s.ben] {
+        s.act(who, "stake", STAKE_MAX).assert_ok();
+    }
+    // Six times as much would be more than 128 bits.
+    let more = ["c", "d", "e", "f"].map(|name| s.chain.account(name));
+    for who in more {
+        s.chain.send(s.rewarder, &s.token, "mint", (who, STAKE_MAX)).assert_ok();
+        s.chain.send(who, &s.token, "approve", (s.staking.address(), u128::MAX)).assert_ok();
+        s.act(who, "stake", STAKE_MAX).assert_ok();
+    }
+    s.chain.advance_ms((ROUND_SECONDS_MAX - 1_000) * 1_000);
+    let before = s.chain.snapshot();
+    s.distribute(6_000_000).assert_ok();
+    let claimable = s.claimable(s.ann);
+    // The rate of so long a round of so much has four digits; what it leaves is part of the next reward.
+    assert!((999_900..=1_000_010).contains(&claimable), "{claimable}");
+    s.chain = before;
+    // Beyond the longest round time stands still, and everything else goes on.
+    s.chain.advance_ms(2 * ROUND_SECONDS_MAX * 1_000);
+    s.act(s.ann, "unstake", STAKE_MAX).assert_ok();
+    s.distribute(6_000_000).assert_ok();
+    s.act(s.ben, "unstake", STAKE_MAX).assert_ok();
+    s.chain.advance_ms(UNBONDING_MS);
+    s.chain.send(s.ann, &s.staking, "withdraw", ()).assert_ok();
+    let claimable = s.claimable(s.ann);
+    assert!((999_900..=1_000_010).contains(&claimable), "{claimable}");
+}
+
 #[test]
 fn numbers_that_are_too_large() {
     let mut s = setup();
-    s.act(s.ann, "stake", 1).assert_ok();
-    s.chain.advance_ms(1_000);
-    let most = u128::MAX / SCALE;
-    s.chain.send(s.rewarder, &s.reward, "mint", (s.rewarder, u128::MAX >> 2)).assert_ok();
-    s.distribute(most * 10_000).assert_revert(StakingError::TooLarge);
-    s.chain.advance_ms((1 << 30) * 1_000);
-    s.act(s.ann, "stake", 1).assert_revert(StakingError::TooLarge);
+    let args = (s.token.address(), s.reward.address(), s.rewarder, UNBONDING_MS_MAX + 1);
+    let refused = s.chain.try_deploy::<Staking>(s.rewarder, args);
+    refused.unwrap_err().assert_revert(StakingError::TooLarge);
     let stake = Stake { amount: 2, round: 1, ..Stake::default() };
-    let current = Round { number: 2, start_s: 5, earned: 10 };
-    let ended = Ended { end_s: 5, rate: u128::MAX, earned: 11 };
+    let current = Round { number: 2, start_s: 5, ..Round::default() };
+    let most = Wide { high: u128::MAX, low: u128::MAX };
+    let ended = Ended { end_s: 5, rate: most, earned: wide(0) };
     for ended in [Some(&ended), None] {
         let error = ended.map_or(StakingError::WrongRound, |_| StakingError::TooLarge);
         assert_eq!(stake.clone().settled(&current, ended, 6), Err(error));
     }
+    // A reward of which nobody would have anything: a unit, for more than 10^36 tokens times seconds.
+    for who in [s.ann, s.ben] {
+        s.act(who, "stake", STAKE_MAX).assert_ok();
+    }
+    s.chain.advance_ms((1 << 29) * 1_000);
+    s.distribute(1).assert_revert(StakingError::TooSmall);
+    s.distribute(1_000).assert_ok();
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub(super) struct RowBuilder<'a> {
     start: usize,
     dynamic: bool,
     work: Work,
+    /// The most that it may be.
+    pub(super) work_max: Work,
     pub(super) overflow: bool,
 }
 
@@ -60,8 +62,16 @@ impl ChunkBuilder {
     pub(super) fn row<'a>(&'a mut self, contracts: &'a ContractSet) -> RowBuilder<'a> {
         self.index.clear();
         let start = self.chunk.entries.len();
-        let (work, last) = (Work::default(), None);
-        RowBuilder { builder: self, contracts, last, start, dynamic: false, work, overflow: false }
+        RowBuilder {
+            builder: self,
+            contracts,
+            last: None,
+            start,
+            dynamic: false,
+            work: Work::default(),
+            work_max: Work::default(),
+            overflow: false,
+        }
     }
 
     /// Turns the last row into one whose list is not known.
@@ -302,6 +312,10 @@ impl Sink for RowBuilder<'_> {
 
     fn dynamic(&mut self, _: &Address) {
         self.dynamic = true;
+    }
+
+    fn most(&self) -> (usize, usize) {
+        self.work_max.beyond(self.work)
     }
 
     fn spent(&mut self, steps: usize, bytes: usize) {

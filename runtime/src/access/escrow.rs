@@ -77,6 +77,13 @@ impl Lists {
         self
     }
 
+    /// What all transactions declare that they take of a stock, and whether therefore nobody is refused in any
+    /// order; `None` for what is no stock, or one that nobody takes from.
+    #[must_use]
+    pub fn escrow(&self, stock: &KeyHash) -> Option<(Escrow, bool)> {
+        self.escrows.0.get(stock).copied()
+    }
+
     /// Whether these are the lists that follow from another state with the same contracts.
     pub(crate) fn hold_in(&self, state: &dyn StateRead) -> Result<bool, StoreError> {
         for (hash, (escrow, holds)) in &self.escrows.0 {

@@ -58,8 +58,26 @@ const FREE: Work = Work { steps: 256, bytes: 4096 };
 const STEP_HOST_CALLS: u64 = 4;
 
 impl Work {
+    /// The most for which so much fuel pays: of steps as of bytes.
+    pub(crate) fn paid_by(fuel: u64, prices: &Prices) -> Self {
+        let paid = |free: u32, price: u64| {
+            let n = fuel.checked_div(price).and_then(|n| u32::try_from(n).ok());
+            free.saturating_add(n.unwrap_or(u32::MAX))
+        };
+        Self {
+            steps: paid(FREE.steps, STEP_HOST_CALLS.saturating_mul(prices.host_call)),
+            bytes: paid(FREE.bytes, prices.copy_byte),
+        }
+    }
+
+    /// How much more it may be than another, in steps and in bytes.
+    pub(crate) fn beyond(self, other: Self) -> (usize, usize) {
+        let more = |most: u32, n| most.saturating_sub(n) as usize;
+        (more(self.steps, other.steps), more(self.bytes, other.bytes))
+    }
+
     /// Adds what another derivation took.
-    pub(super) fn add(&mut self, steps: usize, bytes: usize) {
+    pub(crate) fn add(&mut self, steps: usize, bytes: usize) {
         let sum = |n: u32, more| n.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
         *self = Self { steps: sum(self.steps, steps), bytes: sum(self.bytes, bytes) };
     }

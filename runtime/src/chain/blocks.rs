@@ -412,7 +412,7 @@ impl Chain {
     ) {
         let state = self.store.state();
         self.executor.install(|| changes.apply(state, header.height));
-        state.archive(header.height, receipts.bytes, hashes);
+        state.archive(header.height, receipts.bytes, hashes, receipts.fuel);
         self.tree.apply(update);
         self.head = header.clone();
     }

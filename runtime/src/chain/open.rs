@@ -185,12 +185,13 @@ impl Chain {
     /// A chain whose state and tree are those after the block at `height`; the blocks behind it are
     /// executed again.
     fn with_store(
-        store: ChainStore,
+        mut store: ChainStore,
         tree: StateTree,
         height: u64,
         options: ChainOptions,
         directory: Option<PathBuf>,
     ) -> Result<Self, ChainError> {
+        store.set_lag_max(options.lag_max);
         let record = store.block(0)?.unwrap_or_default();
         let (first, text): (Block, String) = borsh::from_slice(&record)
             .map_err(|error| StoreError::inconsistent(format!("block height=0: {error}")))?;
@@ -242,6 +243,7 @@ impl Chain {
         if options.n_threads != self.options.n_threads {
             self.executor = Executor::new(&self.engine, self.genesis.prices, options.n_threads)?;
         }
+        self.store.set_lag_max(options.lag_max);
         self.options = options;
         Ok(())
     }
@@ -255,7 +257,10 @@ pub(super) fn io<'a>(
 }
 
 fn loading_threads(n_threads: usize) -> Result<rayon::ThreadPool, ExecutorError> {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(n_threads.max(1)).build();
+    // As the system usually gives, whatever the environment says.
+    const STACK_BYTES: usize = 2 << 20;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(n_threads.max(1));
+    let threads = threads.stack_size(STACK_BYTES).build();
     threads.map_err(|error| ExecutorError::Threads(error.to_string()))
 }
 

@@ -7,7 +7,7 @@
 //!         hash        apply       receipts index
 //!         signatures              header   checkpoint
 //!         nonces
-//!         derive, schedule
+//!         derive, schedule                        checkpoint
 //! ```
 //! Each stage is a thread that mostly waits; the work is done on the executor's threads, so there are
 //! never more than the chain's options say. Between two stages wait at most as many blocks as the options
@@ -28,9 +28,10 @@
 //!
 //! # Shutting down
 //!
-//! [`Pipeline::finish`] takes no more blocks and lets those on their way arrive. After an error in a stage
-//! the stages behind it finish what they have, the others stop, and the error is returned. What was
-//! acknowledged is durable; a block that was not acknowledged is durable as a whole or not at all.
+//! [`Pipeline::finish`] takes no more blocks and lets those on their way arrive. After an error in a stage the
+//! stages before it stop. Those behind it go on with the blocks that they have, up to one for which they would have
+//! to wait for another stage. What was acknowledged is durable; a block that was not acknowledged is durable as a
+//! whole or not at all.
 
 mod input;
 mod prepare;
@@ -51,8 +52,10 @@ use stages::{Execute, Seal, WriteLog};
 /// A part of a block's way, for whoever measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Decoding, hashing, and signatures if they are checked here.
+    /// Decoding, form, hashing.
     Check,
+    /// Signatures, if they are checked here.
+    Signature,
     /// Nonces and balances.
     Accept,
     /// Access lists, numbers of keys, the schedule.
@@ -69,6 +72,8 @@ pub enum Stage {
     Log,
     /// The index of transactions.
     Index,
+    /// A checkpoint started in the background, if enough waits for one.
+    Checkpoint,
 }
 
 /// Is told when a block has passed a stage, on the stage's own thread.
@@ -162,7 +167,8 @@ struct Rest {
 
 impl Pipeline {
     /// Takes a chain apart into stages. `on_acknowledged` is called for each submitted block, in order,
-    /// when it is durable; it should not take long.
+    /// when it is durable; it should not take long. It is dropped when no more blocks can become durable, before
+    /// [`finish`](Self::finish) returns: after an error in a stage, whoever waits for what it sends learns so.
     ///
     /// # Errors
     /// [`ChainError::Poisoned`], and [`ChainError::Executor`] when a thread cannot be started.
@@ -189,7 +195,7 @@ impl Pipeline {
         );
         let execute = Execute::new(&progress, executor, &state, chain_options.scheduler);
         let seal = Seal::new(&progress, &execute, tree, head, protocol, &state);
-        let log = WriteLog::new(&progress, store, Box::new(on_acknowledged));
+        let log = WriteLog::new(&progress, store);
         let queue = options.queue_blocks.max(1);
         let (input, submitted) = sync_channel(queue);
         let (prepared_out, prepared) = sync_channel(queue);
@@ -202,7 +208,7 @@ impl Pipeline {
             prepare: spawn("prepare", &progress, move || prepare.run(&submitted, &prepared_out))?,
             execute: spawn("execute", &progress, move || execute.run(&prepared, &executed_out))?,
             seal: spawn("seal", &progress, move || seal.run(&executed, &sealed_out))?,
-            log: spawn("log", &progress, move || log.run(&sealed))?,
+            log: spawn("log", &progress, move || log.run(&sealed, on_acknowledged))?,
             progress,
             rest: Rest { engine, options: chain_options, genesis, keys, directory },
         })

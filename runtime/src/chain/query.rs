@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kempe_abi::{Address, Hash, MethodId, Outcome, TrapKind};
+use kempe_abi::{Address, Bound, Hash, MethodId, Outcome, TrapKind};
 
 use super::{Chain, ChainError};
 use crate::engine::{BlockEnv, Worker};
@@ -32,6 +32,8 @@ pub struct Simulation {
     pub dynamic: bool,
     /// What its templates and its explicit list declare.
     pub declared: Vec<DeclaredAccess>,
+    /// For each of `declared`, how much may be taken, where it is a stock for which nothing else is declared.
+    pub may_take: Vec<Option<Bound>>,
     /// What it touched, contracts' cells and the chain's own.
     pub touched: Vec<DeclaredAccess>,
 }
@@ -120,8 +122,9 @@ impl Chain {
         let list = lists.of(0);
         let dynamic = list.is_some_and(|list| list.dynamic);
         let listed = list.into_iter().flat_map(|list| list.iter());
-        let declared: Vec<_> =
-            listed.map(|key| DeclaredAccess { kind: key.kind, key: key.state_key() }).collect();
+        let (declared, may_take) = listed
+            .map(|key| (DeclaredAccess { kind: key.kind, key: key.state_key() }, key.bound))
+            .unzip();
         let mut worker = Worker::new(&self.engine, prices, false);
         worker.set_state(&state);
         worker.load(&lists, 0, |_, key| Ok((u32::MAX, state.get(key)?)))?;
@@ -148,6 +151,7 @@ impl Chain {
             failure: run.failure,
             dynamic,
             declared,
+            may_take,
         })
     }
 

@@ -95,6 +95,8 @@ impl BlockChanges {
 pub(super) struct EncodedReceipts {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) root: Hash,
+    /// What the transactions burned together.
+    pub(super) fuel: u64,
 }
 
 /// Encodes receipts and computes their root, on the threads of the current rayon pool.
@@ -119,7 +121,8 @@ pub(super) fn encode_receipts(receipts: &[Receipt]) -> EncodedReceipts {
         all.extend_from_slice(&bytes);
         hashes.extend(part);
     }
-    EncodedReceipts { bytes: Arc::new(all), root: merkle_root(&hashes) }
+    let fuel = receipts.iter().fold(0u64, |all, receipt| all.saturating_add(receipt.fuel));
+    EncodedReceipts { bytes: Arc::new(all), root: merkle_root(&hashes), fuel }
 }
 
 /// The log's record of a block, in parts: the encoding of the [`Block`].

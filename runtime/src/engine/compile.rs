@@ -9,9 +9,10 @@ use wasmtime::{Config, InstancePre, Linker, Module};
 
 use super::admission::{Admitted, Refusal, admit};
 use super::artifacts::Artifacts;
+use super::codes::Codes;
 use super::host;
 use super::session::Host;
-use crate::sync::lock;
+use crate::sync::{lock, panic_text};
 
 /// The most bytes of native stack that the wasm of one contract uses. Reaching it is a trap.
 ///
@@ -29,9 +30,15 @@ pub enum EngineError {
     /// The module is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The compiler refused an admitted module.
-    #[error("an admitted module does not compile: {0}")]
-    Compile(String),
+    /// The compiler failed on an admitted module: for want of memory or threads, or by a bug of its own. Never an
+    /// outcome of a transaction, as another machine may well compile it.
+    #[error("an admitted module was not compiled, code={code}: {what}")]
+    Compile {
+        /// The blake3 hash of the module.
+        code: Hash,
+        /// What the compiler says, or what it panicked with.
+        what: String,
+    },
     /// The host refused the configuration.
     #[error("the engine cannot be configured on this machine: {0}")]
     Configure(String),
@@ -39,6 +46,9 @@ pub enum EngineError {
     #[error("the thread that compiles cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
+
+/// What compiled code may take of memory while nobody uses it: a thousand contracts of a usual size. Ours to choose.
+const CODE_BYTES_MAX: u64 = 256 << 20;
 
 /// The stack of the thread that compiles. Cranelift walks what nests with recursion in places; a
 /// contract's own call stack must not be what it runs on.
@@ -48,7 +58,7 @@ const COMPILE_STACK_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Engine {
     wasmtime: wasmtime::Engine,
-    codes: Mutex<HashMap<Hash, Arc<Code>>>,
+    codes: Mutex<Codes<Code>>,
     artifacts: Option<&'static Artifacts>,
     n_codes: AtomicUsize,
 }
@@ -63,6 +73,8 @@ pub struct Code {
     pub methods: HashMap<MethodId, usize>,
     /// Tells it from every other code of the engine.
     pub(super) number: usize,
+    /// What it takes of memory, about.
+    bytes: u64,
     pub(super) pre: InstancePre<Host>,
     /// The memory after instantiation, taken from the first instance.
     pub(super) image: OnceLock<Box<[u8]>>,
@@ -95,17 +107,19 @@ impl Engine {
     pub(crate) fn with(artifacts: Option<&'static Artifacts>) -> Result<Self, EngineError> {
         let wasmtime = wasmtime::Engine::new(&config())
             .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
-        Ok(Self { wasmtime, codes: Mutex::default(), artifacts, n_codes: AtomicUsize::new(0) })
+        let codes = Mutex::new(Codes::new(CODE_BYTES_MAX));
+        Ok(Self { wasmtime, codes, artifacts, n_codes: AtomicUsize::new(0) })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
     }
 
-    /// The code with this hash, if it was loaded before.
+    /// The code with this hash, if it was loaded before. Code that nobody uses is given up when all of it takes more
+    /// than 256 MiB.
     #[must_use]
     pub fn loaded(&self, hash: &Hash) -> Option<Arc<Code>> {
-        lock(&self.codes).get(hash).cloned()
+        lock(&self.codes).get(hash)
     }
 
     /// Admits and compiles a module, or returns it if it was loaded before. Takes milliseconds
@@ -119,8 +133,8 @@ impl Engine {
             return Ok(code);
         }
         let code = Arc::new(self.compile_apart(hash, wasm)?);
-        let mut codes = lock(&self.codes);
-        Ok(codes.entry(hash).or_insert(code).clone())
+        let bytes = code.bytes;
+        Ok(lock(&self.codes).insert(hash, code, bytes))
     }
 
     /// Compiles on a thread of its own, while this one sleeps.
@@ -135,13 +149,20 @@ impl Engine {
                 .name("kempe-compile".into())
                 .stack_size(COMPILE_STACK_BYTES)
                 .spawn_scoped(scope, || self.compile(hash, wasm))?;
-            thread.join().unwrap_or_else(|_| Err(EngineError::Compile("it panicked".into())))
+            // Without threads for the compiler's pool, for one, it panics.
+            thread.join().unwrap_or_else(|panic| {
+                let what = format!("it panicked: {}", panic_text(&*panic));
+                Err(EngineError::Compile { code: hash, what })
+            })
         })
     }
 
     fn compile(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
         let admitted = admit(wasm)?;
-        let failed = |error: wasmtime::Error| EngineError::Compile(format!("{error:#}"));
+        let failed = |error: wasmtime::Error| EngineError::Compile {
+            code: hash,
+            what: format!("{error:#}"),
+        };
         let kept = self.artifacts.and_then(|artifacts| artifacts.load(&self.wasmtime, &hash));
         let module = match kept {
             Some(module) => module,
@@ -161,7 +182,10 @@ impl Engine {
         let methods = (0..).zip(&admitted.abi.methods);
         let methods = methods.map(|(at, method)| (MethodId::of(&method.name), at)).collect();
         let number = self.n_codes.fetch_add(1, Ordering::Relaxed);
-        Ok(Code { hash, admitted, methods, number, pre, image: OnceLock::new() })
+        let text = module.image_range();
+        let text_bytes = (text.end as usize - text.start as usize) as u64;
+        let bytes = text_bytes + wasm.len() as u64 + u64::from(admitted.memory_bytes);
+        Ok(Code { hash, admitted, methods, number, bytes, pre, image: OnceLock::new() })
     }
 }
 

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use kempe_abi::derive::Contracts;
 use kempe_abi::{Abi, Address, Hash, Method, MethodId};
 
-use super::compile::{Code, Engine};
+use super::compile::{Code, Engine, EngineError};
 use crate::access::system_hash;
 use crate::state::{StateRead, StoreError};
 use crate::types::{Bytes, ContractRecord, FieldPrefix, KeyHash, system_field};
@@ -110,7 +110,10 @@ fn load_code(
     let wasm = state
         .get(&system_hash(system_field::CODE, &hash.0))?
         .ok_or_else(|| inconsistent(format!("code={hash} is missing")))?;
-    engine.load(&wasm).map_err(|error| inconsistent(error.to_string()))
+    engine.load(&wasm).map_err(|error| match error {
+        EngineError::Refused(refusal) => inconsistent(refusal.to_string()),
+        error => StoreError::machine(error.to_string()),
+    })
 }
 
 /// The contracts that a derivation or an execution has met.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use kempe_abi::host::INIT;
-use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, Hash, MethodId, Outcome, TrapKind};
 
-use super::compile::Code;
+use super::admission::admit;
+use super::compile::{Code, EngineError};
 use super::contracts::Contract;
 use super::run::{Ended, enter_frame};
 use super::session::{Immutables, Session};
+use crate::state::StoreError;
 use crate::types::{Bytes, ContractRecord, Transaction, contract_address, system_field};
 
 /// Deploys a contract. Only ever runs alone, in the tail lane: see [`Mode::Record`](super::Mode::Record).
@@ -55,18 +57,35 @@ fn prepare(session: &mut Session, address: &Address, wasm: &[u8]) -> Result<Arc<
     store_code(session, wasm)
 }
 
-/// Charges for admission and compilation.
+/// Charges for admission, and then for compilation, whose work admission estimates. What it refuses is refused
+/// when it is stored.
 pub(super) fn charge_code(session: &mut Session, wasm: &[u8]) -> Result<(), TrapKind> {
-    session.charge((wasm.len() as u64).saturating_mul(session.prices.deploy_byte))
+    let (prices, n_bytes) = (session.prices, wasm.len() as u64);
+    let admission = prices.deployment(n_bytes, 0);
+    session.charge(admission)?;
+    let known = session.engine.loaded(&Hash(*blake3::hash(wasm).as_bytes()));
+    let effort = match known {
+        Some(code) => code.admitted.sizes.effort,
+        None => admit(wasm).map_or(0, |admitted| admitted.sizes.effort),
+    };
+    session.charge(prices.deployment(n_bytes, effort) - admission)
 }
 
 /// Admits a module, compiles it, and stores it unless some contract has it already.
+///
+/// Only what admission refuses is an outcome: that is the same on every machine. Whatever else keeps the code from
+/// being compiled is this machine's fault, and the block is not made.
 pub(super) fn store_code(session: &mut Session, wasm: &[u8]) -> Result<Arc<Code>, TrapKind> {
+    session.has_new_code = true;
     let code = match session.engine.load(wasm) {
         Ok(code) => code,
-        Err(error) => {
-            session.log(error.to_string().as_bytes());
+        Err(EngineError::Refused(refusal)) => {
+            session.log(refusal.to_string().as_bytes());
             return Err(TrapKind::ModuleRefused);
+        }
+        Err(error) => {
+            session.fault = Some(StoreError::machine(error.to_string()));
+            return Err(TrapKind::NotPermitted);
         }
     };
     let cell = session.system_cell(system_field::CODE, &code.hash.0, AccessKind::Write)?;

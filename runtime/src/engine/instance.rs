@@ -14,6 +14,7 @@ use wasmtime::{Global, Memory, Store, Trap, TypedFunc, Val};
 
 use super::compile::{Code, Engine};
 use super::session::{Host, Session};
+use crate::state::StoreError;
 
 /// The most idle instances that a worker keeps. At the largest memory they hold 64 MiB.
 const IDLE_MAX: usize = 64;
@@ -134,24 +135,28 @@ impl Instance {
                 // After a trap of its own, wasm's counter may still be in a register
                 // (wasmtime issue 13802): it burns everything.
                 session.fuel = 0;
-                Outcome::Trap(trap_kind(&error))
+                let kind = error.downcast_ref::<Trap>().map(trap_kind);
+                Outcome::Trap(kind.unwrap_or_else(|| {
+                    session.fault = Some(StoreError::machine(format!("{error:#}")));
+                    TrapKind::NotPermitted
+                }))
             }
         };
         (session, outcome)
     }
 }
 
-fn trap_kind(error: &wasmtime::Error) -> TrapKind {
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => TrapKind::OutOfFuel,
-        Some(Trap::StackOverflow) => TrapKind::StackOverflow,
-        Some(Trap::MemoryOutOfBounds | Trap::HeapMisaligned) => TrapKind::MemoryOutOfBounds,
-        Some(Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature) => {
+const fn trap_kind(trap: &Trap) -> TrapKind {
+    match trap {
+        Trap::OutOfFuel => TrapKind::OutOfFuel,
+        Trap::StackOverflow => TrapKind::StackOverflow,
+        Trap::MemoryOutOfBounds | Trap::HeapMisaligned => TrapKind::MemoryOutOfBounds,
+        Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => {
             TrapKind::BadIndirectCall
         }
-        Some(
-            Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger,
-        ) => TrapKind::Arithmetic,
+        Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger => {
+            TrapKind::Arithmetic
+        }
         _ => TrapKind::Unreachable,
     }
 }

@@ -398,7 +398,7 @@ pub(super) fn enter_frame(
     let mut instance = match session.take_instance(contract) {
         Ok(instance) => instance,
         Err(error) => {
-            session.fault = Some(StoreError::inconsistent(format!("instance: {error:#}")));
+            session.fault = Some(StoreError::machine(format!("instance: {error:#}")));
             session.frames.pop();
             return (session, Outcome::Trap(TrapKind::NotPermitted));
         }

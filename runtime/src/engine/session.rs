@@ -63,6 +63,8 @@ pub(crate) struct Session {
     pub(crate) pool: Pool,
     contracts: Vec<Arc<Contract>>,
     by_address: HashMap<Address, usize>,
+    /// Whether the transaction brought code, which nobody else may need: it is not kept for the next one.
+    pub(crate) has_new_code: bool,
     /// Where a recording run, and the loading of code, read what the cells do not hold.
     pub(crate) state: Arc<dyn StateRead>,
     /// Whether touches outside the list are recorded instead of refused.
@@ -148,6 +150,7 @@ impl Session {
             pool: Pool::default(),
             contracts: Vec::new(),
             by_address: HashMap::new(),
+            has_new_code: false,
             state: Arc::new(NoState),
             recording: false,
             env: BlockEnv::default(),
@@ -230,7 +233,8 @@ impl Session {
     pub(crate) fn begin(&mut self, recording: bool, env: BlockEnv, fuel: u64) {
         /// Contracts kept between transactions; they are only a cache.
         const CONTRACTS_MAX: usize = 1024;
-        if self.contracts.len() > CONTRACTS_MAX {
+        if self.contracts.len() > CONTRACTS_MAX || self.has_new_code {
+            self.has_new_code = false;
             self.contracts.clear();
             self.by_address.clear();
         }

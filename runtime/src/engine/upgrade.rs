@@ -16,6 +16,7 @@ use super::contracts::{Contract, ContractSet};
 use super::deploy::{charge_code, store_code, write_record};
 use super::run::{Ended, enter_frame};
 use super::session::{Immutables, Session};
+use crate::access::Work;
 use crate::types::{ContractRecord, SYSTEM, StateKey, Transaction, Upgrade, system_field};
 
 /// A call that the host makes: of a method by its position, as somebody, with arguments.
@@ -169,12 +170,14 @@ fn declare(session: &mut Session, call: &HostCall) -> Result<bool, TrapKind> {
     let mut contracts = ContractSet::default();
     contracts.insert(contract);
     loop {
-        let mut declared = Declared::default();
+        let work_max = Work::paid_by(session.fuel, &session.prices);
+        let mut declared = Declared { work_max, ..Declared::default() };
         let derived =
             derive::derive(&contracts, &call.caller, &address, method, &call.args, &mut declared);
         // An attempt that found a contract missing has done its work, too.
         let entries = declared.entries.len() as u64;
-        session.charge(entries.saturating_mul(session.prices.list_entry))?;
+        let entries = entries.saturating_mul(session.prices.list_entry);
+        session.charge(entries.saturating_add(declared.work.fuel(&session.prices)))?;
         match derived {
             Ok(()) => {
                 for (kind, key) in declared.entries {
@@ -199,6 +202,9 @@ fn declare(session: &mut Session, call: &HostCall) -> Result<bool, TrapKind> {
 struct Declared {
     entries: Vec<(AccessKind, StateKey)>,
     dynamic: bool,
+    /// What finding them took, and the most that it may take.
+    work: Work,
+    work_max: Work,
 }
 
 impl Sink for Declared {
@@ -213,5 +219,13 @@ impl Sink for Declared {
 
     fn dynamic(&mut self, _: &Address) {
         self.dynamic = true;
+    }
+
+    fn most(&self) -> (usize, usize) {
+        self.work_max.beyond(self.work)
+    }
+
+    fn spent(&mut self, steps: usize, bytes: usize) {
+        self.work.add(steps, bytes);
     }
 }

@@ -63,6 +63,35 @@ struct Manifest {
     next_run: u64,
 }
 
+/// What of a chain on disk waits for a checkpoint, or may wait: what the next opening has to execute again after a crash.
+/// More means fewer bytes written, since later changes replace earlier ones; less means a shorter opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Bytes of rows, receipts and names. They bound the memory that waits, too.
+    pub bytes: u64,
+    /// Blocks: small ones take time, too.
+    pub blocks: u64,
+    /// What the transactions burned, of which one is worth about 0.3 ns of one thread.
+    pub fuel: u64,
+}
+
+impl Default for Lag {
+    /// 512 MiB, 1,024 blocks, and three seconds' worth of fuel.
+    fn default() -> Self {
+        Self { bytes: 512 << 20, blocks: 1024, fuel: 10_000_000_000 }
+    }
+}
+
+impl Lag {
+    pub(super) const ZERO: Self = Self { bytes: 0, blocks: 0, fuel: 0 };
+
+    /// Whether any part of it is more than so many times what may wait.
+    pub(super) fn exceeds(&self, max: &Self, times: u64) -> bool {
+        let more = |found: u64, max: u64| found > max.saturating_mul(times);
+        more(self.bytes, max.bytes) || more(self.blocks, max.blocks) || more(self.fuel, max.fuel)
+    }
+}
+
 /// Everything that lags behind the block log.
 #[derive(Debug)]
 pub(super) struct Archive {
@@ -78,8 +107,16 @@ pub(super) struct Archive {
 struct Recent {
     receipts: BTreeMap<u64, Arc<Vec<u8>>>,
     names: BTreeMap<u64, Vec<u8>>,
-    /// The bytes of changed rows, receipts and names.
-    bytes: BTreeMap<u64, u64>,
+    /// What waits of each block.
+    lag: BTreeMap<u64, Lag>,
+}
+
+impl Recent {
+    fn wait_for(&mut self, height: u64, bytes: u64, fuel: u64) {
+        let lag = self.lag.entry(height).or_insert(Lag { blocks: 1, ..Lag::ZERO });
+        lag.bytes += bytes;
+        lag.fuel = lag.fuel.saturating_add(fuel);
+    }
 }
 
 #[derive(Debug)]
@@ -174,7 +211,7 @@ impl Archive {
     pub(super) fn push_changes(&self, height: u64, changes: &Arc<Changes>) {
         let Some(state) = &self.state else { return };
         state.push(height, Arc::clone(changes));
-        *lock(&self.recent).bytes.entry(height).or_default() += changes.bytes();
+        lock(&self.recent).wait_for(height, changes.bytes(), 0);
     }
 
     /// Takes the names of cells that a block gave their first values.
@@ -184,12 +221,18 @@ impl Archive {
             name.serialize(&mut bytes).expect("encoding to memory cannot fail");
         }
         let mut recent = lock(&self.recent);
-        *recent.bytes.entry(height).or_default() += bytes.len() as u64;
+        recent.wait_for(height, bytes.len() as u64, 0);
         recent.names.insert(height, bytes);
     }
 
-    /// Takes a block's encoded receipts and the hashes of its transactions.
-    pub(super) fn push_block(&self, height: u64, receipts: Arc<Vec<u8>>, hashes: &[Hash]) {
+    /// Takes a block's encoded receipts, the hashes of its transactions, and the fuel that they burned.
+    pub(super) fn push_block(
+        &self,
+        height: u64,
+        receipts: Arc<Vec<u8>>,
+        hashes: &[Hash],
+        fuel: u64,
+    ) {
         let prefix =
             |hash: &Hash| hash.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         let mut order: Vec<(u64, u32)> = hashes.iter().map(prefix).zip(0..).collect();
@@ -209,13 +252,17 @@ impl Archive {
         self.txs.push(height, Arc::new(located));
         let mut recent = lock(&self.recent);
         recent.receipts.insert(height, receipts);
-        *recent.bytes.entry(height).or_default() += bytes;
+        recent.wait_for(height, bytes, fuel);
     }
 
-    /// The bytes that wait for a checkpoint, and the number of blocks that they are of.
-    pub(super) fn lag(&self) -> (u64, usize) {
+    /// What waits for a checkpoint.
+    pub(super) fn lag(&self) -> Lag {
         let recent = lock(&self.recent);
-        (recent.bytes.values().sum(), recent.bytes.len())
+        recent.lag.values().fold(Lag::ZERO, |all, block| Lag {
+            bytes: all.bytes + block.bytes,
+            blocks: all.blocks + block.blocks,
+            fuel: all.fuel.saturating_add(block.fuel),
+        })
     }
 
     /// Where the transaction with this hash is.
@@ -281,7 +328,7 @@ impl Archive {
         state.install(state_flushed)?;
         self.txs.install(txs_flushed)?;
         let mut recent = lock(&self.recent);
-        recent.bytes.retain(|at, _| *at > height);
+        recent.lag.retain(|at, _| *at > height);
         recent.receipts.retain(|at, _| *at > height);
         recent.names.retain(|at, _| *at > height);
         durable.stopped = false;

@@ -14,6 +14,7 @@ use super::error::StoreError;
 use crate::files;
 pub(super) use fault::Journal;
 pub use fault::{FaultKind, Faults};
+use fault::{NameChange, Operation};
 
 /// Where files are made.
 #[derive(Clone, Debug, Default)]
@@ -45,39 +46,47 @@ impl Disk {
         Self { faults: None, is_read_only: true }
     }
 
-    fn step(&self) -> io::Result<()> {
+    fn step(&self, operation: Operation, path: &Path) -> io::Result<()> {
         if self.is_read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
-        self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step(operation, path))
+    }
+
+    /// A step that changes what has a name, or what was `moved_from` another.
+    fn step_name(&self, path: &Path, moved_from: Option<&Path>) -> io::Result<()> {
+        self.step(Operation::Change, path)?;
+        if let Some(faults) = &self.faults {
+            faults.note_name(NameChange::of(path, moved_from));
+        }
+        Ok(())
     }
 
     /// Makes a file, or empties the one that is there.
     pub(super) fn create(&self, path: &Path) -> Result<DiskFile, StoreError> {
         let create = || {
-            self.step()?;
+            self.step_name(path, None)?;
             File::options().read(true).write(true).create(true).truncate(true).open(path)
         };
-        self.wrap(create().map_err(io_error("create", path))?, path)
+        Ok(self.wrap(create().map_err(io_error("create", path))?, path))
     }
 
     /// Opens a file that is there.
     pub(super) fn open(&self, path: &Path) -> Result<DiskFile, StoreError> {
         let file = files::open_with(File::options().read(true).write(!self.is_read_only), path)
             .map_err(io_error("open", path))?;
-        self.wrap(file, path)
+        Ok(self.wrap(file, path))
     }
 
-    #[allow(clippy::unnecessary_wraps, reason = "the journal asks for the file's length")]
-    fn wrap(&self, file: File, path: &Path) -> Result<DiskFile, StoreError> {
-        let journal = Journal::new(self.faults.as_ref(), &file);
-        Ok(DiskFile { file, path: path.to_owned(), disk: self.clone(), journal })
+    fn wrap(&self, file: File, path: &Path) -> DiskFile {
+        let journal = Journal::new(self.faults.as_ref());
+        DiskFile { file, path: path.to_owned(), disk: self.clone(), journal }
     }
 
     /// Gives a file another name, replacing what has it.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), StoreError> {
         let rename = || {
-            self.step()?;
+            self.step_name(to, Some(from))?;
             fs::rename(from, to)
         };
         rename().map_err(io_error("rename", from))
@@ -89,7 +98,7 @@ impl Disk {
             return Ok(());
         }
         let remove = || {
-            self.step()?;
+            self.step_name(path, None)?;
             fs::remove_file(path)
         };
         remove().map_err(io_error("remove", path))
@@ -105,8 +114,9 @@ impl Disk {
         // Other systems offer no such call on a directory.
         if cfg!(unix) {
             let sync = || {
-                self.step()?;
-                File::open(path)?.sync_all()
+                self.step(Operation::Sync, path)?;
+                File::open(path)?.sync_all()?;
+                self.faults.as_ref().map_or(Ok(()), |faults| faults.synced_names(path))
             };
             sync().map_err(io_error("sync", path))?;
         }
@@ -146,9 +156,13 @@ impl DiskFile {
     /// Writes all bytes at an offset; they are durable after [`sync`](Self::sync).
     pub(super) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StoreError> {
         self.journal.note(&self.file, &self.path, offset, bytes.len());
-        let torn = self.disk.step().err();
+        let torn = self.disk.step(Operation::Change, &self.path).err();
         // Power fails in the middle of a write.
-        let bytes = if torn.is_some() { &bytes[..bytes.len() / 2] } else { bytes };
+        let bytes = match (&torn, &self.disk.faults) {
+            (None, _) => bytes,
+            (Some(_), Some(faults)) => &bytes[..faults.torn(bytes.len())],
+            (Some(_), None) => &[],
+        };
         let written = write_all_at(&self.file, bytes, offset);
         torn.map_or(written, Err).map_err(io_error("write", &self.path))
     }
@@ -159,12 +173,11 @@ impl DiskFile {
             return Ok(());
         }
         let sync = || {
-            self.disk.step()?;
-            self.file.sync_data()
+            self.disk.step(Operation::Sync, &self.path)?;
+            self.file.sync_data()?;
+            self.journal.synced(&self.path)
         };
-        sync().map_err(io_error("sync", &self.path))?;
-        self.journal.synced(&self.path);
-        Ok(())
+        sync().map_err(io_error("sync", &self.path))
     }
 
     /// Cuts off what does not count, or makes the file longer with zeros; a disk that is only read leaves
@@ -174,7 +187,8 @@ impl DiskFile {
             return Ok(());
         }
         let set = || {
-            self.disk.step()?;
+            self.disk.step(Operation::Change, &self.path)?;
+            self.journal.note_length(&self.file, &self.path, bytes);
             self.file.set_len(bytes)
         };
         set().map_err(io_error("resize", &self.path))
@@ -184,7 +198,8 @@ impl DiskFile {
     /// not.
     pub(super) fn preallocate(&self, bytes: u64) -> Result<(), StoreError> {
         let allocate = || {
-            self.disk.step()?;
+            self.disk.step(Operation::Change, &self.path)?;
+            self.journal.note_length(&self.file, &self.path, bytes);
             allocate(&self.file, bytes)
         };
         allocate().map_err(io_error("take space for", &self.path))

@@ -63,6 +63,13 @@ pub enum StoreError {
         /// What does not fit.
         what: String,
     },
+    /// This machine cannot compile or run the code of a contract: it has no thread or no memory left, or the compiler
+    /// failed. Nothing is wrong with the state.
+    #[error("this machine cannot run the code of a contract: {what}")]
+    Machine {
+        /// What failed, and for which code.
+        what: String,
+    },
     /// The store was closed, or a write failed, so that nobody knows what is on disk: open it again.
     #[error("the store is closed or stopped after a failed write, open it again path={}", path.display())]
     Stopped {
@@ -83,6 +90,11 @@ impl StoreError {
     /// An error about what the state says, without a file to name.
     pub(crate) fn inconsistent(what: String) -> Self {
         Self::Inconsistent { what }
+    }
+
+    /// An error about what this machine cannot do.
+    pub(crate) fn machine(what: String) -> Self {
+        Self::Machine { what }
     }
 }
 

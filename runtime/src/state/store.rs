@@ -17,7 +17,7 @@ use std::time::Duration;
 use kempe_abi::Hash;
 use rayon::prelude::*;
 
-use super::archive::{Archive, TxLocation};
+use super::archive::{Archive, Lag, TxLocation};
 use super::changes::{Changes, StateChange};
 use super::disk::{Disk, io_error};
 use super::error::StoreError;
@@ -31,20 +31,11 @@ use crate::types::{Bytes, KeyHash, StateKey};
 const LOCK: &str = "LOCK";
 pub(super) const BLOCKS: &str = "blocks";
 
-/// What may wait for a checkpoint before one is made, in bytes of rows, receipts and names. More means
-/// fewer bytes written, since later changes replace earlier ones; less means less to execute again after a crash.
-const CHECKPOINT_BYTES: u64 = 512 << 20;
-
-/// The most blocks that wait for a checkpoint before one is made: small ones take time, too.
-const CHECKPOINT_BLOCKS: usize = 1024;
-
-/// When so many times as much waits, the next block waits for the checkpoint.
-const LAG_MAX: u64 = 3;
+/// When so many times as much waits as may wait before a checkpoint is started, the next block waits for that.
+pub(super) const LAG_TIMES_MAX: u64 = 3;
 
 /// What may be left for the next opening to execute again, when a store is closed.
-const CLOSED_BYTES: u64 = 4 << 20;
-/// What may be left for the next opening to execute again, when a store is closed.
-const CLOSED_BLOCKS: usize = 16;
+const CLOSED_LAG: Lag = Lag { bytes: 4 << 20, blocks: 16, fuel: 1_000_000_000 };
 
 /// Buckets that are loaded by one task.
 const BUCKETS_PER_TASK: u32 = 4096;
@@ -55,6 +46,8 @@ pub struct ChainStore {
     state: StateStore,
     blocks: Blocks,
     checkpoint: Option<JoinHandle<Result<(), StoreError>>>,
+    /// What may wait before a checkpoint is started.
+    lag_max: Lag,
     /// Held, not read: closing it gives the directory free.
     lock: Option<Arc<File>>,
 }
@@ -91,9 +84,14 @@ impl StateStore {
     }
 
     /// Takes over what else follows from the block at `height`: its encoded receipts, and where its
-    /// transactions are.
-    pub fn archive(&self, height: u64, receipts: Arc<Vec<u8>>, hashes: &[Hash]) {
-        self.archive.push_block(height, receipts, hashes);
+    /// transactions are. `fuel` is what they burned, which tells how long executing it again takes.
+    pub fn archive(&self, height: u64, receipts: Arc<Vec<u8>>, hashes: &[Hash], fuel: u64) {
+        self.archive.push_block(height, receipts, hashes, fuel);
+    }
+
+    #[cfg(test)]
+    pub(super) fn lag(&self) -> Lag {
+        self.archive.lag()
     }
 }
 
@@ -104,7 +102,11 @@ impl ChainStore {
         let table = Arc::new(StateTable::new());
         let state = StateStore { table, archive: Arc::new(Archive::in_memory()) };
         apply_genesis(&state, changes);
-        Self { state, blocks: Blocks::Memory(vec![record]), checkpoint: None, lock: None }
+        Self::of(state, Blocks::Memory(vec![record]), None)
+    }
+
+    fn of(state: StateStore, blocks: Blocks, lock: Option<Arc<File>>) -> Self {
+        Self { state, blocks, checkpoint: None, lag_max: Lag::default(), lock }
     }
 
     /// Makes a store in a directory that has none, with the state and the record of block 0, and closes it.
@@ -181,8 +183,7 @@ impl ChainStore {
         let table = StateTable::over(archive.levels()?, memory_bytes);
         let tree = load(&archive, &table)?;
         let state = StateStore { table: Arc::new(table), archive: Arc::new(archive) };
-        let (blocks, lock) = (blocks(log), Some(Arc::new(lock)));
-        Ok((Self { state, blocks, checkpoint: None, lock }, tree, height))
+        Ok((Self::of(state, blocks(log), Some(Arc::new(lock))), tree, height))
     }
 
     /// The same store, which takes other blocks from now on; `None` if its blocks go to a disk. Copies the rows
@@ -197,7 +198,12 @@ impl ChainStore {
         let archive = Arc::new(self.state.archive.copy());
         let table = Arc::new(self.state.table.copy(archive.levels().ok()));
         let state = StateStore { table, archive };
-        Some(Self { state, blocks, checkpoint: None, lock: self.lock.clone() })
+        Some(Self::of(state, blocks, self.lock.clone()))
+    }
+
+    /// Sets what may wait before [`keep_up`](Self::keep_up) starts a checkpoint.
+    pub fn set_lag_max(&mut self, lag_max: Lag) {
+        self.lag_max = lag_max;
     }
 
     /// The state and where it changes.
@@ -295,7 +301,8 @@ impl ChainStore {
         Err(StoreError::inconsistent(what))
     }
 
-    /// Starts a checkpoint in the background if enough waits for one, and waits if far too much does.
+    /// Starts a checkpoint in the background if enough waits for one, and waits for it if three times as much does. So
+    /// what the next opening executes again is at most that, and the blocks since the last call.
     /// All blocks that were applied must be durable.
     ///
     /// # Errors
@@ -315,14 +322,12 @@ impl ChainStore {
         if self.checkpoint.as_ref().is_some_and(JoinHandle::is_finished) {
             self.finish_checkpoint()?;
         }
-        let (bytes, n_blocks) = self.state.archive.lag();
-        let (lag, max) = (CHECKPOINT_BYTES, CHECKPOINT_BLOCKS);
         if self.checkpoint.is_some()
-            && (bytes > lag * LAG_MAX || n_blocks as u64 > max as u64 * LAG_MAX)
+            && self.state.archive.lag().exceeds(&self.lag_max, LAG_TIMES_MAX)
         {
             self.finish_checkpoint()?;
         }
-        if self.checkpoint.is_none() && (bytes > lag || n_blocks > max) {
+        if self.checkpoint.is_none() && self.state.archive.lag().exceeds(&self.lag_max, 1) {
             let archive = Arc::clone(&self.state.archive);
             let thread = std::thread::Builder::new().name("kempe-checkpoint".to_owned());
             let start = thread.spawn(move || archive.checkpoint(height));
@@ -351,8 +356,7 @@ impl ChainStore {
 
     fn close(&mut self) -> Result<(), StoreError> {
         self.finish_checkpoint()?;
-        let (bytes, n_blocks) = self.state.archive.lag();
-        if bytes > CLOSED_BYTES || n_blocks > CLOSED_BLOCKS {
+        if self.state.archive.lag().exceeds(&CLOSED_LAG, 1) {
             self.checkpoint()?;
         }
         match &mut self.blocks {
@@ -374,7 +378,7 @@ fn apply_genesis(state: &StateStore, changes: &[StateChange]) {
     sorted.sort_by_key(|change| *change.hash());
     let all = Arc::new(Changes::of(changes));
     state.apply(0, &all, |at| sorted[at].key().clone());
-    state.archive(0, Arc::new(borsh::to_vec::<Vec<u8>>(&Vec::new()).unwrap_or_default()), &[]);
+    state.archive(0, Arc::new(borsh::to_vec::<Vec<u8>>(&Vec::new()).unwrap_or_default()), &[], 0);
 }
 
 /// Reads all rows, keeps those that fit into memory, and hashes their buckets.

@@ -3,6 +3,7 @@
 
 mod faults;
 mod files;
+mod lag;
 mod model;
 mod proofs;
 mod tree;

@@ -56,18 +56,23 @@ pub struct GenesisAccount {
 pub struct Limits {
     /// The most transactions of a block.
     pub block_txs_max: u32,
-    /// The most fuel that one transaction may ask for.
+    /// The most fuel that one transaction may ask for. By default 1.5 thousand million, so that a module of 64 KiB
+    /// can be deployed, which takes 1.31.
     pub tx_fuel_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { block_txs_max: 100_000, tx_fuel_max: 1_000_000_000 }
+        Self { block_txs_max: 100_000, tx_fuel_max: 1_500_000_000 }
     }
 }
 
 /// The longest value whose copy the price of a list's entry covers. Ours to choose.
 const LISTED_VALUE_FREE_BYTES: usize = 1024;
+
+/// The units of estimated work for which a byte of a module pays: more than code of usual contracts has. A unit takes
+/// a microsecond at most, and so six times what it pays for. Ours to choose.
+const EFFORT_PER_BYTE: u64 = 40;
 
 /// What things cost: the price of gas, and the fuel of everything that is not an instruction.
 ///
@@ -101,7 +106,7 @@ pub struct Prices {
     pub hash_block: u64,
     /// Fuel for checking a signature.
     pub signature: u64,
-    /// Fuel for each byte of a module deployed: admission and compilation.
+    /// Fuel for each byte of a module deployed: admission and [compilation](Self::deployment).
     pub deploy_byte: u64,
 }
 
@@ -146,6 +151,23 @@ impl Prices {
             }
             _ => 0,
         }
+    }
+
+    /// The fuel for admitting and compiling a module of so many bytes, which takes so much work by
+    /// [admission's estimate](crate::engine::Admitted::sizes): [`deploy_byte`](Self::deploy_byte) for each byte, or for each
+    /// 40 units of the estimate if these are more.
+    ///
+    /// ```
+    /// # use kempe_runtime::types::Prices;
+    /// let prices = Prices::default();
+    /// assert_eq!(prices.deployment(20_000, 100_000), 20_000 * prices.deploy_byte);
+    /// assert_eq!(prices.deployment(20_000, 1_000_000), 25_000 * prices.deploy_byte);
+    /// ```
+    #[must_use]
+    pub const fn deployment(&self, module_bytes: u64, effort: u64) -> u64 {
+        let paid = effort.div_ceil(EFFORT_PER_BYTE);
+        let bytes = if paid > module_bytes { paid } else { module_bytes };
+        bytes.saturating_mul(self.deploy_byte)
     }
 }
 

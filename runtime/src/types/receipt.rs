@@ -1,7 +1,7 @@
 //! Receipts and events: what a transaction did.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use kempe_abi::{AccessKind, Address, Hash, Outcome};
+use kempe_abi::{AccessKind, Address, Bound, Hash, Outcome};
 
 use super::key::{KeyHash, StateKey};
 use super::lanes::keyed_hash_runs;
@@ -65,8 +65,12 @@ pub struct Undeclared {
     pub key: StateKey,
     /// How.
     pub wanted: AccessKind,
-    /// What the list declares for the key.
+    /// What the list declares for the key: of a stock that is only taken from, `Add`.
     pub declared: Option<AccessKind>,
+    /// If a stock was to be taken from: how much in all by this transaction, and what was to be left.
+    pub takes: Option<Bound>,
+    /// How much the list declares that is taken, where it declares nothing else for the key.
+    pub may_take: Option<Bound>,
 }
 
 impl Receipt {

@@ -21,6 +21,13 @@ const MOST_TOGETHER: usize = 1024;
 /// The fewest, while there are that many: fewer cost more each.
 const FEWEST_TOGETHER: usize = 256;
 
+/// Of so few, each by itself is about as cheap as all together.
+const FEW: usize = 8;
+
+/// How often a batch that does not hold is checked again in halves, at most, counted in its length. One or two bad signatures are
+/// found within that; of many bad ones each is checked by itself soon, so that who sends them cannot make checking slow.
+const HALVING_TIMES_MAX: usize = 3;
+
 /// How many of `n_signatures` to check together on `n_threads`: at least two parts for each thread, as
 /// long as the parts do not get small, so that the threads end at about the same time. No result
 /// depends on it.
@@ -87,13 +94,15 @@ impl KeyCache {
 
 /// What the equation of a batch has of one signature.
 struct Item {
+    /// Its position in what is checked.
+    at: usize,
     key: EdwardsPoint,
     r: EdwardsPoint,
     s: Scalar,
     k: Scalar,
 }
 
-/// Checks signatures together, and one by one if that fails: the results are exactly those of
+/// Checks signatures together, in halves if that fails, and one by one where a few are left: the results are exactly those of
 /// [`SignedTransaction::verify`], whatever else is in the batch. `hashes` are the transactions' hashes.
 ///
 /// All of them hold if and only if, up to the cofactor, `Σ zᵢ (Rᵢ + kᵢ Aᵢ − sᵢ B) = 0` for random `zᵢ`,
@@ -110,13 +119,13 @@ pub fn verify_signatures(
 ) -> Vec<Result<(), TransactionError>> {
     let mut results = Vec::with_capacity(signed.len());
     let mut items = Vec::with_capacity(signed.len());
-    for (signed, hash) in signed.iter().zip(hashes) {
+    for (at, (signed, hash)) in signed.iter().zip(hashes).enumerate() {
         let sender = signed.transaction.sender;
         let Some(key) = keys.point(&sender) else {
             results.push(Err(TransactionError::BadSender(sender)));
             continue;
         };
-        match Item::new(key, signed, hash) {
+        match Item::new(at, key, signed, hash) {
             Some(item) => {
                 items.push(item);
                 results.push(Ok(()));
@@ -127,17 +136,31 @@ pub fn verify_signatures(
     if holds(&items, signed, hashes) {
         return results;
     }
-    for ((result, signed), hash) in results.iter_mut().zip(signed).zip(hashes) {
-        if result.is_ok() {
-            *result = signed.verify_hash(hash);
-        }
+    for Item { at, .. } in
+        narrowed(&items, |part| holds(part, signed, hashes)).into_iter().flatten()
+    {
+        results[*at] = signed[*at].verify_hash(&hashes[*at]);
     }
     results
 }
 
+/// The parts, of items that do not hold together, that have all those in them that do not hold.
+fn narrowed<T>(items: &[T], holds: impl Fn(&[T]) -> bool) -> Vec<&[T]> {
+    let (mut parts, mut left) = (vec![items], HALVING_TIMES_MAX * items.len());
+    loop {
+        let n_items: usize = parts.iter().map(|part| part.len()).sum();
+        if n_items > left || parts.iter().all(|part| part.len() <= FEW) {
+            return parts;
+        }
+        left -= n_items;
+        let halves = parts.iter().map(|part| part.split_at(part.len() / 2));
+        parts = halves.flat_map(|(a, b)| [a, b]).filter(|half| !holds(half)).collect();
+    }
+}
+
 impl Item {
     /// `None` if the signature is none for any key.
-    fn new(key: EdwardsPoint, signed: &SignedTransaction, hash: &Hash) -> Option<Self> {
+    fn new(at: usize, key: EdwardsPoint, signed: &SignedTransaction, hash: &Hash) -> Option<Self> {
         let (r, s) = signed.signature.split_first_chunk::<32>()?;
         let s = Option::from(Scalar::from_canonical_bytes(*s.first_chunk()?))?;
         let point = CompressedEdwardsY(*r).decompress()?;
@@ -146,14 +169,15 @@ impl Item {
         hasher.update(signed.transaction.sender.0);
         hasher.update(hash.0);
         let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
-        Some(Self { key, r: point, s, k })
+        Some(Self { at, key, r: point, s, k })
     }
 }
 
 /// Whether the equation holds.
 fn holds(items: &[Item], signed: &[&SignedTransaction], hashes: &[Hash]) -> bool {
     let mut hasher = blake3::Hasher::new_keyed(b"kempe 2026 batch of signatures  ");
-    for (signed, hash) in signed.iter().zip(hashes) {
+    for Item { at, .. } in items {
+        let (signed, hash) = (&signed[*at], &hashes[*at]);
         hasher.update(&signed.transaction.sender.0).update(&hash.0).update(&signed.signature);
     }
     let mut random = hasher.finalize_xof();

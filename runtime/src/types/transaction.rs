@@ -89,8 +89,8 @@ pub struct Upgrade {
     pub wasm: Vec<u8>,
     /// The encoded arguments of `migrate`.
     pub args: Vec<u8>,
-    /// Whether calls of a method that stays may touch more than before, or take and return something
-    /// else; without it such code is refused.
+    /// Whether calls may touch more than before, and methods, errors, events and interfaces may be others or gone;
+    /// without it such code is refused: see [`kempe_abi::upgrade::check`].
     pub allow_wider: bool,
     /// Who may replace the code from then on; nobody, ever, if `None`.
     pub authority: Option<Address>,

@@ -67,6 +67,9 @@ pub enum DeriveError {
         "the list needs more than {STEPS_MAX} steps, or calls deeper than {CALL_DEPTH_MAX}, or more than {LIST_BYTES_MAX} bytes of arguments, or what guards it more than {GUARD_BYTES_MAX}"
     )]
     TooLarge,
+    /// More steps or bytes than the [sink](Sink::most) permits, which are fewer than any derivation may take.
+    #[error("the fuel limit does not pay for finding the list")]
+    Unaffordable,
 }
 
 impl DeriveError {
@@ -78,6 +81,7 @@ impl DeriveError {
             Self::NoSuchMethod { .. } => TrapKind::NoSuchMethod,
             Self::BadArguments { .. } => TrapKind::BadArguments,
             Self::TooLarge => TrapKind::ListTooLarge,
+            Self::Unaffordable => TrapKind::OutOfFuel,
             Self::Open(_) | Self::Inconsistent { .. } => TrapKind::Underivable,
         }
     }
@@ -111,6 +115,11 @@ pub trait Sink {
     fn dynamic(&mut self, contract: &Address);
     /// The call fails if this cell was set before the block: only from [`guards`].
     fn guard(&mut self, _field: u8, _key: &[u8]) {}
+    /// The most steps and bytes that [`derive()`] may take: what the sink can pay for. More than [`STEPS_MAX`] and
+    /// [`LIST_BYTES_MAX`] are never taken.
+    fn most(&self) -> (usize, usize) {
+        (STEPS_MAX, LIST_BYTES_MAX)
+    }
     /// How many steps the derivation took, and the bytes of values that it looked at; also of one that failed.
     fn spent(&mut self, _steps: usize, _bytes: usize) {}
 }
@@ -159,7 +168,8 @@ pub fn guards(
         Ok(values) => values,
         Err(error) => return (guards, Err(error)),
     };
-    let mut walk = Walk { contracts, sink: &mut guards, guards: true, steps: 0, bytes: 0 };
+    let most = (STEPS_MAX, GUARD_BYTES_MAX);
+    let mut walk = Walk { contracts, sink: &mut guards, guards: true, most, steps: 0, bytes: 0 };
     let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
     let found = walk.clauses(&frame, &method.access, None);
     let (steps, bytes) = (walk.steps, walk.bytes);
@@ -183,7 +193,9 @@ pub fn derive(
 ) -> Result<(), DeriveError> {
     let (abi, method) = lookup(contracts, contract, method)?;
     let values = split(method, args)?;
-    let mut walk = Walk { contracts, sink, guards: false, steps: 0, bytes: 0 };
+    let (steps, bytes) = sink.most();
+    let most = (steps.min(STEPS_MAX), bytes.min(LIST_BYTES_MAX));
+    let mut walk = Walk { contracts, sink, guards: false, most, steps: 0, bytes: 0 };
     let walked = walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 });
     let Walk { sink, steps, bytes, .. } = walk;
     sink.spent(steps, bytes);
@@ -230,6 +242,8 @@ struct Walk<'w> {
     sink: &'w mut dyn Sink,
     /// Whether it goes through what guards a call, or through all else.
     guards: bool,
+    /// The most steps and bytes.
+    most: (usize, usize),
     steps: usize,
     /// How many bytes it has looked at.
     bytes: usize,
@@ -255,10 +269,15 @@ pub fn are_guarded(clauses: &[Clause]) -> bool {
     })
 }
 
+/// Why a derivation ends that takes more than `most`, where none may take more than `max`.
+const fn exceeded(most: usize, max: usize) -> DeriveError {
+    if most < max { DeriveError::Unaffordable } else { DeriveError::TooLarge }
+}
+
 impl Walk<'_> {
     fn step(&mut self) -> Result<(), DeriveError> {
         self.steps += 1;
-        if self.steps > STEPS_MAX { Err(DeriveError::TooLarge) } else { Ok(()) }
+        if self.steps > self.most.0 { Err(exceeded(self.most.0, STEPS_MAX)) } else { Ok(()) }
     }
 
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), DeriveError> {
@@ -447,7 +466,7 @@ impl Walk<'_> {
         let typed = self.value(frame, expr, element)?;
         self.bytes += typed.0.as_ref().map_or(0, |value| value.len());
         let bytes_max = if self.guards { GUARD_BYTES_MAX } else { LIST_BYTES_MAX };
-        if self.bytes > bytes_max { Err(DeriveError::TooLarge) } else { Ok(typed) }
+        if self.bytes > self.most.1 { Err(exceeded(self.most.1, bytes_max)) } else { Ok(typed) }
     }
 
     fn value<'a>(
@@ -540,6 +559,15 @@ mod tests {
 
     /// Derives the list, or the guards, of a call with so many bytes whose key is the hash of them so many times.
     fn hashes(n_bytes: usize, n_times: usize, guarded: bool) -> Result<(), DeriveError> {
+        hashes_for(n_bytes, n_times, guarded, &mut Guards::default())
+    }
+
+    fn hashes_for(
+        n_bytes: usize,
+        n_times: usize,
+        guarded: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<(), DeriveError> {
         let (field, key) = (0, vec![Expr::Hash(vec![Expr::Param(0); n_times])]);
         let clause = if guarded {
             Clause::Unless { field, key }
@@ -570,8 +598,43 @@ mod tests {
         if guarded {
             guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args).1
         } else {
-            derive(&One(abi), &at, &at, id, &args, &mut Guards::default())
+            derive(&One(abi), &at, &at, id, &args, sink)
         }
+    }
+
+    /// Notes what a derivation takes that may take only so much.
+    struct Poor {
+        most: (usize, usize),
+        spent: (usize, usize),
+    }
+
+    impl Sink for Poor {
+        fn call(&mut self, _: &Address) {}
+        fn touch(&mut self, _: AccessKind, _: &Address, _: u8, _: &[u8]) {}
+        fn dynamic(&mut self, _: &Address) {}
+        fn most(&self) -> (usize, usize) {
+            self.most
+        }
+        fn spent(&mut self, steps: usize, bytes: usize) {
+            self.spent = (steps, bytes);
+        }
+    }
+
+    #[test]
+    fn who_can_pay_for_little_is_stopped_early() {
+        let of = |n_times, steps, bytes| {
+            let mut sink = Poor { most: (steps, bytes), spent: (0, 0) };
+            (hashes_for(1000, n_times, false, &mut sink), sink.spent)
+        };
+        let (found, (steps, bytes)) = of(8, STEPS_MAX, LIST_BYTES_MAX);
+        assert_eq!(found, Ok(()));
+        assert_eq!(of(8, steps, bytes), (Ok(()), (steps, bytes)));
+        assert_eq!(of(8, steps - 1, bytes).0, Err(DeriveError::Unaffordable));
+        assert_eq!(of(8, steps, bytes - 1).0, Err(DeriveError::Unaffordable));
+        // What follows is not looked at.
+        let (found, (_, looked_at)) = of(8000, STEPS_MAX, 3000);
+        assert_eq!(found, Err(DeriveError::Unaffordable));
+        assert!(looked_at <= 4 * 1004, "{looked_at}");
     }
 
     #[test]

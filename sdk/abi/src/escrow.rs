@@ -1,7 +1,9 @@
 //! Taking from a stock without seeing it.
 
-/// What a transaction declares that it takes of a stock, by [`Clause::Reserve`](crate::Clause::Reserve).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// What a transaction takes of a stock, or by [`Clause::Reserve`](crate::Clause::Reserve) declares that it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Bound {
     /// The most that it takes.
     pub amount: u128,
@@ -60,6 +62,18 @@ impl Escrow {
     /// Notes a transaction that may write the stock: what it leaves is not known.
     pub const fn break_up(&mut self) {
         self.is_broken = true;
+    }
+
+    /// What all who were counted take together. An amount of [`u128::MAX`] may stand for more than that.
+    #[must_use]
+    pub const fn all(&self) -> Bound {
+        self.all
+    }
+
+    /// Whether somebody may write the stock.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Whether nobody can be refused in any order, if the stock is `value` before the block.

@@ -2,9 +2,10 @@
 //!
 //! A contract's state and its callers stay when its code is replaced. So the fields that hold something
 //! must mean what they meant, and whoever calls a method that stays should touch no more than before. Both
-//! follow from the two ABIs; the host decides with [`check`], and tools show [`methods`] and [`fields`]
-//! before. What the new code *does* does not follow from them.
+//! follow from the two ABIs; the host decides with [`check`], and tools show [`methods`], [`fields`], [`events`] and
+//! [`interfaces`] before. What the new code *does* does not follow from them.
 
+mod clients;
 mod cover;
 
 use alloc::collections::BTreeMap;
@@ -15,6 +16,8 @@ use borsh::io::{self, Read};
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::types::{AbiType, Member, Type, TypeDef};
+pub use clients::{EventChange, events, interfaces};
+
 use crate::{Abi, AccessKind, Address, CellKind, Clause, Field, Hash, Method, MethodKind};
 
 /// The method that the host calls of an upgrade authority that is a contract: with one parameter,
@@ -32,7 +35,8 @@ pub struct UpgradeTerms {
     pub code: Hash,
     /// The encoded arguments of the new code's `migrate`.
     pub args: Vec<u8>,
-    /// Whether methods that stay may touch more than before; see [`Change::is_wider`].
+    /// Whether methods may touch more than before, or go away, and clients find something else; see
+    /// [`Change::is_wider`] and [`check`].
     pub allow_wider: bool,
     /// Who may upgrade the contract from then on; nobody if `None`.
     pub authority: Option<Address>,
@@ -73,12 +77,14 @@ pub enum Change {
     Narrower,
     /// Some call may have a list with more.
     Wider,
-    /// It takes or returns something else, or a view has become a method that may write: callers that know the
-    /// old method fail or misread it.
+    /// It takes or returns something else, an error has gone or has another name or code, or a view has become a
+    /// method that may write: callers that know the old method fail or misread it.
     Signature,
-    /// There was none with its name. Nobody calls it yet.
+    /// There was none with its name. Nobody calls it yet, except who knows it from code before the old one, out of which
+    /// it could only be taken with permission.
     New,
-    /// There is none any more: calls of it fail.
+    /// There is none any more: calls of it fail. That needs permission because the name can come back as a method
+    /// that is compared with nothing.
     Removed,
 }
 
@@ -86,7 +92,7 @@ impl Change {
     /// Whether it asks more of those who call the method today: only then does it need to be allowed.
     #[must_use]
     pub const fn is_wider(self) -> bool {
-        matches!(self, Self::Wider | Self::Signature)
+        matches!(self, Self::Wider | Self::Signature | Self::Removed)
     }
 }
 
@@ -126,7 +132,10 @@ pub fn methods<'a>(old: &'a Abi, new: &'a Abi) -> Vec<MethodChange<'a>> {
 
 fn change(old: &Method, new: &Method) -> Change {
     let params = old.params.iter().zip(&new.params).all(|(old, new)| extends(&old.ty, &new.ty));
-    let same = params && old.params.len() == new.params.len() && old.returns == new.returns;
+    let same = params
+        && old.params.len() == new.params.len()
+        && old.returns == new.returns
+        && clients::keeps_errors(old.error.as_ref(), new.error.as_ref());
     if !same || (old.kind == MethodKind::View && new.kind == MethodKind::Call) {
         return Change::Signature;
     }
@@ -253,13 +262,35 @@ pub enum Misfit {
         /// The method.
         method: String,
     },
-    /// A method takes or returns something else, and that is not allowed.
+    /// A method takes or returns something else, or its errors are others, and that is not allowed.
     #[error(
-        "`{method}` takes or returns something else than before, or was a view, and the upgrade does not allow wider"
+        "`{method}` takes, returns or refuses with something else than before, or was a view, and the upgrade does not allow wider"
     )]
     Signature {
         /// The method.
         method: String,
+    },
+    /// A method is gone, and that is not allowed.
+    #[error("`{method}` is gone, so calls of it fail, and the upgrade does not allow wider")]
+    Removed {
+        /// The method.
+        method: String,
+    },
+    /// An event is gone or has other fields, and that is not allowed.
+    #[error(
+        "the event `{event}` is gone or has other fields, and the upgrade does not allow wider"
+    )]
+    Event {
+        /// The event.
+        event: String,
+    },
+    /// The contract no longer has an interface, and that is not allowed.
+    #[error(
+        "the interface `{interface}` is not the contract's any more, and the upgrade does not allow wider"
+    )]
+    Interface {
+        /// The interface.
+        interface: String,
     },
 }
 
@@ -267,7 +298,7 @@ pub enum Misfit {
 ///
 /// # Errors
 /// [`Misfit`]: the first field that is lost, or without `allow_wider` the first method that is
-/// [wider](Change::is_wider).
+/// [wider](Change::is_wider), or the first [event](events) or [interface](interfaces) that is not kept.
 pub fn check(old: &Abi, new: &Abi, allow_wider: bool) -> Result<(), Misfit> {
     if let Some(lost) = fields(old, new).into_iter().find(|change| !change.is_covered()) {
         let (number, name) = (lost.number, lost.old.name.clone());
@@ -281,15 +312,22 @@ pub fn check(old: &Abi, new: &Abi, allow_wider: bool) -> Result<(), Misfit> {
     if allow_wider {
         return Ok(());
     }
-    for MethodChange { change, new, .. } in methods(old, new) {
-        let method = || new.map(|new| new.name.to_string()).unwrap_or_default();
+    for MethodChange { change, old, new } in methods(old, new) {
+        let method = || new.or(old).map(|method| method.name.to_string()).unwrap_or_default();
         match change {
             Change::Wider => return Err(Misfit::Wider { method: method() }),
             Change::Signature => return Err(Misfit::Signature { method: method() }),
-            Change::Equal | Change::Narrower | Change::New | Change::Removed => {}
+            Change::Removed => return Err(Misfit::Removed { method: method() }),
+            Change::Equal | Change::Narrower | Change::New => {}
         }
     }
-    Ok(())
+    if let Some(change) = events(old, new).first() {
+        return Err(Misfit::Event { event: change.old.name.clone() });
+    }
+    match interfaces(old, new).first() {
+        Some(gone) => Err(Misfit::Interface { interface: gone.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -318,6 +356,58 @@ mod tests {
             methods: vec![migrate],
             events: vec![],
             interfaces: vec![],
+        }
+    }
+
+    /// A contract with a method `go` that has an error, an event and an interface of no methods.
+    fn known(method: &str, error: &[(&str, u32)], event: &[Type], interface: &str) -> Abi {
+        let case = |(name, code): &(&str, u32)| crate::ErrorCase {
+            name: (*name).into(),
+            code: *code,
+            doc: "".into(),
+        };
+        let member = |ty: &Type| Member { name: "n".into(), ty: ty.clone() };
+        let mut abi = abi(CellKind::Value, &[], Type::U64);
+        abi.methods[0].name = method.into();
+        abi.methods[0].kind = MethodKind::Call;
+        let cases: Vec<_> = error.iter().map(case).collect();
+        abi.methods[0].error = Some(crate::ErrorSet { name: "E".into(), cases });
+        let fields = event.iter().map(member).collect();
+        abi.events = vec![crate::Event { name: "Went".into(), doc: "".into(), fields }];
+        abi.interfaces = vec![crate::Interface { name: interface.into(), methods: vec![] }];
+        abi
+    }
+
+    #[test]
+    fn what_clients_know_stays_unless_wider_is_allowed() {
+        let of = |error: &[(&str, u32)]| known("go", error, &[Type::U8], "I");
+        let old = of(&[("A", 100), ("B", 101)]);
+        let signature = || Misfit::Signature { method: "go".into() };
+        let removed = Misfit::Removed { method: "go".into() };
+        let event = || Misfit::Event { event: "Went".into() };
+        let mut silent = old.clone();
+        silent.events.clear();
+        let mut alone = old.clone();
+        alone.interfaces.clear();
+        let errors = &[("A", 100), ("B", 101)][..];
+        let interface = || Misfit::Interface { interface: "I".into() };
+        for (new, expected) in [
+            (of(&[("B", 101), ("A", 100), ("C", 102)]), None),
+            (of(&[("A", 100), ("Other", 101)]), Some(signature())),
+            (of(&[("A", 100), ("B", 102)]), Some(signature())),
+            (of(&[("A", 100)]), Some(signature())),
+            (known("went", errors, &[Type::U8], "I"), Some(removed)),
+            (known("go", errors, &[Type::U16], "I"), Some(event())),
+            (known("go", errors, &[Type::U8, Type::U8], "I"), Some(event())),
+            (silent.clone(), Some(event())),
+            (known("go", errors, &[Type::U8], "J"), Some(interface())),
+            (alone.clone(), Some(interface())),
+        ] {
+            assert_eq!(check(&old, &new, false).err(), expected, "{new:?}");
+            assert_eq!(check(&old, &new, true), Ok(()), "{new:?}");
+        }
+        for less in [silent, alone] {
+            assert_eq!(check(&less, &old, false), Ok(()), "more is nobody's to refuse");
         }
     }
 

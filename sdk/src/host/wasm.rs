@@ -67,7 +67,7 @@ pub(crate) fn with_copied<B: Bound, T>(
     let cap = if B::MAX < STACK_BYTES { B::MAX } else { STACK_BYTES };
     let len = usize::try_from(fill(stack.as_mut_ptr().cast(), cap)).ok()?;
     if len <= cap {
-        // SAFETY: the host wrote `len` bytes, which the buffer holds.
+        // SAFETY: the host wrote `len` bytes, which the buffer holds: for a field that is the promise of `FieldTag`.
         return Some(read(unsafe { core::slice::from_raw_parts(stack.as_ptr().cast(), len) }));
     }
     if B::MAX <= STACK_BYTES {

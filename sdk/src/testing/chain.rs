@@ -14,6 +14,7 @@ use super::gas::GasReport;
 use super::native::Native;
 use super::receipt::{BlockReport, Receipt};
 use super::upgrade::UpgradeOptions;
+use super::violation;
 use crate::codec::Any;
 use crate::{Contract, codec};
 
@@ -212,7 +213,8 @@ impl TestChain {
     /// let alice = chain.account("alice");
     /// let tally = chain.deploy_upgradable::<first::Tally>(alice, alice, ());
     /// chain.send(alice, &tally, "raise", ()).assert_ok();
-    /// let last = UpgradeOptions::default();
+    /// // `raise` goes away, and nobody may do another upgrade.
+    /// let last = UpgradeOptions { allow_wider: true, authority: None };
     /// let tally = chain.upgrade::<second::Tally>(alice, &tally, (7u64,), last);
     /// assert_eq!(chain.view::<u64>(&tally, "count", ()), 7);
     /// ```
@@ -317,8 +319,11 @@ impl TestChain {
     /// Runs transactions as one block.
     pub fn block(&mut self, txs: impl IntoIterator<Item = Tx>) -> BlockReport {
         let txs: Vec<Tx> = txs.into_iter().collect();
-        let report = self.backend.block(&txs);
-        for (tx, receipt) in txs.iter().zip(&report.receipts) {
+        let mut report = self.backend.block(&txs);
+        for (tx, receipt) in txs.iter().zip(&mut report.receipts) {
+            if let Some(violation) = &mut receipt.violation {
+                violation::describe(violation, tx, self);
+            }
             if let Some(fuel) = receipt.fuel.filter(|_| receipt.is_ok()) {
                 let contract = self.name(&tx.contract);
                 self.gas.insert(&contract, &tx.method, fuel);

@@ -40,3 +40,31 @@ impl fmt::Display for GasReport {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row for each method in order of its name, under a head, however long the names are.
+    #[test]
+    fn the_table_has_the_least_the_median_and_the_most() {
+        let mut report = GasReport::default();
+        for fuel in [30, 10, 20] {
+            report.insert("Pot", "give", fuel);
+        }
+        report.insert("Pot", "empty_it_all", 123_456_789);
+        for fuel in [4, 2] {
+            report.insert("A", "b", fuel);
+        }
+        let table = "\
+method             calls      least     median       most
+A.b                    2          2          4          4
+Pot.empty_it_all       1  123456789  123456789  123456789
+Pot.give               3         10         20         30
+";
+        assert_eq!(report.to_string(), table);
+        assert_eq!(report.of("Pot", "give"), [30, 10, 20]);
+        let empty = "method   calls      least     median       most\n";
+        assert_eq!(GasReport::default().to_string(), empty);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kempe_abi::{AbiType, AccessKind, Address, CellKind, Outcome, TrapKind};
+use kempe_abi::{AbiType, AccessKind, Address, Bound, CellKind, Outcome, TrapKind};
 
 use crate::codec::Any;
 use crate::{ContractError, Event, codec};
@@ -54,6 +54,36 @@ pub struct Violation {
     pub cell: CellKind,
     /// The kind of access.
     pub wanted: AccessKind,
+    /// What the list declares for the cell, if anything: of a stock that is only taken from, `Add`.
+    pub declared: Option<AccessKind>,
+    /// If a stock was to be taken from: how much in all by this call, and what was to be left.
+    pub takes: Option<Bound>,
+    /// How much the list declares that is taken, where it declares nothing else for the cell.
+    pub may_take: Option<Bound>,
+    /// The cell, with its keys in their types and by the names that the test gave: `Vault.coins[alice]`. Empty until a
+    /// [`TestChain`](super::TestChain) fills it.
+    pub cell_name: String,
+    /// The clause to declare: `write(coins[caller])`. Empty where it is not known, as in what another contract calls.
+    pub clause: String,
+}
+
+impl Default for Violation {
+    /// A read that nothing declares.
+    fn default() -> Self {
+        Self {
+            contract: Address::ZERO,
+            contract_name: String::new(),
+            field: String::new(),
+            key: Vec::new(),
+            cell: CellKind::Value,
+            wanted: AccessKind::Read,
+            declared: None,
+            takes: None,
+            may_take: None,
+            cell_name: String::new(),
+            clause: String::new(),
+        }
+    }
 }
 
 /// A cell that a method names with `unless`, and that was set before the block.
@@ -97,9 +127,37 @@ impl fmt::Display for Violation {
                 self.contract_name, self.contract
             );
         }
-        write!(f, "{}(", self.cell.word(self.wanted))?;
-        write_cell(f, &self.contract_name, &self.field, &self.key)?;
-        f.write_str(") is not in the access list")
+        write_access(f, self.cell.word(self.wanted), self.takes)?;
+        f.write_str("(")?;
+        if self.cell_name.is_empty() {
+            write_cell(f, &self.contract_name, &self.field, &self.key)?;
+        } else {
+            f.write_str(&self.cell_name)?;
+        }
+        f.write_str(") is not in the access list, which has ")?;
+        match self.declared {
+            Some(declared) => {
+                write_access(f, self.cell.word(declared), self.may_take)?;
+                f.write_str(" for it")?;
+            }
+            None => f.write_str("nothing for it")?,
+        }
+        match &*self.clause {
+            "" => Ok(()),
+            clause if self.takes.is_some() && self.may_take.is_some() => {
+                write!(f, ": declare `{clause}` instead")
+            }
+            clause => write!(f, ": declare `{clause}`"),
+        }
+    }
+}
+
+/// How a cell is touched, and how much is taken of it.
+fn write_access(f: &mut fmt::Formatter<'_>, word: &str, bound: Option<Bound>) -> fmt::Result {
+    match bound {
+        Some(Bound { amount, floor: 0 }) => write!(f, "reserve of {amount}"),
+        Some(Bound { amount, floor }) => write!(f, "reserve of {amount} that leave {floor}"),
+        None => f.write_str(word),
     }
 }
 

@@ -10,7 +10,9 @@ use kempe_abi::host::{
     APPENDED_BYTES_MAX, CALL_DEPTH_MAX, DATA_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, VALUE_BYTES_MAX,
 };
 use kempe_abi::log::{INDEX_BYTES, item_key};
-use kempe_abi::{AccessKind, Address, CellKind, MethodId, MethodKind, Outcome, TrapKind, split};
+use kempe_abi::{
+    AccessKind, Address, Bound, CellKind, MethodId, MethodKind, Outcome, TrapKind, split,
+};
 
 use super::receipt::{Emitted, Guard, Receipt, Violation};
 use super::world::{Key, List, World, count, count_bytes};
@@ -234,6 +236,7 @@ impl Session {
                 key: Vec::new(),
                 cell: CellKind::Value,
                 wanted: AccessKind::Read,
+                ..Violation::default()
             });
             return Err(TrapKind::UndeclaredAccess);
         }
@@ -297,6 +300,8 @@ impl Session {
             return Ok(full);
         }
         let field = abi.fields.get(usize::from(field));
+        let may_take = self.list.bounds.get(&full).copied();
+        let declared = self.list.cells.get(&full).copied();
         self.violation = Some(Violation {
             contract,
             contract_name: abi.name.clone(),
@@ -304,6 +309,10 @@ impl Session {
             key: key.to_vec(),
             cell: field.map_or(CellKind::Value, |field| field.cell),
             wanted: kind,
+            // Which of its kinds a bounded cell has is up to the block.
+            declared: may_take.map(|_| AccessKind::Add).or(declared),
+            may_take,
+            ..Violation::default()
         });
         Err(TrapKind::UndeclaredAccess)
     }
@@ -380,7 +389,15 @@ impl Session {
         let is_within =
             bound.is_some_and(|bound| left.unsigned_abs() <= bound.amount && floor <= bound.floor);
         if !is_within {
-            self.touch(field, key, AccessKind::Write)?;
+            let is_bounded = bound.is_some();
+            let touched = self.touch(field, key, AccessKind::Write);
+            if let (Err(TrapKind::UndeclaredAccess), Some(violation)) =
+                (&touched, &mut self.violation)
+            {
+                let amount = if is_bounded { left.unsigned_abs() } else { amount };
+                violation.takes = Some(Bound { amount, floor });
+            }
+            touched?;
         }
         let value = self.base(&full).map_or(0, count).checked_add_signed(left);
         if value.is_none_or(|value| value < floor) {

@@ -138,9 +138,14 @@ fn is_unsigned(ty: &Type) -> bool {
     matches!(ty, Type::U8 | Type::U16 | Type::U32 | Type::U64 | Type::U128)
 }
 
+/// What is known of the contract at an address.
+pub(crate) fn abi(address: &Address, chain: &TestChain) -> Option<Abi> {
+    Abi::decode(&section::contract_to_vec(chain.def(address)?)).ok()
+}
+
 /// The types of the parameters of what is called.
 fn params(tx: &Tx, chain: &TestChain) -> Option<Vec<Type>> {
-    let abi = Abi::decode(&section::contract_to_vec(chain.def(&tx.contract)?)).ok()?;
+    let abi = abi(&tx.contract, chain)?;
     Some(abi.method(&tx.method)?.params.iter().map(|param| param.ty.clone()).collect())
 }
 
@@ -176,7 +181,7 @@ fn arguments(tx: &Tx, chain: &TestChain) -> String {
     parts.join(", ")
 }
 
-fn value(ty: &Type, bytes: &[u8], chain: &TestChain) -> String {
+pub(crate) fn value(ty: &Type, bytes: &[u8], chain: &TestChain) -> String {
     match (ty, <[u8; 32]>::try_from(bytes)) {
         (Type::Address, Ok(address)) => chain.name(&Address(address)),
         (Type::Bool, _) => (bytes == [1]).to_string(),

@@ -14,8 +14,8 @@ use crate::codec::{self, Any};
 /// What an upgrade asks for, besides the new code and the arguments of its `migrate`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpgradeOptions {
-    /// Whether methods that stay may touch more than before, or take and return something else:
-    /// `--allow-wider` of `kempe upgrade`.
+    /// Whether methods may touch more than before, take, return and refuse with something else, or go away, and so
+    /// events and interfaces: `--allow-wider` of `kempe upgrade`.
     pub allow_wider: bool,
     /// Who may upgrade the contract from then on; nobody if `None`.
     pub authority: Option<Address>,

@@ -71,7 +71,7 @@ impl World {
 }
 
 /// The length of a counter's value in bytes.
-fn counter_bytes(ty: &Type) -> usize {
+pub(super) fn counter_bytes(ty: &Type) -> usize {
     match ty {
         Type::U8 => 1,
         Type::U16 => 2,

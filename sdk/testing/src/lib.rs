@@ -252,6 +252,10 @@ impl WasmBackend {
             key: key.key.to_vec(),
             cell: field.map_or(CellKind::Value, |field| field.cell),
             wanted: undeclared.wanted,
+            declared: undeclared.declared,
+            takes: undeclared.takes,
+            may_take: undeclared.may_take,
+            ..Violation::default()
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is signed for a contract of one chain is nothing on another, though the same accounts did the same there.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use kempe_fare::{DAY_MS, Fare, FareError, TAP_TAG, Tap, Tariff};
 use kempe_runtime::chain::{Chain, ChainOptions};
 use kempe_runtime::types::Genesis;

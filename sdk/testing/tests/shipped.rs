@@ -2,8 +2,9 @@
 
 use kempe_abi::{Address, TrapKind};
 use kempe_counter::Tally;
-use kempe_orderbook::{Filled, Orderbook, Price, Side};
+use kempe_orderbook::{Filled, Orderbook, Price, Side, Traded};
 use kempe_pool::{Pool, PoolError, Reserves, Swapped};
+use kempe_runtime::engine::admit;
 use kempe_runtime::types::{Limits, Prices};
 use kempe_sdk::testing::{BlockReport, Instance, TestChain};
 use kempe_staking::{Round, Stake, Staking};
@@ -133,14 +134,41 @@ fn trades_whose_lists_turn_out_too_short() {
     assert_eq!(gist(&reports[0]), gist(&reports[1]));
 }
 
+/// The largest module that a new chain is to take: what a contract is planned to stay below.
+const MODULE_BYTES_MAX: usize = 64 * 1024;
+
 #[test]
 fn every_contract_can_be_deployed_within_the_limits_of_a_new_chain() {
-    let (price, limit) = (Prices::default().deploy_byte, Limits::default().tx_fuel_max);
+    let (prices, limit) = (Prices::default(), Limits::default().tx_fuel_max);
     for (name, wasm) in kempe_contracts::ALL {
         // A hundredth for the rest of the transaction, and for init.
-        let fuel = wasm.len() as u64 * price;
+        let effort = admit(wasm).expect("it is admitted").sizes.effort;
+        let fuel = prices.deployment(wasm.len() as u64, effort);
         assert!(fuel <= limit / 100 * 99, "{name} takes {fuel} fuel of {limit}");
     }
+    // And one of that size is: the token, with a custom section of zeros.
+    let padding = |n_bytes: usize| {
+        let mut wasm = kempe_contracts::TOKEN.to_vec();
+        // A section of the name "p", its length in five bytes of LEB128.
+        let length = u32::try_from(n_bytes + 2).unwrap();
+        let digit = |at: u32| {
+            let more = if at < 4 { 128 } else { 0 };
+            u8::try_from((length >> (7 * at)) & 127).unwrap() | more
+        };
+        wasm.push(0);
+        wasm.extend((0..5).map(digit));
+        wasm.extend([1, b'p']);
+        wasm.resize(wasm.len() + n_bytes, 0);
+        wasm
+    };
+    let wasm = padding(MODULE_BYTES_MAX - kempe_contracts::TOKEN.len() - 8);
+    assert_eq!(wasm.len(), MODULE_BYTES_MAX);
+    let mut chain = kempe_testing::wasm(&[&wasm]);
+    let alice = chain.account("alice");
+    let token = chain.deploy::<Token>(alice, (alice,));
+    chain.send(alice, &token, "mint", (alice, 1u128)).assert_ok();
+    let least = MODULE_BYTES_MAX as u64 * Prices::default().deploy_byte;
+    assert!(least < Limits::default().tx_fuel_max);
 }
 
 /// Yield farming: the shares of a pool are staked, earn a reward, and come back.
@@ -181,4 +209,38 @@ fn shares_of_a_pool_are_staked() {
         (report.batches, earned, receipt.assert_ok().value::<(u128, u128)>())
     });
     assert_eq!(results[0], results[1]);
+}
+
+/// Orders so far apart, and of so many people, that looking for them and paying them is more than a transaction may touch: a
+/// trade takes what it can, and the next one the rest.
+#[test]
+fn a_sparse_book_is_traded_in_pieces() {
+    let mut chain = kempe_testing::wasm(&[kempe_contracts::TOKEN, kempe_contracts::ORDERBOOK]);
+    let people: Vec<Address> = (0..31).map(|i| chain.account(&format!("trader {i}"))).collect();
+    let taker = chain.account("taker");
+    let tokens = [0, 1].map(|_| chain.deploy::<Token>(taker, (taker,)));
+    let args = (tokens[0].address(), tokens[1].address(), 1u128, 1u128, 1u64);
+    let book = chain.deploy::<Orderbook>(taker, args);
+    for who in people.iter().chain([&taker]) {
+        for token in &tokens {
+            chain.send(taker, token, "mint", (*who, 10_000_000u128)).assert_ok();
+            chain.send(*who, token, "approve", (book.address(), u128::MAX)).assert_ok();
+        }
+        chain.send(*who, &book, "deposit", (9_000_000u128, 9_000_000u128)).assert_ok();
+    }
+    for high in 1..=16 {
+        let price = Price { high, mid: 31, low: 31 };
+        let place = |who: &Address| book.tx(*who, "place", (Side::Sell, price, 1u64, 1u64));
+        chain.block(people.iter().map(place)).assert_ok();
+    }
+    let (mut lots, mut n_trades) = (16 * 31, 0);
+    while lots > 0 {
+        let limit = Price { high: 31, mid: 31, low: 31 };
+        let receipt = chain.send(taker, &book, "trade", (Side::Buy, limit, lots, None::<u64>));
+        let traded = receipt.assert_ok().value::<Traded>().lots;
+        assert!(traded >= lots.min(31 * 6), "{traded} of {lots}");
+        (lots, n_trades) = (lots - traded, n_trades + 1);
+    }
+    // Finding a price takes up to 96 cells and filling it 32 and more: seven prices each time.
+    assert_eq!(n_trades, 3);
 }

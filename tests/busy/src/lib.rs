@@ -45,6 +45,20 @@ impl Busy {
         self.note();
     }
 
+    // Two that do not touch what the others do, one of which no template can follow.
+
+    #[access(write(scores[caller]))]
+    pub fn forget(&mut self) {
+        self.scores.remove(caller());
+    }
+
+    #[access(dynamic)]
+    pub fn forget_the_last(&mut self, who: Address) {
+        if self.scores.get(who) > 0 {
+            self.scores.remove(who);
+        }
+    }
+
     fn note(&mut self) {
         self.changed_ms.put(time_ms());
         self.last.put(0u8, caller());

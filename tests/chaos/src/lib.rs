@@ -60,8 +60,9 @@ pub struct Wrote {
 pub trait Chaotic {
     /// Writes, and then refuses.
     fn fail_after_writing(&mut self, slot: u8, value: u64);
-    /// Writes.
+    /// Writes again and again, and then refuses or not.
     fn stir(&mut self, inner: Address, slot: u8, fails: u8);
+    /// Writes.
     fn put(&mut self, slot: u8, value: u64);
     /// Adds.
     fn add(&mut self, slot: u8, amount: u8);
@@ -465,19 +466,19 @@ impl Chaos {
         code
     }
 
-    /// Names a cell under the hash of something long.
-    #[access(read(digests[hash(data)]), allow(over_declared = "what naming it costs is tested"))]
-    pub fn digest(&self, data: Vec<u8>) {
-        black_box(&data);
+    /// Reads a cell under the hash of something long.
+    #[access(read(digests[hash(data)]))]
+    pub fn digest(&self, data: Vec<u8>) -> u64 {
+        self.digests.get(hash(&data))
     }
 
-    /// Names three.
+    /// The same, and names two more.
     #[access(
         read(digests[hash(data)], digests[hash(data, caller)], digests[hash(caller, data)]),
         allow(over_declared = "what naming them costs is tested")
     )]
-    pub fn digest_often(&self, data: Vec<u8>) {
-        black_box(&data);
+    pub fn digest_often(&self, data: Vec<u8>) -> u64 {
+        self.digests.get(hash(&data))
     }
 
     /// Has a contract write and forgive several times, forgives what comes of that, and has it done again.

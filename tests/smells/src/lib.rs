@@ -26,6 +26,9 @@ pub struct Smells {
     ledger: Item<Vec<(Address, u64)>>,
     pages: Map<u8, Vec<(Address, u64)>>,
     members: Item<Vec<Address>>,
+    seats: Stock<u64>,
+    best: Max<u64>,
+    worst: Min<u64>,
 }
 
 #[error]
@@ -309,6 +312,26 @@ impl Smells {
         if now.is_multiple_of(10) {
             self.total.add(1);
         }
+    }
+
+    #[access(write(seats))]
+    pub fn fine_more_seats(&mut self, by: u64) {
+        self.seats.put(self.seats.get() + by);
+    }
+
+    #[access(write(seats))]
+    pub fn fine_fewer_seats(&mut self, by: u64) {
+        self.seats.put(self.seats.get() - by);
+    }
+
+    #[access(write(best))]
+    pub fn fine_better(&mut self, by: u64) {
+        self.best.put(self.best.get() + by);
+    }
+
+    #[access(write(worst))]
+    pub fn fine_worse(&mut self, by: u64) {
+        self.worst.put(self.worst.get() + by);
     }
 
     #[access(write(members))]

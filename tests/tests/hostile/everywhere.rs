@@ -10,7 +10,7 @@ use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 use kempe_tests::{World, options};
 
 /// The fields that every contract here has: a value, a counter, an immutable, another value, a log, logs by
-/// number, a stock, a flag, flags by hash, and flags by account.
+/// number, a stock, a flag, flags by hash, flags by account, a maximum, and a minimum.
 const FIELDS: &[FieldDef] = &[
     field("cell", CellDef::Value),
     field("sum", CellDef::Counter),
@@ -22,13 +22,16 @@ const FIELDS: &[FieldDef] = &[
     FieldDef { value: bool::TYPE, ..field("flag", CellDef::Value) },
     FieldDef { keys: &[Hash::TYPE], value: bool::TYPE, ..field("flags", CellDef::Value) },
     FieldDef { keys: &[Address::TYPE], value: bool::TYPE, ..field("bans", CellDef::Value) },
+    field("most", CellDef::Maximum),
+    field("least", CellDef::Minimum),
 ];
 
 const fn field(name: &'static str, cell: CellDef) -> FieldDef {
     FieldDef { name, doc: "", cell, keys: &[], value: u64::TYPE }
 }
 
-const fn touch(kind: AccessKind, field: u8) -> ClauseDef {
+/// A touch of a field's only cell.
+pub(crate) const fn touch(kind: AccessKind, field: u8) -> ClauseDef {
     ClauseDef::Touch { kind, field, key: &[] }
 }
 

@@ -6,12 +6,14 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use ed25519_zebra::SigningKey;
-use kempe_abi::{Address, MethodId, Outcome};
+use kempe_abi::def::{ClauseDef, ExprDef};
+use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
+use kempe_runtime::engine::admit;
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, SignedTransaction, StateKey};
 use kempe_tests::{call, number, options};
 
-use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract, guarded};
+use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract, guarded, touch};
 
 /// What one fuel pays for, in nanoseconds: the prices' own scale.
 const FUEL_NS: f64 = 0.3;
@@ -29,7 +31,8 @@ const FUEL_MAX: u64 = 1_000_000_000;
 const N_TXS: usize = 4;
 
 /// Everything that the loops use: memory of the largest size, a function, a table, at 64 the
-/// address of a callee and at 96 that of one that a flag stops, and at 128 a public key, a signature and no message.
+/// address of a callee and at 96 that of one that a flag stops, at 128 a public key, a signature and no message, and at 256
+/// the address of one that writes and fails.
 const BEFORE: &str = r#"
     (import "kempe" "height" (func $height (result i64)))
     (import "kempe" "caller" (func $caller (param i32)))
@@ -43,6 +46,10 @@ const BEFORE: &str = r#"
     (import "kempe" "remove:3" (func $remove (param i32 i32)))
     (import "kempe" "add:1" (func $add (param i32 i32 i64 i64)))
     (import "kempe" "append:4" (func $append (param i32 i32 i32 i32)))
+    (import "kempe" "start:0" (func $start (param i32 i32 i32 i32) (result i32)))
+    (import "kempe" "reserve:6" (func $reserve (param i32 i32 i64 i64 i64 i64) (result i32)))
+    (import "kempe" "max:10" (func $max (param i32 i32 i64 i64)))
+    (import "kempe" "min:11" (func $min (param i32 i32 i64 i64)))
     (import "kempe" "blake3" (func $blake3 (param i32 i32 i32)))
     (import "kempe" "sha256" (func $sha256 (param i32 i32 i32)))
     (import "kempe" "keccak256" (func $keccak256 (param i32 i32 i32)))
@@ -129,6 +136,37 @@ const OPS: &[Op] = &[
     ),
     ("put, 8 bytes", "(call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8))", 4),
     ("put, 64 Ki", "(call $put (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536))", 1),
+    (
+        "start, 8 bytes",
+        "(drop (call $start (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8)))",
+        4,
+    ),
+    (
+        "start, 64 Ki",
+        "(drop (call $start (i32.const 0) (i32.const 0) (i32.const 65536) (i32.const 65536)))",
+        1,
+    ),
+    (
+        "reserve",
+        "(drop (call $reserve (i32.const 0) (i32.const 0) (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)))",
+        4,
+    ),
+    (
+        "max",
+        "(call $max (i32.const 0) (i32.const 0) (i64.extend_i32_u (local.get $n)) (i64.const 0))",
+        4,
+    ),
+    (
+        "min",
+        "(call $min (i32.const 0) (i32.const 0) (i64.extend_i32_u (local.get $n)) (i64.const 0))",
+        4,
+    ),
+    (
+        "get of one of 1,000",
+        "(i32.store (i32.const 0) (i32.rem_u (local.get $n) (i32.const 1000)))
+         (drop (call $get (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 0)))",
+        1,
+    ),
     ("remove", "(call $remove (i32.const 0) (i32.const 0))", 4),
     ("add", "(call $add (i32.const 0) (i32.const 0) (i64.const 0) (i64.const 0))", 4),
     ("append of 0", "(call $append (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))", 1),
@@ -166,26 +204,77 @@ const OPS: &[Op] = &[
         1,
     ),
     (
+        "call that writes and fails",
+        "(drop (call $call (i32.const 256) (i32.const METHOD) (i32.const 0) (i32.const 20) (i32.const 1)))",
+        1,
+    ),
+    (
         "call that a guard stops",
         "(drop (call $call (i32.const 96) (i32.const METHOD) (i32.const 0) (i32.const 20) (i32.const 1)))",
         1,
     ),
 ];
 
+/// What the loops touch, but for those that a transaction names.
+const TOUCHED: &[ClauseDef] = &[
+    touch(AccessKind::Write, 0),
+    touch(AccessKind::Add, 1),
+    touch(AccessKind::Write, 3),
+    touch(AccessKind::Add, 4),
+    ClauseDef::Start { field: 0, key: &[] },
+    ClauseDef::Reserve {
+        field: 6,
+        key: &[],
+        amount: ExprDef::Literal(&[255; 8]),
+        floor: ExprDef::Literal(&[]),
+    },
+    touch(AccessKind::Add, 10),
+    touch(AccessKind::Add, 11),
+];
+
+/// How many keys a transaction names for a loop whose keys no template has.
+const N_KEYS: u32 = 1000;
+
+/// Whether the transaction names what the loop touches.
+fn is_dynamic(name: &str) -> bool {
+    name.starts_with("call ") || name.ends_with("of 1,000")
+}
+
+/// A contract that writes 100 values of 64 KiB when it is filled, and removes them and fails when it is called.
+fn failing() -> Vec<u8> {
+    let each = |what: &str| {
+        format!(
+            "(local $n i32) (local.set $n (i32.const 100))
+             (loop $l (i32.store (i32.const 0) (local.get $n)) {what}
+                (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))"
+        )
+    };
+    let fill = each("(call $put (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 65536))");
+    let fail = each("(call $remove (i32.const 0) (i32.const 4))");
+    let text = format!(
+        r#"(import "kempe" "put:0" (func $put (param i32 i32 i32 i32)))
+        (import "kempe" "remove:0" (func $remove (param i32 i32)))
+        (func (export "call.fill") (param i32) (result i32) {fill} i32.const 0)
+        (func (export "call.go") (param i32) (result i32) {fail} i32.const 1)"#
+    );
+    contract(&[("fill", DYNAMIC), ("go", DYNAMIC)], &text)
+}
+
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\{byte:02x}")).collect()
 }
 
 /// A contract with a method for each loop, which takes the number of rounds, and one that fills field 0.
-fn loops(callees: [Address; 2]) -> Vec<u8> {
+fn loops([callee, stopped, failing]: [Address; 3]) -> Vec<u8> {
     let key = SigningKey::from([7; 32]);
     let mut signed = kempe_runtime::types::address_of(&key).0.to_vec();
     signed.extend(key.sign(b"").to_bytes());
     let mut text = format!(
         "{BEFORE} (memory (export \"memory\") 16 16) (data (i32.const 64) \"{}\") \
-         (data (i32.const 128) \"{}\")",
-        escaped(callees.map(|callee| callee.0).as_flattened()),
-        escaped(&signed)
+         (data (i32.const 128) \"{}\") (data (i32.const 256) \"{}\")",
+        escaped([callee.0, stopped.0].as_flattened()),
+        escaped(&signed),
+        escaped(&failing.0)
     );
     let fill =
         "(call $put0 (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 65536)) i32.const 0";
@@ -204,7 +293,7 @@ fn loops(callees: [Address; 2]) -> Vec<u8> {
                     (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
                 i32.const 0)"#
         );
-        methods.push((export, if name.starts_with("call ") { DYNAMIC } else { ALL }));
+        methods.push((export, if is_dynamic(name) { DYNAMIC } else { TOUCHED }));
     }
     contract(&methods, &text)
 }
@@ -250,21 +339,28 @@ fn rounds(chain: &Everywhere, call: impl Fn(u32) -> (Action, Vec<DeclaredAccess>
     n
 }
 
+/// How a transaction of account 0 that may burn all that it can ends.
+fn send_with_most_fuel(chain: &mut Everywhere, action: Action) -> Outcome {
+    let txs = chain.world.sign_with([(0, vec![action], FUEL_MAX, Vec::new())]);
+    chain.world.build(txs).record.receipts[0].outcome
+}
+
 /// Nanoseconds for one fuel of every loop.
 fn loop_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let callee = chain.deploy(&crate::everywhere::one(DYNAMIC, "", "i32.const 0"));
     let stopped = chain.deploy(&guarded());
     let set = call(stopped, "set", &[0u32; 5]);
     assert_eq!(chain.world.send(0, set).outcome, Outcome::Ok);
-    let contract = chain.deploy(&loops([callee, stopped]));
-    let fill =
-        chain.world.sign_with([(0, vec![call(contract, "fill", &[0u32; 5])], FUEL_MAX, vec![])]);
-    assert_eq!(chain.world.build(fill).record.receipts[0].outcome, Outcome::Ok);
+    let failing = chain.deploy(&failing());
+    assert_eq!(send_with_most_fuel(chain, call(failing, "fill", &[0u32; 5])), Outcome::Ok);
+    let contract = chain.deploy(&loops([callee, stopped, failing]));
+    assert_eq!(send_with_most_fuel(chain, call(contract, "fill", &[0u32; 5])), Outcome::Ok);
     let mut found = Vec::new();
     for (at, (name, ..)) in OPS.iter().enumerate() {
         let action = |n: u32| call(contract, &format!("op{at}"), &[n, 0, 0, 0, 0]);
         // What is dynamic runs in a batch with its list.
-        let signed = chain.world.sign_with([(0, vec![action(1)], FUEL_MAX, Vec::new())]);
+        let n_first = if is_dynamic(name) { N_KEYS } else { 1 };
+        let signed = chain.world.sign_with([(0, vec![action(n_first)], FUEL_MAX, Vec::new())]);
         let simulation = chain.world.chain.simulate(&signed[0].transaction).expect("it runs");
         assert_eq!(simulation.outcome, Outcome::Ok, "{name}: {:?}", simulation.failure);
         let access = if simulation.dynamic { simulation.explicit_list() } else { Vec::new() };
@@ -274,6 +370,17 @@ fn loop_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
         found.push(((*name).to_owned(), measure(chain, name, &txs)));
     }
     found
+}
+
+const HASHING: &str = r#"(func (export "call.args") (param i32) (result i32) i32.const 0)
+    (func (export "call.literal") (param i32) (result i32) i32.const 0)"#;
+
+/// A template that names one cell, by the hash of an argument and by a hash of many bytes, over and over.
+const ARGS: &[ClauseDef] = &[flag(&[ExprDef::Hash(&[ExprDef::Param(0); 16])]); 100];
+const LITERAL: &[ClauseDef] = &[flag(&[ExprDef::Hash(&[ExprDef::Literal(&[7; 256])])]); 60];
+
+const fn flag(key: &'static [ExprDef]) -> ClauseDef {
+    ClauseDef::Touch { kind: AccessKind::Read, field: 8, key }
 }
 
 /// Nanoseconds for one fuel of what a transaction is made of, from its bytes to its receipt.
@@ -293,8 +400,12 @@ fn transaction_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let transfer = Action::Transfer { to, amount: 1 };
     let call_of_nothing =
         Action::Call { contract: reader, method: MethodId::of("go"), args: [0; 20].into() };
+    let hashing = chain.deploy(&contract(&[("args", ARGS), ("literal", LITERAL)], HASHING));
+    let list_of = |method| many(call(hashing, method, &[0u32; 5]), vec![], 32);
     let mut found = Vec::new();
     for (name, txs) in [
+        ("a template of many steps", chain.world.sign_with(list_of("args"))),
+        ("a template that hashes", chain.world.sign_with(list_of("literal"))),
         ("a transfer", chain.world.sign_with(many(transfer.clone(), vec![], 2000))),
         ("a list of 1,000 keys", chain.world.sign_with(many(call_of_nothing, list(1000), 32))),
         (
@@ -309,8 +420,17 @@ fn transaction_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     found
 }
 
+/// So many functions of 64 parameters, for each of which the compiler makes another that takes them from memory.
+fn in_a_table(n: usize, salt: usize) -> String {
+    let params = "i64 ".repeat(64);
+    let func = |i| format!("(func $t{i} (param {params}) (drop (i32.const {salt})))");
+    let funcs: String = (0..n).map(func).collect();
+    let elems: String = (0..n).map(|i| format!("$t{i} ")).collect();
+    format!("{funcs} (table {n} {n} funcref) (elem (i32.const 0) {elems})")
+}
+
 /// Modules that the compiler has not seen before, in the text format; `salt` makes them new.
-fn modules(salt: usize) -> [(&'static str, String); 5] {
+fn modules(salt: usize) -> [(&'static str, String); 6] {
     let go = |body: String| {
         format!("(func (export \"call.go\") (param i32) (result i32) {body} i32.const 0)")
     };
@@ -327,6 +447,7 @@ fn modules(salt: usize) -> [(&'static str, String); 5] {
     };
     let sets: String = (1..999).map(set).collect();
     [
+        ("a deployment of functions in a table", in_a_table(1200, salt) + &go(String::new())),
         ("a deployment of one long function", go(format!("(local $x i64) {add}"))),
         ("a deployment of 4,000 functions", sum.repeat(4000) + &go(String::new())),
         ("a deployment of long branch tables", table.repeat(10) + &go(String::new())),
@@ -355,6 +476,36 @@ fn deployment_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
         }
     }
     found
+}
+
+/// What is small and takes long to compile is paid by admission's estimate, before it is compiled.
+#[test]
+fn what_takes_long_to_compile_is_paid_by_the_estimate() {
+    let mut chain = Everywhere::new(1);
+    let go = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
+    let wasm = contract(&[("go", ALL)], &(in_a_table(400, 0) + go));
+    let effort = admit(&wasm).expect("it is admitted").sizes.effort;
+    let prices = chain.world.chain.genesis().prices;
+    let bytes = wasm.len() as u64;
+    let price = prices.deployment(bytes, effort);
+    assert!(price > bytes * prices.deploy_byte, "{effort} units, {bytes} bytes");
+    let mut deploy = |more: u64| {
+        let sign = |limit| {
+            let deploy = kempe_tests::deploy(&wasm, &());
+            chain.world.sign_with([(0, vec![deploy], limit, Vec::new())])
+        };
+        let limit = sign(0)[0].transaction.base_fuel(&prices) + price - 1 + more;
+        let txs = sign(limit);
+        (chain.block(txs).receipts.swap_remove(0), limit)
+    };
+    let (short, limit) = deploy(0);
+    assert_eq!((short.outcome, short.fuel), (Outcome::Trap(TrapKind::OutOfFuel), limit));
+    // The second time it is compiled already, and is paid all the same.
+    for _ in 0..2 {
+        let (receipt, limit) = deploy(10_000_000);
+        assert_eq!(receipt.outcome, Outcome::Ok);
+        assert!(receipt.fuel > limit - 10_000_000, "{}", receipt.fuel);
+    }
 }
 
 /// Prints what each thing takes in relation to what its fuel pays for.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use kempe_runtime::chain::{
     Chain, EncodedTxs, Pipeline, PipelineOptions, Signatures, Stage, StageObserver, replay,
@@ -13,7 +13,7 @@ use kempe_runtime::chain::{
 use kempe_runtime::scheduler::Color;
 use kempe_tests::{number, options};
 
-use super::{blocks, one_by_one, pipelined, start};
+use super::{blocks, one_by_one, pipelined, start, with_checkpoints};
 
 /// Where the child finds its directory.
 const DIRECTORY: &str = "KEMPE_PIPELINE_DIRECTORY";
@@ -21,8 +21,9 @@ const DIRECTORY: &str = "KEMPE_PIPELINE_DIRECTORY";
 /// Where the child stops: the number of a stage, and after how many blocks.
 const STOP: &str = "KEMPE_PIPELINE_STOP";
 
-const STAGES: [Stage; 9] = [
+const STAGES: [Stage; 11] = [
     Stage::Check,
+    Stage::Signature,
     Stage::Accept,
     Stage::Plan,
     Stage::Execute,
@@ -31,6 +32,7 @@ const STAGES: [Stage; 9] = [
     Stage::Seal,
     Stage::Log,
     Stage::Index,
+    Stage::Checkpoint,
 ];
 
 /// Writes a line for the parent, at once.
@@ -58,7 +60,7 @@ fn child() {
             }
         }
     });
-    let chain = Chain::open(&directory, options(2, &Color)).expect("it opens");
+    let chain = Chain::open(&directory, with_checkpoints()).expect("it opens");
     let pipeline_options = PipelineOptions { observer: Some(observer), ..Default::default() };
     let mut pipeline = Pipeline::start(chain, pipeline_options, |block| {
         let header = block.header.expect("all of them are blocks");
@@ -107,12 +109,16 @@ fn nothing_acknowledged_is_lost_wherever_a_block_is() {
     let in_memory = Chain::in_memory(start(), options(1, &Color)).expect("it starts");
     let expected = one_by_one(in_memory, &blocks);
     let last: u64 = number("KEMPE_STAGE_BLOCKS", 2);
-    let mut heads = Vec::new();
+    let (mut heads, mut n_checkpoints) = (Vec::new(), 0);
     for (number, stage) in STAGES.into_iter().enumerate() {
         for n_blocks in (1..=last).map(|at| at * (blocks.len() as u64 - 1) / last) {
             let directory = tempfile::tempdir().expect("a directory");
             drop(Chain::create(directory.path(), start(), options(1, &Color)).expect("created"));
+            let checkpoint =
+                || fs::read(directory.path().join("store/manifest")).expect("is there");
+            let created = checkpoint();
             let acknowledged = run_and_kill(directory.path(), number, n_blocks);
+            n_checkpoints += usize::from(checkpoint() != created);
             let chain = Chain::open(directory.path(), options(2, &Color)).expect("it recovers");
             let head = chain.head().height;
             let n_acknowledged = acknowledged.last().map_or(0, |(height, _)| *height);
@@ -126,6 +132,9 @@ fn nothing_acknowledged_is_lost_wherever_a_block_is() {
             }
             if stage == Stage::Index {
                 assert!(n_acknowledged < n_blocks, "{at}: acknowledged before it was logged");
+            }
+            if stage == Stage::Checkpoint {
+                assert!(n_acknowledged >= n_blocks, "{at}: a checkpoint of what is not durable");
             }
             for (height, hash) in acknowledged {
                 let block = expected.block(height).expect("readable").expect("there").block;
@@ -142,5 +151,7 @@ fn nothing_acknowledged_is_lost_wherever_a_block_is() {
             assert_eq!(report.divergence, None, "{at}");
         }
     }
-    println!("{} kills, heads {heads:?}", heads.len());
+    // Wherever many blocks went through, checkpoints ran and some ended before the kill.
+    assert!(n_checkpoints >= STAGES.len(), "n_checkpoints={n_checkpoints} of {}", heads.len());
+    println!("{} kills, heads {heads:?}, n_checkpoints={n_checkpoints}", heads.len());
 }

@@ -4,16 +4,19 @@
 mod kill;
 
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::{
-    Acknowledged, Chain, ChainError, EncodedTxs, Pipeline, PipelineOptions, Signatures, replay,
+    Acknowledged, Chain, ChainError, ChainOptions, EncodedTxs, Pipeline, PipelineOptions,
+    Signatures, replay,
 };
 use kempe_runtime::scheduler::{
     Block, Color, Form, Mode, Plan, PlanError, ScheduleError, Scheduler,
 };
-use kempe_runtime::state::{Disk, FaultKind, Faults};
+use kempe_runtime::state::{Disk, FaultKind, Faults, Lag, StoreError};
 use kempe_runtime::types::{
     Action, Genesis, SignedTransaction, Transaction, TransactionError, contract_address,
 };
@@ -314,15 +317,56 @@ fn an_illegal_plan_is_refused() {
     }
 }
 
-/// Runs the pipeline on a disk that fails after so many operations; `None` if it did not fail.
+/// Two threads, and a checkpoint in the background for every other block.
+fn with_checkpoints() -> ChainOptions {
+    let lag_max = Lag { blocks: 1, ..Lag::default() };
+    ChainOptions { lag_max, ..options(2, &Color) }
+}
+
+/// Runs the pipeline on a disk that fails after so many operations, with checkpoints in the background; gives the height
+/// that was acknowledged last.
 fn run_on(disk: &Disk, directory: &Path, blocks: &[Vec<Vec<u8>>]) -> u64 {
-    let Ok(chain) = Chain::open_on(disk, directory, options(2, &Color)) else { return 0 };
+    let Ok(chain) = Chain::open_on(disk, directory, with_checkpoints()) else { return 0 };
     let (chain, acknowledged) = pipelined(chain, blocks, Signatures::Check);
     if let Ok(mut chain) = chain {
-        // What the background would do sooner or later.
+        // What the background has not come to.
         let _ = chain.checkpoint();
     }
     acknowledged.last().and_then(|block| block.header.as_ref()).map_or(0, |header| header.height)
+}
+
+/// Who hands in one block at a time and waits for its acknowledgement learns that none comes.
+#[test]
+fn a_waiter_learns_that_the_disk_is_full() {
+    let blocks = &blocks()[..2];
+    for n_operations in 0.. {
+        let directory = tempfile::tempdir().expect("a directory");
+        drop(Chain::create(directory.path(), start(), options(1, &Color)).expect("created"));
+        let faults = Faults::after(n_operations, FaultKind::Full);
+        let disk = Disk::with_faults(Arc::clone(&faults));
+        let Ok(chain) = Chain::open_on(&disk, directory.path(), options(2, &Color)) else {
+            continue;
+        };
+        let (sender, acknowledged) = channel();
+        let mut pipeline = Pipeline::start(chain, PipelineOptions::default(), move |block| {
+            sender.send(block.ticket).expect("the test listens");
+        })
+        .expect("it starts");
+        for (time_ms, block) in (1..).zip(blocks) {
+            let Ok(ticket) = pipeline.submit(block.iter().collect(), time_ms) else { break };
+            match acknowledged.recv_timeout(Duration::from_secs(60)) {
+                Ok(acknowledged) => assert_eq!(acknowledged, ticket),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("{n_operations}: nobody says anything"),
+            }
+        }
+        let failed = faults.failed();
+        let Err(error) = pipeline.finish() else {
+            assert!(!failed, "{n_operations}: it did not end well");
+            break;
+        };
+        assert!(matches!(error, ChainError::Store(StoreError::Io { .. })), "{error}");
+    }
 }
 
 #[test]
@@ -330,7 +374,7 @@ fn nothing_acknowledged_is_lost_whenever_the_disk_fails() {
     let blocks = &blocks()[..6];
     let chain = Chain::in_memory(start(), options(1, &Color)).expect("it starts");
     let expected = one_by_one(chain, blocks);
-    for kind in [FaultKind::Power, FaultKind::Full] {
+    for kind in [FaultKind::Power, FaultKind::Full, FaultKind::Sync] {
         for n_operations in (0..).step_by(if kind == FaultKind::Power { 1 } else { 3 }) {
             let directory = tempfile::tempdir().expect("a directory");
             drop(Chain::create(directory.path(), start(), options(1, &Color)).expect("created"));

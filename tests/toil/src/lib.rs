@@ -16,6 +16,8 @@ pub struct Toil {
     stocks: Map<u8, Stock<u64>>,
     notes: Map<u8, Log<u64>>,
     rates: Map<u8, u64>,
+    lows: Map<u8, Min<u64>>,
+    flags: Map<u8, bool>,
 }
 
 #[contract]
@@ -45,6 +47,17 @@ impl Toil {
     pub fn max_written(&mut self, slot: u8, rounds: u32) {
         let to = work(rounds);
         self.highs.put(slot, self.highs.get(slot).max(to));
+    }
+
+    #[access(min(lows[slot]))]
+    pub fn min(&mut self, slot: u8, rounds: u32) {
+        self.lows.lower(slot, work(rounds));
+    }
+
+    #[access(write(lows[slot]))]
+    pub fn min_written(&mut self, slot: u8, rounds: u32) {
+        let to = work(rounds);
+        self.lows.put(slot, self.lows.get(slot).min(to));
     }
 
     #[access(reserve(stocks[slot], 1u64))]
@@ -84,6 +97,20 @@ impl Toil {
         let rate = self.rates.get(slot) + work(rounds);
         self.rates.put(slot, rate);
         rate
+    }
+
+    #[access(unless(flags[slot]))]
+    pub fn unless(&mut self, slot: u8, rounds: u32) -> u64 {
+        // Only the list names it.
+        let _ = slot;
+        work(rounds)
+    }
+
+    #[access(write(flags[slot]))]
+    pub fn unless_written(&mut self, slot: u8, rounds: u32) -> u64 {
+        let barred = self.flags.get(slot);
+        self.flags.put(slot, barred);
+        work(rounds)
     }
 }
 

@@ -16,6 +16,7 @@ use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
 use serde::Serialize;
 
 use super::{Preset, RunArgs};
+use crate::abi_view::printable;
 use crate::output::{Exit, Failure, Output};
 use crate::progress;
 
@@ -97,7 +98,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
             "with more threads than cores nothing runs as it would: --workers simulates them",
         ));
     }
-    let inputs = inputs(args)?;
+    let inputs = inputs(args, output)?;
     let schedulers: Vec<&dyn Scheduler> = match &args.schedulers[..] {
         [] => SCHEDULERS.to_vec(),
         names => {
@@ -237,14 +238,18 @@ fn check(report: &LabReport) -> Result<(), Failure> {
     }
 }
 
-fn inputs(args: &RunArgs) -> Result<Vec<Input>, Failure> {
+fn inputs(args: &RunArgs, output: &Output) -> Result<Vec<Input>, Failure> {
     let mut files = args.trace.clone();
     if let Some(dir) = &args.traces {
         files.extend(jsonl_files(dir)?);
     }
     let mut inputs = Vec::new();
     for file in &files {
-        inputs.push(Input::open(file)?);
+        let input = Input::open(file)?;
+        if let Some(warning) = input.warning() {
+            output.warn(format_args!("{}: {warning}", printable(&file.display().to_string())));
+        }
+        inputs.push(input);
     }
     // Files of one name in different directories are told apart by where they are.
     let names: Vec<String> = inputs.iter().map(|input| input.name().to_owned()).collect();
@@ -295,16 +300,24 @@ fn preset(preset: Preset) -> Vec<String> {
     contention.chain(others).chain(transfers).collect()
 }
 
-/// The files of a directory in order of their names. Files without transactions are recorded
+/// The files below a directory in order of their names. Files without transactions are recorded
 /// blocks too, and are passed over.
 fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))?;
     let mut files = Vec::new();
-    for entry in entries {
-        let path = entry.with_context(|| format!("reading {}", dir.display()))?.path();
-        let is_empty = || fs::metadata(&path).is_ok_and(|found| found.len() == 0);
-        if path.extension().is_some_and(|extension| extension == "jsonl") && !is_empty() {
-            files.push(path);
+    let mut directories = vec![dir.to_owned()];
+    while let Some(dir) = directories.pop() {
+        let reading = || format!("reading {}", dir.display());
+        for entry in fs::read_dir(&dir).with_context(reading)? {
+            let entry = entry.with_context(reading)?;
+            let path = entry.path();
+            let is_empty = || fs::metadata(&path).is_ok_and(|found| found.len() == 0);
+            // A link to a directory may lead back up.
+            if entry.file_type().with_context(reading)?.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "jsonl") && !is_empty()
+            {
+                files.push(path);
+            }
         }
     }
     files.sort();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use kempe_abi::Address;
 use kempe_runtime::chain::{Chain, ChainError, ChainOptions, RepairError, exists, repair};
+use kempe_runtime::executor::ExecutorError;
 use kempe_runtime::state::StoreError;
 use kempe_runtime::types::{SYSTEM, system_field};
 
@@ -43,7 +44,16 @@ fn store(dir: &Path, keep: Option<u64>) -> Finding {
             let message = format!("no block is lost, so none is cut off: the last is {height}");
             return Finding::broken("repair", &Failure::new(Exit::Failed, message));
         }
-        (Err(error @ ChainError::Store(StoreError::Locked { .. })), _) => {
+        // It is not known to be damaged.
+        (
+            Err(
+                error @ (ChainError::Store(StoreError::Locked { .. } | StoreError::Machine { .. })
+                | ChainError::Executor(
+                    ExecutorError::Store(StoreError::Machine { .. }) | ExecutorError::Threads(_),
+                )),
+            ),
+            _,
+        ) => {
             return Finding::broken("repair", &error.into());
         }
         (Err(_), _) => {}

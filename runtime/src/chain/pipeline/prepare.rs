@@ -119,9 +119,12 @@ impl Prepare {
 
     fn step(&mut self, submitted: Submitted) -> Result<PreparedBlock, ChainError> {
         let Submitted { ticket, txs, time_ms } = submitted;
-        let checked = self.executor.install(|| self.checks.check(&txs));
-        let Checked { transactions, hashes, positions, mut rejected } = checked;
+        let mut parts = self.executor.install(|| self.checks.decode(&txs));
         self.progress.passed(Stage::Check);
+        self.executor.install(|| self.checks.check_signatures(&mut parts));
+        self.progress.passed(Stage::Signature);
+        let checked = Checked::of(parts, txs.len());
+        let Checked { transactions, hashes, positions, mut rejected } = checked;
         if self.nonces.needs_balances() {
             self.progress.wait_applied(self.height)?;
         }
@@ -172,28 +175,23 @@ pub(in crate::chain) struct Checked {
 }
 
 impl Checks {
-    /// Decodes, hashes and checks transactions, on the threads of the current rayon pool.
-    pub(in crate::chain) fn check(&self, txs: &EncodedTxs) -> Checked {
+    /// Decodes and hashes transactions, in parts whose signatures are checked together, on the threads of the current
+    /// rayon pool.
+    fn decode(&self, txs: &EncodedTxs) -> Vec<Checked> {
         let together = signatures_together(txs.len(), rayon::current_num_threads());
         let firsts: Vec<usize> = (0..txs.len()).step_by(together).collect();
-        let parts: Vec<Checked> = firsts
-            .into_par_iter()
-            .map(|first| self.check_some(txs, first..(first + together).min(txs.len())))
-            .collect();
-        let mut all = Checked::default();
-        all.transactions.reserve(txs.len());
-        all.hashes.reserve(txs.len());
-        all.positions.reserve(txs.len());
-        for part in parts {
-            all.transactions.extend(part.transactions);
-            all.hashes.extend(part.hashes);
-            all.positions.extend(part.positions);
-            all.rejected.extend(part.rejected);
-        }
-        all
+        let part = |first| self.decode_some(txs, first..(first + together).min(txs.len()));
+        firsts.into_par_iter().map(part).collect()
     }
 
-    fn check_some(&self, txs: &EncodedTxs, range: std::ops::Range<usize>) -> Checked {
+    /// Checks the signatures of each part, if they are checked here, on the threads of the current rayon pool.
+    fn check_signatures(&self, parts: &mut [Checked]) {
+        if self.signatures == Signatures::Check {
+            parts.par_iter_mut().for_each(|part| part.check_signatures(&self.keys));
+        }
+    }
+
+    fn decode_some(&self, txs: &EncodedTxs, range: std::ops::Range<usize>) -> Checked {
         let mut some = Checked::default();
         let mut messages = Messages::with_capacity(TX_KEY, range.len() * 256);
         for at in range {
@@ -213,14 +211,25 @@ impl Checks {
             }
         }
         some.hashes = messages.hashes().collect();
-        if self.signatures == Signatures::Check {
-            some.check_signatures(&self.keys);
-        }
         some
     }
 }
 
 impl Checked {
+    fn of(parts: Vec<Self>, n_txs: usize) -> Self {
+        let mut all = Self::default();
+        all.transactions.reserve(n_txs);
+        all.hashes.reserve(n_txs);
+        all.positions.reserve(n_txs);
+        for part in parts {
+            all.transactions.extend(part.transactions);
+            all.hashes.extend(part.hashes);
+            all.positions.extend(part.positions);
+            all.rejected.extend(part.rejected);
+        }
+        all
+    }
+
     fn check_signatures(&mut self, keys: &KeyCache) {
         let signed: Vec<&SignedTransaction> = self.transactions.iter().collect();
         let results = verify_signatures(&signed, &self.hashes, keys);

@@ -9,7 +9,7 @@ use super::prepare::{Planned, PreparedBlock, make_plan};
 use super::{Acknowledged, Progress, Stage};
 use crate::chain::ChainError;
 use crate::chain::blocks::with_hashes;
-use crate::chain::seal::{BlockChanges, BlockRecordParts, encode_receipts};
+use crate::chain::seal::{BlockChanges, BlockRecordParts, EncodedReceipts, encode_receipts};
 use crate::executor::{BlockOutput, Executor};
 use crate::scheduler::{Schedule, Scheduler};
 use crate::state::{ChainStore, StateRead, StateStore, StateTree};
@@ -147,7 +147,7 @@ pub(super) struct SealedBlock {
 #[derive(Debug)]
 struct Sealed {
     record: BlockRecordParts,
-    receipts: Arc<Vec<u8>>,
+    receipts: EncodedReceipts,
     hashes: Vec<Hash>,
 }
 
@@ -226,37 +226,38 @@ impl Seal {
         acknowledged.receipts = block.receipts;
         acknowledged.logs = block.logs;
         acknowledged.n_changes = block.changes.rows.len();
-        let block = Some(Sealed { record, receipts: receipts.bytes, hashes });
+        let block = Some(Sealed { record, receipts, hashes });
         Ok(SealedBlock { acknowledged, block })
     }
 }
 
 /// Makes blocks durable and acknowledges them.
+#[derive(Debug)]
 pub(super) struct WriteLog {
     progress: Arc<Progress>,
     store: ChainStore,
-    on_acknowledged: Box<dyn FnMut(Acknowledged) + Send>,
 }
 
 impl WriteLog {
-    pub(super) fn new(
-        progress: &Arc<Progress>,
-        store: ChainStore,
-        on_acknowledged: Box<dyn FnMut(Acknowledged) + Send>,
-    ) -> Self {
-        Self { progress: Arc::clone(progress), store, on_acknowledged }
+    pub(super) fn new(progress: &Arc<Progress>, store: ChainStore) -> Self {
+        Self { progress: Arc::clone(progress), store }
     }
 
     pub(super) fn into_store(self) -> ChainStore {
         self.store
     }
 
-    pub(super) fn run(mut self, input: &Receiver<SealedBlock>) -> Self {
+    /// Drops `on_acknowledged` when it ends, so that whoever waits for an acknowledgement learns that none comes.
+    pub(super) fn run(
+        mut self,
+        input: &Receiver<SealedBlock>,
+        mut on_acknowledged: impl FnMut(Acknowledged),
+    ) -> Self {
         while let Ok(first) = input.recv() {
             // What came in meanwhile is written together.
             let more = input.try_iter().take(GROUP_BLOCKS - 1);
             let group: Vec<SealedBlock> = std::iter::once(first).chain(more).collect();
-            if let Err(error) = self.step(group) {
+            if let Err(error) = self.step(group, &mut on_acknowledged) {
                 self.progress.fail(error);
                 break;
             }
@@ -264,7 +265,12 @@ impl WriteLog {
         self
     }
 
-    fn step(&mut self, group: Vec<SealedBlock>) -> Result<(), ChainError> {
+    fn step(
+        &mut self,
+        group: Vec<SealedBlock>,
+        on_acknowledged: &mut impl FnMut(Acknowledged),
+    ) -> Result<(), ChainError> {
+        let n_blocks = group.len();
         let blocks = || group.iter().filter_map(|sealed| sealed.block.as_ref());
         let parts: Vec<[&[u8]; 3]> = blocks().map(|block| block.record.parts()).collect();
         let records: Vec<&[&[u8]]> = parts.iter().map(|parts| &parts[..]).collect();
@@ -274,17 +280,15 @@ impl WriteLog {
         group.iter().for_each(|_| self.progress.passed(Stage::Log));
         for SealedBlock { acknowledged, block } in group {
             if let (Some(header), Some(block)) = (&acknowledged.header, block) {
-                self.store.state().archive(header.height, block.receipts, &block.hashes);
+                let Sealed { receipts, hashes, .. } = block;
+                let state = self.store.state();
+                state.archive(header.height, receipts.bytes, &hashes, receipts.fuel);
             }
             self.progress.passed(Stage::Index);
-            (self.on_acknowledged)(acknowledged);
+            on_acknowledged(acknowledged);
         }
-        Ok(self.store.keep_up()?)
-    }
-}
-
-impl std::fmt::Debug for WriteLog {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WriteLog").field("store", &self.store).finish_non_exhaustive()
+        self.store.keep_up()?;
+        (0..n_blocks).for_each(|_| self.progress.passed(Stage::Checkpoint));
+        Ok(())
     }
 }

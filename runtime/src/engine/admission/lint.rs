@@ -26,7 +26,7 @@ pub enum Rule {
     /// A number is read and written, and all that happens to it is that something is added or
     /// subtracted, so that a counter would do and its calls would commute.
     CouldAdd,
-    /// Every call that changes state writes one and the same cell, and none needs what it holds.
+    /// Most methods that change state write one and the same cell, and none needs what it holds.
     EveryCall,
     /// One cell holds a whole map, or `dynamic` stands for the whole contract where the template could
     /// name the cells.

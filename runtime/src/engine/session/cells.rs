@@ -1,7 +1,7 @@
 //! The cells of a transaction: finding one, permission for it, and its changes.
 
 use kempe_abi::host::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use kempe_abi::{AccessKind, Address, TrapKind};
+use kempe_abi::{AccessKind, Address, Bound, TrapKind};
 
 use super::Session;
 use crate::access::{Entry, LINEAR_MAX};
@@ -87,8 +87,7 @@ impl Session {
             Some(at) => at,
             None if self.recording => self.record(key(), want)?,
             None => {
-                self.undeclared = Some(Undeclared { key: key(), wanted: want, declared: None });
-                return Err(TrapKind::UndeclaredAccess);
+                return Err(self.refuse(key(), want, None, None));
             }
         };
         let Cell { kind, accumulator, .. } = self.cells[at];
@@ -105,11 +104,22 @@ impl Session {
             return self.widen(at);
         }
         let cell = &self.cells[at];
+        let may_take = cell.accumulator.is_bounded().then(|| self.bound(at));
         // Which of its kinds a bounded cell has is up to the block.
-        let declared = if cell.accumulator.is_bounded() { AccessKind::Add } else { cell.kind };
-        let key = self.state_key(cell);
-        self.undeclared = Some(Undeclared { key, wanted: want, declared: Some(declared) });
-        Err(TrapKind::UndeclaredAccess)
+        let declared = if may_take.is_some() { AccessKind::Add } else { cell.kind };
+        Err(self.refuse(self.state_key(cell), want, Some(declared), may_take))
+    }
+
+    /// Notes what was touched without permission.
+    fn refuse(
+        &mut self,
+        key: StateKey,
+        wanted: AccessKind,
+        declared: Option<AccessKind>,
+        may_take: Option<Bound>,
+    ) -> TrapKind {
+        self.undeclared = Some(Undeclared { key, wanted, declared, takes: None, may_take });
+        TrapKind::UndeclaredAccess
     }
 
     /// Adds a cell that no list declares, with its value from the state.

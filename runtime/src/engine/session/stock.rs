@@ -35,9 +35,12 @@ impl Session {
             if self.is_within(at, left, floor) {
                 return self.take_bounded(at, accumulator, left, floor);
             }
-            self.exceed(at, AccessKind::Write)?;
+            let takes = Bound { amount: left.unsigned_abs(), floor };
+            self.exceed(at, AccessKind::Write).map_err(|trap| self.refuse_taking(trap, takes))?;
         }
-        let at = self.permit(found, AccessKind::Write, || StateKey::new(address, field, key))?;
+        let at = self
+            .permit(found, AccessKind::Write, || StateKey::new(address, field, key))
+            .map_err(|trap| self.refuse_taking(trap, Bound { amount, floor }))?;
         if !self.is_left(at, -taken, floor)? {
             return Ok(false);
         }
@@ -49,11 +52,23 @@ impl Session {
 
     /// Whether the list permits that `-added` is taken so that `floor` is left.
     fn is_within(&self, at: usize, added: i128, floor: u128) -> bool {
-        // They are in the order of the cells.
-        let bound = self.bounds.binary_search_by_key(&at, |(cell, _)| *cell);
-        let bound = bound.map_or_else(|_| Bound::default(), |found| self.bounds[found].1);
-        let Bound { amount, floor: lowest } = bound;
+        let Bound { amount, floor: lowest } = self.bound(at);
         added.unsigned_abs() <= amount && floor <= lowest
+    }
+
+    /// How much the list permits to take from a cell.
+    pub(super) fn bound(&self, at: usize) -> Bound {
+        // They are in the order of the cells.
+        let found = self.bounds.binary_search_by_key(&at, |(cell, _)| *cell);
+        found.map_or_else(|_| Bound::default(), |found| self.bounds[found].1)
+    }
+
+    /// Notes how much was to be taken where the list does not permit it.
+    fn refuse_taking(&mut self, trap: TrapKind, takes: Bound) -> TrapKind {
+        if let Some(undeclared) = &mut self.undeclared {
+            undeclared.takes = Some(takes);
+        }
+        trap
     }
 
     /// Takes what the list permits: `-added` is all that is taken then.

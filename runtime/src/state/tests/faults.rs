@@ -1,4 +1,4 @@
-//! Power failures and full disks at every single operation.
+//! Power failures, full disks and failed syncs at every single operation.
 
 use super::model::Blocks;
 use super::*;
@@ -15,6 +15,8 @@ fn run(disk: &Disk, dir: &std::path::Path) -> Result<(u64, Vec<Vec<StateChange>>
         // What is tried and fails may be on the disk all the same.
         let tried = [blocks.done.clone(), vec![block(height)]].concat();
         if blocks.commit(block(height)).is_err() {
+            // The disk may work again, but nobody knows what is on it.
+            assert!(blocks.commit(block(height)).is_err());
             return Ok((u64::from(height) - 1, tried));
         }
         if height % 2 == 0 && blocks.store.checkpoint().is_err() {
@@ -58,6 +60,11 @@ fn the_power_may_fail_at_any_moment() {
 #[test]
 fn the_disk_may_be_full_at_any_moment() {
     fails_at_every_operation(FaultKind::Full);
+}
+
+#[test]
+fn one_sync_may_fail() {
+    fails_at_every_operation(FaultKind::Sync);
 }
 
 #[test]

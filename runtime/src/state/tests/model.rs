@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What each block burns.
+pub(super) const FUEL: u64 = 1_000_000;
+
 #[derive(Clone, Debug)]
 enum Step {
     /// A block: positions in `KEYS`, and values.
@@ -55,7 +58,7 @@ impl Blocks {
         assert_eq!(before.root(), after.root(), "an update does not mind what is applied already");
         self.tree.apply(before);
         let hashes = [Hash([u8::try_from(height % 256).unwrap(); 32])];
-        self.store.state().archive(height, Arc::new(height.to_le_bytes().to_vec()), &hashes);
+        self.store.state().archive(height, Arc::new(height.to_le_bytes().to_vec()), &hashes, FUEL);
         Ok(())
     }
 

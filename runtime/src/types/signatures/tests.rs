@@ -45,6 +45,47 @@ fn one_bad_signature_is_found_among_many() {
     assert_eq!(same_as_one_by_one(&[]), []);
 }
 
+/// Few bad ones are found in halves, many one by one, at the ends and side by side, too.
+#[test]
+fn several_bad_signatures_are_found_wherever_they_are() {
+    let good: Vec<_> = (0..130u8).map(|i| signed(i % 50 + 1, u64::from(i))).collect();
+    let some: [&[usize]; 6] = [
+        &[0],
+        &[129],
+        &[64, 65],
+        &[0, 40, 129],
+        &[7, 8, 15, 16, 17],
+        &[1, 20, 40, 60, 80, 100, 120],
+    ];
+    for bad in some.map(<[usize]>::to_vec).into_iter().chain([(0..130).collect()]) {
+        let mut all = good.clone();
+        bad.iter().for_each(|&at| all[at].signature[35] ^= 1);
+        let found = same_as_one_by_one(&all);
+        let found: Vec<usize> = (0..130).filter(|&at| found[at].is_err()).collect();
+        assert_eq!(found, bad);
+    }
+}
+
+#[test]
+fn one_bad_item_of_many_is_narrowed_down_and_many_bad_ones_cost_little_more() {
+    let items: Vec<usize> = (0..1024).collect();
+    let check = |is_bad: &dyn Fn(usize) -> bool| {
+        let n_checked = std::cell::Cell::new(0);
+        let parts = narrowed(&items, |part| {
+            n_checked.set(n_checked.get() + part.len());
+            !part.iter().any(|&item| is_bad(item))
+        });
+        let left: Vec<usize> = parts.concat();
+        assert!((0..1024).all(|item| !is_bad(item) || left.contains(&item)));
+        assert!(n_checked.get() <= 3 * 1024, "{}", n_checked.get());
+        left.len()
+    };
+    assert!((0..1024).all(|bad| check(&|item| item == bad) == 8));
+    assert_eq!(check(&|_| true), 1024);
+    assert_eq!(check(&|item| item < 100), 104);
+    assert_eq!(check(&|item| item == 5 || item == 1000), 16);
+}
+
 /// Points of small order in every encoding, as senders and as `R`, and numbers `s` of every kind: the
 /// inputs on which implementations of ed25519 differ.
 #[test]

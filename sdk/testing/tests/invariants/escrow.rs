@@ -1,9 +1,9 @@
 //! The escrow: it holds what is open, and nothing is closed twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::{Address, Hash};
-use kempe_escrow::{Claimed, Closed, Deal, Escrow, Lock, Locked, Opened, Reclaimed};
+use kempe_escrow::{Claimed, Closed, Deal, Escrow, Lock, Locked, Opened, Reclaimed, Revealed};
 use kempe_sdk::sha256;
 use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain};
 use kempe_token::Token;
@@ -17,9 +17,12 @@ struct World {
     people: Vec<Address>,
     deals: BTreeMap<Hash, Deal>,
     locks: BTreeMap<Hash, Lock>,
+    /// The locks whose secrets were accepted.
+    revealed: BTreeSet<Hash>,
     /// What was closed, to be tried again.
     closed: Vec<Deal>,
     twice: usize,
+    taken_back: Vec<Hash>,
 }
 
 fn setup(chain: &mut TestChain) -> World {
@@ -29,8 +32,17 @@ fn setup(chain: &mut TestChain) -> World {
     for token in &tokens {
         endow(chain, token, &people, 1_000, escrow.address());
     }
-    let (deals, locks) = (BTreeMap::new(), BTreeMap::new());
-    World { escrow, tokens, people, deals, locks, closed: Vec::new(), twice: 0 }
+    World {
+        escrow,
+        tokens,
+        people,
+        deals: BTreeMap::new(),
+        locks: BTreeMap::new(),
+        revealed: BTreeSet::new(),
+        closed: Vec::new(),
+        twice: 0,
+        taken_back: Vec::new(),
+    }
 }
 
 fn secret(salt: u64) -> [u8; 32] {
@@ -86,6 +98,9 @@ fn observe(w: &mut World, receipt: &Receipt) {
             None => w.twice += 1,
         }
     }
+    w.revealed.extend(receipt.events::<Revealed>().into_iter().map(|e| e.id));
+    let taken_back = receipt.events::<Reclaimed>().into_iter().map(|e| e.id);
+    w.taken_back.extend(taken_back.filter(|id| w.revealed.contains(id)));
     let claimed = receipt.events::<Claimed>().into_iter().map(|e| e.id);
     for id in claimed.chain(receipt.events::<Reclaimed>().into_iter().map(|e| e.id)) {
         w.twice += usize::from(w.locks.remove(&id).is_none());
@@ -102,13 +117,16 @@ fn campaign() -> Campaign<World> {
             let lock = new_lock(w, rng, chain);
             w.escrow.tx(lock.sender, "lock", (lock,))
         })
-        .call(3, "claim", |w, rng, chain| {
-            let lock = some_lock(w, rng, chain);
-            let salt = if rng.u8(0..8) == 0 { rng.u64(..) } else { lock.salt };
-            w.escrow.tx(one(&w.people, rng), "claim", (lock, secret(salt)))
-        })
         .call(2, "reclaim", |w, rng, chain| {
             w.escrow.tx(one(&w.people, rng), "reclaim", (some_lock(w, rng, chain),))
+        });
+    let campaign =
+        [("reveal", 1), ("claim", 3)].into_iter().fold(campaign, |campaign, (method, weight)| {
+            campaign.call(weight, method, move |w, rng, chain| {
+                let lock = some_lock(w, rng, chain);
+                let salt = if rng.u8(0..8) == 0 { rng.u64(..) } else { lock.salt };
+                w.escrow.tx(one(&w.people, rng), method, (lock, secret(salt)))
+            })
         });
     ["release", "refund"]
         .into_iter()
@@ -120,6 +138,9 @@ fn campaign() -> Campaign<World> {
         .observe(|w, _, receipt| observe(w, receipt))
         .invariant("nothing is closed twice", |w, _| {
             expect(w.twice == 0, || format!("{} times", w.twice))
+        })
+        .invariant("nobody takes back what the secret was shown for", |w, _| {
+            expect(w.taken_back.is_empty(), || format!("{:?}", w.taken_back))
         })
         .invariant("the escrow has what is open", |w, chain| {
             w.tokens.iter().try_for_each(|token| {

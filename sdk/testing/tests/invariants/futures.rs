@@ -156,13 +156,19 @@ fn campaign() -> Campaign<World> {
             })
         },
     );
-    [("provide", 1), ("take_out", 2)]
-        .into_iter()
-        .fold(campaign, |campaign, (method, weight)| {
+    let campaign = [("provide", 1), ("take_out", 2)].into_iter().fold(
+        campaign,
+        |campaign, (method, weight)| {
             campaign.call(weight, method, move |w, rng, _| {
                 w.market.tx(one(&w.people, rng), method, (any_size(rng, 38), 0u128))
             })
-        })
+        },
+    );
+    with_invariants(campaign)
+}
+
+fn with_invariants(campaign: Campaign<World>) -> Campaign<World> {
+    campaign
         .invariant("positions add up to the sums", |w, chain| {
             let (positions, sums) =
                 (positions(w, chain), chain.view::<Sums>(&w.market, "totals", ()));

@@ -12,12 +12,7 @@ use kempe_token::Token;
 use crate::common::{any_size, balance, expect, one};
 use crate::{PEOPLE, run};
 
-const FUNDS: u128 = 1 << 50;
-
-const QUORUM_BP: std::ops::Range<u16> = 1_000..4_000;
-
-/// So much that it counts now and then.
-const QUORUM_MIN: u128 = 1 << 38;
+const FUNDS: u128 = 1 << 47;
 
 /// Long enough that changes of a power are forgotten: an account may only make so many in the time that votes ask for.
 const HOUR_MS: u64 = 3_600_000;
@@ -41,7 +36,6 @@ fn settings(quorum_bp: u16) -> Settings {
         timelock_ms: 15 * HOUR_MS,
         grace_ms: 90 * HOUR_MS,
         quorum_bp,
-        quorum_min: QUORUM_MIN,
         threshold: 100,
     }
 }
@@ -49,7 +43,7 @@ fn settings(quorum_bp: u16) -> Settings {
 fn setup(chain: &mut TestChain) -> World {
     let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
     let token = chain.deploy::<Token>(people[0], (people[0],));
-    let gov = chain.deploy::<Governance>(people[0], (token.address(), settings(2_000)));
+    let gov = chain.deploy::<Governance>(people[0], (token.address(), settings(10)));
     crate::common::endow(chain, &token, &people, FUNDS, gov.address());
     World {
         gov,
@@ -65,7 +59,7 @@ fn setup(chain: &mut TestChain) -> World {
 
 fn step(w: &World, rng: &mut Rng, chain: &mut TestChain) -> Step {
     if rng.u8(0..8) == 0 {
-        return Step::SetSettings { settings: settings(rng.u16(QUORUM_BP)) };
+        return Step::SetSettings { settings: settings(rng.u16(5..40)) };
     }
     let mut args = Vec::new();
     // Now and then more than the treasury has, or somewhat more than the contract.
@@ -140,8 +134,7 @@ fn campaign() -> Campaign<World> {
             w.token.tx(one(&w.people, rng), "transfer", (w.gov.address(), any_size(rng, 48)))
         })
         .call(1, "cancel", |w, rng, chain| {
-            let stage = one(&[Stage::Pending, Stage::Voting], rng);
-            let id = at_stage(w, rng, chain, stage);
+            let id = at_stage(w, rng, chain, Stage::Pending);
             let proposer = w.proposers.get(&id).filter(|_| rng.bool()).copied();
             w.gov.tx(proposer.unwrap_or_else(|| one(&w.people, rng)), "cancel", (id,))
         })
@@ -157,19 +150,6 @@ fn campaign() -> Campaign<World> {
                 let quorate = tally.in_favor + tally.abstaining >= proposal.quorum;
                 let fair = !w.executed.contains(id) || (quorate && proposal.closed);
                 expect(tally == w.proposals[id] && fair, || format!("{tally:?} {proposal:?}"))
-            })
-        })
-        .invariant("a quorum is a part of all power of its moment, or the floor", |w, chain| {
-            let from = w.ids.len().saturating_sub(6);
-            w.ids[from..].iter().try_for_each(|id| {
-                let proposal = chain.view::<Option<Proposal>>(&w.gov, "proposal", (*id,)).unwrap();
-                let powers = w.people.iter().map(|who| {
-                    chain.view::<History>(&w.gov, "history", (*who,)).before(proposal.snapshot)
-                });
-                // A history may say less than there was, and a proposal does not say by which settings it was made.
-                let least = (powers.sum::<u128>() * u128::from(QUORUM_BP.start)).div_ceil(10_000);
-                let sound = proposal.quorum >= least.max(QUORUM_MIN);
-                expect(sound, || format!("{proposal:?} {least}"))
             })
         })
         .invariant("locked tokens are there", |w, chain| {

@@ -48,7 +48,7 @@ const ELSEWHERE: [&str; 4] = [
     "Options.settle",
     // Once: that it succeeds is what every kind of call must.
     "Token.describe",
-    // The host calls them, for an upgrade: `test.rs` of both contracts.
+    // The host calls these, for an upgrade: `contracts/{governance,multisig}/src/test.rs`.
     "Governance.authorize_upgrade",
     "Multisig.authorize_upgrade",
 ];

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::{Address, Decode, Encode, Hash};
-use kempe_multisig::{Board, Executed, Multisig, Proposed, Step, Voted};
+use kempe_multisig::{Board, Canceled, Executed, Multisig, Proposed, Step, Voted};
 use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
 use kempe_token::Token;
 
@@ -17,8 +17,9 @@ struct World {
     token: Instance<Token>,
     people: Vec<Address>,
     board: Board,
-    /// What is not executed.
+    /// What can be executed.
     proposals: BTreeMap<Hash, Vec<Step>>,
+    proposers: BTreeMap<Hash, Address>,
     /// In the order in which they were proposed.
     ids: Vec<Hash>,
     approvals: BTreeMap<Hash, BTreeSet<Address>>,
@@ -39,6 +40,7 @@ fn setup(chain: &mut TestChain) -> World {
         people,
         board,
         proposals: BTreeMap::new(),
+        proposers: BTreeMap::new(),
         ids: Vec::new(),
         approvals: BTreeMap::new(),
         spent: 0,
@@ -107,10 +109,10 @@ fn some_id(w: &World, rng: &mut Rng) -> Hash {
     rng.choice(&ids).copied().unwrap_or(Hash::ZERO)
 }
 
-fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
-    for Proposed { id, by } in receipt.events::<Proposed>() {
-        let args = <(Vec<Step>, u64, u64)>::deserialize_reader(&mut &tx.args[..]);
-        w.proposals.insert(id, args.unwrap().0);
+fn observe(w: &mut World, receipt: &Receipt) {
+    for Proposed { id, by, steps, .. } in receipt.events::<Proposed>() {
+        w.proposals.insert(id, steps);
+        w.proposers.insert(id, by);
         w.ids.push(id);
         w.approvals.insert(id, BTreeSet::from([by]));
     }
@@ -122,9 +124,12 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
             approving.remove(&by)
         };
     }
+    for Canceled { id } in receipt.events::<Canceled>() {
+        w.proposals.remove(&id);
+    }
     for Executed { id, .. } in receipt.events::<Executed>() {
         let Some(steps) = w.proposals.remove(&id) else {
-            w.wrong.push(format!("{id} was executed twice"));
+            w.wrong.push(format!("{id} was executed twice, or canceled, or of an earlier board"));
             continue;
         };
         if approving(w, &id) < usize::from(w.board.threshold) {
@@ -132,12 +137,15 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
         }
         for step in steps {
             match step {
-                Step::SetBoard { board } => w.board = board,
+                Step::SetBoard { board } => {
+                    w.board = board;
+                    w.proposals.clear();
+                }
+                Step::Upgrade { .. } => {}
                 Step::Call { args, .. } => {
                     let args = <(Address, u128)>::deserialize_reader(&mut &args[..]);
                     w.spent += args.unwrap().1;
                 }
-                Step::Upgrade { .. } => {}
             }
         }
     }
@@ -149,16 +157,18 @@ fn campaign() -> Campaign<World> {
         .call(3, "propose", |w, rng, chain| propose(w, rng, chain))
         .call(8, "vote", |w, rng, _| vote(w, rng))
         .call(3, "execute", |w, rng, _| execute(w, rng))
-        .observe(observe)
+        .call(1, "cancel", |w, rng, _| {
+            let id = some_id(w, rng);
+            let proposer = w.proposers.get(&id).filter(|_| rng.u8(0..8) > 0).copied();
+            w.wallet.tx(proposer.unwrap_or_else(|| member(w, rng)), "cancel", (id,))
+        })
+        .observe(|w, _, receipt| observe(w, receipt))
         .invariant("only what was approved, and once", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
         })
         .invariant("the board is what was decided", |w, chain| {
             let board: Option<Board> = chain.view(&w.wallet, "board", ());
-            expect(
-                board.as_ref() == Some(&w.board) && w.board.is_sound(&w.wallet.address()),
-                || format!("{board:?}"),
-            )
+            expect(board.as_ref() == Some(&w.board) && w.board.is_sound(), || format!("{board:?}"))
         })
         .invariant("the wallet has what it did not spend", |w, chain| {
             let has = balance(chain, &w.token, w.wallet.address());

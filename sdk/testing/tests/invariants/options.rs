@@ -1,7 +1,7 @@
 //! Options: what holders may ask for is locked, and what writers get is what is left.
 
 use kempe_abi::Address;
-use kempe_options::{OptionError, Options, Series, Sums, Taken};
+use kempe_options::{OptionError, Options, Part, Series, Sums, Taken};
 use kempe_sdk::testing::{Campaign, Instance, TestChain};
 use kempe_token::Token;
 
@@ -25,7 +25,7 @@ fn setup(chain: &mut TestChain, put: bool, open_ms: u64) -> World {
         underlying: tokens[0].address(),
         quote: tokens[1].address(),
         strike: ONE / 7 * 3,
-        exercise_ms: chain.time_ms() + open_ms / 2,
+        exercise_from_ms: chain.time_ms() + open_ms / 2,
         expiry_ms: chain.time_ms() + open_ms,
         put,
     };
@@ -37,14 +37,17 @@ fn setup(chain: &mut TestChain, put: bool, open_ms: u64) -> World {
     World { options, series, locked, paid, people }
 }
 
-/// What was written by those who have not taken their part of what is locked, and of what was paid.
-fn written(w: &World, chain: &mut TestChain) -> [u128; 2] {
-    w.people.iter().fold([0; 2], |[locked, paid], who| {
-        let written: u128 = chain.view(&w.options, "written", (*who,));
-        let taken = chain.cell::<Taken, _>(&w.options, "taken", *who).unwrap_or_default();
-        let open = |taken: bool| if taken { 0 } else { written };
-        [locked + open(taken.unlocked), paid + open(taken.paid)]
-    })
+/// What was written by those who were not settled for a part.
+fn unsettled(w: &World, chain: &mut TestChain, part: Part) -> u128 {
+    let mut written = |who: &Address| {
+        let taken: Taken = chain.view(&w.options, "taken", (*who,));
+        let settled = match part {
+            Part::Locked => taken.locked,
+            Part::Paid => taken.paid,
+        };
+        if settled { 0 } else { chain.view::<u128>(&w.options, "written", (*who,)) }
+    };
+    w.people.iter().map(&mut written).sum()
 }
 
 fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
@@ -69,8 +72,7 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
             w.options.tx(one(&w.people, rng), "transfer_from", args)
         })
         .attack(1, "settle", |w, rng, _| {
-            let parts = (rng.u8(0..4) > 0, rng.u8(0..4) > 0);
-            w.options.tx(one(&w.people, rng), "settle", parts)
+            w.options.tx(one(&w.people, rng), "settle", (one(&[Part::Locked, Part::Paid], rng),))
         })
         .invariant("options are held by somebody", |w, chain| {
             let sums: Sums = chain.view(&w.options, "sums", ());
@@ -86,18 +88,20 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
         })
         .invariant("the contract has what is not settled", |w, chain| {
             let sums: Sums = chain.view(&w.options, "sums", ());
-            let open = written(w, chain);
-            let has = [w.locked, w.paid].map(|token| balance(chain, &token, w.options.address()));
-            [sums.locked, sums.paid].into_iter().zip(open).zip(has).try_for_each(
-                |((sum, open), has)| {
-                    if open == sums.written {
-                        return expect(has == sum, || format!("{has} {sums:?}"));
-                    }
-                    // Some writers are settled, rounded down: the others' parts are there.
-                    let part = kempe_math::mul_div_down(sum, open, sums.written).unwrap();
-                    expect(has >= part, || format!("{has} {part}"))
-                },
-            )
+            for (part, token, sum) in
+                [(Part::Locked, w.locked, sums.locked), (Part::Paid, w.paid, sums.paid)]
+            {
+                let open = unsettled(w, chain, part);
+                let has = balance(chain, &token, w.options.address());
+                // Once some writers are settled, rounded down: the others' parts are there.
+                let holds = if open == sums.written {
+                    has == sum
+                } else {
+                    has >= kempe_math::mul_div_down(sum, open, sums.written).unwrap()
+                };
+                expect(holds, || format!("{part:?} {has} {open} {sums:?}"))?;
+            }
+            Ok(())
         })
 }
 

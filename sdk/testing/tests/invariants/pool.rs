@@ -103,6 +103,10 @@ fn campaign() -> Campaign<World> {
             let to = w.pools[rng.usize(0..3)].address();
             w.tokens[rng.usize(0..3)].tx(one(w, rng), "transfer", (to, rng.u128(0..100)))
         })
+        .call(1, "sync", |w, rng, _| {
+            // These tokens move what they are told to move: it never has anything to do.
+            w.pools[rng.usize(0..3)].tx(one(w, rng), "sync", ())
+        })
         .attack(1, "swap_received", |w, rng, _| {
             let who = one(w, rng);
             w.pools[rng.usize(0..3)].tx(who, "swap_received", (rng.bool(), 0u128, who))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use ed25519_zebra::SigningKey;
@@ -11,10 +11,12 @@ use kempe_bench::TransferSpec;
 use kempe_runtime::chain::{
     Chain, ChainOptions, EncodedTxs, Pipeline, PipelineOptions, Signatures,
 };
+use kempe_runtime::scheduler::Scheduler;
 use kempe_runtime::types::{
     ACTIONS_MAX, Action, Genesis, SignedTransaction, Transaction, address_of, contract_address,
 };
 use rayon::prelude::*;
+use tempfile::TempDir;
 
 use crate::output::{Exit, Failure};
 
@@ -25,6 +27,9 @@ const FUEL: u64 = 100_000_000;
 const BALANCE: u128 = 1_000_000_000_000;
 /// The accounts that trade with the pool, which has to be allowed to take their tokens.
 const N_TRADERS: usize = 1_000;
+
+/// The directory of the funded chain in the world's.
+const FUNDED: &str = "funded";
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,10 +42,22 @@ pub(super) enum Kind {
     Counter,
 }
 
+impl Kind {
+    /// Its name on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Pool => "pool",
+            Self::Counter => "counter",
+        }
+    }
+}
+
 /// A funded chain in a directory, closed, from which each run starts.
 pub(super) struct World {
-    directory: PathBuf,
-    runs: PathBuf,
+    /// Where the funded chain and its copies are; goes away with the world.
+    home: TempDir,
+    memory_bytes: u64,
     kinds: Vec<Kind>,
     addresses: Vec<Address>,
     /// Of the accounts that sign, by number.
@@ -62,13 +79,16 @@ fn key(number: usize) -> SigningKey {
 }
 
 impl World {
-    /// Makes a chain on which every account has both tokens; those that send in `specs` can sign.
+    /// Makes a chain on which every account has both tokens, in a directory of its own below `dir`; those that send
+    /// in `specs` can sign.
     pub(super) fn fund(
-        home: &Path,
+        dir: Option<&Path>,
+        memory_bytes: u64,
         n_accounts: usize,
         specs: &[TransferSpec],
         kinds: &[Kind],
     ) -> Result<Self, Failure> {
+        let home = home(dir)?;
         let mut signers: Vec<usize> = specs.iter().map(|spec| spec.from).collect();
         if kinds.contains(&Kind::Pool) {
             signers.extend(0..N_TRADERS.min(n_accounts));
@@ -84,22 +104,21 @@ impl World {
         for (at, address) in known {
             addresses[at] = address;
         }
-        let directory = home.join("funded");
-        fs::create_dir_all(&directory)
-            .with_context(|| format!("making {}", directory.display()))?;
         let owner = address_of(&key(usize::MAX));
         let at = |nonce| contract_address(CHAIN_ID, &owner, nonce, 0);
         let contracts = Contracts { tokens: [at(0), at(1)], pool: at(2), tally: at(3) };
-        let runs = home.join("run");
         let (kinds, keys) = (kinds.to_vec(), keys.into_iter().collect());
-        let world = Self { directory, runs, kinds, addresses, keys, contracts };
+        let world = Self { home, memory_bytes, kinds, addresses, keys, contracts };
         world.set_up(owner)?;
         Ok(world)
     }
 
     fn set_up(&self, owner: Address) -> Result<(), Failure> {
         let genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}\ndevelopment = true"))?;
-        let chain = Chain::create(&self.directory, genesis, ChainOptions::default())?;
+        let directory = self.home.path().join(FUNDED);
+        fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
+        let options = ChainOptions { memory_bytes: self.memory_bytes, ..ChainOptions::default() };
+        let chain = Chain::create(&directory, genesis, options)?;
         let Contracts { tokens, pool, .. } = self.contracts;
         let deploy =
             |wasm: &[u8], args| Action::Deploy { wasm: wasm.to_vec(), args, authority: None };
@@ -150,20 +169,38 @@ impl World {
 
     /// A copy of the funded chain, open.
     pub(super) fn chain(&self, n_threads: usize) -> Result<Chain, Failure> {
-        self.chain_in(&self.runs, n_threads)
+        self.chain_in("run", n_threads, ChainOptions::default().scheduler)
+    }
+
+    /// The same, which schedules otherwise.
+    pub(super) fn chain_by(
+        &self,
+        n_threads: usize,
+        scheduler: &'static dyn Scheduler,
+    ) -> Result<Chain, Failure> {
+        self.chain_in("run", n_threads, scheduler)
     }
 
     /// A copy of the funded chain for another purpose, open.
     pub(super) fn second_chain(&self, n_threads: usize) -> Result<Chain, Failure> {
-        self.chain_in(&self.runs.with_extension("again"), n_threads)
+        self.chain_in("again", n_threads, ChainOptions::default().scheduler)
     }
 
-    fn chain_in(&self, directory: &Path, n_threads: usize) -> Result<Chain, Failure> {
+    fn chain_in(
+        &self,
+        name: &str,
+        n_threads: usize,
+        scheduler: &'static dyn Scheduler,
+    ) -> Result<Chain, Failure> {
+        let directory = self.home.path().join(name);
         if directory.exists() {
-            fs::remove_dir_all(directory).context("removing the last run")?;
+            fs::remove_dir_all(&directory).context("removing the last run")?;
         }
-        copy(&self.directory, directory).context("copying the funded chain")?;
-        Ok(Chain::open(directory, ChainOptions { n_threads, ..ChainOptions::default() })?)
+        copy(&self.home.path().join(FUNDED), &directory).context("copying the funded chain")?;
+        let memory_bytes = self.memory_bytes;
+        let options =
+            ChainOptions { n_threads, scheduler, memory_bytes, ..ChainOptions::default() };
+        Ok(Chain::open(&directory, options)?)
     }
 
     /// The transactions of blocks, with nonces in order, signed or with signatures of zeros.
@@ -234,13 +271,27 @@ fn run_trusted(chain: Chain, blocks: impl Iterator<Item = EncodedTxs>) -> Result
         }
     })?;
     for block in blocks {
-        pipeline.submit(block, 0)?;
+        // Why nothing more is taken, finishing says.
+        if pipeline.submit(block, 0).is_err() {
+            break;
+        }
     }
     let chain = pipeline.finish()?;
     match failed.lock().ok().and_then(|mut failed| failed.take()) {
         None => Ok(chain),
         Some(what) => Err(Failure::new(Exit::Failed, format!("the chain is not set up: {what}"))),
     }
+}
+
+/// A directory that goes away, below one that is named, or where the system keeps temporary files.
+fn home(dir: Option<&Path>) -> Result<TempDir, Failure> {
+    const PREFIX: &str = "kempe-";
+    let home = match dir {
+        Some(dir) => fs::create_dir_all(dir).and_then(|()| TempDir::with_prefix_in(PREFIX, dir)),
+        None => TempDir::with_prefix(PREFIX),
+    };
+    let within = dir.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    Ok(home.with_context(|| format!("making a directory in {}", within.display()))?)
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

@@ -34,7 +34,8 @@ pub(super) fn find(proved: &Proved<'_>, views: &[View<'_>]) -> Vec<(usize, u8)> 
             let field = view.field(reach.field);
             let Some(bytes) = unsigned_bytes(&field.value) else { continue };
             let changes = reach.reads && reach.writes && !reach.adds && !reach.starts;
-            if !changes || field.cell == CellKind::Immutable {
+            // What is added to a stock by hand may be taken from it by hand, too, and extremes are no sums.
+            if !changes || !matches!(field.cell, CellKind::Value | CellKind::Counter) {
                 continue;
             }
             let code = code.get_or_insert_with(|| paths::code(&proved.module));
