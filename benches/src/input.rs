@@ -255,4 +255,14 @@ impl Input {
     pub fn n_touched(&self, tx: u32) -> usize {
         self.n_touched[tx as usize]
     }
+
+    /// Whether a transaction touches the access at that position of its list, which it declares.
+    pub(crate) fn touches(&self, tx: u32, at: usize) -> bool {
+        at < self.n_touched(tx)
+    }
+
+    /// Whether what a transaction does by that access stays: it touches it and does not trap.
+    pub(crate) fn does(&self, tx: u32, at: usize) -> bool {
+        self.touches(tx, at) && !self.traps[tx as usize]
+    }
 }

@@ -66,8 +66,8 @@ pub fn simulate_rows(
         })?;
         // What a transaction only declares, or would have done if it had not failed, nobody had to wait for who did not
         // know the lists.
-        let is_touched = |tx: u32, at| at < input.n_touched(tx);
-        let is_done = |tx: u32, at| is_touched(tx, at) && !input.traps()[tx as usize];
+        let is_touched = |tx, at| input.touches(tx, at);
+        let is_done = |tx, at| input.does(tx, at);
         let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: false };
         let run = simulate_as(&plan, &block, n_workers, Overheads::default(), model);
         let bound = lower_bound_of(&plan, &block, n_workers as u64, scheduler.mode()).max();
@@ -126,8 +126,8 @@ pub fn speedup_with_overheads(
         u64::try_from(cost).unwrap_or(u64::MAX)
     };
     let plan = scheduler.plan(&block, n_workers);
-    let is_touched = |tx: u32, at| at < input.n_touched(tx);
-    let is_done = |tx: u32, at| is_touched(tx, at) && !input.traps()[tx as usize];
+    let is_touched = |tx, at| input.touches(tx, at);
+    let is_done = |tx, at| input.does(tx, at);
     let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: true };
     let run = simulate_as(&plan, &block, n_workers, overheads.map(of_costs), model);
     ratio(total, run.makespan)

@@ -106,7 +106,7 @@ fn derive_row(
     }
     // What cannot be paid is not numbered, scheduled and loaded either.
     let entries = (row.len() as u64).saturating_mul(prices.list_entry);
-    let price = entries.saturating_add(row.work().fuel(prices));
+    let price = entries.saturating_add(row.work.fuel(prices));
     if price > left { Err(AccessError::Unaffordable) } else { Ok(()) }
 }
 
@@ -114,7 +114,7 @@ fn derive_row(
 pub(crate) fn fee_list(tx: &Transaction, prices: &Prices, work: Work, chunk: &mut ChunkBuilder) {
     let contracts = ContractSet::default();
     let mut row = chunk.row(&contracts);
-    row.take_over(work);
+    row.work = work;
     list_fee(tx, prices, &mut row);
     row.end();
 }

@@ -42,7 +42,8 @@ pub(super) struct RowBuilder<'a> {
     /// The row's first entry.
     start: usize,
     dynamic: bool,
-    work: Work,
+    /// What finding the list took so far.
+    pub(super) work: Work,
     /// The most that it may be.
     pub(super) work_max: Work,
     pub(super) overflow: bool,
@@ -179,16 +180,6 @@ impl<'a> RowBuilder<'a> {
     pub(super) fn declared(&mut self, kind: AccessKind, key: &StateKey) {
         let hashing = Hashing::Known(key.hash());
         self.insert(kind, None, &key.contract, (key.field, &key.key), hashing);
-    }
-
-    /// What finding the list took so far.
-    pub(super) fn work(&self) -> Work {
-        self.work
-    }
-
-    /// The same as another row, which it stands for, took.
-    pub(super) fn take_over(&mut self, work: Work) {
-        self.work = work;
     }
 
     /// The number of entries.

@@ -7,7 +7,7 @@
 //!         hash        apply       receipts index
 //!         signatures              header   checkpoint
 //!         nonces
-//!         derive, schedule                        checkpoint
+//!         derive, schedule
 //! ```
 //! Each stage is a thread that mostly waits; the work is done on the executor's threads, so there are
 //! never more than the chain's options say. Between two stages wait at most as many blocks as the options

@@ -43,8 +43,7 @@ impl Scheduler for Dsatur {
     }
 
     fn stand_in(&self, block: &Block<'_>) -> Option<&'static dyn Scheduler> {
-        let rows = slot_rows(block, &block.tail(Mode::Free));
-        (n_edges(&rows) > DSATUR_EDGES_MAX).then_some(&Color)
+        is_too_large(block).then_some(&Color)
     }
 
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
@@ -77,6 +76,11 @@ impl Dsatur {
     }
 }
 
+/// Whether the block has more pairs than [`DSATUR_EDGES_MAX`].
+pub(super) fn is_too_large(block: &Block<'_>) -> bool {
+    n_edges(&slot_rows(block, &block.tail(Mode::Free))) > DSATUR_EDGES_MAX
+}
+
 /// Every conflicting pair once, the lower transaction first.
 pub(super) fn pairs(block: &Block<'_>, tail: &[bool]) -> Result<Vec<(u32, u32)>, TooManyEdges> {
     let rows = slot_rows(block, tail);
@@ -92,19 +96,19 @@ pub(super) fn pairs(block: &Block<'_>, tail: &[bool]) -> Result<Vec<(u32, u32)>,
 }
 
 /// How many pairs conflict, counted once for each key they share.
-pub(super) fn n_edges(rows: &[SlotRow]) -> u64 {
+fn n_edges(rows: &[SlotRow]) -> u64 {
     rows.iter().map(SlotRow::n_edges).fold(0, u64::saturating_add)
 }
 
 /// The transactions that touch one slot, by kind, ascending.
 #[derive(Clone, Default)]
-pub(super) struct SlotRow {
+struct SlotRow {
     readers: Vec<u32>,
     adders: Vec<u32>,
     writers: Vec<u32>,
 }
 
-pub(super) fn slot_rows(block: &Block<'_>, tail: &[bool]) -> Vec<SlotRow> {
+fn slot_rows(block: &Block<'_>, tail: &[bool]) -> Vec<SlotRow> {
     let mut rows = vec![SlotRow::default(); block.accesses().n_slots()];
     for ((tx, row), _) in
         block.txs().zip(block.accesses().rows()).zip(tail).filter(|(_, in_tail)| !**in_tail)

@@ -1,7 +1,7 @@
 //! Smallest-last coloring.
 
 use super::color::first_fit_after_senders;
-use super::dsatur::{DSATUR_EDGES_MAX, TooManyEdges, n_edges, pairs, slot_rows};
+use super::dsatur::{TooManyEdges, is_too_large, pairs};
 use super::{Block, Mode, Plan, Scheduler, WelshPowell};
 
 /// Takes away the transaction with the fewest conflicts left, again and again; colors them first-fit
@@ -25,8 +25,7 @@ impl Scheduler for SmallestLast {
     }
 
     fn stand_in(&self, block: &Block<'_>) -> Option<&'static dyn Scheduler> {
-        let rows = slot_rows(block, &block.tail(Mode::Free));
-        (n_edges(&rows) > DSATUR_EDGES_MAX).then_some(&WelshPowell)
+        is_too_large(block).then_some(&WelshPowell)
     }
 
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
