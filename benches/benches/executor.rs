@@ -10,9 +10,9 @@ use criterion::{
 use kempe_abi::AccessKind;
 use kempe_bench::{Input, InputTx, ReplayWorld, TokenWorld, UnsignedBlock, Workload, run_block};
 use kempe_runtime::engine::BlockEnv;
-use kempe_runtime::executor::{Change, Executor, Plan, Tx};
+use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Color, Mode, Scheduler, by_name};
-use kempe_runtime::state::{StateChange, StateRead, StateTable, StateTree};
+use kempe_runtime::state::{Changes, StateRead, StateTable, StateTree};
 
 /// The allocator of the command line too.
 #[global_allocator]
@@ -72,19 +72,16 @@ fn stages(criterion: &mut Criterion, world: &TokenWorld, txs: &[Tx<'_>], n_accou
         bencher.iter(|| executor.execute(txs, &plan, &state, ENV).expect("it runs"));
     });
     let output = executor.execute(txs, &plan, &state, ENV).expect("it runs");
-    merge(criterion, &output.changes, id());
+    merge(criterion, output.changes.rows(), id());
 }
 
 /// What a block changed into the state and its tree.
-fn merge(criterion: &mut Criterion, changes: &[Change], id: BenchmarkId) {
-    let change =
-        |change: &Change| StateChange::new(change.key.clone(), change.hash, change.value.clone());
-    let changes: Vec<StateChange> = changes.iter().map(change).collect();
+fn merge(criterion: &mut Criterion, changes: &Changes, id: BenchmarkId) {
     let (table, tree) = (StateTable::new(), StateTree::empty());
     group(criterion, "state::merge").bench_function(id, |bencher| {
         bencher.iter(|| {
-            table.apply(&changes);
-            tree.update(&table, &changes).expect("memory is readable")
+            table.apply_changes(changes);
+            tree.update_rows(&table, changes).expect("memory is readable")
         });
     });
 }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use kempe_abi::{Address, Hash, Outcome};
 use kempe_runtime::engine::{BlockEnv, Engine, EngineError};
-use kempe_runtime::executor::{BlockOutput, Change, Executor, ExecutorError, Plan, Tx};
+use kempe_runtime::executor::{BlockOutput, ChangedCells, Executor, ExecutorError, Plan, Tx};
 use kempe_runtime::scheduler::{Color, Mode, PlanError, ScheduleError, Scheduler};
-use kempe_runtime::state::{StateChange, StateRead, StateTable, StoreError};
+use kempe_runtime::state::{StateRead, StateTable, StoreError};
 use kempe_runtime::types::{Action, LIST_ENTRIES_MAX, Prices, Transaction, contract_address};
 
 pub(crate) use calls::{Calls, Stage};
@@ -152,7 +152,7 @@ impl World {
             let fault = format!("its deployment ended with {outcome:?}");
             return Err(WorldError::Contract { contract: name, fault });
         }
-        self.settle(output.changes);
+        self.settle(&output.changes);
         self.n_deployed += 1;
         Ok(contract_address(CHAIN_ID, &DEPLOYER, nonce, 0))
     }
@@ -172,10 +172,8 @@ impl World {
     }
 
     /// Takes over a block's changes.
-    pub fn settle(&mut self, changes: Vec<Change>) {
-        let changes = changes.into_iter();
-        let changes = changes.map(|Change { key, hash, value }| StateChange::new(key, hash, value));
-        self.store.apply(&changes.collect::<Vec<_>>());
+    pub fn settle(&mut self, changes: &ChangedCells) {
+        self.store.apply_changes(changes.rows());
     }
 }
 

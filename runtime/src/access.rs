@@ -5,14 +5,17 @@ mod escrow;
 mod list;
 mod names;
 
+use std::array;
 use std::sync::LazyLock;
 
 use kempe_abi::AccessKind;
 use kempe_abi::derive::{self, DeriveError};
 
 use crate::engine::ContractSet;
+use crate::types::lanes::LANES;
 use crate::types::{
-    Action, FieldPrefix, KeyHash, LIST_ENTRIES_MAX, Prices, SYSTEM, Transaction, system_field,
+    Action, FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, Prices, SYSTEM, Transaction,
+    key_block, system_field,
 };
 
 pub(crate) use builder::ChunkBuilder;
@@ -51,6 +54,26 @@ static SYSTEM_PREFIXES: LazyLock<[FieldPrefix; 4]> =
 #[must_use]
 pub fn system_hash(field: u8, key: &[u8; 32]) -> KeyHash {
     KeyHash::of(&SYSTEM_PREFIXES[usize::from(field)], key)
+}
+
+/// The hashes of keys of one of the chain's own fields, side by side; there are as many keys as places.
+pub(crate) fn system_hashes<'a>(
+    field: u8,
+    keys: impl Iterator<Item = &'a [u8; 32]>,
+    out: &mut [KeyHash],
+) {
+    let prefix = &SYSTEM_PREFIXES[usize::from(field)];
+    let mut blocks = keys.map(|key| key_block(key).expect("32 bytes are short"));
+    for out in out.chunks_mut(LANES) {
+        let blocks: [KeyBlock; LANES] = array::from_fn(|_| blocks.next().unwrap_or([0; 64]));
+        let blocks = blocks.each_ref();
+        let mut hashes = [[0; 32]; LANES];
+        let n_keys = out.len();
+        KeyHash::of_blocks(prefix, &blocks[..n_keys], &mut hashes[..n_keys]);
+        for (place, hash) in out.iter_mut().zip(hashes) {
+            *place = KeyHash(hash);
+        }
+    }
 }
 
 /// Above this many entries, keys are found through a [`NameIndex`] instead of one after the other.
@@ -124,5 +147,21 @@ fn list_fee(tx: &Transaction, prices: &Prices, row: &mut builder::RowBuilder<'_>
     if prices.gas > 0 {
         row.system(AccessKind::Write, system_field::BALANCE, &tx.sender);
         row.system(AccessKind::Add, system_field::BALANCE, &prices.collector);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_keys_side_by_side_hash_as_one_by_one() {
+        let keys: Vec<[u8; 32]> = (0..40).map(|i| [i; 32]).collect();
+        for count in 0..=keys.len() {
+            let mut found = vec![KeyHash([0; 32]); count];
+            system_hashes(system_field::NONCE, keys.iter(), &mut found);
+            let one = |key| system_hash(system_field::NONCE, key);
+            assert_eq!(found, keys[..count].iter().map(one).collect::<Vec<_>>(), "count={count}");
+        }
     }
 }

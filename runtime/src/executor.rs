@@ -7,6 +7,7 @@
 
 mod barriers;
 mod batched;
+mod changed;
 mod disjoint;
 mod effects;
 mod ends;
@@ -39,13 +40,15 @@ use crate::engine::{Appended, BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, M
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
-use crate::types::{Bytes, Footprints, KeyHash, Prices, Receipt, StateKey, Transaction};
+use crate::types::{Bytes, Footprints, Prices, Receipt, Transaction};
 
 use disjoint::Disjoint;
 use effects::{Effect, effects_of, fail_counter};
 use items::TxItems;
 use slots::Slots;
 
+pub use changed::{Change, ChangedCells};
+pub(crate) use changed::{Names, gallop};
 pub(crate) use effects::fits;
 pub use intern::Interned;
 pub use plan::Plan;
@@ -61,24 +64,13 @@ pub struct Tx<'a> {
     pub hash: Hash,
 }
 
-/// A change to the state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The key.
-    pub key: StateKey,
-    /// Its hash.
-    pub hash: KeyHash,
-    /// The new value; `None` removes it.
-    pub value: Option<Bytes>,
-}
-
 /// What executing a block gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockOutput {
     /// The receipts, by transaction.
     pub receipts: Vec<Receipt>,
-    /// The changes, in order of key hash, each key once.
-    pub changes: Vec<Change>,
+    /// The cells that it changed.
+    pub changes: ChangedCells,
     /// The log lines of each transaction; not part of the protocol.
     pub logs: Vec<Vec<String>>,
 }
@@ -501,7 +493,7 @@ fn derive_chunk(
     state: &dyn StateRead,
     prices: &Prices,
 ) -> Result<Chunk, StoreError> {
-    let mut chunk = ChunkBuilder::new();
+    let mut chunk = ChunkBuilder::new(txs.len());
     let mut contracts = ContractSet::default();
     for (at, tx) in txs.iter().enumerate() {
         if let Some(soon) = txs.get(at + 16) {

@@ -14,7 +14,7 @@ pub use block::{Block, BlockRecord, ContractRecord, Header, merkle_root, schedul
 pub use call::{Call, CallError, ErrorCodes};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, Limits, Prices};
 pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
-pub(crate) use key::{KeyBlock, key_block};
+pub(crate) use key::{KeyBlock, first_bytes, hash_order, key_block};
 pub use receipt::{EventRecord, Failure, Receipt, Undeclared, footprint_entry, footprint_hash};
 pub(crate) use receipt::{Footprints, RECEIPT_KEY};
 pub use signatures::{KeyCache, signatures_together, verify_signatures};

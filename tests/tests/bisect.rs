@@ -86,8 +86,10 @@ fn a_lost_write_of_three_transactions_together_is_found() {
         if scene.has(prepared, &[3, 29, 58]) {
             let sender = scene.world.accounts[29].address;
             let is_its = |key: &[u8]| key == sender.0;
-            let at = output.changes.iter().position(|change| is_its(&change.key.key));
-            lost = Some(output.changes.remove(at.expect("it pays")));
+            let mut changes: Vec<_> = output.changes.iter().collect();
+            let at = changes.iter().position(|change| is_its(&change.key.key));
+            lost = Some(changes.remove(at.expect("it pays")));
+            output.changes = changes.into();
         }
         Ok(output)
     });
@@ -159,7 +161,9 @@ fn a_panic_and_a_race_are_differences() {
         let mut output = chain.execute(prepared)?;
         n += 1;
         if scene.has(prepared, &[22]) && n % 3 == 0 {
-            output.changes[0].value = Some(Bytes::from_slice(&[1]));
+            let mut changes: Vec<_> = output.changes.iter().collect();
+            changes[0].value = Some(Bytes::from_slice(&[1]));
+            output.changes = changes.into();
         }
         Ok(output)
     });

@@ -89,8 +89,7 @@ fn run(world: &mut World, actions: &[Action], order: &[usize]) -> Vec<Ran> {
 /// What the block left of the cell.
 fn left(output: &BlockOutput, chaos: Address, field: u8) -> Option<Vec<u8>> {
     let hash = StateKey::new(chaos, field, &[SLOT]).hash();
-    let change = output.changes.iter().find(|change| change.hash == hash);
-    change.and_then(|change| change.value.as_ref().map(|value| value.to_vec()))
+    output.changes.get(&hash).flatten().map(|value| value.to_vec())
 }
 
 /// Runs a block in every order behind the blocks of these actions; `check` has the last word on each.
@@ -333,7 +332,7 @@ fn notes(output: &BlockOutput, chaos: Address) -> (Option<u64>, Vec<(u64, Note)>
     let length = left(output, chaos, NOTES)
         .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("a length has eight bytes")));
     let mut items = Vec::new();
-    for change in &output.changes {
+    for change in output.changes.iter() {
         if (change.key.contract, change.key.field) == (chaos, NOTES)
             && let Some(index) = change.key.key.strip_prefix(&[SLOT])
             && let Ok(index) = index.try_into()

@@ -56,7 +56,7 @@ fn memory_stays_flat_over_many_blocks() {
         let run = |seed| {
             let block = world.block(&workload.transfers(n_txs, seed).unwrap());
             let output = run_block(&mut executor, &block.txs(), &world.base.state()).unwrap();
-            world.base.settle(output.changes);
+            world.base.settle(&output.changes);
             if keep {
                 kept.extend(output.receipts);
             }

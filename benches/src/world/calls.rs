@@ -128,7 +128,7 @@ impl Stage {
         let before = UnsignedBlock::new(before);
         let (_, output) = one_by_one(&mut executor, &world, &before)?;
         check(&format!("what happens before {name}"), &output.receipts)?;
-        world.settle(output.changes);
+        world.settle(&output.changes);
         let block = UnsignedBlock::new(calls);
         let (plan, output) = one_by_one(&mut executor, &world, &block)?;
         check(name, &output.receipts)?;

@@ -126,7 +126,7 @@ mod tests {
             let output = run(2);
             assert_eq!(output, run(1), "{workload}");
             assert!(output.receipts.iter().all(|receipt| receipt.outcome == Outcome::Ok));
-            world.base.settle(output.changes);
+            world.base.settle(&output.changes);
             assert_eq!(balances(&world), expected, "{workload}");
         }
         assert_eq!(world.balance(N_ACCOUNTS).unwrap(), 0);

@@ -50,9 +50,21 @@ pub(super) struct RowBuilder<'a> {
 }
 
 impl ChunkBuilder {
-    pub(crate) fn new() -> Self {
-        let chunk = Chunk { contracts: vec![SYSTEM], ..Chunk::default() };
-        Self { chunk, pending: Vec::new(), prefixes: Vec::new(), index: NameIndex::default() }
+    /// With room for the lists of so many transactions, if they are as those of a transfer.
+    pub(crate) fn new(n_txs: usize) -> Self {
+        /// A contract and the balances of two accounts.
+        const ENTRIES: usize = 3;
+        const KEY_BYTES: usize = 32;
+        let n_entries = n_txs * ENTRIES;
+        let chunk = Chunk {
+            rows: Vec::with_capacity(n_txs),
+            entries: Vec::with_capacity(n_entries),
+            contracts: vec![SYSTEM],
+            keys: Vec::with_capacity(n_entries * KEY_BYTES),
+            bounds: Vec::new(),
+        };
+        let pending = Vec::with_capacity(n_entries);
+        Self { chunk, pending, prefixes: Vec::new(), index: NameIndex::default() }
     }
 
     /// Whether the last row is dynamic.

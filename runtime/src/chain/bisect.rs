@@ -3,7 +3,7 @@
 use super::replay::stored;
 use super::{Chain, ChainError, ChainOptions, Prepared};
 use crate::engine::BlockEnv;
-use crate::executor::{BlockOutput, Change, ExecutorError, Plan, Tx};
+use crate::executor::{BlockOutput, ChangedCells, ExecutorError, Plan, Tx};
 use crate::scheduler::{Mode, Schedule};
 use crate::state::{StateRead, StoreError};
 use crate::types::{Block, Bytes, KeyHash, Receipt, StateKey};
@@ -219,19 +219,15 @@ fn key_difference(
     executed: &BlockOutput,
     state: &dyn StateRead,
 ) -> Result<Option<KeyDifference>, StoreError> {
-    let after = |changes: &[Change], hash: &KeyHash| match changes
-        .binary_search_by_key(hash, |change| change.hash)
-    {
-        Ok(at) => Ok(changes[at].value.clone()),
-        Err(_) => state.get(hash),
+    let after = |changes: &ChangedCells, hash: &KeyHash| {
+        changes.get(hash).map_or_else(|| state.get(hash), Ok)
     };
     let mut differing = Vec::new();
-    for change in oracle.changes.iter().chain(&executed.changes) {
+    for change in oracle.changes.iter().chain(executed.changes.iter()) {
         let oracle = after(&oracle.changes, &change.hash)?;
         let executed = after(&executed.changes, &change.hash)?;
         if oracle != executed {
-            differing
-                .push((change.hash, KeyDifference { key: change.key.clone(), oracle, executed }));
+            differing.push((change.hash, KeyDifference { key: change.key, oracle, executed }));
         }
     }
     // The first transaction of the published order that lists such a key, and its first; keys that

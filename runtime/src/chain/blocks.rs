@@ -5,13 +5,13 @@ use std::sync::Arc;
 use kempe_abi::Hash;
 use rayon::prelude::*;
 
-use super::nonces::{NextNonce, Nonces, next_nonces};
-use super::seal::{BlockChanges, BlockRecordParts, EncodedReceipts, encode_receipts};
+use super::nonces::{Nonces, next_nonces, nonce_cells};
+use super::seal::{BlockRecordParts, EncodedReceipts, encode_receipts};
 use super::{Chain, ChainError};
 use crate::engine::BlockEnv;
-use crate::executor::{BlockOutput, Change, Plan, Tx, oracle};
+use crate::executor::{BlockOutput, ChangedCells, Plan, Tx, oracle};
 use crate::scheduler::Mode;
-use crate::state::TreeUpdate;
+use crate::state::{StateStore, TreeUpdate};
 use crate::types::{
     Block, BlockRecord, Header, KeyCache, Receipt, SignedTransaction, TransactionError,
     merkle_root, schedule_hash, signatures_together, verify_signatures,
@@ -162,7 +162,7 @@ impl Chain {
     ) -> Result<BlockOutput, ChainError> {
         let state = self.state()?;
         let output = self.executor.execute(&prepared.txs(), plan, &state, prepared.env)?;
-        Ok(with_nonces(output, &prepared.transactions))
+        Ok(self.executor.install(|| with_nonces(output, &prepared.transactions)))
     }
 
     /// Executes prepared transactions with the serial oracle. Commits nothing.
@@ -176,7 +176,7 @@ impl Chain {
         let output = self
             .executor
             .install(|| oracle::execute(engine, prices, &txs, schedule, &state, prepared.env))?;
-        Ok(with_nonces(output, &prepared.transactions))
+        Ok(self.executor.install(|| with_nonces(output, &prepared.transactions)))
     }
 
     /// The state root that a block with these changes would have.
@@ -184,8 +184,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::Store`].
     pub fn root_after(&self, output: &BlockOutput) -> Result<Hash, ChainError> {
-        let changes = self.block_changes(output.changes.clone(), Vec::new());
-        Ok(self.tree_update(&changes)?.root())
+        Ok(self.tree_update(&output.changes)?.root())
     }
 
     /// Makes an executed block durable.
@@ -200,7 +199,6 @@ impl Chain {
         let Prepared { transactions, hashes, rejected, plan, env } = prepared;
         let schedule = plan.into_schedule();
         let BlockOutput { receipts, changes, logs } = output;
-        let changes = self.block_changes(changes, Vec::new());
         let update = self.tree_update(&changes)?;
         let encoded = self.executor.install(|| encode_receipts(&receipts));
         let header = Header {
@@ -273,8 +271,8 @@ impl Chain {
         let state = self.state()?;
         let txs = with_hashes(&block.transactions, hashes);
         let output = self.executor.execute(&txs, plan, &state, env_of(block))?;
+        let output = self.executor.install(|| with_nonces(output, &block.transactions));
         let BlockOutput { receipts, changes, logs } = output;
-        let changes = self.block_changes(changes, next_nonces(&block.transactions));
         Ok(Executed { receipts, changes, logs })
     }
 
@@ -325,7 +323,8 @@ impl Chain {
         let output = self.executor.install(|| {
             oracle::execute(engine, prices, &txs, &block.schedule, &state, env_of(block))
         })?;
-        self.root_after(&with_nonces(output, &block.transactions))
+        let output = self.executor.install(|| with_nonces(output, &block.transactions));
+        self.root_after(&output)
     }
 
     fn check_header(&self, header: &Header) -> Result<(), ChainError> {
@@ -374,13 +373,9 @@ impl Chain {
         Nonces::new(self.store.state().table(), self.genesis.prices)
     }
 
-    fn block_changes(&self, changes: Vec<Change>, nonces: Vec<NextNonce>) -> BlockChanges {
-        self.executor.install(|| BlockChanges::new(changes, nonces))
-    }
-
-    fn tree_update(&self, changes: &BlockChanges) -> Result<TreeUpdate, ChainError> {
+    fn tree_update(&self, changes: &ChangedCells) -> Result<TreeUpdate, ChainError> {
         let table = self.store.state().table();
-        Ok(self.executor.install(|| self.tree.update_rows(table, &changes.rows))?)
+        Ok(self.executor.install(|| self.tree.update_rows(table, changes.rows()))?)
     }
 
     /// Makes a block durable. After an error nobody knows what is on disk, so nothing else is
@@ -388,7 +383,7 @@ impl Chain {
     fn commit(
         &mut self,
         block: &Block,
-        changes: &BlockChanges,
+        changes: &ChangedCells,
         update: TreeUpdate,
         receipts: EncodedReceipts,
         hashes: &[Hash],
@@ -405,13 +400,13 @@ impl Chain {
     fn take_over(
         &mut self,
         header: &Header,
-        changes: &BlockChanges,
+        changes: &ChangedCells,
         update: TreeUpdate,
         receipts: EncodedReceipts,
         hashes: &[Hash],
     ) {
         let state = self.store.state();
-        self.executor.install(|| changes.apply(state, header.height));
+        self.executor.install(|| apply(state, header.height, changes));
         state.archive(header.height, receipts.bytes, hashes, receipts.fuel);
         self.tree.apply(update);
         self.head = header.clone();
@@ -421,7 +416,7 @@ impl Chain {
 /// What executing a block from elsewhere gave.
 struct Executed {
     receipts: Vec<Receipt>,
-    changes: BlockChanges,
+    changes: ChangedCells,
     logs: Vec<Vec<String>>,
 }
 
@@ -489,9 +484,14 @@ pub(super) fn expect<T: PartialEq + ToString>(
     Err(ChainError::Header { field, found: found.to_string(), expected: expected.to_string() })
 }
 
-/// Adds the senders' new nonces: one write for each sender and block, which no transaction waits for.
-fn with_nonces(mut output: BlockOutput, transactions: &[SignedTransaction]) -> BlockOutput {
-    output.changes.extend(next_nonces(transactions).iter().map(NextNonce::change));
-    output.changes.sort_unstable_by_key(|change| change.hash);
-    output
+/// Adds the senders' new nonces: one write for each sender and block, which no transaction waits for. On the threads
+/// of the current rayon pool.
+fn with_nonces(output: BlockOutput, transactions: &[SignedTransaction]) -> BlockOutput {
+    let nonces = nonce_cells(Arc::new(next_nonces(transactions)));
+    BlockOutput { changes: output.changes.then(nonces), ..output }
+}
+
+/// Puts the changes of the block at `height` into the state, on the threads of the current rayon pool.
+pub(super) fn apply(state: &StateStore, height: u64, changes: &ChangedCells) {
+    state.apply(height, changes.rows(), changes.names());
 }

@@ -1,21 +1,20 @@
 //! Which transactions of a block have their turn.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use kempe_abi::Address;
 use rayon::prelude::*;
 
 use super::{ChainError, read_balance};
-use crate::access::system_hash;
-use crate::executor::Change;
-use crate::state::{StateRead, StateTable, StoreError};
+use crate::access::system_hashes;
+use crate::executor::{ChangedCells, Names, gallop};
+use crate::state::{Changes, StateRead, StateTable, changed_row};
 use crate::types::{
-    Bytes, KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError,
-    system_field,
+    KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError, system_field,
 };
 
-/// Transactions whose nonces one task reads.
+/// Transactions that one task hashes, or decides about.
 const TXS_PER_TASK: usize = 256;
 
 /// The nonces of senders, and the fees that they may come to owe.
@@ -27,8 +26,8 @@ const TXS_PER_TASK: usize = 256;
 pub(super) struct Nonces {
     state: Arc<StateTable>,
     prices: Prices,
-    /// The next nonce after a block that may not be applied yet, and that block's height.
-    ahead: HashMap<Address, (u64, u64)>,
+    /// The next nonces after blocks that may not be applied yet, by ascending height.
+    ahead: VecDeque<(u64, Arc<Vec<NextNonce>>)>,
 }
 
 /// The next nonce of a sender after a block.
@@ -39,28 +38,95 @@ pub(super) struct NextNonce {
     pub(super) next: u64,
 }
 
-/// A sender while a block is put together.
-struct Sender {
-    address: Address,
-    key: KeyHash,
-    next: u64,
-    owed: u128,
-    /// Whether one of its transactions was accepted.
-    is_used: bool,
-}
-
 /// What was decided of the transactions of a block.
 #[derive(Debug, Default)]
 pub(super) struct Accepted {
     /// By position: whether it may be part of the block.
     pub(super) results: Vec<Result<(), TransactionError>>,
     /// The senders' next nonces, by ascending key hash.
-    pub(super) nonces: Vec<NextNonce>,
+    pub(super) nonces: Arc<Vec<NextNonce>>,
+}
+
+/// Transactions by the key of their sender's nonce, ascending, and by position.
+///
+/// The state has its rows in this order, so what is read for one sender lies beside what is read for the next;
+/// and whether a sender's transaction has its turn depends on no other sender, so each task takes some senders.
+struct BySender {
+    /// The key of the sender's nonce, by position.
+    keys: Vec<KeyHash>,
+    /// The first bytes of that key, which nearly always decide, and the position.
+    order: Vec<(u64, u32)>,
+}
+
+impl BySender {
+    /// Of the transactions at positions that `is_wanted`. Works on the threads of the current rayon pool.
+    fn new(txs: &[SignedTransaction], is_wanted: impl Fn(usize) -> bool + Sync) -> Self {
+        let mut keys = vec![KeyHash([0; 32]); txs.len()];
+        let tasks = keys.par_chunks_mut(TXS_PER_TASK).zip(txs.par_chunks(TXS_PER_TASK));
+        tasks.for_each(|(keys, txs)| {
+            let senders = txs.iter().map(|signed| &signed.transaction.sender.0);
+            system_hashes(system_field::NONCE, senders, keys);
+        });
+        let positions = (0u32..).zip(&keys).filter(|(at, _)| is_wanted(*at as usize));
+        let order = positions.map(|(at, key)| (key.first_bytes(), at)).collect();
+        let mut this = Self { keys, order };
+        let keys = &this.keys;
+        this.order.par_sort_unstable_by(|a, b| {
+            let whole = || keys[a.1 as usize].cmp(&keys[b.1 as usize]);
+            a.0.cmp(&b.0).then_with(whole).then(a.1.cmp(&b.1))
+        });
+        this
+    }
+
+    fn key(&self, at: u32) -> &KeyHash {
+        &self.keys[at as usize]
+    }
+
+    fn is_one_sender(&self, a: (u64, u32), b: (u64, u32)) -> bool {
+        a.0 == b.0 && self.key(a.1) == self.key(b.1)
+    }
+
+    /// The order in parts that share no sender.
+    fn tasks(&self) -> Vec<&[(u64, u32)]> {
+        let mut tasks = Vec::new();
+        let mut rest = &self.order[..];
+        while !rest.is_empty() {
+            let mut end = rest.len().min(TXS_PER_TASK);
+            while end < rest.len() && self.is_one_sender(rest[end - 1], rest[end]) {
+                end += 1;
+            }
+            let (task, others) = rest.split_at(end);
+            tasks.push(task);
+            rest = others;
+        }
+        tasks
+    }
+
+    /// The transactions of each sender.
+    fn senders<'a>(&'a self, task: &'a [(u64, u32)]) -> impl Iterator<Item = &'a [(u64, u32)]> {
+        task.chunk_by(|a, b| self.is_one_sender(*a, *b))
+    }
+}
+
+/// What a task decided.
+#[derive(Default)]
+struct Decided {
+    /// By ascending key hash.
+    nonces: Vec<NextNonce>,
+    refused: Vec<(u32, TransactionError)>,
+}
+
+/// A sender while a block is put together.
+struct Sender {
+    next: u64,
+    owed: u128,
+    /// Whether one of its transactions was accepted.
+    is_used: bool,
 }
 
 impl Nonces {
     pub(super) fn new(state: &Arc<StateTable>, prices: Prices) -> Self {
-        Self { state: Arc::clone(state), prices, ahead: HashMap::new() }
+        Self { state: Arc::clone(state), prices, ahead: VecDeque::new() }
     }
 
     /// Whether balances are looked at, which have to be those before the block then.
@@ -72,7 +138,7 @@ impl Nonces {
     /// senders can pay for, among those that were not refused before. Blocks up to `n_applied` are in the
     /// state.
     ///
-    /// Reads on the threads of the current rayon pool.
+    /// Works on the threads of the current rayon pool.
     pub(super) fn accept(
         &mut self,
         height: u64,
@@ -80,57 +146,85 @@ impl Nonces {
         txs: &[SignedTransaction],
         mut results: Vec<Result<(), TransactionError>>,
     ) -> Result<Accepted, ChainError> {
-        let read = self.read(txs)?;
-        let mut numbers: HashMap<Address, usize> = HashMap::with_capacity(txs.len());
-        let mut senders: Vec<Sender> = Vec::with_capacity(txs.len());
-        for ((signed, result), (key, stored)) in txs.iter().zip(&mut results).zip(read) {
-            if result.is_err() {
-                continue;
+        while self.ahead.pop_front_if(|(height, _)| *height <= n_applied).is_some() {}
+        let by_sender = BySender::new(txs, |at| results[at].is_ok());
+        let decide = |task: &[(u64, u32)]| self.decide(txs, &by_sender, task);
+        let parts = by_sender.tasks().into_par_iter().map(decide);
+        let parts: Vec<Decided> = parts.collect::<Result<_, ChainError>>()?;
+        let mut nonces = Vec::with_capacity(by_sender.order.len());
+        for part in parts {
+            nonces.extend(part.nonces);
+            for (at, error) in part.refused {
+                results[at as usize] = Err(error);
             }
-            let tx = &signed.transaction;
-            let number = *numbers.entry(tx.sender).or_insert_with(|| {
-                let next = self.ahead.get(&tx.sender).map_or(stored, |(next, _)| *next);
-                senders.push(Sender { address: tx.sender, key, next, owed: 0, is_used: false });
-                senders.len() - 1
-            });
-            *result = accept_one(tx, &mut senders[number], &self.prices, &self.state)?;
         }
-        // A sender all of whose transactions were refused has its old nonce, which is no change.
-        let used = senders.iter().filter(|sender| sender.is_used);
-        let next = |sender: &Sender| {
-            let Sender { address, key, next, .. } = *sender;
-            NextNonce { sender: address, key, next }
-        };
-        let mut nonces: Vec<NextNonce> = used.map(next).collect();
-        nonces.sort_unstable_by_key(|nonce| nonce.key);
-        self.remember(height, n_applied, &nonces);
+        let nonces = Arc::new(nonces);
+        self.ahead.push_back((height, Arc::clone(&nonces)));
         Ok(Accepted { results, nonces })
     }
 
-    fn remember(&mut self, height: u64, n_applied: u64, nonces: &[NextNonce]) {
-        if self.ahead.len() > 4 * nonces.len() {
-            self.ahead.retain(|_, (_, height)| *height > n_applied);
+    /// Decides about the transactions of a task.
+    fn decide(
+        &self,
+        txs: &[SignedTransaction],
+        by_sender: &BySender,
+        task: &[(u64, u32)],
+    ) -> Result<Decided, ChainError> {
+        let Some((_, first)) = task.first() else { return Ok(Decided::default()) };
+        let mut ahead = Ahead::new(&self.ahead, by_sender.key(*first));
+        let keys: Vec<KeyHash> =
+            by_sender.senders(task).map(|sender| *by_sender.key(sender[0].1)).collect();
+        self.state.prepare(&keys);
+        let mut decided = Decided { nonces: Vec::with_capacity(keys.len()), refused: Vec::new() };
+        for (own, key) in by_sender.senders(task).zip(keys) {
+            let next = match ahead.next_nonce(&key) {
+                Some(next) => next,
+                None => {
+                    let value = self.state.get(&key)?;
+                    value.map_or(0, |value| u64::from_le_bytes(super::le_bytes(&value)))
+                }
+            };
+            let mut sender = Sender { next, owed: 0, is_used: false };
+            for &(_, at) in own {
+                let tx = &txs[at as usize].transaction;
+                if let Err(error) = accept_one(tx, &mut sender, &self.prices, &self.state)? {
+                    decided.refused.push((at, error));
+                }
+            }
+            // A sender all of whose transactions were refused has its old nonce, which is no change.
+            if sender.is_used {
+                let address = txs[own[0].1 as usize].transaction.sender;
+                decided.nonces.push(NextNonce { sender: address, key, next: sender.next });
+            }
         }
-        self.ahead.extend(nonces.iter().map(|nonce| (nonce.sender, (nonce.next, height))));
+        Ok(decided)
+    }
+}
+
+/// The next nonces after blocks on their way, for who asks by ascending key.
+struct Ahead<'a> {
+    /// The latest block first; of each what has not been passed yet.
+    blocks: Vec<&'a [NextNonce]>,
+}
+
+impl<'a> Ahead<'a> {
+    /// From a key on.
+    fn new(blocks: &'a VecDeque<(u64, Arc<Vec<NextNonce>>)>, first: &KeyHash) -> Self {
+        let from =
+            |nonces: &'a [NextNonce]| &nonces[nonces.partition_point(|nonce| nonce.key < *first)..];
+        Self { blocks: blocks.iter().rev().map(|(_, nonces)| from(nonces)).collect() }
     }
 
-    /// The key of each sender's nonce and the nonce in the state.
-    fn read(&self, txs: &[SignedTransaction]) -> Result<Vec<(KeyHash, u64)>, StoreError> {
-        let read = |txs: &[SignedTransaction]| {
-            let key = |signed: &SignedTransaction| {
-                system_hash(system_field::NONCE, &signed.transaction.sender.0)
-            };
-            let keys: Vec<KeyHash> = txs.iter().map(key).collect();
-            self.state.prepare(&keys);
-            let nonce = |key: KeyHash| {
-                let value = self.state.get(&key)?;
-                Ok((key, value.map_or(0, |value| u64::from_le_bytes(super::le_bytes(&value)))))
-            };
-            keys.into_iter().map(nonce).collect::<Result<Vec<_>, StoreError>>()
-        };
-        let parts: Vec<_> =
-            txs.par_chunks(TXS_PER_TASK).map(read).collect::<Result<_, StoreError>>()?;
-        Ok(parts.concat())
+    /// What the latest of the blocks says.
+    fn next_nonce(&mut self, key: &KeyHash) -> Option<u64> {
+        self.blocks.iter_mut().find_map(|nonces| {
+            while let [passed, rest @ ..] = *nonces
+                && passed.key < *key
+            {
+                *nonces = rest;
+            }
+            nonces.first().filter(|nonce| nonce.key == *key).map(|nonce| nonce.next)
+        })
     }
 }
 
@@ -161,36 +255,138 @@ fn accept_one(
     Ok(Ok(()))
 }
 
-impl NextNonce {
-    pub(super) fn value(&self) -> [u8; 8] {
-        self.next.to_le_bytes()
-    }
-
-    pub(super) fn name(&self) -> StateKey {
-        StateKey::system(system_field::NONCE, &self.sender.0)
-    }
-
-    pub(super) fn change(&self) -> Change {
-        let value = Some(Bytes::from_slice(&self.value()));
-        Change { key: self.name(), hash: self.key, value }
+impl Names for Vec<NextNonce> {
+    fn name(&self, cell: &KeyHash, from: &mut usize) -> Option<StateKey> {
+        *from = gallop(self.len(), *from, |at| self[at].key < *cell);
+        let nonce = self.get(*from).filter(|nonce| nonce.key == *cell)?;
+        Some(StateKey::system(system_field::NONCE, &nonce.sender.0))
     }
 }
 
-/// The next nonces after a block whose transactions were accepted, by ascending key hash.
+/// The cells of nonces, which are by ascending key hash.
+pub(super) fn nonce_cells(nonces: Arc<Vec<NextNonce>>) -> ChangedCells {
+    let row = |nonce: &NextNonce| changed_row(&nonce.key, Some(&nonce.next.to_le_bytes()));
+    let rows = nonces.par_iter().with_min_len(TXS_PER_TASK).map(row).collect();
+    let rows = Changes::of_rows(rows, |_| unreachable!("a nonce has eight bytes"));
+    ChangedCells::new(rows, nonces)
+}
+
+/// The next nonces after a block whose transactions were accepted, by ascending key hash. Works on the threads of
+/// the current rayon pool.
 pub(super) fn next_nonces(txs: &[SignedTransaction]) -> Vec<NextNonce> {
-    let mut last: HashMap<Address, u64> = HashMap::with_capacity(txs.len());
-    let mut order = Vec::new();
-    for signed in txs {
-        let (sender, nonce) = (signed.transaction.sender, signed.transaction.nonce);
-        if last.insert(sender, nonce).is_none() {
-            order.push(sender);
+    let by_sender = BySender::new(txs, |_| true);
+    let senders = by_sender.senders(&by_sender.order);
+    let next = |own: &[(u64, u32)]| {
+        let (_, last) = own[own.len() - 1];
+        let Transaction { sender, nonce, .. } = txs[last as usize].transaction;
+        NextNonce { sender, key: *by_sender.key(last), next: nonce + 1 }
+    };
+    senders.map(next).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::state::StateChange;
+    use crate::types::Bytes;
+
+    fn sender(number: u8) -> Address {
+        Address([number; 32])
+    }
+
+    fn signed(number: u8, nonce: u64) -> SignedTransaction {
+        let transaction = Transaction {
+            chain_id: 1,
+            sender: sender(number),
+            nonce,
+            fuel_limit: u64::MAX / 2,
+            actions: Vec::new(),
+            access: Vec::new(),
+        };
+        SignedTransaction { transaction, signature: [0; 64] }
+    }
+
+    /// A generator of numbers below a bound, the same each time.
+    fn numbers() -> impl FnMut(u64) -> u64 {
+        let mut state = 9u64;
+        move |bound| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % bound
         }
     }
-    let next = |sender: Address| {
-        let key = system_hash(system_field::NONCE, &sender.0);
-        NextNonce { sender, key, next: last[&sender] + 1 }
-    };
-    let mut nonces: Vec<NextNonce> = order.into_iter().map(next).collect();
-    nonces.sort_unstable_by_key(|nonce| nonce.key);
-    nonces
+
+    /// One after the other, as the rule reads.
+    fn model(
+        next: &mut BTreeMap<u8, u64>,
+        txs: &[(u8, u64)],
+        refused: &[bool],
+    ) -> (Vec<bool>, BTreeMap<u8, u64>) {
+        let mut used = BTreeMap::new();
+        let accept = |(&(sender, nonce), &is_refused): (&(u8, u64), &bool)| {
+            let next = next.entry(sender).or_default();
+            let accepted = !is_refused && *next == nonce;
+            if accepted {
+                *next += 1;
+                used.insert(sender, *next);
+            }
+            accepted
+        };
+        (txs.iter().zip(refused).map(accept).collect(), used)
+    }
+
+    #[test]
+    fn each_sender_has_its_turns_whatever_is_on_its_way() {
+        let mut number = numbers();
+        let state = Arc::new(StateTable::new());
+        let mut nonces = Nonces::new(&state, Prices::default());
+        let mut next: BTreeMap<u8, u64> = BTreeMap::new();
+        // What the state will hold, behind by some blocks.
+        let mut waiting: VecDeque<(u64, BTreeMap<u8, u64>)> = VecDeque::new();
+        let mut n_applied = 0;
+        for height in 1..=60 {
+            // Few senders with many transactions, and many with few: more than one task, and one sender over its end.
+            let n_senders = [3, 40, 200][height as usize % 3];
+            let mut own: BTreeMap<u8, u64> = next.clone();
+            let txs: Vec<(u8, u64)> = (0..900)
+                .map(|_| {
+                    let sender = number(n_senders) as u8;
+                    let nonce = own.entry(sender).or_default();
+                    let found = *nonce + u64::from(number(12) == 0);
+                    *nonce += u64::from(found == *nonce);
+                    (sender, found)
+                })
+                .collect();
+            let refused: Vec<bool> = txs.iter().map(|_| number(40) == 0).collect();
+            let (expected, used) = model(&mut next, &txs, &refused);
+            let signed: Vec<_> = txs.iter().map(|&(from, nonce)| signed(from, nonce)).collect();
+            let results = refused
+                .iter()
+                .map(|&is| if is { Err(TransactionError::NoActions) } else { Ok(()) });
+            let accepted = nonces.accept(height, n_applied, &signed, results.collect()).unwrap();
+            let found: Vec<bool> = accepted.results.iter().map(Result::is_ok).collect();
+            assert_eq!(found, expected, "height={height}");
+            assert!(accepted.nonces.is_sorted_by_key(|nonce| nonce.key));
+            let after: BTreeMap<u8, u64> =
+                accepted.nonces.iter().map(|nonce| (nonce.sender.0[0], nonce.next)).collect();
+            assert_eq!((after.len(), &after), (accepted.nonces.len(), &used), "height={height}");
+            let kept = signed.iter().zip(&expected).filter(|(_, is)| **is);
+            let kept: Vec<_> = kept.map(|(signed, _)| signed.clone()).collect();
+            let again: BTreeMap<u8, u64> =
+                next_nonces(&kept).iter().map(|nonce| (nonce.sender.0[0], nonce.next)).collect();
+            assert_eq!(again, used, "height={height}");
+            waiting.push_back((height, used));
+            while waiting.len() > number(4) as usize {
+                let (height, used) = waiting.pop_front().unwrap();
+                let change = |(from, next): (u8, u64)| {
+                    let key = StateKey::system(system_field::NONCE, &sender(from).0);
+                    let hash = key.hash();
+                    StateChange::new(key, hash, Some(Bytes::from_slice(&next.to_le_bytes())))
+                };
+                state.apply(&used.into_iter().map(change).collect::<Vec<_>>());
+                n_applied = height;
+            }
+        }
+    }
 }

@@ -5,91 +5,11 @@ use std::sync::Arc;
 use kempe_abi::Hash;
 use rayon::prelude::*;
 
-use super::nonces::NextNonce;
-use crate::executor::Change;
-use crate::state::{Changes, StateStore};
 use crate::types::messages::Messages;
-use crate::types::{
-    Block, Header, RECEIPT_KEY, Receipt, SignedTransaction, StateKey, merkle_root, system_field,
-};
+use crate::types::{Block, Header, RECEIPT_KEY, Receipt, SignedTransaction, merkle_root};
 
 /// Receipts that one task encodes and hashes.
 const RECEIPTS_PER_TASK: usize = 256;
-/// Changes that one task turns into rows.
-const CHANGES_PER_TASK: usize = 4096;
-
-/// What a block changes, and the names of the cells.
-#[derive(Debug)]
-pub(super) struct BlockChanges {
-    pub(super) rows: Arc<Changes>,
-    of_execution: Vec<Change>,
-    of_senders: Vec<NextNonce>,
-    /// Where each row comes from: a position in `of_senders` with the highest bit, or in
-    /// `of_execution`.
-    origins: Vec<u32>,
-}
-
-const OF_SENDERS: u32 = 1 << 31;
-
-impl BlockChanges {
-    /// Merges what execution changed with the senders' nonces, both by ascending key hash. Runs on the
-    /// threads of the current rayon pool.
-    pub(super) fn new(of_execution: Vec<Change>, of_senders: Vec<NextNonce>) -> Self {
-        let (mut origins, mut nonces) = (Vec::new(), (OF_SENDERS..).zip(&of_senders).peekable());
-        origins.reserve(of_execution.len() + of_senders.len());
-        for (at, change) in (0u32..).zip(&of_execution) {
-            while let Some((at, _)) = nonces.next_if(|(_, nonce)| nonce.key < change.hash) {
-                origins.push(at);
-            }
-            origins.push(at);
-        }
-        origins.extend(nonces.map(|(at, _)| at));
-        let rows = |origins: &[u32]| {
-            let mut rows = Changes::with_capacity(origins.len());
-            for &origin in origins {
-                if origin & OF_SENDERS != 0 {
-                    let nonce = &of_senders[(origin ^ OF_SENDERS) as usize];
-                    rows.push(&nonce.key, Some(&nonce.value()));
-                } else {
-                    let change = &of_execution[origin as usize];
-                    rows.push(&change.hash, change.value.as_deref());
-                }
-            }
-            rows
-        };
-        let parts: Vec<Changes> = origins.par_chunks(CHANGES_PER_TASK).map(rows).collect();
-        let mut all = Changes::with_capacity(origins.len());
-        parts.into_iter().for_each(|part| all.append(part));
-        Self { rows: Arc::new(all), of_execution, of_senders, origins }
-    }
-
-    /// The cell of the row at a position.
-    fn name(&self, at: usize) -> StateKey {
-        let origin = self.origins[at];
-        if origin & OF_SENDERS != 0 {
-            self.of_senders[(origin ^ OF_SENDERS) as usize].name()
-        } else {
-            self.of_execution[origin as usize].key.clone()
-        }
-    }
-
-    /// Whether a contract or its code changed: what was derived before is not current then.
-    pub(super) fn touch_contracts(&self) -> bool {
-        let is_contract = |change: &Change| {
-            let field = change.key.field;
-            change.key.contract == crate::types::SYSTEM
-                && (field == system_field::CONTRACT || field == system_field::CODE)
-        };
-        self.of_execution.iter().any(is_contract)
-    }
-
-    /// Puts the changes of the block at `height` into the state. Runs on the threads of the current
-    /// rayon pool.
-    pub(super) fn apply(&self, state: &StateStore, height: u64) {
-        state.apply(height, &self.rows, |at| self.name(at));
-    }
-}
-
 /// Receipts as they are kept: the borsh encoding of their list.
 #[derive(Debug)]
 pub(super) struct EncodedReceipts {

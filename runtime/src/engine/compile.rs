@@ -11,6 +11,7 @@ use super::admission::{Admitted, Refusal, admit};
 use super::artifacts::Artifacts;
 use super::codes::Codes;
 use super::host;
+use super::instance::Image;
 use super::session::Host;
 use crate::sync::{lock, panic_text};
 
@@ -77,7 +78,7 @@ pub struct Code {
     bytes: u64,
     pub(super) pre: InstancePre<Host>,
     /// The memory after instantiation, taken from the first instance.
-    pub(super) image: OnceLock<Box<[u8]>>,
+    pub(super) image: OnceLock<Image>,
 }
 
 impl std::fmt::Debug for Code {

@@ -38,6 +38,43 @@ pub(crate) struct Instance {
     code: Arc<Code>,
 }
 
+/// The first image of a memory, without its zeros, which are most of it: they need not be read to be written.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// Where each part is, ascending, and its bytes. The rest is zeros.
+    parts: Vec<(usize, Box<[u8]>)>,
+}
+
+impl Image {
+    fn of(memory: &[u8]) -> Self {
+        /// A line of memory.
+        const LINE_BYTES: usize = 64;
+        let lines: Vec<&[u8]> = memory.chunks(LINE_BYTES).collect();
+        let is_zero = |line: &[u8]| line.iter().all(|&byte| byte == 0);
+        let (mut parts, mut start) = (Vec::new(), 0);
+        for lines in lines.chunk_by(|a, b| is_zero(a) == is_zero(b)) {
+            let bytes = lines.concat();
+            let end = start + bytes.len();
+            if !is_zero(&bytes) {
+                parts.push((start, bytes.into()));
+            }
+            start = end;
+        }
+        Self { parts }
+    }
+
+    /// Makes a memory what it was at first, whatever is in it.
+    fn restore(&self, memory: &mut [u8]) {
+        let mut at = 0;
+        for (start, bytes) in &self.parts {
+            memory[at..*start].fill(0);
+            at = start + bytes.len();
+            memory[*start..at].copy_from_slice(bytes);
+        }
+        memory[at..].fill(0);
+    }
+}
+
 impl Pool {
     /// An instance in its first state.
     pub(crate) fn take(
@@ -97,13 +134,13 @@ impl Instance {
             let name = format!("{METHOD_PREFIX}{}", method.name);
             methods.push(instance.get_typed_func::<u32, u32>(&mut store, &name)?);
         }
-        code.image.get_or_init(|| memory.data(&store).into());
+        code.image.get_or_init(|| Image::of(memory.data(&store)));
         Ok(Self { store, memory, globals, methods, code: Arc::clone(code) })
     }
 
     fn reset(&mut self) -> Result<(), wasmtime::Error> {
         let image = self.code.image.get().expect("the first instance took the image");
-        self.memory.data_mut(&mut self.store).copy_from_slice(image);
+        image.restore(self.memory.data_mut(&mut self.store));
         for (global, first) in &self.globals {
             global.set(&mut self.store, *first)?;
         }
@@ -158,5 +195,30 @@ const fn trap_kind(trap: &Trap) -> TrapKind {
             TrapKind::Arithmetic
         }
         _ => TrapKind::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_restores_every_byte() {
+        let pattern = |at: usize| match at {
+            0..3 | 64..192 | 500..501 | 1000..1024 => 7,
+            _ => 0,
+        };
+        for len in [0, 1, 64, 65, 192, 501, 1024] {
+            let first: Vec<u8> = (0..len).map(pattern).collect();
+            let image = Image::of(&first);
+            let mut memory = vec![0xff; len];
+            image.restore(&mut memory);
+            assert_eq!(memory, first, "len={len}");
+            // No part begins or ends with a line of zeros.
+            let is_zero = |line: &[u8]| line.iter().all(|&byte| byte == 0);
+            for (_, bytes) in &image.parts {
+                assert!(!bytes.chunks(64).any(is_zero));
+            }
+        }
     }
 }

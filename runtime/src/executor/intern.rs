@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use rayon::prelude::*;
 
 use super::Tx;
-use crate::access::{CHUNK_TXS, Chunk, Entry, ListedKey, Lists};
+use crate::access::{CHUNK_TXS, Chunk, ListedKey, Lists};
 use crate::prefetch::prefetch;
 use crate::scheduler::{Access, Accesses, Block};
 use crate::types::KeyHash;
@@ -32,9 +32,17 @@ pub struct Interned {
 
 /// Where an entry is: its chunk, and its position in there.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+pub(super) struct Place {
     chunk: u32,
     entry: u32,
+}
+
+impl Place {
+    /// What the entry names.
+    pub(super) fn key(self, lists: &Lists) -> ListedKey<'_> {
+        let chunk = &lists.chunks[self.chunk as usize];
+        chunk.key(&chunk.entries()[self.entry as usize])
+    }
 }
 
 impl Interned {
@@ -105,32 +113,18 @@ impl Interned {
     /// If there is no such slot.
     #[must_use]
     pub fn key(&self, slot: u32) -> ListedKey<'_> {
-        let (chunk, entry) = self.entry(slot);
-        chunk.key(entry)
+        self.place(slot).key(&self.lists)
     }
 
-    /// Asks for the keys of three slots to be brought from main memory: of the first where its
-    /// entry is, of the second the entry, of the third the key.
-    pub(super) fn prefetch_key(&self, [name, entry, key]: [Option<u32>; 3]) {
-        if let Some(slot) = name {
-            prefetch(&self.names[slot as usize]);
-        }
-        if let Some(slot) = entry {
-            prefetch(self.entry(slot).1);
-        }
-        if let Some(slot) = key
-            && let (chunk, entry) = self.entry(slot)
-            && let Some(byte) = chunk.name(entry.contract, entry.key, entry.key_len).1.first()
-        {
-            prefetch(byte);
-        }
+    /// Asks for what [`place`](Self::place) and the hash of a slot need.
+    pub(super) fn prefetch_slot(&self, slot: u32) {
+        prefetch(&self.slots[slot as usize]);
+        prefetch(&self.names[slot as usize]);
     }
 
-    /// An entry that names the key of a slot, and its chunk.
-    fn entry(&self, slot: u32) -> (&Chunk, &Entry) {
-        let Place { chunk, entry } = self.names[slot as usize];
-        let chunk = &self.lists.chunks[chunk as usize];
-        (chunk, &chunk.entries()[entry as usize])
+    /// Where an entry is that names the key of a slot.
+    pub(super) fn place(&self, slot: u32) -> Place {
+        self.names[slot as usize]
     }
 
     /// Tells the scheduler what each transaction costs, in any unit; without, and of those behind the

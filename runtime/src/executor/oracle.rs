@@ -10,7 +10,7 @@ use std::sync::Arc;
 use kempe_abi::{Address, Outcome, TrapKind};
 
 use super::tail::{Alone, Attempt, BlockView};
-use super::{BlockOutput, ExecutorError, Tx};
+use super::{BlockOutput, ChangedCells, ExecutorError, Tx};
 use crate::engine::{BlockEnv, Engine, Worker};
 use crate::scheduler::Schedule;
 use crate::state::StateRead;
@@ -31,7 +31,7 @@ pub fn execute(
 ) -> Result<BlockOutput, ExecutorError> {
     let mut oracle = Oracle {
         worker: Worker::new(engine, prices, true),
-        view: Arc::new(BlockView::new(state)),
+        view: Arc::new(BlockView::new(state, ChangedCells::default())),
         engine,
         prices,
         txs,
@@ -68,7 +68,6 @@ pub fn execute(
     }
     let view = Arc::into_inner(oracle.view).expect("the worker gave its handle back");
     let mut output = BlockOutput { changes: view.into_changes(), ..BlockOutput::default() };
-    output.changes.sort_unstable_by_key(|change| change.hash);
     for (receipt, logs) in oracle.done.into_values() {
         output.receipts.push(receipt);
         output.logs.push(logs);

@@ -1,15 +1,18 @@
 //! The values of a block's keys, by slot, while the block runs.
 
+use std::sync::Arc;
+
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
 
+use super::Interned;
+use super::changed::{ChangedCells, Listed};
 use super::disjoint::Disjoint;
 use super::effects::Effect;
-use super::{Change, Interned};
 use crate::engine::Cell;
 use crate::prefetch::prefetch;
 use crate::scheduler::Access;
-use crate::state::{StateRead, StoreError};
+use crate::state::{Changes, StateRead, StoreError, changed_row};
 use crate::types::Bytes;
 
 /// Inside a batch, a transaction reads and writes the slots of its list; see [`Disjoint`]. What is
@@ -172,8 +175,8 @@ impl Slots {
         }
     }
 
-    /// The changed keys, in order of their hashes.
-    pub(super) fn into_changes(self, interned: &Interned) -> Vec<Change> {
+    /// The changed keys.
+    pub(super) fn into_changes(self, interned: &Interned) -> ChangedCells {
         let slots = self.0.into_vec();
         let keys = interned.slots();
         // Eight bytes of a hash decide nearly always, and comparing them touches no other memory.
@@ -186,18 +189,23 @@ impl Slots {
         order.par_sort_unstable_by(|(a, i), (b, j)| {
             a.cmp(b).then_with(|| keys[*i as usize].cmp(&keys[*j as usize]))
         });
-        let change = |at: usize| {
-            // In order of hashes everything is far apart, and one thing says where the next is.
-            let ahead = |n: usize| order.get(at + n).map(|(_, slot)| *slot);
-            interned.prefetch_key([ahead(18), ahead(12), ahead(6)]);
-            if let Some(slot) = ahead(6) {
-                prefetch(&slots[slot as usize]);
+        let value = |at: usize| slots[order[at].1 as usize].value.as_deref();
+        let row = |at: usize| {
+            // In order of hashes everything is far apart.
+            if let Some((_, soon)) = order.get(at + 8) {
+                interned.prefetch_slot(*soon);
+                prefetch(&slots[*soon as usize]);
             }
-            let slot = order[at].1;
-            let listed = interned.key(slot);
-            let value = slots[slot as usize].value.as_deref().map(Bytes::from_slice);
-            Change { key: listed.state_key(), hash: listed.hash, value }
+            let (first_bytes, slot) = order[at];
+            let row = changed_row(&keys[slot as usize], value(at));
+            (row, (first_bytes, interned.place(slot)))
         };
-        (0..order.len()).into_par_iter().with_min_len(1024).map(change).collect()
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        let tasks = (0..order.len()).into_par_iter().with_min_len(1024);
+        tasks.map(row).unzip_into_vecs(&mut rows, &mut places);
+        let changes = Changes::of_rows(rows, |at| value(at).unwrap_or_default());
+        let lists = Arc::clone(interned.shared_lists());
+        // A list names contracts and their code to be read only.
+        ChangedCells::new(changes, Arc::new(Listed { lists, places }))
     }
 }

@@ -4,11 +4,12 @@ use std::mem::take;
 use std::sync::{Arc, PoisonError};
 
 use kempe_abi::{Outcome, TrapKind};
-use rayon::prelude::*;
 
 use super::effects::{Effect, effects_of, fail_counter};
 use super::items::{self, TxItems, changes_of};
-use super::{BlockOutput, BlockRun, Change, ExecutorError, Tx, derive_with, receipt_of};
+use super::{
+    BlockOutput, BlockRun, Change, ChangedCells, ExecutorError, Tx, derive_with, receipt_of,
+};
 use crate::access::{AccessError, ChunkBuilder, Lists, fee_list};
 use crate::engine::{Appended, BlockEnv, ContractSet, Engine, Mode, Worker};
 use crate::scheduler::Schedule;
@@ -20,6 +21,8 @@ use crate::types::{
 /// The state with the block's changes so far on top.
 pub(super) struct BlockView {
     base: Arc<dyn StateRead>,
+    /// What the batches left.
+    batches: ChangedCells,
     changed: KeyMap<(StateKey, Option<Bytes>)>,
     /// Items that were appended and are not seen yet.
     items: Vec<Change>,
@@ -29,7 +32,7 @@ impl StateRead for BlockView {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
         match self.changed.get(key) {
             Some((_, value)) => Ok(value.clone()),
-            None => self.base.get(key),
+            None => self.batches.get(key).map_or_else(|| self.base.get(key), Ok),
         }
     }
 
@@ -39,8 +42,10 @@ impl StateRead for BlockView {
 }
 
 impl BlockView {
-    pub(super) fn new(base: &Arc<dyn StateRead>) -> Self {
-        Self { base: Arc::clone(base), changed: KeyMap::default(), items: Vec::new() }
+    /// Of the state before the block, and what its batches left.
+    pub(super) fn new(base: &Arc<dyn StateRead>, batches: ChangedCells) -> Self {
+        let (base, changed) = (Arc::clone(base), KeyMap::default());
+        Self { base, batches, changed, items: Vec::new() }
     }
 
     /// Applies what a transaction did; its additions may turn out not to fit, and then it failed.
@@ -84,11 +89,12 @@ impl BlockView {
         Ok(true)
     }
 
-    /// The changes, in arbitrary order.
-    pub(super) fn into_changes(mut self) -> Vec<Change> {
+    /// All that the block changed.
+    pub(super) fn into_changes(mut self) -> ChangedCells {
         self.show_items();
         let changed = self.changed.into_iter();
-        changed.map(|(hash, (key, value))| Change { key, hash, value }).collect()
+        let changed = changed.map(|(hash, (key, value))| Change { key, hash, value });
+        self.batches.then(changed.collect::<Vec<_>>().into())
     }
 }
 
@@ -170,17 +176,12 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
     let appended = published(appended, block.plan.schedule(), &receipts, &tail);
     let mut changes = block.slots.into_changes(block.plan.interned());
     if !appended.is_empty() {
-        changes.extend(items::changes(appended, &**block.state)?);
-        changes.par_sort_by(|a, b| a.hash.cmp(&b.hash));
+        changes = changes.then(items::changes(appended, &**block.state)?.into());
     }
     if tail.is_empty() {
         return Ok(BlockOutput { receipts, changes, logs });
     }
-    let mut view = BlockView::new(block.state);
-    for change in changes {
-        view.changed.insert(change.hash, (change.key, change.value));
-    }
-    let mut view = Arc::new(view);
+    let mut view = Arc::new(BlockView::new(block.state, changes));
     let (executor, env) = (block.executor, block.env);
     let mut worker = executor.worker();
     for (tx_index, burned) in tail {
@@ -196,9 +197,7 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
         (receipts[at], logs[at]) = (attempt.receipt, attempt.logs);
     }
     let view = Arc::into_inner(view).expect("the worker gave its handle back");
-    changes = view.into_changes();
-    changes.sort_unstable_by_key(|change| change.hash);
-    Ok(BlockOutput { receipts, changes, logs })
+    Ok(BlockOutput { receipts, changes: view.into_changes(), logs })
 }
 
 /// What the transactions of batches appended, in the published order, without those that count for nothing.
@@ -228,7 +227,7 @@ pub(crate) fn solo(
     state: &dyn StateRead,
     prices: &Prices,
 ) -> Result<(Lists, Mode), StoreError> {
-    let mut chunk = ChunkBuilder::new();
+    let mut chunk = ChunkBuilder::new(1);
     let mut contracts = ContractSet::default();
     let derived = derive_with(tx, &mut contracts, engine, state, prices, &mut chunk)?;
     let mode = match derived {
@@ -237,7 +236,7 @@ pub(crate) fn solo(
         Err(AccessError::Deployment) => Mode::Record,
         Err(error) => {
             let work = chunk.work();
-            chunk = ChunkBuilder::new();
+            chunk = ChunkBuilder::new(1);
             fee_list(tx, prices, work, &mut chunk);
             Mode::Refuse(refusal(&error))
         }

@@ -35,7 +35,7 @@ use crate::sync::lock;
 use crate::types::{KeyHash, StateKey};
 
 /// The version of the layout of a store.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The largest manifest that is read: it has 24 bytes for each run, of which there are some dozens.
 const MANIFEST_BYTES_MAX: u64 = 1 << 20;

@@ -1,10 +1,13 @@
 //! Changes to the state: one by one, and as the sorted rows of a block.
 
+use std::cmp::Ordering;
+
 use kempe_abi::Hash;
+use rayon::prelude::*;
 
 use super::hash::value_hash;
-use super::row::{Row, changed, is_long, key};
-use crate::types::{Bytes, KeyHash, StateKey};
+use super::row::{Row, changed, is_long, is_removed, key, search, short_bytes};
+use crate::types::{Bytes, KeyHash, StateKey, hash_order};
 
 /// A cell's new value, or the end of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl StateChange {
 
 /// The rows that a block changes, by ascending key hash, each once; and the values that do not fit
 /// into rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     rows: Vec<Row>,
     /// By ascending key hash.
@@ -87,10 +90,71 @@ impl Changes {
         self.rows.push(row);
     }
 
-    /// Adds the changes to cells whose hashes are above all before.
-    pub fn append(&mut self, mut others: Self) {
-        self.rows.append(&mut others.rows);
-        self.long.append(&mut others.long);
+    /// Of rows by ascending key hash, each once; `long` gives the value of the row at a position, where the row does
+    /// not hold it.
+    pub(crate) fn of_rows<'a>(rows: Vec<Row>, long: impl Fn(usize) -> &'a [u8]) -> Self {
+        let long_rows = rows.iter().enumerate().filter(|(_, row)| is_long(row));
+        let long = long_rows.map(|(at, row)| (*key(row), long(at).into())).collect();
+        Self { rows, long }
+    }
+
+    /// These, and then others: of a cell in both what it is after the others. On the threads of the current rayon
+    /// pool.
+    #[must_use]
+    pub fn then(&self, others: &Self) -> Self {
+        /// Rows of this side that one task merges.
+        const ROWS_PER_TASK: usize = 4096;
+        let mut tasks = Vec::with_capacity(self.rows.len() / ROWS_PER_TASK + 1);
+        let mut rest = &others.rows[..];
+        let mut chunks = self.rows.chunks(ROWS_PER_TASK).peekable();
+        while let Some(rows) = chunks.next() {
+            let end = chunks.peek().map_or(rest.len(), |next| {
+                rest.partition_point(|row| hash_order(key(row), key(&next[0])).is_lt())
+            });
+            let (these, after) = rest.split_at(end);
+            tasks.push((rows, these));
+            rest = after;
+        }
+        let parts: Vec<Vec<Row>> =
+            tasks.into_par_iter().map(|(rows, others)| merge(rows, others)).collect();
+        let rows = if self.rows.is_empty() { others.rows.clone() } else { parts.concat() };
+        let mut long: Vec<_> =
+            self.long.iter().filter(|(key, _)| !others.has(key)).cloned().collect();
+        long.extend(others.long.iter().cloned());
+        long.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self { rows, long }
+    }
+
+    fn has(&self, wanted: &[u8; 32]) -> bool {
+        search(&self.rows, wanted, 0).is_ok()
+    }
+
+    /// What a cell changes to: `None` if it does not change.
+    #[must_use]
+    pub fn get(&self, cell: &KeyHash) -> Option<Option<Bytes>> {
+        let at = search(&self.rows, &cell.0, 0).ok()?;
+        Some(self.value(&self.rows[at]))
+    }
+
+    /// The changes by ascending key hash.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (KeyHash, Option<Bytes>)> {
+        self.rows.iter().map(|row| (KeyHash(*key(row)), self.value(row)))
+    }
+
+    fn value(&self, row: &Row) -> Option<Bytes> {
+        if is_removed(row) {
+            return None;
+        }
+        if is_long(row) { Some(Bytes::from_slice(self.long(key(row)))) } else { short_bytes(row) }
+    }
+
+    /// The cell of the row at a position.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    pub fn key(&self, at: usize) -> KeyHash {
+        KeyHash(*key(&self.rows[at]))
     }
 
     /// How many cells change.
@@ -125,4 +189,23 @@ impl Changes {
         let at = self.long.binary_search_by(|(at, _)| at.cmp(key));
         at.map_or(&[][..], |at| &self.long[at].1)
     }
+}
+
+/// Rows of both, by ascending key hash; of a key in both that of `others`.
+fn merge(rows: &[Row], others: &[Row]) -> Vec<Row> {
+    let mut merged = Vec::with_capacity(rows.len() + others.len());
+    let mut rest = rows;
+    for other in others {
+        while let [row, after @ ..] = rest {
+            match hash_order(key(row), key(other)) {
+                Ordering::Less => merged.push(*row),
+                Ordering::Equal => {}
+                Ordering::Greater => break,
+            }
+            rest = after;
+        }
+        merged.push(*other);
+    }
+    merged.extend_from_slice(rest);
+    merged
 }

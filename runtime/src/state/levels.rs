@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::row::{Row, digest, is_long, is_removed, key, search};
 use super::run::{Entry, Run, RunInfo, RunWriter};
 use super::tree::{bucket_of, first_key};
-use crate::types::KeyHash;
+use crate::types::{KeyHash, first_bytes};
 
 /// A run is merged with a newer one that has more than this part of its rows.
 const MERGE_RATIO: u64 = 2;
@@ -258,13 +258,11 @@ fn for_each_latest(
     for part in 0..=u8::MAX {
         order.clear();
         for ((number, changes), start) in (0u32..).zip(pending).zip(&mut starts) {
-            let rows = &changes.rows()[*start..];
-            let n_rows = rows.partition_point(|row| row[0] <= part);
-            for (at, row) in (*start..).zip(&rows[..n_rows]) {
-                let prefix = row.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-                order.push((prefix, number, u32::try_from(at).expect("a block's rows")));
+            for row in changes.rows()[*start..].iter().take_while(|row| row[0] == part) {
+                let at = u32::try_from(*start).expect("a block's rows");
+                order.push((first_bytes(key(row)), number, at));
+                *start += 1;
             }
-            *start += n_rows;
         }
         let row = |(_, number, at): (u64, u32, u32)| &pending[number as usize].rows()[at as usize];
         // Each block's rows are sorted already, which a stable sort finds and merges.
@@ -292,6 +290,10 @@ impl<'a> Merge<'a> {
     }
 
     fn next_entry(&mut self) -> Result<Option<Entry>, StoreError> {
+        // Nearly always there is one to be merged with what is new.
+        if let [run] = &mut self.runs[..] {
+            return run.next().transpose();
+        }
         let mut least: Option<[u8; 32]> = None;
         for run in &mut self.runs {
             let Some(next) = run.next_if(Result::is_err).or(None) else {

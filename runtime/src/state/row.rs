@@ -13,10 +13,10 @@ use std::cmp::Ordering;
 use kempe_abi::Hash;
 
 use super::hash::{DIGEST_IS_HASH, value_hash};
-use crate::types::{Bytes, KeyHash};
+use crate::types::{Bytes, KeyHash, first_bytes, hash_order};
 
 /// Key hash and digest.
-pub(super) type Row = [u8; 64];
+pub(crate) type Row = [u8; 64];
 
 /// The digest of a cell that lost its value, where changes are kept. No value has it: the first byte
 /// is above every length, and below every hash.
@@ -35,7 +35,7 @@ pub(super) fn row(key: &KeyHash, digest: &[u8; 32]) -> Row {
 }
 
 /// The row that a change leads to, which may say that there is none.
-pub(super) fn changed(key: &KeyHash, value: Option<&[u8]>) -> Row {
+pub(crate) fn changed(key: &KeyHash, value: Option<&[u8]>) -> Row {
     row(key, &value.map_or(REMOVED, |value| value_hash(value).0))
 }
 
@@ -76,12 +76,12 @@ pub(super) fn short_bytes(row: &Row) -> Option<Bytes> {
 }
 
 /// The position of a key in rows by ascending key hash, or where it would be. The rows are those of
-/// key hashes whose first `skipped` bytes are equal.
+/// key hashes whose first `skipped` bits are equal, at most 32.
 ///
 /// Key hashes are spread evenly, so a guess in proportion is off by a row or two, which are beside
 /// it in memory. That is one access to memory instead of the four of a binary search, which takes
 /// over if somebody ground keys to make guesses bad.
-pub(super) fn search(rows: &[Row], key: &[u8; 32], skipped: usize) -> Result<usize, usize> {
+pub(super) fn search(rows: &[Row], key: &[u8; 32], skipped: u32) -> Result<usize, usize> {
     const STEPS: usize = 8;
     let (mut low, mut high) = (0, rows.len());
     let mut at = guess(rows.len(), key, skipped);
@@ -89,7 +89,7 @@ pub(super) fn search(rows: &[Row], key: &[u8; 32], skipped: usize) -> Result<usi
         if low == high {
             return Err(low);
         }
-        match rows[at][..32].cmp(&key[..]) {
+        match hash_order(self::key(&rows[at]), key) {
             Ordering::Equal => return Ok(at),
             Ordering::Less => {
                 low = at + 1;
@@ -102,15 +102,15 @@ pub(super) fn search(rows: &[Row], key: &[u8; 32], skipped: usize) -> Result<usi
         }
     }
     rows[low..high]
-        .binary_search_by(|row| row[..32].cmp(&key[..]))
+        .binary_search_by(|row| hash_order(self::key(row), key))
         .map(|row| low + row)
         .map_err(|row| low + row)
 }
 
 /// Where a key would be among `n_rows` if they were spread perfectly.
-pub(super) fn guess(n_rows: usize, key: &[u8; 32], skipped: usize) -> usize {
-    let fraction = [key[skipped], key[skipped + 1], key[skipped + 2], key[skipped + 3]];
-    let product = u128::from(u32::from_be_bytes(fraction)) * n_rows as u128;
+pub(super) fn guess(n_rows: usize, key: &[u8; 32], skipped: u32) -> usize {
+    let fraction = first_bytes(key) << skipped >> 32;
+    let product = u128::from(fraction) * n_rows as u128;
     usize::try_from(product >> 32).expect("less than the number of rows")
 }
 
@@ -133,7 +133,7 @@ mod tests {
                 (0..n_rows).map(|i| row(&KeyHash(hash(spread(i))), &[0; 32])).collect();
             for low in 0..=u16::MAX {
                 let expected = rows.binary_search_by(|row| key(row).cmp(&hash(low)));
-                assert_eq!(search(&rows, &hash(low), 2), expected, "low={low} n_rows={n_rows}");
+                assert_eq!(search(&rows, &hash(low), 16), expected, "low={low} n_rows={n_rows}");
             }
         }
     }

@@ -12,11 +12,11 @@
 //!           key hash (32) | 0x60 | offset (8) | length (8) | zeros     behind the row of a long value:
 //!                                                                      where the value is
 //!           0xff (64)                                                  the rest of the last page
-//! trailer   checksum (32) | zeros (32)
+//! trailer   number of the run (8) | number of the page (8) | checksum (16) | zeros (32)
 //! ```
-//! Numbers are little endian. The checksum is keyed blake3 of the run's number, the page's number and
-//! the entries. A long value is checked against its digest. How many entries and bytes a run has is
-//! in the manifest.
+//! Numbers are little endian. The checksum is XXH3 with 128 bits of all before it: it is against what disks do, not
+//! against who writes the file, as whoever can do that can write a checksum too; the state root is against both. A long
+//! value is checked against its digest. How many entries and bytes a run has is in the manifest.
 //!
 //! Key hashes are spread evenly, so the page of a key is guessed in proportion and is off by one at
 //! most, nearly always: a lookup needs no index.
@@ -38,8 +38,10 @@ const PAGE_ROWS: usize = PAGE_BYTES / 64 - 1;
 /// What is written, and read in order, at once.
 const CHUNK_PAGES: usize = 64;
 
-/// The blake3 key for checksums of pages.
-const CHECKSUM_KEY: [u8; 32] = *b"kempe store 2026: page          ";
+/// The bytes of a page before its checksum, which it is over.
+const CHECKED_BYTES: usize = PAGE_ROWS * 64 + 16;
+/// The bytes of a page before the zeros at its end.
+const USED_BYTES: usize = CHECKED_BYTES + 16;
 
 /// The first byte behind the key hash of an entry that says where a long value is.
 const LOCATOR: u8 = 0x60;
@@ -110,7 +112,9 @@ impl Run {
         let mut rows = Vec::with_capacity(n_pages * PAGE_ROWS);
         for (number, page) in pages.zip(bytes.chunks_exact(PAGE_BYTES)) {
             let (entries, trailer) = page.split_at(PAGE_ROWS * 64);
-            if trailer[..32] != checksum(self.info.id, number, entries) {
+            let place = place(self.info.id, number);
+            let (checked, sum) = page[..USED_BYTES].split_at(CHECKED_BYTES);
+            if trailer[..16] != place || sum != checksum(checked) {
                 let what = format!("page {number} is not the one that was written");
                 return Err(corrupt(self.rows.path(), what));
             }
@@ -356,7 +360,8 @@ impl RunWriter {
 
     fn end_page(&mut self) -> Result<(), StoreError> {
         self.page.resize(PAGE_ROWS * 64, 0xff);
-        let checksum = checksum(self.id, self.n_pages, &self.page);
+        self.page.extend_from_slice(&place(self.id, self.n_pages));
+        let checksum = checksum(&self.page);
         self.page.extend_from_slice(&checksum);
         self.page.resize(PAGE_BYTES, 0);
         self.rows.push(&self.page)?;
@@ -379,8 +384,14 @@ impl RunWriter {
     }
 }
 
-fn checksum(id: u64, page: u64, entries: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_keyed(&CHECKSUM_KEY);
-    hasher.update(&id.to_le_bytes()).update(&page.to_le_bytes()).update(entries);
-    *hasher.finalize().as_bytes()
+/// What a page says of itself: its run, and its number there.
+fn place(id: u64, page: u64) -> [u8; 16] {
+    let mut place = [0; 16];
+    place[..8].copy_from_slice(&id.to_le_bytes());
+    place[8..].copy_from_slice(&page.to_le_bytes());
+    place
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 16] {
+    twox_hash::XxHash3_128::oneshot(bytes).to_le_bytes()
 }

@@ -75,8 +75,8 @@ impl StateStore {
     }
 
     /// Takes over what the block at `height` changed. `name` says which cell the row at a position of
-    /// the changes is; it is asked for cells that were not there before.
-    pub fn apply(&self, height: u64, changes: &Arc<Changes>, name: impl Fn(usize) -> StateKey) {
+    /// the changes is; it is asked for cells that were not there before, by ascending position.
+    pub fn apply(&self, height: u64, changes: &Arc<Changes>, name: impl FnMut(usize) -> StateKey) {
         self.archive.push_changes(height, changes);
         let new = self.table.apply_rows(changes);
         self.archive.push_names(height, new.into_iter().map(name));

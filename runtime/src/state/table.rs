@@ -1,18 +1,20 @@
 //! The state in memory: whole buckets of rows, as many as a budget permits.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::prelude::*;
 
 use super::changes::{Changes, StateChange};
 use super::error::StoreError;
 use super::levels::{BucketRows, Levels};
-use super::row::{Row, guess, is_long, is_removed, key, search, short_bytes};
-use super::tree::{BUCKETS, bucket_of, first_key};
+use super::row::{Row, is_long, key};
+use super::shard::{SHARD_BUCKETS, Shard, bit};
+use super::tree::{BUCKETS, bucket_of};
 use crate::prefetch::prefetch;
-use crate::types::{Bytes, KeyHash, KeyMap};
+use crate::types::{Bytes, KeyHash};
 
 /// Something that cells can be read from: the state, a block's view of it, a witness.
 pub trait StateRead: Send + Sync {
@@ -38,10 +40,7 @@ pub trait StateRead: Send + Sync {
 
 /// The rows are in as many parts, by the first bits of their key hashes, each behind a lock of its
 /// own: a reader and the writer meet only when they want the same part at the same moment.
-const SHARD_BITS: u32 = 16;
-
-/// Buckets in a shard.
-const SHARD_BUCKETS: u32 = BUCKETS >> SHARD_BITS;
+pub(super) const SHARD_BITS: u32 = 16;
 
 /// Rows that one task applies.
 const ROWS_PER_TASK: usize = 512;
@@ -66,18 +65,6 @@ pub struct StateTable {
     clock: AtomicUsize,
 }
 
-/// Sixteen neighboring buckets.
-#[derive(Default)]
-struct Shard {
-    /// By ascending key hash.
-    rows: Vec<Row>,
-    long: Option<Box<KeyMap<Box<[u8]>>>>,
-    /// One bit for each bucket that is here.
-    resident: u16,
-    /// One bit for each bucket that was asked for since eviction last came by.
-    touched: AtomicU16,
-}
-
 impl StateTable {
     /// A state without rows, in memory only.
     #[must_use]
@@ -91,8 +78,7 @@ impl StateTable {
     }
 
     fn with(levels: Option<Arc<Levels>>, budget_bytes: u64) -> Self {
-        let resident = if levels.is_some() { 0 } else { u16::MAX };
-        let shard = |_| RwLock::new(Shard { resident, ..Shard::default() });
+        let shard = |_| RwLock::new(Shard::new(levels.is_none()));
         Self {
             shards: (0..1 << SHARD_BITS).map(shard).collect(),
             levels,
@@ -119,7 +105,12 @@ impl StateTable {
     /// A state that is in memory only takes every change; one with a disk behind it changes by
     /// blocks. If a cell is named twice, the last counts.
     pub fn apply(&self, changes: &[StateChange]) {
-        self.apply_rows(&Changes::of(changes));
+        self.apply_changes(&Changes::of(changes));
+    }
+
+    /// Gives cells new values, as [`apply`](Self::apply) does.
+    pub fn apply_changes(&self, changes: &Changes) {
+        self.apply_rows(changes);
     }
 
     /// Takes over changed rows and says which of them are new, by position and ascending.
@@ -147,29 +138,47 @@ impl StateTable {
     }
 
     fn apply_task(&self, changes: &Changes, task: std::ops::Range<usize>) -> Vec<usize> {
-        let rows = &changes.rows()[task.clone()];
-        let mut new = Vec::new();
-        let mut first = task.start;
-        for group in rows.chunk_by(|a, b| shard_of(key(a)) == shard_of(key(b))) {
-            let mut shard = self.write(shard_of(key(&group[0])));
-            let mut grown = 0i64;
-            for (at, row) in (first..).zip(group) {
-                if !shard.has(bucket_of(&KeyHash(*key(row)))) {
-                    new.push(at);
-                    continue;
-                }
-                let long = is_long(row).then(|| changes.long(key(row)));
-                let (is_new, growth) = shard.apply(row, long);
-                if is_new {
-                    new.push(at);
-                }
-                grown += growth;
+        /// The rows that are announced together: about as many as a core has reads in flight.
+        const AHEAD: usize = 16;
+        let (mut new, mut grown) = (Vec::new(), 0);
+        for part in task.clone().step_by(AHEAD) {
+            let part = part..(part + AHEAD).min(task.end);
+            let rows = &changes.rows()[part.clone()];
+            self.prefetch(rows.iter().map(|row| KeyHash(*key(row))));
+            let mut first = part.start;
+            for group in rows.chunk_by(|a, b| shard_of(key(a)) == shard_of(key(b))) {
+                grown += self.apply_group(changes, first, group, &mut new);
+                first += group.len();
             }
-            drop(shard);
-            first += group.len();
-            self.used_bytes.fetch_add(grown.cast_unsigned(), Ordering::Relaxed);
         }
+        self.used_bytes.fetch_add(grown.cast_unsigned(), Ordering::Relaxed);
         new
+    }
+
+    /// Takes over rows of one shard, the first of which is at `first` among the changes, and adds which of them are
+    /// new; returns by how many bytes the shard grew.
+    fn apply_group(
+        &self,
+        changes: &Changes,
+        first: usize,
+        group: &[Row],
+        new: &mut Vec<usize>,
+    ) -> i64 {
+        let mut shard = self.write(shard_of(key(&group[0])));
+        let mut grown = 0;
+        for (at, row) in (first..).zip(group) {
+            if !shard.has(bucket_of(&KeyHash(*key(row)))) {
+                new.push(at);
+                continue;
+            }
+            let long = is_long(row).then(|| changes.long(key(row)));
+            let (is_new, growth) = shard.apply(row, long);
+            if is_new {
+                new.push(at);
+            }
+            grown += growth;
+        }
+        grown
     }
 
     /// Calls `read` with the rows of a bucket, by ascending key hash.
@@ -179,7 +188,7 @@ impl StateTable {
         read: impl FnOnce(&[Row]) -> R,
     ) -> Result<R, StoreError> {
         let shard = self.resident(bucket)?;
-        Ok(read(&shard.rows[shard.range(bucket)]))
+        Ok(read(shard.bucket(bucket)))
     }
 
     /// How many rows there are. Reads buckets that are not here.
@@ -200,10 +209,17 @@ impl StateTable {
             prefetch(&self.shards[(bucket / SHARD_BUCKETS) as usize]);
         }
         for bucket in buckets {
-            let shard = self.read((bucket / SHARD_BUCKETS) as usize);
-            if let Some(row) = shard.rows.get(guess(shard.rows.len(), &first_key(bucket).0, 2)) {
-                prefetch(row);
-            }
+            self.read((bucket / SHARD_BUCKETS) as usize).prefetch_bucket(bucket);
+        }
+    }
+
+    /// Fetches the rows of keys.
+    fn prefetch(&self, keys: impl Iterator<Item = KeyHash> + Clone) {
+        for key in keys.clone() {
+            prefetch(&self.shards[shard_of(&key.0)]);
+        }
+        for key in keys {
+            self.read(shard_of(&key.0)).prefetch(&key);
         }
     }
 
@@ -220,8 +236,7 @@ impl StateTable {
     pub(super) fn admit_empty(&self, others: &[(u32, [u8; 32])]) {
         for group in others.chunk_by(|(a, _), (b, _)| a / SHARD_BUCKETS == b / SHARD_BUCKETS) {
             let has_rows = group.iter().fold(0, |bits, (bucket, _)| bits | bit(*bucket));
-            let mut shard = self.write((group[0].0 / SHARD_BUCKETS) as usize);
-            shard.resident |= !has_rows;
+            self.write((group[0].0 / SHARD_BUCKETS) as usize).put_empty(!has_rows);
         }
         let mut others = others.iter().map(|(bucket, _)| bucket / SHARD_BUCKETS).peekable();
         for shard in 0..1 << SHARD_BITS {
@@ -230,7 +245,7 @@ impl StateTable {
                 has_rows = true;
             }
             if !has_rows {
-                self.write(shard as usize).resident = u16::MAX;
+                self.write(shard as usize).put_empty(u16::MAX);
             }
         }
     }
@@ -249,15 +264,8 @@ impl StateTable {
                 return;
             }
             let at = self.clock.fetch_add(1, Ordering::Relaxed) % n_shards;
-            let mut shard = self.write(at);
-            let touched = std::mem::take(shard.touched.get_mut());
-            let idle = shard.resident & !touched;
-            let mut freed = 0;
-            for slot in (0..SHARD_BUCKETS).filter(|slot| idle & 1 << slot != 0) {
-                let first = u32::try_from(at).expect("there are 2^16 shards") * SHARD_BUCKETS;
-                freed += shard.forget(first + slot);
-            }
-            drop(shard);
+            let first = u32::try_from(at).expect("there are 2^16 shards") * SHARD_BUCKETS;
+            let freed = self.write(at).forget_idle(first);
             self.used_bytes.fetch_sub(freed, Ordering::Relaxed);
         }
     }
@@ -295,117 +303,13 @@ impl StateTable {
         Ok(())
     }
 
-    // A panic inside leaves a shard as it was: nothing in there panics between two changes.
     fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
-        self.shards[shard].read().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].read()
     }
 
     fn write(&self, shard: usize) -> RwLockWriteGuard<'_, Shard> {
-        self.shards[shard].write().unwrap_or_else(PoisonError::into_inner)
+        self.shards[shard].write()
     }
-}
-
-impl Shard {
-    fn copy(&self) -> Self {
-        let touched = AtomicU16::new(self.touched.load(Ordering::Relaxed));
-        let (rows, long) = (self.rows.clone(), self.long.clone());
-        Self { rows, long, resident: self.resident, touched }
-    }
-
-    fn has(&self, bucket: u32) -> bool {
-        self.resident & bit(bucket) != 0
-    }
-
-    fn touch(&self, bucket: u32) {
-        // Mostly it is set already, and then nothing is written that another core may read.
-        if self.touched.load(Ordering::Relaxed) & bit(bucket) == 0 {
-            self.touched.fetch_or(bit(bucket), Ordering::Relaxed);
-        }
-    }
-
-    /// Where the rows of a bucket are.
-    fn range(&self, bucket: u32) -> std::ops::Range<usize> {
-        let start = search(&self.rows, &first_key(bucket).0, 2).unwrap_or_else(|start| start);
-        let is_inside = |row: &&Row| bucket_of(&KeyHash(*key(row))) == bucket;
-        start..start + self.rows[start..].iter().take_while(is_inside).count()
-    }
-
-    fn value(&self, at: usize) -> Option<Bytes> {
-        let row = &self.rows[at];
-        if !is_long(row) {
-            return short_bytes(row);
-        }
-        let long = self.long.as_ref()?.get(&KeyHash(*key(row)))?;
-        Some(Bytes::from_slice(long))
-    }
-
-    /// Takes over a row; whether it was not there before, and by how many bytes the shard grew.
-    fn apply(&mut self, row: &Row, long: Option<&[u8]>) -> (bool, i64) {
-        let mut grown = self.set_long(key(row), long);
-        let mut is_new = false;
-        match search(&self.rows, key(row), 2) {
-            Ok(at) if is_removed(row) => {
-                self.rows.remove(at);
-                grown -= ROW_BYTES;
-            }
-            Ok(at) => self.rows[at] = *row,
-            Err(_) if is_removed(row) => {}
-            Err(at) => {
-                self.rows.insert(at, *row);
-                grown += ROW_BYTES;
-                is_new = true;
-            }
-        }
-        (is_new, grown)
-    }
-
-    fn set_long(&mut self, key: &[u8; 32], value: Option<&[u8]>) -> i64 {
-        let key = KeyHash(*key);
-        let Some(value) = value else {
-            let before = self.long.as_mut().and_then(|long| long.remove(&key));
-            return before.map_or(0, |value| -length(&value));
-        };
-        let before = self.long.get_or_insert_default().insert(key, value.into());
-        length(value) - before.map_or(0, |value| length(&value))
-    }
-
-    /// Puts the rows of a bucket that was not here; returns their bytes.
-    fn put(&mut self, bucket: u32, found: BucketRows) -> u64 {
-        let at = search(&self.rows, &first_key(bucket).0, 2).unwrap_or_else(|at| at);
-        let mut bytes = (found.rows.len() * size_of::<Row>()) as u64;
-        self.rows.splice(at..at, found.rows);
-        for (key, value) in found.long {
-            bytes += self.set_long(&key, Some(&value)).unsigned_abs();
-        }
-        self.resident |= bit(bucket);
-        self.touch(bucket);
-        bytes
-    }
-
-    /// Forgets a bucket; returns its bytes. One without rows takes none and stays.
-    fn forget(&mut self, bucket: u32) -> u64 {
-        let range = self.range(bucket);
-        if range.is_empty() {
-            return 0;
-        }
-        let mut bytes = (range.len() * size_of::<Row>()) as u64;
-        let rows: Vec<Row> = self.rows.drain(range).collect();
-        for row in rows.iter().filter(|row| is_long(row)) {
-            bytes += self.set_long(key(row), None).unsigned_abs();
-        }
-        self.resident &= !bit(bucket);
-        bytes
-    }
-}
-
-const ROW_BYTES: i64 = 64;
-
-fn length(value: &[u8]) -> i64 {
-    i64::try_from(value.len()).expect("values are in memory")
-}
-
-fn bit(bucket: u32) -> u16 {
-    1 << (bucket % SHARD_BUCKETS)
 }
 
 fn shard_of(key: &[u8; 32]) -> usize {
@@ -414,20 +318,11 @@ fn shard_of(key: &[u8; 32]) -> usize {
 
 impl StateRead for StateTable {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        let shard = self.resident(bucket_of(key))?;
-        Ok(search(&shard.rows, &key.0, 2).ok().and_then(|at| shard.value(at)))
+        Ok(self.resident(bucket_of(key))?.get(key))
     }
 
     fn prepare(&self, keys: &[KeyHash]) {
-        for key in keys {
-            prefetch(&self.shards[shard_of(&key.0)]);
-        }
-        for key in keys {
-            let shard = self.read(shard_of(&key.0));
-            if let Some(row) = shard.rows.get(guess(shard.rows.len(), &key.0, 2)) {
-                prefetch(row);
-            }
-        }
+        self.prefetch(keys.iter().copied());
     }
 }
 

@@ -13,6 +13,7 @@ use super::proof::{Proof, Siblings};
 use super::row::{Row, digest_hash, is_removed, key};
 use super::table::StateTable;
 use super::witness::{BucketRows, Leaf, Witness};
+use crate::prefetch::prefetch;
 use crate::types::KeyHash;
 
 /// The bits of a key hash that name its bucket.
@@ -228,10 +229,20 @@ impl StateTree {
 
     /// The nodes of `level` whose changed children are the groups.
     fn parents(&self, level: usize, groups: &[&[(u32, NodeHash)]]) -> Vec<(u32, NodeHash)> {
-        let mut nodes = vec![[0u8; 512]; groups.len()];
-        for (node, group) in nodes.iter_mut().zip(groups) {
+        /// The nodes that are on their way from memory while one is copied: eight lines each.
+        const AHEAD: usize = 4;
+        let children = |group: &[(u32, NodeHash)]| {
             let first = position(parent(group[0].0)) * ARITY;
-            node.copy_from_slice(self.levels[level + 1][first..first + ARITY].as_flattened());
+            (first, &self.levels[level + 1][first..first + ARITY])
+        };
+        let mut nodes = vec![[0u8; 512]; groups.len()];
+        for (at, (node, group)) in nodes.iter_mut().zip(groups).enumerate() {
+            if let Some(soon) = groups.get(at + AHEAD) {
+                // Two hashes a line.
+                children(soon).1.iter().step_by(2).for_each(prefetch);
+            }
+            let (first, hashes) = children(group);
+            node.copy_from_slice(hashes.as_flattened());
             for (index, hash) in *group {
                 let offset = (position(*index) - first) * 32;
                 node[offset..offset + 32].copy_from_slice(hash);

@@ -1,5 +1,6 @@
 //! State keys, their hashes, and values.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -118,8 +119,31 @@ impl FieldPrefix {
 ///
 /// It is the key's identity everywhere below the access list, and its place in the state tree: its
 /// first 20 bits name the bucket. 32 bytes; uniformly distributed, so its first bytes serve as a hash.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct KeyHash(pub [u8; 32]);
+
+impl Ord for KeyHash {
+    fn cmp(&self, other: &Self) -> Ordering {
+        hash_order(&self.0, &other.0)
+    }
+}
+
+/// The first eight bytes of a hash, ordered as hashes are.
+pub(crate) fn first_bytes(hash: &[u8; 32]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *hash;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The order of hashes. Eight bytes decide nearly always, and are compared at once.
+pub(crate) fn hash_order(a: &[u8; 32], b: &[u8; 32]) -> Ordering {
+    first_bytes(a).cmp(&first_bytes(b)).then_with(|| a.cmp(b))
+}
+
+impl PartialOrd for KeyHash {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The most bytes of a key that is hashed as one block.
 pub(crate) const SHORT_KEY_BYTES: usize = BLOCK_BYTES - 1;
@@ -154,8 +178,7 @@ impl KeyHash {
 
     /// The first eight bytes, ordered as the hashes are.
     pub(crate) fn first_bytes(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        first_bytes(&self.0)
     }
 
     /// The hashes of short keys of one field, side by side: a quarter of the time of one by one

@@ -17,7 +17,7 @@ const KEYED_HASH: u8 = 1 << 4;
 static PLATFORM: LazyLock<Platform> = LazyLock::new(Platform::detect);
 
 /// The most lanes of a processor: AVX-512 has 16.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// The words of a blake3 key.
 pub(crate) fn key_words(key: &[u8; 32]) -> [u32; 8] {

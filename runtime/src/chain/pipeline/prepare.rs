@@ -59,7 +59,7 @@ pub(super) struct Planned {
     pub(super) transactions_root: Hash,
     /// The encodings of the transactions, for the log.
     pub(super) encoded: Arc<Vec<u8>>,
-    pub(super) nonces: Vec<NextNonce>,
+    pub(super) nonces: Arc<Vec<NextNonce>>,
     pub(super) plan: Plan,
     /// The block whose changes were in the state, at least, when the plan was made.
     pub(super) planned_at: u64,

@@ -8,9 +8,10 @@ use kempe_abi::Hash;
 use super::prepare::{Planned, PreparedBlock, make_plan};
 use super::{Acknowledged, Progress, Stage};
 use crate::chain::ChainError;
-use crate::chain::blocks::with_hashes;
-use crate::chain::seal::{BlockChanges, BlockRecordParts, EncodedReceipts, encode_receipts};
-use crate::executor::{BlockOutput, Executor};
+use crate::chain::blocks::{apply, with_hashes};
+use crate::chain::nonces::nonce_cells;
+use crate::chain::seal::{BlockRecordParts, EncodedReceipts, encode_receipts};
+use crate::executor::{BlockOutput, ChangedCells, Executor};
 use crate::scheduler::{Schedule, Scheduler};
 use crate::state::{ChainStore, StateRead, StateStore, StateTree};
 use crate::types::{Header, Receipt, TransactionError, schedule_hash};
@@ -45,7 +46,7 @@ struct Executed {
     hashes: Vec<Hash>,
     encoded: Arc<Vec<u8>>,
     schedule: Schedule,
-    changes: BlockChanges,
+    changes: ChangedCells,
     receipts: Vec<Receipt>,
     logs: Vec<Vec<String>>,
 }
@@ -102,14 +103,14 @@ impl Execute {
         let output = self.executor.execute(&txs, &plan, &state, env)?;
         let BlockOutput { receipts, changes, logs } = output;
         let schedule = plan.into_schedule();
-        let changes = self.executor.install(|| BlockChanges::new(changes, nonces));
+        let changes = self.executor.install(|| changes.then(nonce_cells(nonces)));
         self.progress.passed(Stage::Execute);
         // The root of the block before is computed from the rows as that block left them.
         self.progress.wait_rooted(env.height - 1)?;
-        if changes.touch_contracts() {
+        if changes.has_contracts() {
             self.contracts_changed = env.height;
         }
-        self.executor.install(|| changes.apply(&self.state, env.height));
+        self.executor.install(|| apply(&self.state, env.height, &changes));
         self.progress.set_applied(env.height);
         self.progress.passed(Stage::Apply);
         Ok(Executed {
@@ -202,7 +203,7 @@ impl Seal {
         let Some(block) = block else { return Ok(SealedBlock { acknowledged, block: None }) };
         let Executed { height, time_ms, transactions_root, hashes, encoded, .. } = block;
         let (tree, table) = (&self.tree, self.state.table());
-        let update = self.executor.install(|| tree.update_rows(table, &block.changes.rows))?;
+        let update = self.executor.install(|| tree.update_rows(table, block.changes.rows()))?;
         let state_root = update.root();
         self.tree.apply(update);
         self.progress.set_rooted(height);
@@ -225,7 +226,7 @@ impl Seal {
         acknowledged.header = Some(header);
         acknowledged.receipts = block.receipts;
         acknowledged.logs = block.logs;
-        acknowledged.n_changes = block.changes.rows.len();
+        acknowledged.n_changes = block.changes.len();
         let block = Some(Sealed { record, receipts, hashes });
         Ok(SealedBlock { acknowledged, block })
     }
