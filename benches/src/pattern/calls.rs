@@ -5,7 +5,7 @@
 use ed25519_zebra::SigningKey;
 use kempe_abi::{Address, Hash};
 use kempe_lending::Terms;
-use kempe_oracle::{Report, message};
+use kempe_oracle::{ROUND_MS, Report, message};
 use kempe_orderbook::{LEVEL_ORDERS_MAX, Price, Side};
 
 use super::Draw;
@@ -157,7 +157,7 @@ impl Markets {
         stage.call(sender, market, "borrow", &(AMOUNT,));
     }
 
-    /// Reports a price as of a time, each later than the one before.
+    /// Reports a price as of a time, the beginning of a round, each later than the one before.
     fn report(&self, draw: &mut Draw<'_>, stage: &mut Stage, time_ms: u64) {
         let at = draw.below(self.markets.len() as u64);
         let Market { collateral, .. } = self.markets[usize::try_from(at).unwrap_or(0)];
@@ -194,7 +194,7 @@ pub(super) fn loans(draw: &mut Draw<'_>, stage: &mut Stage) -> Result<(), WorldE
     let every = draw.count("every");
     for sender in 0..draw.n_txs() {
         if sender % every == every - 1 {
-            markets.report(draw, stage, sender + 1);
+            markets.report(draw, stage, (sender / every + 1) * ROUND_MS);
         } else {
             markets.borrow(draw, stage, account(sender));
         }

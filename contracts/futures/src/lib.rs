@@ -8,19 +8,21 @@
 //! Orders are settled at the next price. A trader *requests* that a position grows or shrinks, with the margin for it,
 //! the worst price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was
 //! observed after the time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is
-//! known, as far as the reporters' clocks agree with the chain's, and who settles, and when, changes nothing. What
-//! is not settled is canceled behind the expiry. Until then a trader who sees the price could still hope that nobody settles: it is the vault's
-//! providers who should have a keeper, or pay for one by the reward.
+//! known, as far as the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
+//! what came in for it is owed to the trader. A request is canceled only behind its expiry, and only if it has no such price: whoever has seen
+//! the price cannot take the request back. The oracle remembers a price for so many rounds, two and a half minutes at least; a trader could
+//! still hope that nobody settles for so long, so the vault's providers should have a keeper, or pay for one by the reward.
 //!
-//! What conflicts: nothing, between accounts. A request and a position are cells of their trader, all sums are
-//! counters to which traders only add, what the market owes is a counter for each account, and funding and how
-//! much the vault takes are those of before the block. [`Futures::poke`], which brings funding up to date, reads the sums of before the block too, so
-//! that it waits for nobody, and nobody changes what it sees for the time of a block. Providers, whose shares depend on every
-//! position, conflict with all of them: both are rare. What comes in and out (`request`, `add_margin`,
-//! `collect`) conflicts as the token declares.
+//! What conflicts: nothing, between traders. A request and a position are cells of their trader, all sums are
+//! counters to which traders only add, what the market owes is a counter for each account, funding is that of before the block, and how
+//! much a side may still grow is a stock, from which positions that grow take while there is enough for all of the block. [`Futures::poke`], which
+//! brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares depend on
+//! every position: both are rare. Funding follows from the sums of before the block, so that nobody changes for the time of a block what it
+//! sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares.
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be
-//! larger than the other is therefore limited when positions grow, for each by what there was before the block. Closing with a profit
+//! larger than the other is therefore limited when positions grow: all that grow between two pokes take from what the first one found,
+//! and each must also fit what there was before its block. What shrinks gives nothing back before the next poke. Closing with a profit
 //! beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where positions
 //! have won nearly all of it, its shares are not sold; anyone may
 //! [`refill`](Futures::refill) it then, without shares, such as who runs the market or who waits for a profit.
@@ -34,13 +36,15 @@
 //! - what the contract has of the token is the vault, all margins, those of orders with their rewards, and what
 //!   is owed, exactly, unless somebody gave it more;
 //! - size, cost and funding of all positions add up to the sums;
+//! - between two pokes the positions of a side grow by no more than the first one found room for;
+//! - what was requested is done at one price or not at all, and that price is known to nobody before;
 //! - nobody takes out more than margin and profit: every rounding is to the disadvantage of who calls.
 //!
 //! Source: a vault as the counterparty, and orders that keepers settle at the next price, as in GMX (2021, 2023); funding by skew as in
 //! Synthetix Perps.
 #![no_std]
 
-use kempe_math::{BASIS_POINTS, mul_div_down};
+use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
 use kempe_sdk::interfaces::{FungibleClient, OracleClient, Price, PriceHistoryClient};
 use kempe_sdk::prelude::*;
 
@@ -50,12 +54,12 @@ mod storage;
 mod test;
 
 pub use position::Position;
-use position::{Flow, part_up, worth};
+use position::{Change, Flow, part_up, worth};
 pub use storage::{
     Collected, FUNDING_MS_MAX, Funded, Funding, FuturesError, INDEX_START, LOCKED_SHARES,
     Liquidated, MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced,
-    PRICE_MAX, PROVIDED_MS_MIN, PositionClosed, PositionOpened, Provided, SIZE_MAX, Side, Sums,
-    Terms, VaultMoved, YEAR_MS,
+    OrderRefused, PRICE_MAX, PROVIDED_MS_MIN, PositionClosed, PositionOpened, Provided, SIZE_MAX,
+    Side, Sums, Terms, VaultMoved, YEAR_MS,
 };
 
 /// A market.
@@ -84,6 +88,8 @@ pub struct Futures {
     costs: Map<bool, Counter<u128>>,
     /// Size times index of all positions: of longs under `true`.
     funded: Map<bool, Counter<u128>>,
+    /// By how much of the asset the positions of a side may still grow until the next [`Futures::poke`]: longs under `true`.
+    rooms: Map<bool, Stock<u128>>,
     /// Each trader's position.
     positions: Map<Address, Position>,
     /// What each trader has requested.
@@ -132,11 +138,11 @@ impl Futures {
     /// # Arguments
     /// - `long`: whether the position gains when the price rises.
     /// - `grow`: whether it grows. One that shrinks to nothing is closed, and its margin is owed to the trader.
-    /// - `size`: by how much of the asset; a position is at most [`SIZE_MAX`], and one that shrinks by more is closed.
+    /// - `size`: by how much of the asset; a position is at most [`SIZE_MAX`], and one that shrinks by more than it has is closed.
     /// - `margin`: what is added to the margin, out of which fees are paid; may be zero.
     /// - `limit`: the worst price to accept: the highest for a long that grows and a short that shrinks, else the lowest.
-    /// - `expires_ms`: the block time from which it can be canceled and no longer be settled, [`ORDER_MS_MIN`] to
-    ///   [`ORDER_MS_MAX`] from now.
+    /// - `expires_ms`: only a price that was observed before it counts, and from this block time on it can be canceled if there is
+    ///   none; [`ORDER_MS_MIN`] to [`ORDER_MS_MAX`] from now.
     ///
     /// # Errors
     /// - [`FuturesError::ZeroAmount`], [`FuturesError::TooLarge`], [`FuturesError::BadExpiry`].
@@ -156,6 +162,7 @@ impl Futures {
     ) -> Result<(), FuturesError> {
         let (by, time_ms) = (caller(), time_ms());
         ensure!(size > 0, FuturesError::ZeroAmount);
+        ensure!(!grow || size <= SIZE_MAX, FuturesError::TooLarge);
         let life_ms = expires_ms.saturating_sub(time_ms);
         let lives = (ORDER_MS_MIN..=ORDER_MS_MAX).contains(&life_ms);
         ensure!(lives, FuturesError::BadExpiry);
@@ -174,63 +181,75 @@ impl Futures {
 
     /// Settles a request at the first price that was observed since. Anyone may.
     ///
-    /// Since the time of its block, that is; whoever settles is owed [`Terms::reward`].
+    /// Since the time of its block, that is. It is done, or refused for good: then its margin is owed to the trader. Either way whoever
+    /// settles is owed [`Terms::reward`].
     ///
     /// # Arguments
     /// - `trader`, `long`: whose request, and on which side it is.
+    /// - `grows_by`: by how much the position grows if it is done, [`Order::grows_by`]: no more is taken of what the side may grow.
     ///
-    /// Returns the price.
+    /// Returns the price, if it was done.
     ///
     /// # Errors
-    /// - [`FuturesError::NoOrder`], [`FuturesError::Expired`], [`FuturesError::TooLarge`].
+    /// - [`FuturesError::NoOrder`].
     /// - [`FuturesError::NoPrice`]: none yet, or too many since, or one that does not count.
-    /// - [`FuturesError::Slippage`]: it is worse than the trader's limit.
-    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes, or nobody provides.
     /// - [`FuturesError::StaleFunding`]: a position cannot grow before the next [`Futures::poke`].
+    ///
+    /// What a request is refused for is in the event:
+    /// - [`FuturesError::Slippage`]: the price is worse than the trader's limit.
+    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes, or nobody provides.
     /// - [`FuturesError::WrongSide`], [`FuturesError::NoPosition`]: the trader's position is another.
     /// - [`FuturesError::Unhealthy`]: there is less than the initial margin for one that grows, or what is left of one that
     ///   shrinks would be liquidated.
-    ///
-    /// A request that is refused stays until it expires.
+    /// - [`FuturesError::TooLarge`].
     ///
     /// # Events
-    /// [`PositionOpened`] or [`PositionClosed`].
+    /// [`PositionOpened`], [`PositionClosed`] or [`OrderRefused`].
     #[access(
         start(funding, vault, total_shares, sizes[true], sizes[false]),
         write(orders[trader], positions[trader]),
+        reserve(rooms[long], grows_by),
         add(vault, sizes[long], costs[long], funded[long], owed[trader], owed[caller]),
         calls(oracle.first_after(asset, _))
     )]
-    pub fn settle(&mut self, trader: Address, long: bool) -> Result<u128, FuturesError> {
-        let order = self.orders.take(trader).filter(|order| order.long == long);
+    pub fn settle(
+        &mut self,
+        trader: Address,
+        long: bool,
+        grows_by: u128,
+    ) -> Result<Option<u128>, FuturesError> {
+        let order = self.orders.take(trader);
+        let order = order.filter(|order| order.long == long && order.grows_by() == grows_by);
         let order = order.ok_or(FuturesError::NoOrder)?;
-        ensure!(time_ms() < order.expires_ms, FuturesError::Expired);
-        let price = PriceHistoryClient::new(self.oracle.get());
-        let price = price.first_after(self.asset.get(), order.time_ms);
-        let price = sane(price.filter(|price| price.time_ms < order.expires_ms))?;
-        let good = if order.grow == long { price <= order.limit } else { price >= order.limit };
-        ensure!(good, FuturesError::Slippage);
-        if order.grow {
-            self.grow(trader, &order, price)?;
-        } else {
-            self.shrink(trader, &order, price)?;
-        }
+        let price = self.price_of(&order)?;
+        let done = match self.carry_out(trader, &order, price) {
+            Ok(()) => Some(price),
+            Err(FuturesError::StaleFunding) => return Err(FuturesError::StaleFunding),
+            Err(error) => {
+                self.owe(trader, order.margin);
+                emit(OrderRefused { by: trader, price, reason: error.code() });
+                None
+            }
+        };
         self.owe(caller(), self.terms().reward);
-        Ok(price)
+        Ok(done)
     }
 
-    /// Takes back a request that has expired: its margin and reward are owed to the caller.
+    /// Takes back a request that has expired and has no price: its margin and reward are owed to the caller.
+    ///
+    /// One that has a price is to be settled, by the caller too, until the oracle has forgotten the price.
     ///
     /// # Errors
     /// - [`FuturesError::NoOrder`], [`FuturesError::OrderPending`].
     ///
     /// # Events
     /// [`OrderCanceled`].
-    #[access(write(orders[caller]), add(owed[caller]))]
+    #[access(write(orders[caller]), add(owed[caller]), calls(oracle.first_after(asset, _)))]
     pub fn cancel(&mut self) -> Result<(), FuturesError> {
         let by = caller();
         let order = self.orders.take(by).ok_or(FuturesError::NoOrder)?;
-        ensure!(time_ms() >= order.expires_ms, FuturesError::OrderPending);
+        let over = time_ms() >= order.expires_ms && self.price_of(&order).is_err();
+        ensure!(over, FuturesError::OrderPending);
         // Both fit together when they came in.
         self.owe(by, order.margin + self.terms().reward);
         emit(OrderCanceled { by });
@@ -287,15 +306,16 @@ impl Futures {
         position.fund(self.index()?, &mut Flow::default())?;
         ensure!(!position.covers(price, terms.maintenance_bp)?, FuturesError::Healthy);
         let position = self.position_of(trader);
-        let (mut position, flow) = self.reduce(position, long, size, price)?;
+        let (mut position, change) = self.reduced(position, long, size, price)?;
         let reward = mul_div_down(value, terms.liquidation_bp.into(), BASIS_POINTS);
         let reward = reward.ok_or(FuturesError::TooLarge)?.min(position.margin);
         position.margin -= reward;
-        self.flow(flow);
+        let lost = change.flow.lost;
+        self.subtract(long, change);
         self.positions.remove(trader);
         self.owe(by, reward);
         self.owe(trader, position.margin);
-        let (left, bad_debt) = (position.margin, flow.lost);
+        let (left, bad_debt) = (position.margin, lost);
         emit(Liquidated { trader, by, size, price, reward, left, bad_debt });
         Ok(reward)
     }
@@ -454,7 +474,7 @@ impl Futures {
     /// [`VaultMoved`].
     #[access(
         start(funding),
-        write(vault, total_shares, shares[caller]),
+        write(vault, total_shares, shares[caller], rooms[true], rooms[false]),
         read(sizes[true], costs[true], funded[true]),
         read(sizes[false], costs[false], funded[false]),
         calls(token.transfer(caller, _)),
@@ -476,14 +496,17 @@ impl Futures {
         self.shares.put(by, had);
         self.total_shares.sub(shares);
         self.vault.sub(amount);
+        self.fill_rooms(price);
         FungibleClient::new(self.token.get()).transfer(by, amount);
         emit(VaultMoved { by, amount, shares, added: false });
         Ok(amount)
     }
 
-    /// Brings funding up to date. Anyone may, and nobody waits for it.
+    /// Brings funding up to date, and finds how much the sides may grow. Anyone may.
     ///
-    /// That is its index, and who pays how much from now on, by the sums of before the block.
+    /// That is the index of funding, and who pays how much from now on, by the sums of before the block; and by how much each
+    /// side may grow until somebody does this again, by the sums of now. In its block it is ordered among what is settled, so once in a
+    /// while is often enough.
     ///
     /// A year's funding is the full rate where one side is larger than the other by all that the vault takes,
     /// and less by as much as the difference is smaller: so that a small difference, whoever made it, moves little.
@@ -495,7 +518,8 @@ impl Futures {
     /// [`Funded`].
     #[access(
         start(vault, sizes[true], sizes[false]),
-        write(funding),
+        read(vault, sizes[true], sizes[false]),
+        write(funding, rooms[true], rooms[false]),
         calls(oracle.price(asset))
     )]
     pub fn poke(&mut self) -> Result<(), FuturesError> {
@@ -508,6 +532,7 @@ impl Futures {
         let room = self.room(self.vault.at_start());
         let slope = mul_div_down(full, skew.min(room), room).unwrap_or(full);
         self.funding.put(Funding { time_ms: now_ms, index, slope, longs_pay });
+        self.fill_rooms(price);
         emit(Funded { index, slope, longs_pay });
         Ok(())
     }
@@ -528,6 +553,12 @@ impl Futures {
     #[access(read(orders[of]))]
     pub fn order(&self, of: Address) -> Option<Order> {
         self.orders.try_get(of)
+    }
+
+    /// By how much of the asset the positions of a side may still grow until the next [`Futures::poke`].
+    #[access(read(rooms[long]))]
+    pub fn room_left(&self, long: bool) -> u128 {
+        self.rooms.get(long)
     }
 
     /// What an account can collect.
@@ -552,6 +583,23 @@ impl Futures {
         self.sums()
     }
 
+    /// The price at which a request is settled.
+    #[inline(never)]
+    fn price_of(&self, order: &Order) -> Result<u128, FuturesError> {
+        let price = PriceHistoryClient::new(self.oracle.get());
+        let price = price.first_after(self.asset.get(), order.time_ms);
+        sane(price.filter(|price| price.time_ms < order.expires_ms))
+    }
+
+    /// Does what a request asks for; where it fails, nothing has changed.
+    #[inline(never)]
+    fn carry_out(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
+        let rising = order.grow == order.long;
+        let good = if rising { price <= order.limit } else { price >= order.limit };
+        ensure!(good, FuturesError::Slippage);
+        if order.grow { self.grow(by, order, price) } else { self.shrink(by, order, price) }
+    }
+
     /// Opens a trader's position, or makes it larger.
     #[inline(never)]
     fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
@@ -567,7 +615,7 @@ impl Futures {
         ensure!(position.long == long, FuturesError::WrongSide);
         let fits = position.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
         ensure!(fits, FuturesError::TooLarge);
-        self.funded.sub(long, position.funded()?);
+        let funded = position.funded()?;
         position.fund(self.index()?, &mut flow)?;
         position.margin = position.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
         let cost = position.enlarge(size, price)?;
@@ -575,9 +623,13 @@ impl Futures {
         position.charge(fee, &mut flow);
         let covered = flow.lost == 0 && position.covers(price, terms.initial_bp)?;
         ensure!(covered, FuturesError::Unhealthy);
+        let funded_now = position.funded()?;
+        // Takes it, so nothing may fail from here on.
+        ensure!(self.rooms.reserve(long, size), FuturesError::VaultFull);
         self.sizes.add(long, size);
         self.costs.add(long, cost);
-        self.funded.add(long, position.funded()?);
+        self.funded.sub(long, funded);
+        self.funded.add(long, funded_now);
         self.put_position(by, position);
         self.flow(flow);
         emit(PositionOpened { by, long, size, price, fee });
@@ -591,15 +643,16 @@ impl Futures {
         position.margin =
             position.margin.checked_add(order.margin).ok_or(FuturesError::TooLarge)?;
         let size = order.size.min(position.size);
-        let (position, flow) = self.reduce(position, order.long, size, price)?;
-        self.flow(flow);
-        let (mut paid, bad_debt) = (0, flow.lost);
-        if position.size > 0 {
-            let covered = position.covers(price, self.terms().maintenance_bp)?;
-            ensure!(covered, FuturesError::Unhealthy);
+        let (position, change) = self.reduced(position, order.long, size, price)?;
+        let stays = position.size > 0;
+        let covered = !stays || position.covers(price, self.terms().maintenance_bp)?;
+        ensure!(covered, FuturesError::Unhealthy);
+        let bad_debt = change.flow.lost;
+        self.subtract(order.long, change);
+        let paid = if stays { 0 } else { position.margin };
+        if stays {
             self.put_position(by, position);
         } else {
-            paid = position.margin;
             self.positions.remove(by);
             self.owe(by, paid);
         }
@@ -618,24 +671,42 @@ impl Futures {
         Ok(())
     }
 
-    /// Makes a position smaller, and takes what is gone out of the sums.
+    /// Fills what the sides may grow by, as positions and the vault are now.
     #[inline(never)]
-    fn reduce(
-        &mut self,
+    fn fill_rooms(&mut self, price: u128) {
+        let room = mul_div_down(self.room(self.vault.get()), ONE, price);
+        let room = room.unwrap_or(u128::MAX);
+        let (longs, shorts) = (self.sizes.get(true), self.sizes.get(false));
+        for (long, this, other) in [(true, longs, shorts), (false, shorts, longs)] {
+            self.rooms.put(long, room.saturating_add(other).saturating_sub(this));
+        }
+    }
+
+    /// A position that is smaller, and what is gone.
+    #[inline(never)]
+    fn reduced(
+        &self,
         mut position: Position,
         long: bool,
         size: u128,
         price: u128,
-    ) -> Result<(Position, Flow), FuturesError> {
+    ) -> Result<(Position, Change), FuturesError> {
         ensure!(position.size > 0 && position.long == long, FuturesError::NoPosition);
-        let mut flow = Flow::default();
-        self.funded.sub(long, position.funded()?);
+        let (mut flow, funded) = (Flow::default(), position.funded()?);
         position.fund(self.index()?, &mut flow)?;
         let cost = position.reduce(size, price, self.terms().fee_bp, &mut flow)?;
-        self.sizes.sub(long, size);
-        self.costs.sub(long, cost);
-        self.funded.add(long, position.funded()?);
-        Ok((position, flow))
+        let funded_now = position.funded()?;
+        Ok((position, Change { size, cost, funded, funded_now, flow }))
+    }
+
+    /// Takes what is gone of a position out of the sums.
+    #[inline(never)]
+    fn subtract(&mut self, long: bool, change: Change) {
+        self.sizes.sub(long, change.size);
+        self.costs.sub(long, change.cost);
+        self.funded.sub(long, change.funded);
+        self.funded.add(long, change.funded_now);
+        self.flow(change.flow);
     }
 
     // Each of these is in the module once, not wherever it is used: it is deployed by the byte.

@@ -29,6 +29,17 @@ pub(crate) struct Flow {
     pub(crate) lost: u128,
 }
 
+/// What becomes of the sums of a side, and of the vault, when a position gets smaller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    pub(crate) size: u128,
+    pub(crate) cost: u128,
+    /// What the position was of the side's `funded`, and what it is.
+    pub(crate) funded: u128,
+    pub(crate) funded_now: u128,
+    pub(crate) flow: Flow,
+}
+
 /// A part of an amount, rounded up.
 #[inline(never)]
 pub(crate) fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {

@@ -118,8 +118,16 @@ pub struct Order {
     pub margin: u128,
     /// The worst price that is accepted.
     pub limit: u128,
-    /// It can be settled before this block time, and canceled from it on.
+    /// Only a price that was observed before this time counts, and without one it can be canceled from this block time on.
     pub expires_ms: u64,
+}
+
+impl Order {
+    /// By how much the position grows if it is done.
+    #[must_use]
+    pub const fn grows_by(&self) -> u128 {
+        if self.grow { self.size } else { 0 }
+    }
 }
 
 /// What a provider has.
@@ -217,12 +225,10 @@ pub enum FuturesError {
     TooLarge = 1810,
     /// The request does not expire between [`ORDER_MS_MIN`] and [`ORDER_MS_MAX`] from now.
     BadExpiry = 1811,
-    /// The account has a request that has not expired.
+    /// The account has a request that has not expired, or one that is to be settled.
     OrderPending = 1812,
     /// There is no such request.
     NoOrder = 1813,
-    /// The request has expired, or did before there was a price for it.
-    Expired = 1814,
     /// Funding is older than [`FUNDING_MS_MAX`].
     StaleFunding = 1815,
     /// The shares were bought less than [`PROVIDED_MS_MIN`] ago.
@@ -238,6 +244,17 @@ pub struct OrderPlaced {
     pub by: Address,
     /// What.
     pub order: Order,
+}
+
+/// A request could not be done at its price, and is gone.
+#[event]
+pub struct OrderRefused {
+    /// Whose.
+    pub by: Address,
+    /// The price, in units of 10^-18.
+    pub price: u128,
+    /// The code of the error for which it was refused.
+    pub reason: u32,
 }
 
 /// A request was canceled.

@@ -3,7 +3,7 @@
 extern crate std;
 
 use kempe_math::ONE;
-use kempe_oracle::{Oracle, Report, message};
+use kempe_oracle::{Oracle, RECENT_MAX, ROUND_MS, Report, message};
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
@@ -11,9 +11,9 @@ use kempe_token::{Token, TokenError};
 
 use crate::{
     Collected, Funded, Funding, Futures, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated,
-    MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, PRICE_MAX,
-    PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SIZE_MAX, Side, Sums, Terms,
-    VaultMoved, YEAR_MS,
+    MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused,
+    PRICE_MAX, PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SIZE_MAX, Side, Sums,
+    Terms, VaultMoved, YEAR_MS,
 };
 
 const ASSET: Address = Address([5; 32]);
@@ -64,13 +64,16 @@ fn setup() -> Setup {
 
 impl Setup {
     fn set_price(&mut self, value: u128) {
+        // Each price is of a round of its own.
+        self.chain.advance_ms(ROUND_MS);
         let publication = self.publication(value);
         self.chain.block([publication]).assert_ok();
         self.price = value;
     }
 
     fn publication(&self, value: u128) -> Tx {
-        let time_ms = self.chain.time_ms();
+        let now_ms = self.chain.time_ms();
+        let time_ms = now_ms - now_ms % ROUND_MS;
         let message = message(1, self.oracle.address(), ASSET, value, time_ms);
         let signature = self.chain.sign(self.keeper, &message.0);
         let reports = vec![Report { reporter: self.keeper, value, signature }];
@@ -95,11 +98,16 @@ impl Setup {
         self.send(by, "request", (long, grow, size, margin, limit, expires_ms))
     }
 
-    fn settle(&mut self, trader: Address, long: bool) -> Receipt {
-        self.send(self.keeper, "settle", (trader, long))
+    fn order(&mut self, of: Address) -> Option<Order> {
+        self.chain.view(&self.market, "order", (of,))
     }
 
-    /// Changes a position, at the last price, which is published again. What is refused is canceled.
+    fn settle(&mut self, trader: Address, long: bool) -> Receipt {
+        let grows_by = self.order(trader).map_or(0, |order| order.grows_by());
+        self.send(self.keeper, "settle", (trader, long, grows_by))
+    }
+
+    /// Changes a position, at the last price, which is published again.
     fn trade(&mut self, by: Address, long: bool, grow: bool, size: u128, margin: u128) -> Receipt {
         let receipt = self.request(by, long, grow, size, margin);
         if !receipt.is_ok() {
@@ -107,11 +115,6 @@ impl Setup {
         }
         self.set_price(self.price);
         let receipt = self.settle(by, long);
-        if !receipt.is_ok() {
-            self.chain.advance_ms(ORDER_MS_MIN);
-            self.send(by, "cancel", ()).assert_ok();
-            self.set_price(self.price);
-        }
         if self.owed(by) > 0 {
             self.send(by, "collect", ()).assert_ok();
         }
@@ -152,6 +155,14 @@ impl Setup {
     }
 }
 
+/// That a request was refused for good, and why.
+#[track_caller]
+fn assert_refused(receipt: &Receipt, why: FuturesError) {
+    let events = receipt.assert_ok().events::<OrderRefused>();
+    let reasons: Vec<u32> = events.iter().map(|event| event.reason).collect();
+    assert_eq!(reasons, [why.code()]);
+}
+
 #[test]
 fn a_long_gains_when_the_price_rises() {
     let mut s = setup();
@@ -183,7 +194,7 @@ fn a_short_gains_when_it_falls_and_can_be_closed_in_parts() {
     // 2,000 of profit, less a fee of 6, stay in the margin.
     let position = s.position(s.ann);
     assert_eq!((position.size, position.cost, position.margin), (6_000, 12_000, 4_974));
-    s.close(s.ann, true, 1).assert_revert(FuturesError::NoPosition);
+    assert_refused(&s.close(s.ann, true, 1), FuturesError::NoPosition);
     assert_eq!(Setup::paid(&s.close(s.ann, false, 6_000)), 4_974 + 3_000 - 9);
 }
 
@@ -195,17 +206,17 @@ fn positions_grow_on_their_side_only() {
     s.long(s.ann, 1_000, 500).assert_ok();
     let position = s.position(s.ann);
     assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 2 - 3));
-    s.short(s.ann, 1, 100).assert_revert(FuturesError::WrongSide);
+    assert_refused(&s.short(s.ann, 1, 100), FuturesError::WrongSide);
     // The profit of a thousand counts for the margin.
     s.long(s.ann, 4_000, 0).assert_ok();
-    s.long(s.ann, 10_000, 0).assert_revert(FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ann, 10_000, 0), FuturesError::Unhealthy);
 }
 
 #[test]
 fn margin_is_needed_and_can_be_moved() {
     let mut s = setup();
-    s.long(s.ann, 10_000, 2_019).assert_revert(FuturesError::Unhealthy);
-    s.long(s.ann, 10_000, 10).assert_revert(FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ann, 10_000, 2_019), FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ann, 10_000, 10), FuturesError::Unhealthy);
     s.long(s.ann, 10_000, 2_020).assert_ok();
     s.send(s.ann, "remove_margin", (true, 1u128)).assert_revert(FuturesError::Unhealthy);
     s.send(s.ann, "remove_margin", (false, 1u128)).assert_revert(FuturesError::NoPosition);
@@ -218,7 +229,7 @@ fn margin_is_needed_and_can_be_moved() {
     s.send(s.ben, "add_margin", (5u128,)).assert_revert(FuturesError::NoPosition);
     // What is left of a position must stand by itself.
     s.set_price(ONE / 100 * 182);
-    s.close(s.ann, true, 100).assert_revert(FuturesError::Unhealthy);
+    assert_refused(&s.close(s.ann, true, 100), FuturesError::Unhealthy);
     s.close(s.ann, true, 10_000).assert_ok();
 }
 
@@ -291,7 +302,7 @@ fn the_larger_side_pays_funding() {
     // Whoever grows a position waits for somebody to poke.
     s.long(s.ann, 10, 100).assert_revert(FuturesError::StaleFunding);
     s.send(s.keeper, "poke", ()).assert_ok();
-    s.long(s.ann, 10, 100).assert_ok();
+    assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(2 * ONE));
 }
 
 #[test]
@@ -353,7 +364,8 @@ fn a_vault_that_owes_more_than_it_has_is_refilled() {
     let moved = VaultMoved { by: s.ben, amount: 600_000, shares: 0, added: true };
     assert_eq!(receipt.assert_ok().events::<VaultMoved>(), [moved]);
     // 1,350,000 of profit, less fees of 900 and 2,250.
-    let paid = Setup::paid(&s.close(s.ann, true, u128::MAX));
+    let paid = Setup::paid(&s.settle(s.ann, true));
+    s.send(s.ann, "collect", ()).assert_ok();
     assert_eq!(paid, 95_000 - 900 + 1_350_000 - 2_250);
     let sums = s.sums();
     assert_eq!((sums.vault, sums.shares), (1_600_000 - 1_350_000 + 3_150, 1_000_000));
@@ -366,12 +378,12 @@ fn a_vault_that_owes_more_than_it_has_is_refilled() {
 fn the_vault_limits_positions() {
     let mut s = setup();
     // One side may be larger than the other by as much as the vault has.
-    s.long(s.ann, 600_000, 99_000).assert_revert(FuturesError::VaultFull);
+    assert_refused(&s.long(s.ann, 600_000, 99_000), FuturesError::VaultFull);
     s.long(s.ann, 450_000, 95_000).assert_ok();
-    s.long(s.ben, 50_451, 20_000).assert_revert(FuturesError::VaultFull);
+    assert_refused(&s.long(s.ben, 50_451, 20_000), FuturesError::VaultFull);
     s.long(s.ben, 50_000, 20_000).assert_ok();
-    s.long(s.ben, 1_000, 500).assert_revert(FuturesError::VaultFull);
-    s.short(s.keeper, 1, 0).assert_revert(FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ben, 1_000, 500), FuturesError::VaultFull);
+    assert_refused(&s.short(s.keeper, 1, 0), FuturesError::Unhealthy);
     s.chain.advance_ms(PROVIDED_MS_MIN);
     let out = (2_000u128, 0u128);
     s.send(s.provider, "take_out", out).assert_revert(FuturesError::VaultFull);
@@ -379,7 +391,7 @@ fn the_vault_limits_positions() {
     s.set_price(ONE / 10_000 * 42_444);
     s.close(s.ann, true, u128::MAX).assert_trap(TrapKind::CounterOutOfBounds);
     s.set_price(20 * ONE);
-    s.close(s.ann, true, u128::MAX).assert_trap(TrapKind::CounterOutOfBounds);
+    s.settle(s.ann, true).assert_trap(TrapKind::CounterOutOfBounds);
     s.send(s.provider, "take_out", (1_000u128, 0u128)).assert_revert(FuturesError::ZeroAmount);
 }
 
@@ -421,7 +433,7 @@ fn nobody_bets_against_a_vault_without_providers() {
     }
     s.send(s.ben, "refill", (50_000u128,)).assert_ok();
     s.send(s.keeper, "poke", ()).assert_ok();
-    s.long(s.ann, 10, 5).assert_revert(FuturesError::VaultFull);
+    assert_refused(&s.long(s.ann, 10, 5), FuturesError::VaultFull);
     s.send(s.ben, "provide", (LOCKED_SHARES, 0u128))
         .assert_revert(FuturesError::InsufficientShares);
     s.send(s.ben, "provide", (u128::MAX, 0u128)).assert_revert(FuturesError::TooLarge);
@@ -429,15 +441,53 @@ fn nobody_bets_against_a_vault_without_providers() {
     s.long(s.ann, 10, 5).assert_ok();
 }
 
+/// Each of a block's positions fits what there was before the block; together they do not.
+#[test]
+fn all_of_a_block_share_one_room() {
+    let mut s = setup();
+    let (ann, ben, cid) = (s.ann, s.ben, s.chain.account("cid"));
+    s.chain.send(s.keeper, &s.token, "mint", (cid, 100_000u128)).assert_ok();
+    s.chain.send(cid, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+    // What is there for 500,000.
+    let sizes = [(ann, 200_000u128), (ben, 400_000), (cid, 300_000)];
+    for (who, size) in sizes {
+        s.request(who, true, true, size, 90_000).assert_ok();
+    }
+    s.set_price(2 * ONE);
+    let txs = sizes.map(|(who, size)| s.market.tx(s.keeper, "settle", (who, true, size)));
+    let report = s.chain.block(txs);
+    report.assert_batches(&[&[0], &[1], &[2]]);
+    report.receipts[0].assert_ok();
+    assert_refused(&report.receipts[1], FuturesError::VaultFull);
+    report.receipts[2].assert_ok();
+    assert_eq!((s.sums().longs.size, s.owed(ben)), (500_000, 90_000));
+    // What shrinks, and what the other side grows by, counts when somebody has poked.
+    let room = |s: &mut Setup, long: bool| s.chain.view::<u128>(&s.market, "room_left", (long,));
+    s.close(ann, true, 100_000).assert_ok();
+    s.send(ben, "collect", ()).assert_ok();
+    s.short(ben, 50_000, 90_000).assert_ok();
+    assert_eq!((room(&mut s, true), room(&mut s, false)), (0, 450_000));
+    s.send(s.keeper, "poke", ()).assert_ok();
+    // The vault has 1,001,300 of fees: 500,650, less a difference of 350,000, or more by it.
+    assert_eq!(s.sums().vault, 1_001_300);
+    assert_eq!((room(&mut s, true), room(&mut s, false)), (150_650, 850_650));
+    // Providers who leave take their part of it along.
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    s.send(s.provider, "take_out", (100_000u128, 0u128)).assert_ok();
+    let left = s.sums().vault / 2;
+    assert_eq!((room(&mut s, true), room(&mut s, false)), (left - 350_000, left + 350_000));
+}
+
 /// The price that counts is the first that was observed after the request's block, whenever somebody asks for it.
 #[test]
 fn an_order_is_settled_at_the_next_price() {
     let mut s = setup();
+    s.chain.advance_ms(ROUND_MS);
     let expires_ms = s.chain.time_ms() + ORDER_MS_MIN;
     let args = (true, true, 10_000u128, 5_000u128, 4 * ONE, expires_ms);
     let report = s.chain.block([s.publication(3 * ONE), s.market.tx(s.ann, "request", args)]);
     report.assert_ok().assert_batches(&[&[0, 1]]);
-    let order: Order = s.chain.view::<Option<Order>>(&s.market, "order", (s.ann,)).unwrap();
+    let order = s.order(s.ann).unwrap();
     let placed = OrderPlaced { by: s.ann, order };
     assert_eq!(report.receipts[1].events::<OrderPlaced>(), [placed]);
     assert_eq!((order.size, order.expires_ms, s.has(s.ann)), (10_000, expires_ms, 95_000));
@@ -447,7 +497,12 @@ fn an_order_is_settled_at_the_next_price() {
     s.set_price(4 * ONE);
     s.set_price(ONE);
     s.settle(s.ann, false).assert_revert(FuturesError::NoOrder);
-    assert_eq!(s.settle(s.ann, true).value::<u128>(), 4 * ONE);
+    // Nobody takes another room than the request's.
+    for grows_by in [0u128, 9_999, 10_001] {
+        let args = (s.ann, true, grows_by);
+        s.send(s.keeper, "settle", args).assert_revert(FuturesError::NoOrder);
+    }
+    assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(4 * ONE));
     s.settle(s.ann, true).assert_revert(FuturesError::NoOrder);
     assert_eq!(s.position(s.ann).cost, 40_000);
 }
@@ -461,17 +516,71 @@ fn an_order_is_canceled_when_it_has_expired() {
         s.send(s.ann, "request", args).assert_revert(FuturesError::BadExpiry);
     }
     s.send(s.ann, "cancel", ()).assert_revert(FuturesError::NoOrder);
-    let args = (true, true, 10_000u128, 3_000u128, 2 * ONE, at(&s, ORDER_MS_MIN));
-    s.send(s.ann, "request", args).assert_ok();
-    // Whoever has seen the price can neither take the request back nor make it fail.
-    s.set_price(2 * ONE + 1);
-    s.settle(s.ann, true).assert_revert(FuturesError::Slippage);
+    s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
     s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
     s.chain.advance_ms(ORDER_MS_MIN);
-    s.settle(s.ann, true).assert_revert(FuturesError::Expired);
+    // What was observed behind the expiry is not its price.
+    s.set_price(2 * ONE);
+    s.settle(s.ann, true).assert_revert(FuturesError::NoPrice);
     let receipt = s.send(s.ann, "cancel", ());
     assert_eq!(receipt.assert_ok().events::<OrderCanceled>(), [OrderCanceled { by: s.ann }]);
     assert_eq!(s.send(s.ann, "collect", ()).value::<u128>(), 3_000);
+}
+
+/// Whoever has seen the price cannot take the request back, not even behind its expiry.
+#[test]
+fn an_order_with_a_price_is_settled_and_not_canceled() {
+    let mut s = setup();
+    s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
+    s.set_price(3 * ONE);
+    s.set_price(ONE);
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+    assert_eq!(
+        s.settle(s.ann, true).value::<Option<u128>>(),
+        None,
+        "a tenth is not covered, with the fee"
+    );
+    // Refused for good, whoever asks: the margin is the trader's.
+    s.settle(s.ann, true).assert_revert(FuturesError::NoOrder);
+    assert_eq!(s.owed(s.ann), 3_000);
+    s.request(s.ann, true, true, 10_000, 4_000).assert_ok();
+    s.set_price(3 * ONE);
+    s.set_price(ONE);
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+    assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(3 * ONE));
+    assert_eq!(s.position(s.ann).cost, 30_000);
+}
+
+/// A price that nobody settled at while the oracle remembered it leaves the funds to the trader.
+#[test]
+fn an_order_whose_price_is_forgotten_is_canceled() {
+    let mut s = setup();
+    s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
+    for n in 0..=RECENT_MAX {
+        s.set_price(2 * ONE);
+        if n < RECENT_MAX {
+            s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+        }
+    }
+    s.settle(s.ann, true).assert_revert(FuturesError::NoPrice);
+    s.send(s.ann, "cancel", ()).assert_ok();
+    assert_eq!(s.owed(s.ann), 3_000);
+}
+
+#[test]
+fn a_worse_price_than_the_limit_refuses() {
+    let mut s = setup();
+    let expires_ms = s.chain.time_ms() + ORDER_MS_MIN;
+    let args = (true, true, 10_000u128, 3_000u128, 2 * ONE, expires_ms);
+    s.send(s.ann, "request", args).assert_ok();
+    s.set_price(2 * ONE + 1);
+    let receipt = s.settle(s.ann, true);
+    let reason = FuturesError::Slippage.code();
+    let refused = OrderRefused { by: s.ann, price: 2 * ONE + 1, reason };
+    assert_eq!(receipt.assert_ok().events::<OrderRefused>(), [refused]);
+    assert_eq!((s.owed(s.ann), s.position(s.ann)), (3_000, Position::default()));
 }
 
 #[test]
@@ -495,6 +604,7 @@ fn who_settles_is_paid() {
         s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
     }
     s.send(s.provider, "provide", (900_000u128, 0u128)).assert_ok();
+    s.send(s.keeper, "poke", ()).assert_ok();
     s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
     assert_eq!(s.has(s.ann), 100_000 - 3_007);
     s.set_price(2 * ONE);
@@ -515,11 +625,13 @@ fn refusals() {
     s.long(s.ann, 0, 5).assert_revert(FuturesError::ZeroAmount);
     s.long(s.ann, 1, u128::MAX).assert_revert(FuturesError::TooLarge);
     s.send(s.ann, "remove_margin", (true, 0u128)).assert_revert(FuturesError::ZeroAmount);
-    s.long(s.ann, SIZE_MAX + 1, 5).assert_revert(FuturesError::VaultFull);
+    s.long(s.ann, SIZE_MAX + 1, 5).assert_revert(FuturesError::TooLarge);
     s.long(s.ann, 1_000, 500).assert_ok();
-    s.close(s.ben, true, 1).assert_revert(FuturesError::NoPosition);
+    assert_refused(&s.close(s.ben, true, 1), FuturesError::NoPosition);
     s.set_price(PRICE_MAX + 1);
     s.long(s.ann, 1, 5).assert_revert(FuturesError::NoPrice);
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.send(s.ann, "cancel", ()).assert_ok();
     s.set_price(2 * ONE);
     s.chain.advance_ms(TERMS.price_ms_max + 1);
     s.send(s.keeper, "poke", ()).assert_revert(FuturesError::NoPrice);
@@ -558,22 +670,32 @@ fn traders_do_not_wait_for_each_other() {
     for who in [s.ann, s.ben] {
         s.long(who, 1_000, 500).assert_ok();
     }
-    for who in [s.ann, s.ben] {
-        s.request(who, true, false, 10, 0).assert_ok();
-    }
+    s.request(s.ann, true, false, 10, 0).assert_ok();
+    s.request(s.ben, true, true, 10, 0).assert_ok();
     s.set_price(2 * ONE);
     let report = s.chain.block([
-        s.market.tx(s.keeper, "settle", (s.ann, true)),
-        s.market.tx(s.provider, "settle", (s.ben, true)),
+        s.market.tx(s.keeper, "settle", (s.ann, true, 0u128)),
+        s.market.tx(s.provider, "settle", (s.ben, true, 10u128)),
         s.market.tx(s.ben, "cancel", ()),
-        s.market.tx(s.keeper, "poke", ()),
-        s.publication(3 * ONE),
-        s.market.tx(s.provider, "current_funding", ()),
+        s.market.tx(s.keeper, "collect", ()),
     ]);
-    // Who has a request waits for whoever settles it, and who reads the new funding for who sets it: nobody else.
-    report.assert_batches(&[&[0, 1, 3, 4], &[2, 5]]);
-    for i in [0, 1, 3, 4, 5] {
+    // Who has a request waits for whoever settles it, and who collects for whoever adds to what is owed: nobody else.
+    report.assert_batches(&[&[0, 1], &[2, 3]]);
+    for i in [0, 1] {
         report.receipts[i].assert_ok();
     }
     report.receipts[2].assert_revert(FuturesError::NoOrder);
+    for who in [s.ann, s.ben] {
+        s.request(who, true, true, 10, 0).assert_ok();
+    }
+    s.set_price(2 * ONE);
+    s.chain.advance_ms(ROUND_MS);
+    let report = s.chain.block([
+        s.market.tx(s.keeper, "settle", (s.ann, true, 10u128)),
+        s.market.tx(s.provider, "settle", (s.ben, true, 10u128)),
+        s.market.tx(s.ben, "poke", ()),
+        s.publication(3 * ONE),
+    ]);
+    // Who says how much a side may grow is behind those who grow, and sees them; so in such a block these are ordered too.
+    report.assert_ok().assert_batches(&[&[0, 3], &[1], &[2]]);
 }

@@ -3,7 +3,7 @@
 extern crate std;
 
 use kempe_math::ONE;
-use kempe_oracle::{Oracle, Report, message};
+use kempe_oracle::{Oracle, ROUND_MS, Report, message};
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain, Tx};
@@ -73,12 +73,15 @@ fn setup() -> Setup {
 
 impl Setup {
     fn set_price(&mut self, of: Instance<Token>, value: u128) {
+        // Each price is of a round of its own.
+        self.chain.advance_ms(ROUND_MS);
         let publication = self.publication(of, value);
         self.chain.block([publication]).assert_ok();
     }
 
     fn publication(&self, of: Instance<Token>, value: u128) -> Tx {
-        let (asset, time_ms) = (of.address(), self.chain.time_ms());
+        let (asset, now_ms) = (of.address(), self.chain.time_ms());
+        let time_ms = now_ms - now_ms % ROUND_MS;
         let message = message(1, self.oracle.address(), asset, value, time_ms);
         let signature = self.chain.sign(self.treasurer, &message.0);
         let reports = vec![Report { reporter: self.treasurer, value, signature }];
@@ -473,6 +476,7 @@ fn accounts_do_not_wait_for_each_other() {
 fn publications_and_borrowers_run_at_once() {
     let mut s = setup();
     s.with_debt(1_000);
+    s.chain.advance_ms(ROUND_MS);
     let report = s.chain.block([
         s.publication(s.collateral, ONE / 1_000),
         s.publication(s.loan, 2 * ONE),

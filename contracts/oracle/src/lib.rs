@@ -8,13 +8,19 @@
 //! honest ones reported for that time, nor keep the others from publishing, if the quorum is the smallest
 //! that [`Panel::is_sound`] accepts. More than that can, and this contract cannot tell.
 //!
+//! Prices are for *rounds* of [`ROUND_MS`]: reporters report what they observed when a round began, and for each round
+//! an asset has one price at most. So nobody chooses among the many moments of a round, whoever reports fast changes the
+//! price no more often than the others, and the prices that are remembered reach back by a time, not by a number
+//! of publications. Whoever publishes can still pass over a round that nobody has published: later ones only
+//! follow. Where that matters, publish each.
+//!
 //! What conflicts: a publication writes the price of its asset and reads the panel. Publications for
 //! different assets run at the same time. Readers of a price conflict with nothing, whichever contract calls
 //! for them: a price holds from the block after its publication on, and all of a block see the same.
 //!
 //! Invariants:
 //! - a price is the median of the reports of more than two thirds of the panel, all for one time;
-//! - the time of an asset's price only grows, and is never ahead of the block by more than
+//! - the time of an asset's price is the beginning of a round, only grows, and is never ahead of the block by more than
 //!   [`AHEAD_MS_MAX`];
 //! - a price is never zero.
 #![no_std]
@@ -28,8 +34,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX, Recent,
-    Report, median, message,
+    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX, ROUND_MS,
+    Recent, Report, median, message,
 };
 
 /// Prices of any number of assets, in one currency.
@@ -76,13 +82,13 @@ impl Oracle {
     ///
     /// # Arguments
     /// - `asset`: what the price is of.
-    /// - `time_ms`: when the reporters observed it.
+    /// - `time_ms`: when the reporters observed it: the beginning of a round, a multiple of [`ROUND_MS`].
     /// - `reports`: at least a quorum, each by another reporter, each signing [`message`].
     ///
     /// Returns the median.
     ///
     /// # Errors
-    /// - [`OracleError::NotNewer`], [`OracleError::Ahead`].
+    /// - [`OracleError::NotARound`], [`OracleError::NotNewer`], [`OracleError::Ahead`].
     /// - [`OracleError::NoQuorum`]: too few reports, or more than there are reporters.
     /// - [`OracleError::BadReporter`], [`OracleError::ZeroPrice`], [`OracleError::BadSignature`].
     ///
@@ -96,6 +102,7 @@ impl Oracle {
         reports: Vec<Report>,
     ) -> Result<u128, OracleError> {
         let panel = self.panel.get().ok_or(OracleError::BadPanel)?;
+        ensure!(time_ms.is_multiple_of(ROUND_MS), OracleError::NotARound);
         let newer = self.prices.try_get(asset).is_none_or(|price| time_ms > price.time_ms);
         ensure!(newer, OracleError::NotNewer);
         let latest_ms = kempe_sdk::time_ms().saturating_add(AHEAD_MS_MAX);
@@ -151,7 +158,7 @@ impl Oracle {
     }
 
     /// The first price that was observed after `after_ms`, as far as it was published before the block; `None`
-    /// if none was, or if more than [`RECENT_MAX`] were published since.
+    /// if none was, or if [`RECENT_MAX`] more were published since, which takes as many rounds.
     #[access(start(recent[asset]))]
     pub fn first_after(&self, asset: Address, after_ms: u64) -> Option<Price> {
         self.recent.at_start(asset)?.first_after(after_ms)

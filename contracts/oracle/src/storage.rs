@@ -10,8 +10,11 @@ pub const REPORTERS_MAX: usize = 32;
 /// How far a report may be ahead of the block's time, in milliseconds: clocks differ. Ours to choose.
 pub const AHEAD_MS_MAX: u64 = 10_000;
 
-/// How many prices of an asset are remembered. Who needs the first behind a time has as many publications to ask for
-/// it; each costs a publication 24 bytes. Ours to choose.
+/// How long a round is, in milliseconds: the least time between two prices of an asset. Ours to choose.
+pub const ROUND_MS: u64 = 5_000;
+
+/// How many prices of an asset are remembered. Who needs the first behind a time has as many rounds to ask for it, less what
+/// reports may be ahead: 150 seconds at least. Each costs a publication 24 bytes. Ours to choose.
 pub const RECENT_MAX: usize = 32;
 
 /// The last prices of an asset.
@@ -133,6 +136,8 @@ pub enum OracleError {
     NotNewer = 1306,
     /// The reports are ahead of the block's time.
     Ahead = 1307,
+    /// The time is not the beginning of a round.
+    NotARound = 1308,
 }
 
 /// A price was published.
@@ -142,7 +147,7 @@ pub struct Published {
     pub asset: Address,
     /// The median.
     pub value: u128,
-    /// When it was observed.
+    /// When it was observed: the beginning of a round.
     pub time_ms: u64,
     /// Of how many reports.
     pub n_reports: u8,

@@ -8,7 +8,7 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
 use crate::{
     AHEAD_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX,
-    Report, median, message,
+    ROUND_MS, Report, median, message,
 };
 
 const ASSET: Address = Address([1; 32]);
@@ -28,21 +28,30 @@ fn setup() -> Setup {
     let reporters = ["a", "b", "c", "d", "e"].map(|name| chain.account(name));
     let args = (admin, reporters[..4].to_vec(), 3u8, DOMAIN);
     let oracle = chain.deploy::<Oracle>(admin, args);
+    chain.advance_ms(1_000 * ROUND_MS);
     Setup { chain, oracle, admin, reporters }
 }
 
 impl Setup {
-    fn report(&self, reporter: usize, asset: Address, value: u128, time_ms: u64) -> Report {
+    fn report(&self, reporter: usize, asset: Address, value: u128, round: u64) -> Report {
+        self.report_at(reporter, asset, value, round * ROUND_MS)
+    }
+
+    fn report_at(&self, reporter: usize, asset: Address, value: u128, time_ms: u64) -> Report {
         let reporter = self.reporters[reporter];
         let message = message(DOMAIN, self.oracle.address(), asset, value, time_ms);
         Report { reporter, value, signature: self.chain.sign(reporter, &message.0) }
     }
 
-    fn reports(&self, values: &[u128], time_ms: u64) -> Vec<Report> {
-        (0..).zip(values).map(|(i, &value)| self.report(i, ASSET, value, time_ms)).collect()
+    fn reports(&self, values: &[u128], round: u64) -> Vec<Report> {
+        (0..).zip(values).map(|(i, &value)| self.report(i, ASSET, value, round)).collect()
     }
 
-    fn publish(&mut self, time_ms: u64, reports: Vec<Report>) -> Receipt {
+    fn publish(&mut self, round: u64, reports: Vec<Report>) -> Receipt {
+        self.publish_at(round * ROUND_MS, reports)
+    }
+
+    fn publish_at(&mut self, time_ms: u64, reports: Vec<Report>) -> Receipt {
         self.chain.send(self.admin, &self.oracle, "publish", (ASSET, time_ms, reports))
     }
 
@@ -58,9 +67,9 @@ fn the_median_is_the_price() {
     let reports = s.reports(&[30, 10, 1_000_000], 5);
     let receipt = s.publish(5, reports);
     assert_eq!(receipt.value::<u128>(), 30);
-    let published = Published { asset: ASSET, value: 30, time_ms: 5, n_reports: 3 };
+    let published = Published { asset: ASSET, value: 30, time_ms: 5 * ROUND_MS, n_reports: 3 };
     assert_eq!(receipt.events::<Published>(), [published]);
-    assert_eq!(s.price(), Some(Price { value: 30, time_ms: 5 }));
+    assert_eq!(s.price(), Some(Price { value: 30, time_ms: 5 * ROUND_MS }));
     let reports = s.reports(&[10, 40, 20, 31], 6);
     assert_eq!(s.publish(6, reports).value::<u128>(), 25);
 }
@@ -69,9 +78,9 @@ fn the_median_is_the_price() {
 fn a_liar_does_not_set_the_price() {
     let mut s = setup();
     let honest = 10u128.pow(18);
-    for (time_ms, lie) in [(5, 10u128.pow(38)), (6, u128::MAX), (7, 1)] {
-        let reports = s.reports(&[honest, lie, honest + 2], time_ms);
-        let value: u128 = s.publish(time_ms, reports).value();
+    for (round, lie) in [(5, 10u128.pow(38)), (6, u128::MAX), (7, 1)] {
+        let reports = s.reports(&[honest, lie, honest + 2], round);
+        let value: u128 = s.publish(round, reports).value();
         assert!((honest..=honest + 2).contains(&value), "{value}");
     }
 }
@@ -107,11 +116,26 @@ fn reports_must_be_newer_and_not_ahead() {
     s.publish(5, reports).assert_revert(OracleError::NotNewer);
     let reports = s.reports(&[2, 2, 2], 4);
     s.publish(4, reports).assert_revert(OracleError::NotNewer);
-    let ahead = s.chain.time_ms() + AHEAD_MS_MAX + 1;
+    let ahead = (s.chain.time_ms() + AHEAD_MS_MAX) / ROUND_MS + 1;
     let reports = s.reports(&[2, 2, 2], ahead);
     s.publish(ahead, reports.clone()).assert_revert(OracleError::Ahead);
-    // A second later it is not.
+    s.chain.advance_ms(ROUND_MS);
     s.publish(ahead, reports).assert_ok();
+}
+
+/// However many moments of a round are reported, it has one price; so what is remembered reaches back by a time.
+#[test]
+fn a_round_has_one_price() {
+    let mut s = setup();
+    let reports = s.reports(&[1; 3], 5);
+    s.publish(5, reports).assert_ok();
+    for ms in [1, ROUND_MS - 1, ROUND_MS + 1] {
+        let time_ms = 5 * ROUND_MS + ms;
+        let reports = (0..3).map(|by| s.report_at(by, ASSET, 1_000, time_ms)).collect();
+        s.publish_at(time_ms, reports).assert_revert(OracleError::NotARound);
+    }
+    let remembered_ms = u64::try_from(RECENT_MAX).unwrap() * ROUND_MS;
+    assert_eq!(remembered_ms - AHEAD_MS_MAX, 150_000, "as its documentation says");
 }
 
 #[test]
@@ -195,9 +219,10 @@ fn medians() {
 fn assets_do_not_wait_for_each_other() {
     let mut s = setup();
     let other = Address([2; 32]);
+    let time_ms = 5 * ROUND_MS;
     let [one, two] = [ASSET, other].map(|asset| {
         let reports: Vec<Report> = (0..3).map(|i| s.report(i, asset, 7, 5)).collect();
-        s.oracle.tx(s.reporters[0], "publish", (asset, 5u64, reports))
+        s.oracle.tx(s.reporters[0], "publish", (asset, time_ms, reports))
     });
     let read = |who, asset| s.oracle.tx(who, "price", (asset,));
     let txs = [one, two, read(s.admin, ASSET), read(s.reporters[1], ASSET)];
@@ -206,27 +231,28 @@ fn assets_do_not_wait_for_each_other() {
     report.assert_ok().assert_batches(&[&[0, 1, 2, 3]]);
     assert_eq!(report.receipts[2].value::<Option<Price>>(), None);
     let price: Option<Price> = s.chain.view(&s.oracle, "price", (ASSET,));
-    assert_eq!(price, Some(Price { value: 7, time_ms: 5 }));
+    assert_eq!(price, Some(Price { value: 7, time_ms }));
 }
 
 #[test]
 fn the_first_price_behind_a_time_is_remembered_for_a_while() {
     let mut s = setup();
-    let first = |s: &mut Setup, after_ms: u64| {
+    let first = |s: &mut Setup, after: u64| {
+        let after_ms = after * ROUND_MS;
         s.chain.view::<Option<Price>>(&s.oracle, "first_after", (ASSET, after_ms))
     };
     assert_eq!(first(&mut s, 0), None);
     let n_prices = u64::try_from(RECENT_MAX).unwrap();
-    let at = |time_ms: u64| Some(Price { value: time_ms.into(), time_ms });
-    for time_ms in 10..10 + n_prices {
-        let reports = s.reports(&[time_ms.into(); 3], time_ms);
-        s.publish(time_ms, reports).assert_ok();
+    let at = |round: u64| Some(Price { value: round.into(), time_ms: round * ROUND_MS });
+    for round in 10..10 + n_prices {
+        let reports = s.reports(&[round.into(); 3], round);
+        s.publish(round, reports).assert_ok();
     }
-    assert_eq!([0, 9, 10, 39].map(|after_ms| first(&mut s, after_ms)), [10, 10, 11, 40].map(at));
+    assert_eq!([0, 9, 10, 39].map(|after| first(&mut s, after)), [10, 10, 11, 40].map(at));
     assert_eq!(first(&mut s, 10 + n_prices - 1), None);
     let reports = s.reports(&[100; 3], 100);
     s.publish(100, reports).assert_ok();
     // What was first behind an earlier time is forgotten, and nothing else takes its place.
-    assert_eq!([0, 9].map(|after_ms| first(&mut s, after_ms)), [None; 2]);
-    assert_eq!([10, 50].map(|after_ms| first(&mut s, after_ms)), [11, 100].map(at));
+    assert_eq!([0, 9].map(|after| first(&mut s, after)), [None; 2]);
+    assert_eq!([10, 50].map(|after| first(&mut s, after)), [11, 100].map(at));
 }

@@ -20,7 +20,7 @@ use kempe_abi::{Address, Encode, Hash, MethodId, Outcome};
 use kempe_escrow::Deal;
 use kempe_governance::{Choice, Settings, Step};
 use kempe_lending::Terms;
-use kempe_oracle::{Report, message};
+use kempe_oracle::{ROUND_MS, Report, message};
 use kempe_runtime::chain::{BlockReport, Chain, ChainOptions};
 use kempe_runtime::scheduler::{Color, ConflictGraph, Mode, lower_bound};
 use kempe_runtime::types::{
@@ -204,10 +204,11 @@ fn add_markets(w: &mut World) {
         assets.push(collateral);
     }
     for asset in assets {
-        let message = message(1, oracle, asset, ONE, w.time_ms);
+        let time_ms = w.time_ms / ROUND_MS * ROUND_MS;
+        let message = message(1, oracle, asset, ONE, time_ms);
         let signature = w.keys[0].sign(&message.0).into();
         let reports = vec![Report { reporter: owner, value: ONE, signature }];
-        w.send(vec![call(0, oracle, "publish", (asset, w.time_ms, reports))]);
+        w.send(vec![call(0, oracle, "publish", (asset, time_ms, reports))]);
     }
 }
 

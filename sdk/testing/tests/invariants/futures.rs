@@ -112,14 +112,15 @@ fn campaign() -> Campaign<World> {
             let size = if !grow && rng.bool() { u128::MAX } else { any_size(rng, 36) };
             let margin = if grow { size * rng.u128(0..100) / 100 } else { 0 };
             let limit = if long == grow { u128::MAX } else { 0 };
-            let expires_ms = chain.time_ms() + rng.u64(ORDER_MS_MIN..12 * ORDER_MS_MIN);
+            let expires_ms = chain.time_ms() + rng.u64(ORDER_MS_MIN..4 * ORDER_MS_MIN);
             w.market.tx(who, "request", (long, grow, size, margin, limit, expires_ms))
         })
         .call(8, "settle", |w, rng, chain| {
-            let trader = some_order(w, rng, chain, |order, now_ms| order.expires_ms > now_ms);
+            let trader = some_order(w, rng, chain, |_, _| true);
             let order: Option<Order> = chain.view(&w.market, "order", (trader,));
             let long = order.map_or(rng.bool(), |order| order.long);
-            w.market.tx(one(&w.people, rng), "settle", (trader, long))
+            let grows_by = order.map_or(0, |order| order.grows_by());
+            w.market.tx(one(&w.people, rng), "settle", (trader, long, grows_by))
         })
         .call(3, "cancel", |w, rng, chain| {
             let trader = some_order(w, rng, chain, |order, now_ms| order.expires_ms <= now_ms);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use kempe_abi::Address;
 use kempe_lending::{Account, Accrued, Lending, Liquidated, Rates, Terms, VIRTUAL_SHARES};
-use kempe_oracle::{Oracle, Report, message};
+use kempe_oracle::{Oracle, ROUND_MS, Report, message};
 use kempe_sdk::testing::{Campaign, Instance, TestChain, Tx};
 use kempe_token::Token;
 
@@ -36,7 +36,7 @@ pub(crate) fn publish(
     asset: Address,
     value: u128,
 ) -> Tx {
-    let time_ms = chain.time_ms();
+    let time_ms = chain.time_ms() / ROUND_MS * ROUND_MS;
     let message = message(1, oracle.address(), asset, value, time_ms);
     let signature = chain.sign(reporter, &message.0);
     oracle.tx(reporter, "publish", (asset, time_ms, vec![Report { reporter, value, signature }]))
