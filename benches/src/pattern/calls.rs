@@ -203,7 +203,7 @@ pub(super) fn loans(draw: &mut Draw<'_>, stage: &mut Stage) -> Result<(), WorldE
 }
 
 fn staking(stage: &mut Stage, coin: Address) -> Result<Address, WorldError> {
-    let args = (coin, coin, owner(), 1000u64);
+    let args = (coin, coin, owner(), 1u64);
     stage.deploy("staking".to_owned(), kempe_contracts::STAKING, &args)
 }
 

@@ -20,7 +20,10 @@
 //! - the contract has at least all stakes, all exits and all rewards that are owed;
 //! - the rewards owed and claimed never exceed those paid in: rates and shares are rounded down, and what the rate of a
 //!   round leaves of a reward is part of the next;
-//! - a stake can be withdrawn once, `unbonding_ms` after it stopped earning, whatever became of rewards.
+//! - a stake can be withdrawn once, `unbonding_s` after it stopped earning, whatever became of rewards.
+//!
+//! Time is in whole seconds everywhere in this contract, in what it stores, is told and says: those of the block's time, rounded
+//! down, the same for everybody. In milliseconds, as elsewhere, the sums below would have a thousandth of the room.
 //!
 //! Rates and sums have 256 bits, so the two tokens may have any decimals: see [`Wide`]. What came and went in a round is
 //! counted in 128: all stakes that came in a round, times its seconds until then, are to stay below 2^128, and those that
@@ -39,8 +42,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_SECONDS_MAX, Round, SCALE, STAKE_MAX,
-    Stake, Staked, StakingError, UNBONDING_MS_MAX, Unstaked, Wide, Withdrawn,
+    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_S_MAX, Round, SCALE, STAKE_MAX, Stake,
+    Staked, StakingError, UNBONDING_S_MAX, Unstaked, Wide, Withdrawn,
 };
 use storage::{narrow, seconds, sum};
 
@@ -54,8 +57,8 @@ pub struct Staking {
     reward_token: Immutable<Address>,
     /// Who gives rewards.
     rewarder: Immutable<Address>,
-    /// How long an amount that stopped earning stays.
-    unbonding_ms: Immutable<u64>,
+    /// How long an amount that stopped earning stays, in seconds.
+    unbonding_s: Immutable<u64>,
     /// The round that runs.
     current: Item<Round>,
     /// Rounds that are over, by number.
@@ -78,7 +81,7 @@ impl Staking {
     /// - `stake_token`: what is staked. Not one that takes a fee out of transfers.
     /// - `reward_token`: what is earned; may be the same. Not one that takes a fee, either.
     /// - `rewarder`: who ends rounds by paying rewards. It stays: choose a multisig or an organization whose members change.
-    /// - `unbonding_ms`: how long an amount stays after it stopped earning; at most [`UNBONDING_MS_MAX`].
+    /// - `unbonding_s`: how many seconds an amount stays after it stopped earning; at most [`UNBONDING_S_MAX`].
     ///
     /// # Errors
     /// - [`StakingError::TooLarge`]: the unbonding period.
@@ -87,13 +90,13 @@ impl Staking {
         stake_token: Address,
         reward_token: Address,
         rewarder: Address,
-        unbonding_ms: u64,
+        unbonding_s: u64,
     ) -> Result<(), StakingError> {
-        ensure!(unbonding_ms <= UNBONDING_MS_MAX, StakingError::TooLarge);
+        ensure!(unbonding_s <= UNBONDING_S_MAX, StakingError::TooLarge);
         self.stake_token.set(stake_token);
         self.reward_token.set(reward_token);
         self.rewarder.set(rewarder);
-        self.unbonding_ms.set(unbonding_ms);
+        self.unbonding_s.set(unbonding_s);
         self.current.put(Round { number: 1, start_s: now_s(), ..Round::default() });
         Ok(())
     }
@@ -155,13 +158,13 @@ impl Staking {
         let mut stake = self.settle(by, &current, since_round)?;
         ensure!(amount <= stake.amount, StakingError::InsufficientStake);
         ensure!(stake.exits.len() < EXITS_MAX, StakingError::TooManyExits);
-        let ready_ms = time_ms().saturating_add(self.unbonding_ms.get());
+        let ready_s = now_s().saturating_add(self.unbonding_s.get());
         stake.amount -= amount;
-        stake.exits.push(Exit { amount, ready_ms });
+        stake.exits.push(Exit { amount, ready_s });
         self.stakes.put(by, stake);
         self.staked.sub(amount);
         self.went.add(moment(amount, &current)?);
-        emit(Unstaked { by, amount, ready_ms });
+        emit(Unstaked { by, amount, ready_s });
         Ok(())
     }
 
@@ -176,12 +179,12 @@ impl Staking {
     /// [`Withdrawn`].
     #[access(write(stakes[caller]), calls(stake_token.transfer(caller, _)))]
     pub fn withdraw(&mut self) -> Result<u128, StakingError> {
-        let (by, now_ms) = (caller(), time_ms());
+        let (by, now_s) = (caller(), now_s());
         let mut stake = self.stakes.get(by);
-        let ready = stake.exits.iter().filter(|exit| exit.ready_ms <= now_ms);
+        let ready = stake.exits.iter().filter(|exit| exit.ready_s <= now_s);
         let amount = ready.fold(0, |amount, exit| amount + exit.amount);
         ensure!(amount > 0, StakingError::Nothing);
-        stake.exits.retain(|exit| exit.ready_ms > now_ms);
+        stake.exits.retain(|exit| exit.ready_s > now_s);
         self.stakes.put(by, stake);
         FungibleClient::new(self.stake_token.get()).transfer(by, amount);
         emit(Withdrawn { by, amount });
@@ -301,14 +304,14 @@ impl Staking {
     }
 }
 
-/// The block's time in seconds. A stake reckons in whole seconds, the same for everybody.
+/// The contract's clock: the block's time in whole seconds since 1970.
 fn now_s() -> u64 {
     time_ms() / 1_000
 }
 
 /// Until when the round reckons: a round that lasts too long counts no more time, so that a stake can leave it.
 fn until_s(current: &Round) -> u64 {
-    now_s().min(current.start_s.saturating_add(ROUND_SECONDS_MAX))
+    now_s().min(current.start_s.saturating_add(ROUND_S_MAX))
 }
 
 /// Tokens times the seconds of the round that have passed.

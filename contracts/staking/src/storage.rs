@@ -12,10 +12,10 @@ pub const SCALE: u128 = 1_000_000_000_000_000_000_000_000_000_000_000_000;
 pub const STAKE_MAX: u128 = 1 << 96;
 
 /// The longest round, in seconds: 34 years, see [`STAKE_MAX`]. What is staked longer in one round earns no more in it.
-pub const ROUND_SECONDS_MAX: u64 = 1 << 30;
+pub const ROUND_S_MAX: u64 = 1 << 30;
 
-/// The longest unbonding period: a year. Ours to choose.
-pub const UNBONDING_MS_MAX: u64 = 365 * 24 * 60 * 60 * 1_000;
+/// The longest unbonding period, in seconds: a year. Ours to choose.
+pub const UNBONDING_S_MAX: u64 = 365 * 24 * 60 * 60;
 
 /// The most amounts that one account can have on their way out. Ours to choose.
 pub const EXITS_MAX: usize = 8;
@@ -103,8 +103,8 @@ pub struct Stake {
 pub struct Exit {
     /// How much.
     pub amount: u128,
-    /// From which block time on it can be withdrawn.
-    pub ready_ms: u64,
+    /// From when on it can be withdrawn, in seconds since 1970.
+    pub ready_s: u64,
 }
 
 impl Stake {
@@ -113,7 +113,7 @@ impl Stake {
     /// # Arguments
     /// - `current`: the round that runs.
     /// - `ended`: the round of this stake, if it is over.
-    /// - `now_s`: the time.
+    /// - `now_s`: the time, in seconds since 1970.
     ///
     /// # Errors
     /// - [`StakingError::TooLarge`].
@@ -194,8 +194,8 @@ pub struct Unstaked {
     pub by: Address,
     /// How much.
     pub amount: u128,
-    /// From which block time on it can be withdrawn.
-    pub ready_ms: u64,
+    /// From when on it can be withdrawn, in seconds since 1970.
+    pub ready_s: u64,
 }
 
 /// An amount left the contract.

@@ -7,11 +7,11 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::Token;
 
 use crate::{
-    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_SECONDS_MAX, Round, STAKE_MAX, Stake,
-    Staked, Staking, StakingError, UNBONDING_MS_MAX, Unstaked, Wide, Withdrawn,
+    Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_S_MAX, Round, STAKE_MAX, Stake, Staked,
+    Staking, StakingError, UNBONDING_S_MAX, Unstaked, Wide, Withdrawn,
 };
 
-const UNBONDING_MS: u64 = 10_000;
+const UNBONDING_S: u64 = 10;
 
 struct Setup {
     chain: TestChain,
@@ -35,7 +35,7 @@ fn setup() -> Setup {
     let token = chain.deploy::<Token>(rewarder, (rewarder,));
     let reward = chain.deploy::<Token>(rewarder, (rewarder,));
     let start_s = chain.time_ms() / 1_000;
-    let args = (token.address(), reward.address(), rewarder, UNBONDING_MS);
+    let args = (token.address(), reward.address(), rewarder, UNBONDING_S);
     let staking = chain.deploy::<Staking>(rewarder, args);
     for (token, who) in [(&token, ann), (&token, ben), (&reward, rewarder)] {
         chain.send(rewarder, token, "mint", (who, STAKE_MAX * 2)).assert_ok();
@@ -122,10 +122,12 @@ fn unstaking_stops_earning_and_pays_after_the_unbonding_period() {
     s.at(20);
     s.act(s.ben, "stake", 100).assert_ok();
     s.at(30);
-    let ready_ms = s.chain.time_ms() + UNBONDING_MS;
+    let ready_s = s.start_s + 30 + UNBONDING_S;
+    // The block's time has no whole seconds: only those count.
+    s.chain.advance_ms(999);
     let receipt = s.act(s.ann, "unstake", 60);
-    assert_eq!(receipt.events::<Unstaked>(), [Unstaked { by: s.ann, amount: 60, ready_ms }]);
-    assert_eq!(s.stake_of(s.ann).exits, [Exit { amount: 60, ready_ms }]);
+    assert_eq!(receipt.events::<Unstaked>(), [Unstaked { by: s.ann, amount: 60, ready_s }]);
+    assert_eq!(s.stake_of(s.ann).exits, [Exit { amount: 60, ready_s }]);
     s.chain.send(s.ann, &s.staking, "withdraw", ()).assert_revert(StakingError::Nothing);
     s.at(40);
     let receipt = s.chain.send(s.ann, &s.staking, "withdraw", ());
@@ -239,7 +241,7 @@ fn a_stake_leaves_whatever_became_of_rewards() {
         s.chain.send(who, &s.token, "approve", (s.staking.address(), u128::MAX)).assert_ok();
         s.act(who, "stake", STAKE_MAX).assert_ok();
     }
-    s.chain.advance_ms((ROUND_SECONDS_MAX - 1_000) * 1_000);
+    s.chain.advance_ms((ROUND_S_MAX - 1_000) * 1_000);
     let before = s.chain.snapshot();
     s.distribute(6_000_000).assert_ok();
     let claimable = s.claimable(s.ann);
@@ -247,11 +249,11 @@ fn a_stake_leaves_whatever_became_of_rewards() {
     assert!((999_900..=1_000_010).contains(&claimable), "{claimable}");
     s.chain = before;
     // Beyond the longest round time stands still, and everything else goes on.
-    s.chain.advance_ms(2 * ROUND_SECONDS_MAX * 1_000);
+    s.chain.advance_ms(2 * ROUND_S_MAX * 1_000);
     s.act(s.ann, "unstake", STAKE_MAX).assert_ok();
     s.distribute(6_000_000).assert_ok();
     s.act(s.ben, "unstake", STAKE_MAX).assert_ok();
-    s.chain.advance_ms(UNBONDING_MS);
+    s.chain.advance_ms(UNBONDING_S * 1_000);
     s.chain.send(s.ann, &s.staking, "withdraw", ()).assert_ok();
     let claimable = s.claimable(s.ann);
     assert!((999_900..=1_000_010).contains(&claimable), "{claimable}");
@@ -260,7 +262,7 @@ fn a_stake_leaves_whatever_became_of_rewards() {
 #[test]
 fn numbers_that_are_too_large() {
     let mut s = setup();
-    let args = (s.token.address(), s.reward.address(), s.rewarder, UNBONDING_MS_MAX + 1);
+    let args = (s.token.address(), s.reward.address(), s.rewarder, UNBONDING_S_MAX + 1);
     let refused = s.chain.try_deploy::<Staking>(s.rewarder, args);
     refused.unwrap_err().assert_revert(StakingError::TooLarge);
     let stake = Stake { amount: 2, round: 1, ..Stake::default() };

@@ -151,7 +151,7 @@ fn world(n_accounts: usize) -> World {
     let owner = w.address(0);
     w.coin = w.deploy(kempe_contracts::TOKEN, (owner,));
     w.escrow = w.deploy(kempe_contracts::ESCROW, ());
-    w.staking = w.deploy(kempe_contracts::STAKING, (w.coin, w.coin, owner, 1_000u64));
+    w.staking = w.deploy(kempe_contracts::STAKING, (w.coin, w.coin, owner, 1u64));
     add_pools(&mut w);
     add_markets(&mut w);
     add_governance(&mut w);

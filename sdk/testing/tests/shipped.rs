@@ -178,7 +178,7 @@ fn shares_of_a_pool_are_staked() {
         let (alice, pool) = pool(&mut chain);
         let bob = chain.account("bob");
         let reward = chain.deploy::<Token>(alice, (alice,));
-        let args = (pool.address(), reward.address(), alice, 1_000u64);
+        let args = (pool.address(), reward.address(), alice, 1u64);
         let staking = chain.deploy::<Staking>(alice, args);
         chain.send(alice, &reward, "mint", (alice, 1_000_000u128)).assert_ok();
         chain.send(alice, &reward, "approve", (staking.address(), u128::MAX)).assert_ok();

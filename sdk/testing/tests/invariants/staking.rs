@@ -23,7 +23,7 @@ struct World {
 fn setup(chain: &mut TestChain) -> World {
     let people: Vec<Address> = PEOPLE.map(|name| chain.account(name)).into();
     let [token, reward] = [0, 1].map(|_| chain.deploy::<Token>(people[0], (people[0],)));
-    let args = (token.address(), reward.address(), people[0], 5_000u64);
+    let args = (token.address(), reward.address(), people[0], 5u64);
     let staking = chain.deploy::<Staking>(people[0], args);
     endow(chain, &token, &people, 1_000_000_000, staking.address());
     endow(chain, &reward, &people[..1], 1 << 80, staking.address());
