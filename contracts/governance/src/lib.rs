@@ -2,7 +2,8 @@
 //!
 //! Members lock a token; what they have locked is their power. A proposal is a list of calls. Its vote counts
 //! the power that members have when the vote begins, before the first block of it, and its quorum is a part of
-//! the token's whole supply. So whoever holds the token can answer a proposal by locking some while it is pending,
+//! the token's supply, of all but what the organization itself has, which nobody can lock: a large treasury puts no quorum out of
+//! reach. So whoever holds the token can answer a proposal by locking some while it is pending,
 //! few who locked early decide nothing while the others wait, unlocking makes no quorum smaller, and what is
 //! unlocked in a vote and locked by another account votes once. Tokens that were borrowed over the end of the one block before the vote
 //! are power, too, as everywhere that power is counted at a moment: a quorum and a timelock are what stands against them.
@@ -13,8 +14,8 @@
 //!
 //! What conflicts: votes do not conflict with each other. A vote reads the proposal and the voter's own
 //! history, writes a ballot of its own and adds to the power behind a choice. Locking and unlocking add to the
-//! total and write the account's history; making a proposal waits for its proposer's, and for what changes
-//! the token's supply. Executing is `dynamic`: what it touches is what was proposed.
+//! total and write the account's history; making a proposal waits for them, and for what else changes
+//! the token's supply or what the organization has of it. Executing is `dynamic`: what it touches is what was proposed.
 //!
 //! Invariants:
 //! - an account votes once on a proposal, with the power it had before the vote began; a token is power once;
@@ -161,9 +162,9 @@ impl Governance {
     /// # Events
     /// [`Proposed`].
     #[access(
-        read(settings, power[caller]),
+        read(settings, power[caller], total),
         write(proposals[hash(caller, salt)]),
-        calls(token.total_supply())
+        calls(token.total_supply(), token.balance(this))
     )]
     pub fn propose(
         &mut self,
@@ -185,7 +186,7 @@ impl Governance {
             proposer: by,
             steps,
             text,
-            quorum: quorum(FungibleClient::new(self.token.get()).total_supply(), &settings),
+            quorum: quorum(self.lockable(), &settings),
             begin_ms,
             end_ms,
             ready_ms,
@@ -368,6 +369,13 @@ impl Governance {
         self.power.put(of, history);
         emit(PowerChanged { of, power });
         Ok(())
+    }
+
+    /// The token's supply less what the organization has of it beyond what members have locked.
+    fn lockable(&self) -> u128 {
+        let token = FungibleClient::new(self.token.get());
+        let treasury = token.balance(this()).saturating_sub(self.total.get());
+        token.total_supply().saturating_sub(treasury)
     }
 
     /// Checks a step that an account with so much power proposes.

@@ -26,8 +26,8 @@ pub struct Settings {
     pub timelock_ms: u64,
     /// How long a proposal can be executed, in milliseconds; above zero.
     pub grace_ms: u64,
-    /// What must take part, in hundredths of a percent of the token's whole supply, locked or not; votes against do
-    /// not count for it.
+    /// What must take part, in hundredths of a percent of the token's supply, locked or not, without what the organization
+    /// itself has; votes against do not count for it.
     pub quorum_bp: u16,
     /// The power that a proposer needs. A proposal that changes it asks for no more than its own proposer has.
     pub threshold: u128,
@@ -154,7 +154,7 @@ pub struct Proposal {
     pub steps: Vec<Step>,
     /// The hash of a text that explains it.
     pub text: Hash,
-    /// The power that must take part: a part of the token's supply when it was proposed.
+    /// The power that must take part: a part of what members had of the token, or could have, when it was proposed.
     pub quorum: u128,
     /// Votes count from this block time on, and power as it was before it.
     pub begin_ms: u64,
