@@ -177,6 +177,7 @@ fn terms() -> Terms {
         high_slope: ONE,
         kink: ONE / 10 * 8,
         price_ms_max: u64::MAX,
+        debt_min: AMOUNT,
         treasurer: owner(),
     }
 }

@@ -24,6 +24,9 @@
 //! refuses to pay it, or, if somebody gave the contract more than its cash, the host stops the transaction
 //! when it ends (`CounterOutOfBounds`).
 //!
+//! An account that borrows, or pays back a part, owes at least [`Terms::debt_min`]: many small debts, each not worth
+//! anybody's liquidation, would be a large one that nobody pays. A liquidation may leave less.
+//!
 //! Bad debt is the lenders' loss from the next block on: who leaves in the block of the liquidation escapes
 //! it, and who comes in that block bears some of it.
 //!
@@ -267,6 +270,7 @@ impl Lending {
     /// # Errors
     /// - [`LendingError::ZeroAmount`], [`LendingError::Unhealthy`], [`LendingError::NoPrice`],
     ///   [`LendingError::NotAccrued`], [`LendingError::TooLarge`].
+    /// - [`LendingError::TooSmall`]: the caller would owe less than [`Terms::debt_min`].
     ///
     /// Beyond the cash the transaction fails.
     ///
@@ -285,6 +289,7 @@ impl Lending {
         let shares = shares_up(amount, index)?;
         let (by, mut account) = (caller(), self.accounts.get(caller()));
         account.debt = account.debt.checked_add(shares).ok_or(LendingError::TooLarge)?;
+        self.check_size(&account, index)?;
         self.check_health(&account, self.terms.get().borrow_bp)?;
         self.accounts.put(by, account);
         self.cash.sub(amount);
@@ -303,6 +308,7 @@ impl Lending {
     ///
     /// # Errors
     /// - [`LendingError::ZeroAmount`]: there is no debt, or the amount is less than a share of it.
+    /// - [`LendingError::TooSmall`]: something would be left, and less than [`Terms::debt_min`].
     /// - [`LendingError::TooLarge`].
     ///
     /// # Events
@@ -319,6 +325,7 @@ impl Lending {
         let (amount, shares) = repayment(account.debt, index, amount_max)?;
         ensure!(amount <= u128::MAX >> 1, LendingError::TooLarge);
         account.debt -= shares;
+        self.check_size(&account, index)?;
         self.accounts.put(by, account);
         self.cash.add(amount);
         self.debt.sub(shares);
@@ -521,6 +528,12 @@ impl Lending {
         };
         let (loan, collateral) = (self.loan_token.get(), self.collateral_token.get());
         Ok(Prices { loan: ask(loan)?, collateral: ask(collateral)? })
+    }
+
+    fn check_size(&self, account: &Account, index: u128) -> Result<(), LendingError> {
+        let worthwhile = owed(account.debt, index) >= self.terms.get().debt_min;
+        ensure!(account.debt == 0 || worthwhile, LendingError::TooSmall);
+        Ok(())
     }
 
     fn check_health(&self, account: &Account, part_bp: u16) -> Result<(), LendingError> {

@@ -45,6 +45,9 @@ pub struct Terms {
     pub kink: u128,
     /// How old a price may be, in milliseconds.
     pub price_ms_max: u64,
+    /// The least that an account owes that borrows or pays back a part: what nobody liquidates for so little is the lenders' loss.
+    /// Choose what pays for a liquidation with the bonus on it.
+    pub debt_min: u128,
     /// Who takes out the market's part.
     pub treasurer: Address,
 }
@@ -269,4 +272,6 @@ pub enum LendingError {
     TooLarge = 1508,
     /// The shares, or what is paid for them, are less than the caller's limit.
     Slippage = 1509,
+    /// The account would owe something, and less than [`Terms::debt_min`].
+    TooSmall = 1510,
 }

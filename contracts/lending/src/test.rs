@@ -32,6 +32,7 @@ pub(crate) fn terms(treasurer: Address) -> Terms {
         high_slope: ONE,
         kink: ONE / 10 * 8,
         price_ms_max: 2 * HOUR_MS,
+        debt_min: 0,
         treasurer,
     }
 }
@@ -351,6 +352,27 @@ fn debt_that_nothing_stands_behind_is_written_off() {
 }
 
 /// Neither who pays in nor who takes out for a part of a block sets a rate that stays.
+/// Debts of next to nothing would be worth nobody's liquidation.
+#[test]
+fn no_debt_is_too_small_to_be_liquidated() {
+    let mut s = setup();
+    let terms = Terms { debt_min: 500, ..terms(s.treasurer) };
+    let args = (s.loan.address(), s.collateral.address(), s.oracle.address(), terms);
+    s.market = s.chain.deploy::<Lending>(s.treasurer, args);
+    for (token, who) in [(s.loan, s.lender), (s.loan, s.borrower), (s.collateral, s.borrower)] {
+        s.chain.send(who, &token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+    }
+    s.send(s.lender, "deposit", (100_000u128, 0u128)).assert_ok();
+    s.send(s.borrower, "add_collateral", (1_000u128,)).assert_ok();
+    s.send(s.borrower, "borrow", (498u128,)).assert_revert(LendingError::TooSmall);
+    s.send(s.borrower, "borrow", (501u128,)).assert_ok();
+    s.send(s.borrower, "borrow", (1u128,)).assert_ok();
+    s.send(s.borrower, "repay", (10u128,)).assert_revert(LendingError::TooSmall);
+    s.send(s.borrower, "repay", (2u128,)).assert_ok();
+    s.send(s.borrower, "repay", (u128::MAX,)).assert_ok();
+    assert_eq!(s.account(s.borrower).debt, 0);
+}
+
 #[test]
 fn the_rate_is_that_of_what_was_lent_before_the_block() {
     let mut s = setup();

@@ -189,6 +189,7 @@ fn add_markets(w: &mut World) {
         high_slope: ONE,
         kink: ONE / 10 * 8,
         price_ms_max: u64::MAX,
+        debt_min: 1_000,
         treasurer: owner,
     };
     let mut assets = vec![w.coin];

@@ -56,6 +56,7 @@ fn setup(chain: &mut TestChain) -> World {
         high_slope: 3 * ONE,
         kink: ONE / 10 * 8,
         price_ms_max: 48 * HOUR_MS,
+        debt_min: 100,
         treasurer: people[0],
     };
     let args = (loan.address(), collateral.address(), oracle.address(), terms);
