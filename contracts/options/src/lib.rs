@@ -215,8 +215,7 @@ impl Options {
         };
         let unsettled = written > 0 && !core::mem::replace(taken_before, true);
         ensure!(unsettled, OptionError::InsufficientWritten);
-        let amount = mul_div_down(sum, written, self.total_written.get());
-        let amount = amount.ok_or(OptionError::TooLarge)?;
+        let amount = self.part_of(sum, written);
         ensure!(amount > 0, OptionError::ZeroAmount);
         self.taken.put(by, taken);
         FungibleClient::new(token).transfer(by, amount);
@@ -298,6 +297,15 @@ impl Options {
         self.taken.get(of)
     }
 
+    /// What [`Options::settle`] has yet to pay a writer, of what is locked and of what was paid: as it would be if the options expired
+    /// now.
+    #[access(read(total_written, locked, paid, written[of], taken[of]))]
+    pub fn settlement(&self, of: Address) -> (u128, u128) {
+        let (written, taken) = (self.written.get(of), self.taken.get(of));
+        let left = |sum, taken| if taken { 0 } else { self.part_of(sum, written) };
+        (left(self.locked.get(), taken.locked), left(self.paid.get(), taken.paid))
+    }
+
     /// The sums of the series.
     #[access(read(options, total_written, locked, paid))]
     pub fn sums(&self) -> Sums {
@@ -312,6 +320,12 @@ impl Options {
     /// What an option of the series is.
     pub fn series(&self) -> Series {
         self.series.get()
+    }
+
+    /// A writer's part of a sum, rounded down; all of nothing is nothing.
+    fn part_of(&self, sum: u128, written: u128) -> u128 {
+        // At most the sum.
+        mul_div_down(sum, written, self.total_written.get()).unwrap_or_default()
     }
 
     fn check_open(&self, amount: u128) -> Result<(), OptionError> {

@@ -55,6 +55,10 @@ impl Setup {
         self.chain.send(by, &self.options, "settle", (part,))
     }
 
+    fn settlement(&mut self, of: Address) -> (u128, u128) {
+        self.chain.view(&self.options, "settlement", (of,))
+    }
+
     /// From the next block on options can be exercised.
     fn begin(&mut self) {
         let series: Series = self.chain.view(&self.options, "series", ());
@@ -128,6 +132,8 @@ fn writers_share_what_is_left() {
     s.begin();
     s.send(s.holder, "exercise", 500).assert_ok();
     s.settle(s.writer, Part::Paid).assert_revert(OptionError::NotExpired);
+    let parts = [s.writer, s.other, s.holder].map(|who| s.settlement(who));
+    assert_eq!(parts, [(150, 375), (350, 875), (0, 0)]);
     s.expire();
     s.send(s.writer, "write", 1).assert_revert(OptionError::WritingIsOver);
     for method in ["close", "exercise"] {
@@ -171,6 +177,7 @@ fn a_writer_takes_the_two_tokens_apart() {
     s.send(s.holder, "exercise", 60).assert_ok();
     s.expire();
     assert_eq!(s.settle(s.writer, Part::Paid).value::<u128>(), 150);
+    assert_eq!((s.settlement(s.writer), s.settlement(s.holder)), ((40, 0), (0, 0)));
     s.settle(s.writer, Part::Paid).assert_revert(OptionError::InsufficientWritten);
     assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 40);
     let taken: Taken = s.chain.view(&s.options, "taken", (s.writer,));

@@ -47,8 +47,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    BookError, Canceled, DIGIT, Filled, LEVEL_ORDERS_MAX, Level, Order, Placed, Price, Side,
-    TICKS_MAX, TRADE_CELLS_MAX, TRADE_LEVELS_MAX, Traded,
+    BookError, Canceled, DEPTH_MAX, DIGIT, Depth, Filled, LEVEL_ORDERS_MAX, Level, Market, Order,
+    Placed, Price, Side, TICKS_MAX, TRADE_CELLS_MAX, TRADE_LEVELS_MAX, Traded,
 };
 
 /// A market of two tokens.
@@ -293,9 +293,23 @@ impl Orderbook {
         self.levels.get((side, price))
     }
 
-    /// How many lots an order has at least when it is placed.
-    pub fn order_min_lots(&self) -> u64 {
-        self.order_min_lots.get()
+    /// How many lots are left of a trader's order; `None` for one that was filled or canceled, or never placed.
+    #[access(read(levels[side, price]))]
+    pub fn order(&self, of: Address, side: Side, price: Price, id: u64) -> Option<u64> {
+        let orders = self.levels.get((side, price)).orders;
+        let order = orders.into_iter().find(|order| order.owner == of && order.id == id);
+        order.map(|order| order.lots)
+    }
+
+    /// What the market is.
+    pub fn market(&self) -> Market {
+        Market {
+            base_token: self.base_token.get(),
+            quote_token: self.quote_token.get(),
+            lot: self.lot.get(),
+            tick: self.tick.get(),
+            order_min_lots: self.order_min_lots.get(),
+        }
     }
 
     /// What a trader can use of the base and of the quote token.
@@ -308,6 +322,43 @@ impl Orderbook {
     #[access(dynamic)]
     pub fn best_price(&self, side: Side) -> Option<Price> {
         self.best(side).0
+    }
+
+    /// The best prices of a side and what there is at them, the best one first: the book as a trader sees it.
+    ///
+    /// # Arguments
+    /// - `n_prices`: how many; at most [`DEPTH_MAX`], and fewer where the book is so sparse that [`TRADE_CELLS_MAX`] are looked at
+    ///   before.
+    #[access(dynamic)]
+    pub fn depth(&self, side: Side, n_prices: u8) -> Vec<Depth> {
+        let n_prices = usize::from(n_prices).min(DEPTH_MAX);
+        let (mut found, mut n_cells) = (Vec::new(), 0);
+        let mut look = || {
+            n_cells += 1;
+            n_cells <= TRADE_CELLS_MAX
+        };
+        for high in digits(side) {
+            if !look() || self.by_high.get((side, high)) == 0 {
+                continue;
+            }
+            for mid in digits(side) {
+                if !look() || self.by_mid.get((side, high, mid)) == 0 {
+                    continue;
+                }
+                for low in digits(side) {
+                    let price = Price { high, mid, low };
+                    if found.len() == n_prices || !look() {
+                        return found;
+                    }
+                    if let Some(level) = self.levels.try_get((side, price)) {
+                        let lots = level.orders.iter().map(|order| u128::from(order.lots)).sum();
+                        let n_orders = u32::try_from(level.orders.len()).unwrap_or(u32::MAX);
+                        found.push(Depth { price, n_orders, lots });
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// Puts an order into the book and locks its funds. Changes nothing if the price is full or the number taken.
@@ -367,8 +418,7 @@ impl Orderbook {
     fn best(&self, side: Side) -> (Option<Price>, usize) {
         let mut n_cells = 0;
         let mut digit = |has: &dyn Fn(u8) -> bool| {
-            let mut digits = (0..DIGIT).map(|n| if side == Side::Buy { DIGIT - 1 - n } else { n });
-            digits.find(|digit| {
+            digits(side).find(|digit| {
                 n_cells += 1;
                 has(*digit)
             })
@@ -412,6 +462,11 @@ impl Orderbook {
     fn size(&self, lots: u64) -> Result<u128, BookError> {
         bounded(u128::from(lots).checked_mul(self.lot.get()))
     }
+}
+
+/// The values of a digit, those of better prices of a side first.
+fn digits(side: Side) -> impl Iterator<Item = u8> {
+    (0..DIGIT).map(move |n| if side == Side::Buy { DIGIT - 1 - n } else { n })
 }
 
 /// The most cells that taking a price touches behind the search for it, and the search for the next one: the funds of a

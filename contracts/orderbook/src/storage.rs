@@ -19,6 +19,35 @@ pub const TRADE_LEVELS_MAX: usize = 16;
 /// a calling contract touches.
 pub const TRADE_CELLS_MAX: usize = 960;
 
+/// The most prices that [`Orderbook::depth`](crate::Orderbook::depth) shows. Ours to choose.
+pub const DEPTH_MAX: usize = 64;
+
+/// What a market is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Market {
+    /// What is bought and sold.
+    pub base_token: Address,
+    /// What it is paid with.
+    pub quote_token: Address,
+    /// How much of the base token a lot is.
+    pub lot: u128,
+    /// How much of the quote token a lot costs for each tick of its price.
+    pub tick: u128,
+    /// How many lots an order has at least when it is placed.
+    pub order_min_lots: u64,
+}
+
+/// A price, and what there is at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Depth {
+    /// The price.
+    pub price: Price,
+    /// Of how many orders.
+    pub n_orders: u32,
+    /// How many lots there are.
+    pub lots: u128,
+}
+
 /// Which way an order goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub enum Side {

@@ -8,8 +8,8 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::Token;
 
 use crate::{
-    BookError, Canceled, Filled, LEVEL_ORDERS_MAX, Level, Order, Orderbook, Placed, Price, Side,
-    TICKS_MAX, TRADE_LEVELS_MAX, Traded,
+    BookError, Canceled, DEPTH_MAX, Depth, Filled, LEVEL_ORDERS_MAX, Level, Market, Order,
+    Orderbook, Placed, Price, Side, TICKS_MAX, TRADE_LEVELS_MAX, Traded,
 };
 
 const LOT: u128 = 10;
@@ -118,6 +118,51 @@ fn selling_takes_the_highest_bids_down_to_the_limit() {
     s.trade(1, Side::Sell, 41, 5).assert_ok();
     assert_eq!(s.trade(1, Side::Sell, 40, 5).value::<Traded>().lots, 1);
     assert_eq!(s.trade(1, Side::Sell, 1, 5).value::<Traded>(), Traded::default());
+}
+
+#[test]
+fn a_trader_sees_the_book_and_its_orders() {
+    let mut s = setup(2);
+    for (who, side, ticks, lots, id) in [
+        (0, Side::Buy, 40, 2, 1),
+        (1, Side::Buy, 40, 3, 1),
+        (0, Side::Buy, 41, 4, 2),
+        (0, Side::Buy, 2_000, 5, 3),
+        (0, Side::Sell, 2_001, 6, 4),
+        (1, Side::Sell, 30_000, 7, 5),
+    ] {
+        s.place(who, side, ticks, lots, id).assert_ok();
+    }
+    let depth = |s: &mut Setup, side, n_prices: u8| -> Vec<(u16, u32, u128)> {
+        let seen = s.chain.send(s.people[0], &s.book, "depth", (side, n_prices));
+        let seen: Vec<Depth> = seen.value();
+        let row = |seen: Depth| (seen.price.ticks().unwrap(), seen.n_orders, seen.lots);
+        seen.into_iter().map(row).collect()
+    };
+    assert_eq!(depth(&mut s, Side::Buy, 9), [(2_000, 1, 5), (41, 1, 4), (40, 2, 5)]);
+    assert_eq!(depth(&mut s, Side::Buy, 2), [(2_000, 1, 5), (41, 1, 4)]);
+    assert_eq!(depth(&mut s, Side::Sell, 255), [(2_001, 1, 6), (30_000, 1, 7)]);
+    assert_eq!(depth(&mut s, Side::Sell, 0), []);
+    let order = |s: &mut Setup, who: usize, side, ticks, id: u64| {
+        let args = (s.people[who], side, at(ticks), id);
+        s.chain.view::<Option<u64>>(&s.book, "order", args)
+    };
+    s.trade(1, Side::Sell, 2_000, 1).assert_ok();
+    assert_eq!(order(&mut s, 0, Side::Buy, 2_000, 3), Some(4));
+    assert_eq!(order(&mut s, 1, Side::Buy, 2_000, 3), None);
+    s.trade(1, Side::Sell, 2_000, 4).assert_ok();
+    assert_eq!(order(&mut s, 0, Side::Buy, 2_000, 3), None);
+    // A book too sparse to be seen as a whole; and as many prices as are shown, and one more.
+    for ticks in (4_096..30_000).step_by(1_024) {
+        s.place(0, Side::Sell, ticks, 1, 1).assert_ok();
+    }
+    let seen = depth(&mut s, Side::Sell, 64);
+    assert!((10..26).contains(&seen.len()) && seen.is_sorted(), "{seen:?}");
+    for ticks in 3_000..=3_000 + u16::try_from(DEPTH_MAX).unwrap() {
+        s.place(0, Side::Sell, ticks, 1, 1).assert_ok();
+    }
+    let seen = depth(&mut s, Side::Sell, 255);
+    assert!(seen.len() == DEPTH_MAX && seen.is_sorted(), "{seen:?}");
 }
 
 #[test]
@@ -315,7 +360,9 @@ fn makers_fill_a_block_in_as_many_batches_as_orders_at_one_price() {
 #[test]
 fn a_price_is_shut_by_no_less_than_the_market_asks() {
     let mut s = setup_of(3, 50);
-    assert_eq!(s.chain.view::<u64>(&s.book, "order_min_lots", ()), 50);
+    let [base_token, quote_token] = s.tokens.map(|token| token.address());
+    let market = Market { base_token, quote_token, lot: LOT, tick: TICK, order_min_lots: 50 };
+    assert_eq!(s.chain.view::<Market>(&s.book, "market", ()), market);
     s.place(0, Side::Buy, 5, 49, 1).assert_revert(BookError::TooSmall);
     for id in 1..=LEVEL_ORDERS_MAX as u64 {
         s.place(0, Side::Buy, 5, 50, id).assert_ok();
