@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use kempe_abi::{
-    Abi, AccessKind, CellKind, Clause, Expr, Field, Interface, Member, Method, MethodKind, Type,
+    Abi, AccessKind, CellKind, Clause, Expr, Field, Interface, Member, Method, MethodKind, Param,
+    Type,
 };
 
 use crate::value;
@@ -127,24 +128,24 @@ pub fn signature(method: &Method) -> String {
 /// `write(balances[caller], balances[to])`. A method that touches nothing has no line.
 #[must_use]
 pub fn access_lines(abi: &Abi, method: &Method) -> Vec<String> {
-    View { abi, method }.lines(&method.access)
+    View { abi, params: &method.params }.lines(&method.access)
 }
 
-/// One clause: `write(balances[to])`.
+/// One clause of a method with these parameters: `write(balances[to])`.
 #[must_use]
-pub fn clause(abi: &Abi, method: &Method, clause: &Clause) -> String {
-    View { abi, method }.lines(std::slice::from_ref(clause)).concat()
+pub fn clause(abi: &Abi, params: &[Param], clause: &Clause) -> String {
+    View { abi, params }.lines(std::slice::from_ref(clause)).concat()
 }
 
 struct View<'a> {
     abi: &'a Abi,
-    method: &'a Method,
+    params: &'a [Param],
 }
 
 impl View<'_> {
     fn lines(&self, clauses: &[Clause]) -> Vec<String> {
         let mut lines = Vec::new();
-        for word in ["read", "add", "max", "min", "write"] {
+        for word in ["read", "add", "max", "min", "append", "write"] {
             let cells = clauses.iter().filter_map(|clause| match clause {
                 Clause::Touch { kind, field, key } if self.word(*kind, *field) == word => {
                     Some(self.cell(*field, key))
@@ -232,7 +233,6 @@ impl View<'_> {
             Expr::Caller => "caller".into(),
             Expr::This => "this".into(),
             Expr::Param(index) => self
-                .method
                 .params
                 .get(usize::from(*index))
                 .map_or_else(|| format!("parameter {index}"), |param| printable(&param.name)),
@@ -340,9 +340,27 @@ mod tests {
             ]
         );
         assert_eq!(
-            clause(&abi, &abi.methods[0], &abi.methods[0].access[0]),
+            clause(&abi, &abi.methods[0].params, &abi.methods[0].access[0]),
             "write(shares[caller, 7u16])"
         );
+    }
+
+    #[test]
+    fn a_clause_of_any_kind_has_its_word() {
+        let mut abi = abi();
+        for (cell, kind, expected) in [
+            (CellKind::Value, AccessKind::Read, "read(total)"),
+            (CellKind::Counter, AccessKind::Add, "add(total)"),
+            (CellKind::Maximum, AccessKind::Add, "max(total)"),
+            (CellKind::Minimum, AccessKind::Add, "min(total)"),
+            (CellKind::Log, AccessKind::Add, "append(total)"),
+            (CellKind::Stock, AccessKind::Add, "add(total)"),
+            (CellKind::Log, AccessKind::Write, "write(total)"),
+        ] {
+            abi.fields[2].cell = cell;
+            let touch = Clause::Touch { kind, field: 2, key: Vec::new() };
+            assert_eq!(clause(&abi, &[], &touch), expected);
+        }
     }
 
     #[test]

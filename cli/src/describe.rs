@@ -7,8 +7,7 @@ use std::rc::Rc;
 
 use kempe_abi::log::Part;
 use kempe_abi::{
-    AccessKind, Address, Bound, CellKind, Clause, Expr, Method, MethodId, Outcome, Type,
-    size_of_value,
+    AccessKind, Address, Bound, CellKind, Filled, Method, MethodId, Missing, Outcome, Type, split,
 };
 use kempe_runtime::chain::Chain;
 use kempe_runtime::engine::Contract;
@@ -291,8 +290,18 @@ impl<'a> Describer<'a> {
             let known = (contract == &failed.contract && contract == &found.key.contract)
                 .then(|| at.abi().method_by_id(*method))
                 .flatten();
-            let holes = Holes { caller: tx.sender, this: *contract, method: known, args };
-            holes.clause(&at, found)
+            let filled = Filled { caller: tx.sender, this: *contract, method: known, args };
+            let missing = Missing {
+                field: found.key.field,
+                key: &found.key.key,
+                wanted: found.wanted,
+                declared: found.declared,
+                takes: found.takes,
+                may_take: found.may_take,
+            };
+            let clause = missing.clause(at.abi(), &filled)?;
+            let params = known.map_or(&[][..], |method| &method.params);
+            Some(abi_view::clause(at.abi(), params, &clause))
         };
         let declared = |kind| self.entry_word(&found.key, kind, found.may_take);
         UndeclaredView {
@@ -371,86 +380,10 @@ impl<'a> Describer<'a> {
 }
 
 /// The encodings of the members of a tuple; `None` if the bytes are not exactly such a tuple.
-fn parts<'a, 't>(
-    types: impl Iterator<Item = &'t Type>,
-    mut bytes: &'a [u8],
-) -> Option<Vec<&'a [u8]>> {
+fn parts<'a, 't>(types: impl Iterator<Item = &'t Type>, bytes: &'a [u8]) -> Option<Vec<&'a [u8]>> {
     let mut parts = Vec::new();
-    for ty in types {
-        let (part, rest) = bytes.split_at_checked(size_of_value(ty, bytes).ok()?)?;
-        parts.push(part);
-        bytes = rest;
-    }
-    bytes.is_empty().then_some(parts)
-}
-
-/// The encoding of a number of a stock's type; `None` if that has no such number.
-fn number_of(ty: &Type, number: u128) -> Option<Vec<u8>> {
-    let bytes = number.to_le_bytes();
-    let (bytes, rest) = bytes.split_at_checked(size_of_value(ty, &bytes).ok()?)?;
-    rest.iter().all(|&byte| byte == 0).then(|| bytes.to_vec())
-}
-
-/// What the holes of a template were filled with in one call.
-struct Holes<'a> {
-    caller: Address,
-    this: Address,
-    method: Option<&'a Method>,
-    args: &'a [u8],
-}
-
-impl Holes<'_> {
-    /// The clause that permits what was not permitted, with the holes in which its parts stood.
-    fn clause(&self, contract: &Contract, found: &Undeclared) -> Option<String> {
-        let number = found.key.field;
-        let field = contract.abi().fields.get(usize::from(number))?;
-        let parts = parts(field.keys.iter(), &found.key.key)?;
-        let key = parts.into_iter().map(|part| self.expr(part)).collect();
-        let clause = match found.takes {
-            // Taking, beside a clause for looking or adding, is writing.
-            Some(takes) if found.declared.is_none() || found.may_take.is_some() => {
-                let declared = found.may_take.unwrap_or_default();
-                let (amount, floor) =
-                    (takes.amount.max(declared.amount), takes.floor.max(declared.floor));
-                let amount = self.expr(&number_of(&field.value, amount)?);
-                let floor = match floor {
-                    0 => Expr::Literal(Vec::new()),
-                    floor => self.expr(&number_of(&field.value, floor)?),
-                };
-                Clause::Reserve { field: number, key, amount, floor }
-            }
-            _ => {
-                let kind = found.wanted.join(found.declared.unwrap_or(found.wanted));
-                Clause::Touch { kind, field: number, key }
-            }
-        };
-        let none = Method {
-            name: String::new(),
-            doc: String::new(),
-            kind: kempe_abi::MethodKind::Call,
-            params: Vec::new(),
-            returns: Type::Unit,
-            error: None,
-            access: Vec::new(),
-        };
-        Some(abi_view::clause(contract.abi(), self.method.unwrap_or(&none), &clause))
-    }
-
-    fn expr(&self, part: &[u8]) -> Expr {
-        let Some(method) = self.method else { return Expr::Literal(part.to_vec()) };
-        if part == self.caller.as_bytes() {
-            return Expr::Caller;
-        }
-        if part == self.this.as_bytes() {
-            return Expr::This;
-        }
-        let args = parts(method.params.iter().map(|param| &param.ty), self.args);
-        let at = args.unwrap_or_default().iter().position(|arg| *arg == part);
-        match at.and_then(|at| u8::try_from(at).ok()) {
-            Some(at) => Expr::Param(at),
-            None => Expr::Literal(part.to_vec()),
-        }
-    }
+    split(types, bytes, |part| parts.push(part)).ok()?;
+    Some(parts)
 }
 
 #[cfg(test)]
