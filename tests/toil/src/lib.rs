@@ -1,5 +1,5 @@
 //! A contract for measuring what kinds of access are worth: each call works for a while and touches one cell, by a
-//! kind that commutes or, called `..._written`, as a write that does the same.
+//! kind that commutes or, called `..._written`, as a write that does the same; `look` adds and looks at what there is.
 #![no_std]
 #![allow(missing_docs, reason = "the names say what is touched")]
 
@@ -18,6 +18,9 @@ pub struct Toil {
     rates: Map<u8, u64>,
     lows: Map<u8, Min<u64>>,
     flags: Map<u8, bool>,
+    quarters: Map<u8, Sharded<Counter<u64>, 4>>,
+    shards: Map<u8, Sharded<Counter<u64>, 16>>,
+    splinters: Map<u8, Sharded<Counter<u64>, 64>>,
 }
 
 #[contract]
@@ -36,6 +39,50 @@ impl Toil {
     pub fn add_written(&mut self, slot: u8, rounds: u32) {
         let amount = work(rounds);
         self.sums.put(slot, self.sums.get(slot) + amount);
+    }
+
+    #[access(write(sums[slot]))]
+    pub fn look(&mut self, slot: u8, rounds: u32) -> u64 {
+        self.sums.add(slot, work(rounds));
+        self.sums.get(slot)
+    }
+
+    #[access(read(sums[slot]))]
+    pub fn total(&self, slot: u8) -> u64 {
+        self.sums.get(slot)
+    }
+
+    #[access(write(quarters[slot][caller]))]
+    pub fn look_4(&mut self, slot: u8, rounds: u32) -> u64 {
+        self.quarters.add(slot, caller(), work(rounds));
+        self.quarters.part(slot, caller())
+    }
+
+    #[access(read(quarters[slot]))]
+    pub fn total_4(&self, slot: u8) -> u64 {
+        self.quarters.get(slot)
+    }
+
+    #[access(write(shards[slot][caller]))]
+    pub fn look_16(&mut self, slot: u8, rounds: u32) -> u64 {
+        self.shards.add(slot, caller(), work(rounds));
+        self.shards.part(slot, caller())
+    }
+
+    #[access(read(shards[slot]))]
+    pub fn total_16(&self, slot: u8) -> u64 {
+        self.shards.get(slot)
+    }
+
+    #[access(write(splinters[slot][caller]))]
+    pub fn look_64(&mut self, slot: u8, rounds: u32) -> u64 {
+        self.splinters.add(slot, caller(), work(rounds));
+        self.splinters.part(slot, caller())
+    }
+
+    #[access(read(splinters[slot]))]
+    pub fn total_64(&self, slot: u8) -> u64 {
+        self.splinters.get(slot)
     }
 
     #[access(max(highs[slot]))]
