@@ -81,6 +81,36 @@ pub struct Code {
     pub(super) image: OnceLock<Image>,
 }
 
+/// A module that is looked at and not compiled yet: what compiling it costs is known, or why it is refused.
+pub(super) struct Candidate<'a> {
+    wasm: &'a [u8],
+    hash: Hash,
+    found: Result<Found, Refusal>,
+}
+
+/// What there is of a module that is admitted.
+enum Found {
+    /// All of it, from before.
+    Code(Arc<Code>),
+    /// What admission says.
+    Admitted(Box<Admitted>),
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) const fn wasm(&self) -> &'a [u8] {
+        self.wasm
+    }
+
+    /// The estimate of the work of compiling it, whether it was compiled before or not; zero if it is refused.
+    pub(super) fn effort(&self) -> u64 {
+        match &self.found {
+            Ok(Found::Code(code)) => code.admitted.sizes.effort,
+            Ok(Found::Admitted(admitted)) => admitted.sizes.effort,
+            Err(_) => 0,
+        }
+    }
+}
+
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Code").field("hash", &self.hash).finish_non_exhaustive()
@@ -129,13 +159,30 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Refused`] says why a module is not admitted.
     pub fn load(&self, wasm: &[u8]) -> Result<Arc<Code>, EngineError> {
+        self.finish(self.consider(wasm))
+    }
+
+    /// Admits a module, unless it was loaded before, without compiling it.
+    pub(super) fn consider<'a>(&self, wasm: &'a [u8]) -> Candidate<'a> {
         let hash = Hash(*blake3::hash(wasm).as_bytes());
-        if let Some(code) = self.loaded(&hash) {
-            return Ok(code);
+        let found = match self.loaded(&hash) {
+            Some(code) => Ok(Found::Code(code)),
+            None => admit(wasm).map(|admitted| Found::Admitted(Box::new(admitted))),
+        };
+        Candidate { wasm, hash, found }
+    }
+
+    /// Compiles what was considered.
+    pub(super) fn finish(&self, candidate: Candidate<'_>) -> Result<Arc<Code>, EngineError> {
+        let Candidate { wasm, hash, found } = candidate;
+        match found? {
+            Found::Code(code) => Ok(code),
+            Found::Admitted(admitted) => {
+                let code = Arc::new(self.compile_apart(hash, wasm, *admitted)?);
+                let bytes = code.bytes;
+                Ok(lock(&self.codes).insert(hash, code, bytes))
+            }
         }
-        let code = Arc::new(self.compile_apart(hash, wasm)?);
-        let bytes = code.bytes;
-        Ok(lock(&self.codes).insert(hash, code, bytes))
     }
 
     /// Compiles on a thread of its own, while this one sleeps.
@@ -144,12 +191,17 @@ impl Engine {
     /// splits its work with rayon, and a thread of a rayon pool that waits for such work takes other
     /// work of its pool meanwhile: it would start a second transaction on top of the first one. So the
     /// wait must not be rayon's.
-    fn compile_apart(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
+    fn compile_apart(
+        &self,
+        hash: Hash,
+        wasm: &[u8],
+        admitted: Admitted,
+    ) -> Result<Code, EngineError> {
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new()
                 .name("kempe-compile".into())
                 .stack_size(COMPILE_STACK_BYTES)
-                .spawn_scoped(scope, || self.compile(hash, wasm))?;
+                .spawn_scoped(scope, || self.compile(hash, wasm, admitted))?;
             // Without threads for the compiler's pool, for one, it panics.
             thread.join().unwrap_or_else(|panic| {
                 let what = format!("it panicked: {}", panic_text(&*panic));
@@ -158,8 +210,7 @@ impl Engine {
         })
     }
 
-    fn compile(&self, hash: Hash, wasm: &[u8]) -> Result<Code, EngineError> {
-        let admitted = admit(wasm)?;
+    fn compile(&self, hash: Hash, wasm: &[u8], admitted: Admitted) -> Result<Code, EngineError> {
         let failed = |error: wasmtime::Error| EngineError::Compile {
             code: hash,
             what: format!("{error:#}"),

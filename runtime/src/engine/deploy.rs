@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use kempe_abi::host::INIT;
-use kempe_abi::{AccessKind, Address, Hash, MethodId, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
 
-use super::admission::admit;
-use super::compile::{Code, EngineError};
+use super::compile::{Candidate, Code, EngineError};
 use super::contracts::Contract;
 use super::run::{Ended, enter_frame};
 use super::session::{Immutables, Session};
@@ -49,35 +48,39 @@ pub(super) fn deploy(
 
 /// Everything of a deployment before there is a contract.
 fn prepare(session: &mut Session, address: &Address, wasm: &[u8]) -> Result<Arc<Code>, TrapKind> {
-    charge_code(session, wasm)?;
+    let candidate = charge_code(session, wasm)?;
     let record = session.system_cell(system_field::CONTRACT, &address.0, AccessKind::Write)?;
     if session.cells[record].value.is_some() {
         return Err(TrapKind::ContractExists);
     }
-    store_code(session, wasm)
+    store_code(session, candidate)
 }
 
-/// Charges for admission, and then for compilation, whose work admission estimates. What it refuses is refused
-/// when it is stored.
-pub(super) fn charge_code(session: &mut Session, wasm: &[u8]) -> Result<(), TrapKind> {
+/// Admits a module and charges for it, and for its compilation, whose work admission estimates. What it refuses is
+/// refused when it is stored.
+pub(super) fn charge_code<'a>(
+    session: &mut Session,
+    wasm: &'a [u8],
+) -> Result<Candidate<'a>, TrapKind> {
     let (prices, n_bytes) = (session.prices, wasm.len() as u64);
     let admission = prices.deployment(n_bytes, 0);
     session.charge(admission)?;
-    let known = session.engine.loaded(&Hash(*blake3::hash(wasm).as_bytes()));
-    let effort = match known {
-        Some(code) => code.admitted.sizes.effort,
-        None => admit(wasm).map_or(0, |admitted| admitted.sizes.effort),
-    };
-    session.charge(prices.deployment(n_bytes, effort) - admission)
+    let candidate = session.engine.consider(wasm);
+    session.charge(prices.deployment(n_bytes, candidate.effort()) - admission)?;
+    Ok(candidate)
 }
 
-/// Admits a module, compiles it, and stores it unless some contract has it already.
+/// Compiles a module, and stores it unless some contract has it already.
 ///
 /// Only what admission refuses is an outcome: that is the same on every machine. Whatever else keeps the code from
 /// being compiled is this machine's fault, and the block is not made.
-pub(super) fn store_code(session: &mut Session, wasm: &[u8]) -> Result<Arc<Code>, TrapKind> {
+pub(super) fn store_code(
+    session: &mut Session,
+    candidate: Candidate<'_>,
+) -> Result<Arc<Code>, TrapKind> {
     session.has_new_code = true;
-    let code = match session.engine.load(wasm) {
+    let wasm = candidate.wasm();
+    let code = match session.engine.finish(candidate) {
         Ok(code) => code,
         Err(EngineError::Refused(refusal)) => {
             session.log(refusal.to_string().as_bytes());

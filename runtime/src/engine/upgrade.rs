@@ -12,6 +12,7 @@ use kempe_abi::host::MIGRATE;
 use kempe_abi::upgrade::{AUTHORIZE, UpgradeTerms, check};
 use kempe_abi::{AbiType, AccessKind, Address, MethodId, Outcome, TrapKind, Type};
 
+use super::compile::Candidate;
 use super::contracts::{Contract, ContractSet};
 use super::deploy::{charge_code, store_code, write_record};
 use super::run::{Ended, enter_frame};
@@ -43,13 +44,17 @@ pub(super) fn upgrade(
     (session, Ok(upgrade.terms().code.0.to_vec()))
 }
 
-fn run(session: Box<Session>, sender: &Address, upgrade: &Upgrade) -> (Box<Session>, Outcome) {
+fn run(mut session: Box<Session>, sender: &Address, upgrade: &Upgrade) -> (Box<Session>, Outcome) {
+    let candidate = match charge_code(&mut session, &upgrade.wasm) {
+        Ok(candidate) => candidate,
+        Err(kind) => return (session, trap(kind)),
+    };
     let (mut session, authority) = authorize(session, sender, upgrade);
     let authority = match authority {
         Ok(authority) => authority,
         Err(outcome) => return (session, outcome),
     };
-    match replace(&mut session, upgrade, authority) {
+    match replace(&mut session, upgrade, candidate, authority) {
         Err(kind) => (session, trap(kind)),
         Ok((_, Some(call))) => enter_declared(session, call),
         Ok((contract, None)) => {
@@ -70,8 +75,8 @@ fn authorize(
     sender: &Address,
     upgrade: &Upgrade,
 ) -> (Box<Session>, Result<Address, Outcome>) {
-    let authority = charge_code(&mut session, &upgrade.wasm)
-        .and_then(|()| session.resolve(&upgrade.contract))
+    let authority = session
+        .resolve(&upgrade.contract)
         .and_then(|at| session.contract(at).record.authority.ok_or(TrapKind::NotUpgradable));
     let authority = match authority {
         Ok(authority) if authority == *sender => return (session, Ok(authority)),
@@ -119,11 +124,12 @@ fn question(
 fn replace(
     session: &mut Session,
     upgrade: &Upgrade,
+    candidate: Candidate<'_>,
     authority: Address,
 ) -> Result<(usize, Option<HostCall>), TrapKind> {
     let old = session.resolve(&upgrade.contract)?;
     let old = Arc::clone(session.contract(old));
-    let code = store_code(session, &upgrade.wasm)?;
+    let code = store_code(session, candidate)?;
     if let Err(misfit) = check(old.abi(), &code.admitted.abi, upgrade.allow_wider) {
         session.log(misfit.to_string().as_bytes());
         return Err(TrapKind::UpgradeRefused);
