@@ -8,6 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod at_limits;
+
 const fn field(name: &'static str, cell: CellDef) -> FieldDef {
     FieldDef { name, doc: "", cell, keys: &[], value: u64::TYPE }
 }
@@ -466,38 +468,6 @@ fn what_is_admitted_is_described() {
         "",
     ];
     assert_eq!(admitted.access_table().to_string(), lines.join("\n"));
-}
-
-#[test]
-fn limits_hold_exactly() {
-    let nested =
-        |n: usize| body(&format!("{} {} local.get 0", "block ".repeat(n), "end ".repeat(n)));
-    assert_eq!((nested(512), nested(513)), ("admitted", "nesting"));
-    let loops = |n: usize| body(&format!("{} {} local.get 0", "loop ".repeat(n), "end ".repeat(n)));
-    assert_eq!((loops(24), loops(25)), ("admitted", "loop-depth"));
-    let blocks = |n: usize| body(&format!("{} local.get 0", "block end ".repeat(n)));
-    assert_eq!((blocks(5000), blocks(5001)), ("admitted", "blocks"));
-    let many = |n: usize| body(&format!("{} local.get 0", "loop end ".repeat(n)));
-    assert_eq!((many(500), many(501)), ("admitted", "loops"));
-    let locals = |n: usize| body(&format!("(local {}) local.get 0", "i32 ".repeat(n)));
-    assert_eq!((locals(999), locals(1000)), ("admitted", "locals"));
-    let operands =
-        |n: usize| body(&format!("{} {}", "local.get 0 ".repeat(n), "i32.add ".repeat(n - 1)));
-    assert_eq!((operands(256), operands(257)), ("admitted", "operands"));
-    let table =
-        |n: usize| body(&format!("local.get 0 local.get 0 br_table {}", "0 ".repeat(n + 1)));
-    assert_eq!((table(4096), table(4097)), ("admitted", "branch-targets"));
-    let size = |n: usize| body(&format!("{} local.get 0", "nop ".repeat(n)));
-    assert_eq!((size(65_532), size(65_533)), ("admitted", "body-bytes"));
-    let functions = |n: usize| with(&"(func) ".repeat(n - 2));
-    assert_eq!((functions(5000), functions(5001)), ("admitted", "functions"));
-    let globals = |n: usize| with(&"(global i32 (i32.const 0))".repeat(n));
-    assert_eq!((globals(64), globals(65)), ("admitted", "globals"));
-    let params = |n: usize| with(&format!("(func (param {}))", "i32 ".repeat(n)));
-    assert_eq!((params(64), params(65)), ("admitted", "params"));
-    let data = |n: usize| with(&r#"(data (i32.const 0) "")"#.repeat(n));
-    assert_eq!((data(256), data(257)), ("admitted", "data-segments"));
-    assert_eq!(admit(&vec![0; 512 * 1024 + 1]).unwrap_err().code(), "module-bytes");
 }
 
 /// Blocks inside each other that each assign a local, all entered from one branch table.
