@@ -46,13 +46,22 @@ miri:
 calibrate:
     KEMPE_CALIBRATE_RUNS=7 cargo test --release -p kempe-tests --test hostile prices -- --ignored --nocapture
 
-# Change inputs of everything that takes bytes for so many seconds each, and run 5,000 random
-# contracts on two engines, from another seed each time; `just fuzz 60 module` is one of them only.
+# What must hold for any bytes, each property under libFuzzer for so many seconds (`just fuzz 60 module` is one of them
+# only), and 5,000 random contracts on two engines. Needs a C++ compiler. What is found stays in target/fuzz/found, what
+# reaches new code in target/fuzz/corpus; whoever mends a finding copies its file to tests/fuzz/corpus/<target>.
 fuzz seconds="60" only="":
-    KEMPE_SEED=$(date +%s) KEMPE_FUZZ_MS=$(({{seconds}} * 1000)) KEMPE_FUZZ="{{only}}" \
-        cargo test --release -p kempe-tests --test fuzz -- --nocapture
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd tests/fuzz
+    targets={{ if only == "" { "$(basename -s .rs targets/*.rs)" } else { only } }} kept=../../target/fuzz
+    for target in $targets; do
+        mkdir -p $kept/corpus/$target $kept/found/$target
+        cargo run --release --locked --bin $target -- $kept/corpus/$target $(find corpus -name $target) \
+            -max_total_time={{seconds}} -timeout=60 -rss_limit_mb=4096 -artifact_prefix=$kept/found/$target/
+    done
+    cd ../..
     if [ -z "{{only}}" ]; then KEMPE_SEED=$(date +%s) KEMPE_MODULES=5000 \
-        cargo test --release -p kempe-tests --test engines agree -- --nocapture; fi
+        cargo test --release --locked -p kempe-tests --test engines agree -- --nocapture; fi
 
 # The documentation, without a broken link.
 doc:
@@ -88,11 +97,13 @@ flame args="bench pipeline --accounts 10000 --threads 2 --path unsigned-durable"
 # Licenses, duplicates and sources of dependencies; needs cargo-deny and, after `cargo fetch`, no network.
 deny:
     cargo deny --offline --locked check licenses bans sources
+    cargo deny --offline --locked --manifest-path tests/fuzz/Cargo.toml check licenses sources
 
 # Known vulnerabilities of dependencies, and which are unsound, unmaintained or yanked; needs cargo-deny, and the network
 # for the RustSec database. `just advisories --offline` uses the copy in ~/.cargo/advisory-dbs: see SECURITY.md.
 advisories *args:
     cargo deny --locked {{args}} check advisories
+    cargo deny --locked --manifest-path tests/fuzz/Cargo.toml {{args}} check advisories
     cargo deny --locked --workspace --manifest-path tests/interleavings/Cargo.toml {{args}} check advisories
 
 # What the command line is made of, as CycloneDX in target/kempe.cdx.json: every crate with its version, license and

@@ -1,7 +1,8 @@
-//! What must hold for any bytes. The tests feed these functions random and damaged ones; each panics where
-//! something does not hold.
+//! What must hold for any bytes. `tests/tests/fuzz.rs` and the targets of `tests/fuzz` feed these functions true
+//! encodings with changes; each panics where something does not hold.
 
 mod run;
+pub mod seeds;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,27 +23,30 @@ use kempe_runtime::types::{self, Action, Bytes, Genesis, KeyHash, SignedTransact
 
 pub use run::execution;
 
-use crate::{World, call, genesis, options};
+use crate::{World, call, options};
 
 /// Something that must hold for any bytes.
-pub type Hold = fn(&[u8]);
+#[derive(Clone, Copy, Debug)]
+pub struct Property {
+    /// The name of its target in `tests/fuzz`.
+    pub name: &'static str,
+    /// Panics where it does not hold.
+    pub holds: fn(&[u8]),
+    /// Inputs that get far, to start from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
 
-/// All of them, by name.
-pub const ALL: &[(&str, Hold)] = &[
-    ("transaction", transaction),
-    ("abi", abi),
-    ("module", module),
-    ("schedule", schedule),
-    ("block", block),
-    ("record", record),
-    ("genesis", genesis_file),
-    ("witness", witness),
-    ("proof", proof),
-    ("trace", trace),
-    ("value", value),
-    ("state", state),
-    ("execution", execution),
-];
+macro_rules! properties {
+    ($($name:ident)*) => {
+        /// All of them.
+        pub const ALL: &[Property] =
+            &[$(Property { name: stringify!($name), holds: $name, seeds: seeds::$name }),*];
+    };
+}
+
+properties! {
+    transaction abi module schedule block record genesis witness proof trace value state execution
+}
 
 /// A transaction decodes to one value and encodes to the same bytes; checking it never panics.
 pub fn transaction(bytes: &[u8]) {
@@ -154,7 +158,7 @@ struct Stage {
 }
 
 fn stage() -> Stage {
-    let mut world = World::of(genesis(3, 1), options(1, &Color));
+    let mut world = World::of(crate::genesis(3, 1), options(1, &Color));
     let counter = world.deploy(0, kempe_contracts::COUNTER, &());
     let to = world.accounts[1].address;
     let txs = world.sign(vec![
@@ -164,7 +168,7 @@ fn stage() -> Stage {
     ]);
     let before = world.chain.block(1).expect("readable").expect("there");
     let record = world.build(txs).record;
-    let mut chain = Chain::in_memory(genesis(3, 1), options(1, &Color)).expect("it starts");
+    let mut chain = Chain::in_memory(crate::genesis(3, 1), options(1, &Color)).expect("it starts");
     chain.apply(&before.block).expect("it fits");
     let time_ms = record.block.header.time_ms;
     Stage { chain, time_ms, block: to_vec(&record.block).expect("it encodes") }
@@ -214,7 +218,7 @@ pub fn record(bytes: &[u8]) {
 }
 
 /// A genesis file that is read is written so that it reads as the same one, with the same rules.
-pub fn genesis_file(bytes: &[u8]) {
+pub fn genesis(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(genesis) = Genesis::parse(text) else { return };
     let again = Genesis::parse(&genesis.to_toml()).expect("what is written is read");
