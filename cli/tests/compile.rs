@@ -1,5 +1,5 @@
 //! Modules at the limits of admission, each the worst of its kind that was found: what compiling one takes of the
-//! processor and of memory, in a process of its own.
+//! processor, of memory and of stacks, in a process of its own.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
@@ -191,12 +191,16 @@ const START_MS: u64 = 500;
 
 const MEMORY_KIB_MAX: u64 = 1 << 20;
 
+/// The stack of each of the compiler's threads: a quarter of what they have where the environment says nothing.
+const STACK_BYTES: &str = "524288";
+
 #[test]
 fn compiling_what_is_admitted_ends_in_time() {
     let home = TempDir::new().unwrap();
     let command = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kempe"));
         command.current_dir(home.path()).env("KEMPE_HOME", home.path()).env_remove("KEMPE_DIR");
+        command.env("RUST_MIN_STACK", STACK_BYTES);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };

@@ -52,6 +52,45 @@ fn a_file_of_calls_runs_as_blocks() {
     kempe.fails(2, "replay --bisect 0");
 }
 
+/// Neither the locale, the time zone and the terminal nor what libraries read of the environment.
+#[test]
+fn nothing_of_the_environment_is_in_a_block() {
+    let blocks_of = |env: &[(&str, &str)]| {
+        let kempe = Kempe::new();
+        kempe.write("calls.jsonl", CALLS);
+        let ok = |words: &str| {
+            let ended = kempe.run_with(words, env);
+            assert_eq!(ended.code, 0, "{words}: {}", ended.stderr);
+            ended.stdout
+        };
+        ok("init");
+        let deployed = ok("deploy token.wasm --owner alice");
+        ok("call token mint --to bob --amount 100");
+        ok("run calls.jsonl --threads 2 --no-oracle");
+        let blocks = [1, 2, 3].map(|height| {
+            let mut block: Value =
+                serde_json::from_str(&ok(&format!("block {height} --json"))).unwrap();
+            // The clock is the caller's.
+            for timed in ["hash", "parent", "time_ms"] {
+                assert!(!block[timed].take().is_null(), "{timed}");
+            }
+            block
+        });
+        (deployed, blocks, ok("state token"))
+    };
+    let strange = [
+        ("LANG", "tr_TR.UTF-8"),
+        ("LC_ALL", "tr_TR.UTF-8"),
+        ("TZ", "Pacific/Kiritimati"),
+        ("COLUMNS", "10"),
+        ("TERM", "dumb"),
+        ("RAYON_NUM_THREADS", "1"),
+        ("RUST_BACKTRACE", "full"),
+        ("RUST_MIN_STACK", "1048576"),
+    ];
+    assert_eq!(blocks_of(&[]), blocks_of(&strange));
+}
+
 #[test]
 fn a_broken_line_commits_nothing_of_its_block() {
     let kempe = Kempe::with_token();
