@@ -347,11 +347,11 @@ mod tests {
         let mut n_applied = 0;
         for height in 1..=60 {
             // Few senders with many transactions, and many with few: more than one task, and one sender over its end.
-            let n_senders = [3, 40, 200][height as usize % 3];
+            let n_senders = [3, 40, 200][usize::try_from(height % 3).unwrap()];
             let mut own: BTreeMap<u8, u64> = next.clone();
             let txs: Vec<(u8, u64)> = (0..900)
                 .map(|_| {
-                    let sender = number(n_senders) as u8;
+                    let sender = u8::try_from(number(n_senders)).unwrap();
                     let nonce = own.entry(sender).or_default();
                     let found = *nonce + u64::from(number(12) == 0);
                     *nonce += u64::from(found == *nonce);
@@ -377,7 +377,7 @@ mod tests {
                 next_nonces(&kept).iter().map(|nonce| (nonce.sender.0[0], nonce.next)).collect();
             assert_eq!(again, used, "height={height}");
             waiting.push_back((height, used));
-            while waiting.len() > number(4) as usize {
+            while waiting.len() as u64 > number(4) {
                 let (height, used) = waiting.pop_front().unwrap();
                 let change = |(from, next): (u8, u64)| {
                     let key = StateKey::system(system_field::NONCE, &sender(from).0);

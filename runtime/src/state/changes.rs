@@ -121,7 +121,7 @@ impl Changes {
         let mut long: Vec<_> =
             self.long.iter().filter(|(key, _)| !others.has(key)).cloned().collect();
         long.extend(others.long.iter().cloned());
-        long.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        long.sort_unstable_by_key(|(key, _)| *key);
         Self { rows, long }
     }
 
