@@ -85,7 +85,8 @@ pub use sequential::Sequential;
 pub use smallest_last::SmallestLast;
 pub use stages::Stages;
 pub use unbarred::{
-    COLOR_GRAPH, DSATUR_GRAPH, HEAVIEST_FIRST_GRAPH, LAYERS_GRAPH, Unbarred, WELSH_POWELL_GRAPH,
+    COLOR_GRAPH, DSATUR_GRAPH, HEAVIEST_FIRST_GRAPH, SMALLEST_LAST_GRAPH, Unbarred,
+    WELSH_POWELL_GRAPH,
 };
 pub use values::Values;
 pub use verify::{ScheduleError, verify};
@@ -158,7 +159,7 @@ pub trait Scheduler: std::fmt::Debug + Sync {
 }
 
 /// Every scheduler; the default, [`Color`], first.
-pub const SCHEDULERS: [&dyn Scheduler; 20] = [
+pub const SCHEDULERS: [&dyn Scheduler; 21] = [
     &Color,
     &WelshPowell,
     &HeaviestFirst,
@@ -168,6 +169,7 @@ pub const SCHEDULERS: [&dyn Scheduler; 20] = [
     &COLOR_GRAPH,
     &WELSH_POWELL_GRAPH,
     &HEAVIEST_FIRST_GRAPH,
+    &SMALLEST_LAST_GRAPH,
     &DSATUR_GRAPH,
     &Graph,
     &Versions,

@@ -3,12 +3,15 @@
 use std::cmp::Reverse;
 
 use super::plan::{Form, plan_of};
-use super::{Block, Color, Dag, Dsatur, HeaviestFirst, Layers, Mode, Plan, Scheduler, WelshPowell};
+use super::{
+    Block, Color, Dag, Dsatur, HeaviestFirst, Mode, Plan, Scheduler, SmallestLast, WelshPowell,
+};
 
 /// Takes the batches of another scheduler as an order, (batch, most expensive first), and lets each
 /// transaction start as soon as the conflicts before it are done.
 ///
-/// The barrier is what costs in batches: one expensive transaction holds up everything behind it.
+/// The barrier is what costs in batches: one expensive transaction holds up everything behind it. Of
+/// [`Layers`](super::Layers) it would be [`Graph`](super::Graph): the conflicts keep the given order in both.
 #[derive(Clone, Copy, Debug)]
 pub struct Unbarred {
     name: &'static str,
@@ -22,11 +25,12 @@ pub const WELSH_POWELL_GRAPH: Unbarred =
     Unbarred { name: "welsh-powell-graph", batches: &WelshPowell };
 /// [`Dsatur`] without barriers.
 pub const DSATUR_GRAPH: Unbarred = Unbarred { name: "dsatur-graph", batches: &Dsatur };
+/// [`SmallestLast`] without barriers.
+pub const SMALLEST_LAST_GRAPH: Unbarred =
+    Unbarred { name: "smallest-last-graph", batches: &SmallestLast };
 /// [`HeaviestFirst`] without barriers.
 pub const HEAVIEST_FIRST_GRAPH: Unbarred =
     Unbarred { name: "heaviest-first-graph", batches: &HeaviestFirst };
-/// [`Layers`] without barriers.
-pub const LAYERS_GRAPH: Unbarred = Unbarred { name: "layers-graph", batches: &Layers };
 
 impl Scheduler for Unbarred {
     fn name(&self) -> &'static str {

@@ -76,6 +76,39 @@ fn schedulers_are_found_by_name() {
         assert_eq!(by_name(scheduler.name()).map(Scheduler::name), Some(scheduler.name()));
     }
     assert!(by_name("random").is_none());
+    // What selects a scheduler on the command line and names it in reports must not change.
+    let names = SCHEDULERS.map(Scheduler::name);
+    let expected = "color welsh-powell heaviest-first smallest-last dsatur layers \
+        color-graph welsh-powell-graph heaviest-first-graph smallest-last-graph dsatur-graph \
+        graph versions values block-stm block-stm-hints stages greedy prio-graph aria sequential";
+    assert_eq!(names.join(" "), expected);
+}
+
+#[test]
+fn every_coloring_runs_with_barriers_and_without() {
+    let colorings: [&dyn Scheduler; 5] =
+        [&Color, &WelshPowell, &HeaviestFirst, &SmallestLast, &Dsatur];
+    let owned =
+        Owned::parse("t0$2: w a; t1: w a, w b; t2$9: w b, w c; t3$5: w c; t4: r d; t5: w b");
+    let mut large = Owned::default();
+    (0..1000).for_each(|_| large.accesses.push_tx([Access::new(0, Write)]));
+    for batches in colorings {
+        let name = format!("{}-graph", batches.name());
+        let graph = by_name(&name).unwrap_or_else(|| panic!("{name} is not registered"));
+        assert_eq!(graph.mode(), batches.mode(), "{name}");
+        let plan = graph.plan(&owned.block(), 2);
+        assert!(matches!(plan.form(), Form::Graph(_)), "{name}");
+        // Batch by batch, each with the most expensive first.
+        let mut order = plan.order();
+        for batch in batches.schedule(&owned.block()).batches() {
+            let (own, rest) = order.split_at(batch.len());
+            assert!(own.is_sorted_by_key(|&tx| std::cmp::Reverse(owned.costs[tx as usize])));
+            assert!(batch.iter().all(|tx| own.contains(tx)), "{name}: {own:?} is not {batch:?}");
+            order = rest;
+        }
+        let stand_in = |of: &dyn Scheduler| of.stand_in(&large.block()).map(Scheduler::name);
+        assert_eq!(stand_in(graph), stand_in(batches), "{name}");
+    }
 }
 
 #[test]
