@@ -1,8 +1,6 @@
 //! Solana's greedy scheduler: thread-aware account locks, in order of priority.
 
-use std::collections::VecDeque;
-
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Waiting};
 use super::plan::split;
 use super::{Block, Mode, Plan, Scheduler};
 
@@ -30,24 +28,32 @@ impl Scheduler for Greedy {
 
     fn plan(&self, block: &Block<'_>, n_workers: usize) -> Plan {
         let (listed, tail) = split(block, Mode::Free);
-        let mut waiting: VecDeque<u32> = listed.into();
+        let n_listed = listed.len();
+        let mut listed = listed.into_iter().map(Waiting::new);
+        // Those of them that were passed over, in index order.
+        let mut waiting: Vec<Waiting> = Vec::new();
         let mut lanes = Lanes::new(block, n_workers);
         // The pass in which a sender's transaction was passed over: its later ones wait too.
         let mut passed_over = vec![0u32; block.n_txs()];
         let mut pass = 0;
-        while !waiting.is_empty() {
+        while lanes.n_assigned() < n_listed {
             pass += 1;
             let n_before = lanes.n_assigned();
-            let mut kept = Vec::new();
-            while kept.len() < SCANNED_MAX && !lanes.is_full() {
-                let Some(tx) = waiting.pop_front() else { break };
-                let passed_over = &mut passed_over[block.sender(tx) as usize];
-                if *passed_over == pass || !lanes.assign(tx) {
+            let mut passes_over = |tx: &mut Waiting, lanes: &mut Lanes<'_>| {
+                let passed_over = &mut passed_over[block.sender(tx.tx) as usize];
+                let is_passed_over = *passed_over == pass || !lanes.assign(tx);
+                if is_passed_over {
                     *passed_over = pass;
-                    kept.push(tx);
+                }
+                is_passed_over
+            };
+            waiting.retain_mut(|tx| lanes.is_full() || passes_over(tx, &mut lanes));
+            while waiting.len() < SCANNED_MAX && !lanes.is_full() {
+                let Some(mut tx) = listed.next() else { break };
+                if passes_over(&mut tx, &mut lanes) {
+                    waiting.push(tx);
                 }
             }
-            kept.into_iter().rev().for_each(|tx| waiting.push_front(tx));
             lanes.advance_to_pass(lanes.n_assigned() > n_before);
         }
         lanes.into_plan(&tail)

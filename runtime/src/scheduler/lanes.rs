@@ -14,7 +14,7 @@ use super::{Access, Block, Dag, Plan};
 /// For how many workers a plan is made at most: a set of them is a word.
 ///
 /// Source: agave, `core/src/banking_stage/transaction_scheduler/thread_aware_account_locks.rs`, `MAX_THREADS`.
-const LANES_MAX: usize = 64;
+const LANES_MAX: usize = u64::BITS as usize;
 
 /// How many transactions end between two looks that find nothing; ours to choose.
 const ENDED_PER_PASS: usize = 2;
@@ -28,6 +28,21 @@ struct Lock {
     counts: Vec<[u32; 3]>,
 }
 
+/// A transaction that no lane has yet.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) tx: u32,
+    /// Two of its accesses, or one twice, that left it no lane when it was tried last. As long as they do, the
+    /// others need not be looked at.
+    blocked_by: Option<[Access; 2]>,
+}
+
+impl Waiting {
+    pub(super) fn new(tx: u32) -> Self {
+        Self { tx, blocked_by: None }
+    }
+}
+
 /// Workers that run their queues in order, and the locks of what is queued.
 pub(super) struct Lanes<'a> {
     block: &'a Block<'a>,
@@ -37,6 +52,8 @@ pub(super) struct Lanes<'a> {
     loads: Vec<u64>,
     /// What each lane may have queued: it keeps some for the others.
     load_max: u64,
+    /// The lanes that have less than that.
+    open: u64,
     /// When the first of each queue ends.
     running: BinaryHeap<Reverse<(u64, usize)>>,
     time: u64,
@@ -60,6 +77,7 @@ impl<'a> Lanes<'a> {
             queues: vec![VecDeque::new(); n_lanes],
             loads: vec![0; n_lanes],
             load_max: (total / 4 / n_lanes as u64).max(1),
+            open: u64::MAX >> (LANES_MAX - n_lanes),
             running: BinaryHeap::new(),
             time: 0,
             assigned: vec![Vec::new(); n_lanes],
@@ -69,16 +87,25 @@ impl<'a> Lanes<'a> {
 
     /// Whether every lane has as much as it may.
     pub(super) fn is_full(&self) -> bool {
-        self.loads.iter().all(|&load| load >= self.load_max)
+        self.open == 0
     }
 
     /// Queues a transaction where its keys permit: on the lane with the least work that is not full.
     /// False if there is none.
-    pub(super) fn assign(&mut self, tx: u32) -> bool {
+    pub(super) fn assign(&mut self, waiting: &mut Waiting) -> bool {
+        if waiting.blocked_by.is_some_and(|pair| self.open_for(&pair).is_err()) {
+            return false;
+        }
+        let tx = waiting.tx;
         let row = self.block.accesses().of(tx);
-        let permitted = row.iter().fold(u64::MAX, |lanes, access| lanes & self.permitted(access));
+        let permitted = match self.open_for(row) {
+            Ok(lanes) => lanes,
+            Err(pair) => {
+                waiting.blocked_by = Some(pair);
+                return false;
+            }
+        };
         let lanes = (0..self.queues.len()).filter(|&lane| permitted >> lane & 1 == 1);
-        let lanes = lanes.filter(|&lane| self.loads[lane] < self.load_max);
         let Some(lane) = lanes.min_by_key(|&lane| (self.loads[lane], lane)) else { return false };
         for access in row {
             let lock = &mut self.locks[access.slot as usize];
@@ -88,6 +115,9 @@ impl<'a> Lanes<'a> {
         }
         let cost = self.block.cost(tx);
         self.loads[lane] = self.loads[lane].saturating_add(cost);
+        if self.loads[lane] >= self.load_max {
+            self.open &= !(1 << lane);
+        }
         self.queues[lane].push_back(tx);
         if self.queues[lane].len() == 1 {
             self.running.push(Reverse((self.time.saturating_add(cost), lane)));
@@ -95,6 +125,24 @@ impl<'a> Lanes<'a> {
         self.assigned[lane].push(tx);
         self.order.push(tx);
         true
+    }
+
+    /// The lanes that are not full and on which these accesses are permitted. If there are none, two accesses that
+    /// leave none by themselves: each permits all lanes, one or none, so that no more are needed.
+    fn open_for(&self, row: &[Access]) -> Result<u64, [Access; 2]> {
+        let mut lanes = self.open;
+        let mut narrowed_by = None;
+        for access in row {
+            let left = lanes & self.permitted(access);
+            if left == 0 {
+                return Err([narrowed_by.unwrap_or(*access), *access]);
+            }
+            if left != lanes {
+                narrowed_by = Some(*access);
+            }
+            lanes = left;
+        }
+        Ok(lanes)
     }
 
     /// The lanes on which nobody else holds the key in a kind that conflicts.
@@ -119,6 +167,9 @@ impl<'a> Lanes<'a> {
         self.time = time;
         let Some(tx) = self.queues[lane].pop_front() else { return true };
         self.loads[lane] = self.loads[lane].saturating_sub(self.block.cost(tx));
+        if self.loads[lane] < self.load_max {
+            self.open |= 1 << lane;
+        }
         for access in self.block.accesses().of(tx) {
             let kind: AccessKind = access.kind;
             let lock = &mut self.locks[access.slot as usize];

@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Waiting};
 use super::plan::split;
 use super::{Block, Dag, Mode, Plan, Scheduler};
 
@@ -50,6 +52,8 @@ struct Window<'a> {
     blocked: Vec<u32>,
     /// The transactions that nothing blocks, and that the window has reached.
     ready: BinaryHeap<Reverse<u32>>,
+    /// Those of them that no lane could take when they were tried, in index order.
+    tried: Vec<Waiting>,
     /// The first transaction that the window has not reached.
     end: u32,
     n_listed: u32,
@@ -74,15 +78,16 @@ impl<'a> Window<'a> {
         }
         let n_listed = u32::try_from(listed.len()).expect("a block has fewer than 2^32");
         let ready = BinaryHeap::new();
-        Self { block, dag, blocked, ready, end: 0, n_listed, next_of_sender }
+        Self { block, dag, blocked, ready, tried: Vec::new(), end: 0, n_listed, next_of_sender }
     }
 
     fn pass(&mut self, lanes: &mut Lanes<'_>) {
         let mut assigned = Vec::new();
-        let mut kept = Vec::new();
+        let mut kept = Vec::with_capacity(SCANNED_MAX);
+        let mut tried = std::mem::take(&mut self.tried).into_iter().peekable();
         self.reach(lanes.n_assigned());
         while kept.len() < SCANNED_MAX && !lanes.is_full() {
-            let Some(Reverse(tx)) = self.ready.pop() else {
+            let Some(mut tx) = self.next(&mut tried) else {
                 if assigned.is_empty() {
                     break;
                 }
@@ -91,14 +96,26 @@ impl<'a> Window<'a> {
                 self.reach(lanes.n_assigned());
                 continue;
             };
-            if lanes.assign(tx) {
-                assigned.push(tx);
+            if lanes.assign(&mut tx) {
+                assigned.push(tx.tx);
             } else {
-                kept.push(Reverse(tx));
+                kept.push(tx);
             }
         }
         assigned.into_iter().for_each(|tx| self.unblock(tx));
-        self.ready.extend(kept);
+        kept.extend(tried);
+        kept.sort_by_key(|tx| tx.tx);
+        // More than a pass looks at are not gone through by it either.
+        let more = kept.drain(SCANNED_MAX.min(kept.len())..);
+        self.ready.extend(more.map(|tx| Reverse(tx.tx)));
+        self.tried = kept;
+    }
+
+    /// The first transaction of those that were tried before and those that became ready since.
+    fn next(&mut self, tried: &mut Peekable<IntoIter<Waiting>>) -> Option<Waiting> {
+        let ready = self.ready.peek().map(|Reverse(tx)| *tx);
+        let is_first = |tx: &Waiting| ready.is_none_or(|ready| tx.tx < ready);
+        tried.next_if(is_first).or_else(|| self.ready.pop().map(|Reverse(tx)| Waiting::new(tx)))
     }
 
     /// Moves the end of the window on.

@@ -2,6 +2,7 @@
 
 mod brute;
 mod forms;
+mod lanes;
 mod plans;
 mod properties;
 mod tables;
