@@ -22,6 +22,7 @@ use kempe_abi::AccessKind;
 pub use shapes::SHAPES;
 
 use crate::input::{Input, InputTx};
+use crate::trace::COST_NS_MAX;
 use crate::workload::zipf_sums;
 use crate::world::{Stage, WorldError};
 
@@ -74,7 +75,7 @@ pub struct Parameter {
 }
 
 /// What patterns understand beside the parameters of their shapes; see [`Shape::common`].
-pub const COMMON: [Parameter; 6] = [
+pub const COMMON: [Parameter; 7] = [
     parameter("txs", 10_000.0, 1.0, 1_000_000.0),
     parameter("seed", 7.0, 0.0, 4_294_967_295.0),
     // How many times as many keys a list declares as the transaction touches.
@@ -85,6 +86,8 @@ pub const COMMON: [Parameter; 6] = [
     parameter("heavy", 0.0, 0.0, 100.0),
     // Nanoseconds added to each transaction for every key it touches: the latency of the state.
     parameter("latency", 0.0, 0.0, 1_000_000.0),
+    // How far costs are spread: log-normally with this standard deviation of the logarithm, around the same mean.
+    parameter("sigma", 0.0, 0.0, 3.0),
 ];
 
 /// How many of them, the first ones, blocks of calls have.
@@ -99,7 +102,7 @@ pub(crate) const fn parameter(name: &'static str, default: f64, min: f64, max: f
 pub struct Pattern {
     shape: &'static Shape,
     values: Vec<f64>,
-    common: [f64; 6],
+    common: [f64; COMMON.len()],
 }
 
 /// Why a text is no pattern.
@@ -194,7 +197,7 @@ impl Pattern {
     /// # Errors
     /// [`WorldError`], where a contract does not do what it is called for.
     pub fn generate(&self) -> Result<Input, WorldError> {
-        let [n_txs, seed, over, trap, heavy, latency] = self.common;
+        let [n_txs, seed, over, trap, heavy, latency, sigma] = self.common;
         let mut draw = Draw {
             pattern: self,
             rng: Rng::with_seed(whole(seed)),
@@ -218,6 +221,9 @@ impl Pattern {
             let mut tx = std::mem::take(&mut draw.tx);
             if draw.percent(heavy) {
                 tx.cost *= 20;
+            }
+            if sigma > 0.0 {
+                tx.cost = draw.log_normal(tx.cost, sigma);
             }
             if draw.percent(trap) {
                 (tx.cost, tx.traps) = (tx.cost / 2 + 1, true);
@@ -265,6 +271,18 @@ impl Draw<'_> {
 
     fn percent(&mut self, percent: f64) -> bool {
         self.rng.f64() * 100.0 < percent
+    }
+
+    /// A cost from a log-normal distribution with this mean.
+    ///
+    /// Source: G. Box and M. Muller, "A note on the generation of random normal deviates" (1958).
+    #[expect(clippy::cast_precision_loss, reason = "a cost needs few digits")]
+    fn log_normal(&mut self, mean: u64, sigma: f64) -> u64 {
+        // Above 0, which has no logarithm.
+        let (above_zero, turn) = (1.0 - self.rng.f64(), self.rng.f64());
+        let normal = (-2.0 * above_zero.ln()).sqrt() * (std::f64::consts::TAU * turn).cos();
+        let factor = sigma.mul_add(normal, -sigma * sigma / 2.0).exp();
+        whole(mean as f64 * factor).clamp(1, COST_NS_MAX)
     }
 
     /// A number below `end` by a Zipf distribution; uniform for exponent 0.

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn the_seed_decides_and_nothing_else() {
     for shape in SHAPES {
-        let others = if shape.is_of_calls() { "" } else { ",over=2,trap=10,heavy=5" };
+        let others = if shape.is_of_calls() { "" } else { ",over=2,trap=10,heavy=5,sigma=0.5" };
         let pattern = |seed: u32| -> Pattern {
             format!("{}:txs=300,seed={seed}{others}", shape.name).parse().unwrap()
         };
@@ -38,6 +38,12 @@ fn parameters_do_what_they_say() {
     assert!(input("independent:txs=100,trap=100").costs().iter().all(|&cost| cost == 501));
     assert_eq!(input("independent:txs=1,latency=50").costs(), [1100]);
     assert_eq!(input("independent:txs=1,heavy=100").costs(), [20_000]);
+    // Half of the costs of a log-normal distribution are below mean x exp(-sigma^2 / 2).
+    let spread = input("independent:txs=20000,sigma=1");
+    let mean = spread.costs().iter().sum::<u64>() / 20_000;
+    let n_below = spread.costs().iter().filter(|&&cost| cost < 607).count();
+    assert!((950..1050).contains(&mean), "{mean}");
+    assert!((9_700..10_300).contains(&n_below), "{n_below}");
     let big = input("big:txs=1000,share=10");
     let total: u64 = big.costs().iter().sum();
     assert!((total / 11..total / 9).contains(&big.costs()[0]));
