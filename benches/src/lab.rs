@@ -25,7 +25,7 @@ pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
 
-use crate::{Input, Model, Overheads, Simulated, planning_ns, simulate_as};
+use crate::{Input, Model, Overheads, Simulated, planning_time, simulate_as};
 
 /// The schedulers that plots show: one of each kind, as many as colors can be told apart.
 pub const SHOWN: [&str; 8] = [
@@ -39,7 +39,7 @@ pub const SHOWN: [&str; 8] = [
     "values",
 ];
 
-/// The number of transactions from which on a plan's cost is not measured for every block again.
+/// How often a block is planned to find what that costs; the least counts.
 const PLANNING_ROUNDS: u32 = 3;
 
 /// Plans a block with a scheduler, checks the plan, and simulates it on each number of workers.
@@ -55,7 +55,8 @@ pub fn simulate_rows(
     let block = input.block();
     let name = scheduler.name();
     let n_txs = input.n_txs().max(1);
-    let plan_ns = planning_ns(scheduler, &block, 8, PLANNING_ROUNDS);
+    let plan = planning_time(scheduler, &block, 8, PLANNING_ROUNDS);
+    let (plan_ns, plan_ns_max) = (plan.min_ns, plan.max_ns);
     let total = input.costs().iter().copied().fold(0, u64::saturating_add);
     let stand_in = scheduler.stand_in(&block).map(|other| other.name().to_owned());
     let rows = workers.iter().map(|&n_workers| {
@@ -102,6 +103,10 @@ pub fn simulate_rows(
             predicted_ns: None,
             spread: 0.0,
             hop_ns: None,
+            rounds: None,
+            speedup_min: None,
+            speedup_max: None,
+            plan_ns_per_tx_max: Some(ratio(plan_ns_max, n_txs as u64)),
         })
     });
     rows.collect()

@@ -27,7 +27,7 @@ pub use lab::{
 pub use measured::{Calibration, Measure, RealRuns};
 pub use memory::keep_freed_memory;
 pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
-pub use planning::planning_ns;
+pub use planning::{PlanningTime, planning_time};
 pub use simulate::{Model, Overheads, Simulated, Span, simulate, simulate_as};
 pub use trace::{
     COST_NS_MAX, LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx,

@@ -339,6 +339,7 @@ impl<'a> Bench<'a> {
         let expected = executor
             .install(|| oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV))?;
         let makespan_ns = median(&mut run.times_ns);
+        let (fastest, slowest) = (run.times_ns.first(), run.times_ns.last());
         let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
         let planned = run.scheduler.plan(&block, n_threads);
@@ -379,6 +380,10 @@ impl<'a> Bench<'a> {
             predicted_ns: Some(share(base_ns, predicted, costs_ns)),
             spread: spread(&run.times_ns),
             hop_ns: None,
+            rounds: Some(run.times_ns.len()),
+            speedup_min: slowest.map(|&time| ratio(base_ns, time)),
+            speedup_max: fastest.map(|&time| ratio(base_ns, time)),
+            plan_ns_per_tx_max: None,
         })
     }
 }
@@ -486,6 +491,9 @@ mod tests {
         assert_eq!(rows.len(), SCHEDULERS.len());
         for row in rows {
             assert!(row.root_equal && !row.simulated && row.predicted_ns > Some(0), "{row:?}");
+            let [least, most] = [row.speedup_min, row.speedup_max].map(Option::unwrap);
+            assert!(least <= row.speedup && row.speedup <= most, "{row:?}");
+            assert_eq!((row.rounds, least), (Some(HOW.n_rounds), most), "{row:?}");
         }
     }
 

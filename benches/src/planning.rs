@@ -3,15 +3,23 @@
 use cpu_time::ThreadTime;
 use kempe_runtime::scheduler::{Block, Scheduler};
 
-/// The time that a scheduler takes for one plan, in nanoseconds of this thread's processor: the least
-/// of `n_rounds`, because whatever else the machine does only adds.
+/// What one plan takes, in nanoseconds of this thread's processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanningTime {
+    /// The least of all rounds. It is what counts: whatever else the machine does only adds.
+    pub min_ns: u64,
+    /// The greatest.
+    pub max_ns: u64,
+}
+
+/// The time that a scheduler takes for one plan, in `n_rounds`.
 #[must_use]
-pub fn planning_ns(
+pub fn planning_time(
     scheduler: &dyn Scheduler,
     block: &Block<'_>,
     n_workers: usize,
     n_rounds: u32,
-) -> u64 {
+) -> PlanningTime {
     let round = |_| {
         let start = ThreadTime::now();
         let plan = scheduler.plan(block, n_workers);
@@ -19,7 +27,9 @@ pub fn planning_ns(
         drop(plan);
         u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
     };
-    (0..n_rounds.max(1)).map(round).min().unwrap_or(0)
+    let rounds: Vec<u64> = (0..n_rounds.max(1)).map(round).collect();
+    let of = |chosen: Option<&u64>| chosen.copied().unwrap_or(0);
+    PlanningTime { min_ns: of(rounds.iter().min()), max_ns: of(rounds.iter().max()) }
 }
 
 #[cfg(test)]
@@ -40,7 +50,7 @@ mod tests {
                 let block = Block::new(&accesses, &[], &[], &[]).unwrap();
                 print!("{name} {n_txs}:");
                 for scheduler in SCHEDULERS {
-                    let ns = planning_ns(scheduler, &block, 8, 3) / n_txs as u64;
+                    let ns = planning_time(scheduler, &block, 8, 3).min_ns / n_txs as u64;
                     print!(" {}={ns}", scheduler.name());
                 }
                 println!();

@@ -44,13 +44,22 @@ fn a_bench_writes_what_scripts_read() {
         // Nothing that is exact beats what nothing can beat.
         assert!(row["simulated"] == false || bound >= Some(1.0), "{row}");
         assert_eq!(row["simulated"] == false, row["predicted_ns"].is_u64(), "{row}");
+        // What was measured has a spread.
+        let [least, most] = ["speedup_min", "speedup_max"].map(|key| row[key].as_f64());
+        assert_eq!(row["simulated"] == true, least.is_none(), "{row}");
+        assert!(least.is_none() || least <= speedup && speedup <= most, "{row}");
+        assert_eq!(row["rounds"].as_u64(), least.map(|_| 5), "{row}");
     }
     let count = |simulated: bool| rows.iter().filter(|row| row["simulated"] == simulated).count();
     assert_eq!(count(true), 3 * 2);
     assert_eq!(count(false), 3, "each scheduler");
-    assert_eq!(read("a.csv").lines().count(), rows.len() + 1);
+    let csv = read("a.csv");
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+    assert!(csv.lines().next().unwrap().contains(",rounds,speedup_min,speedup_max,"), "{csv}");
     let page = read("a.html");
     assert!(page.contains("<svg") && page.contains("Real runs"), "{page}");
+    // Although there are fewer than eight workers.
+    assert!(page.contains("<h2>Makespan over lower bound</h2><figure>"), "{page}");
     // What it names from elsewhere would have to be loaded; the name of SVG's language is none.
     let links = page.replace("http://www.w3.org/2000/svg", "");
     assert!(!links.contains("http") && !links.contains("src="), "the page needs nothing else");

@@ -12,7 +12,7 @@ const ROUNDING: f64 = 0.001;
 /// The least change of a measured figure that is said, whatever the spread: between two benches of the same build on
 /// the same machine 98 of 100 speedups changed less (2-core EPYC that others use too).
 const NOISE_MIN: f64 = 0.1;
-/// The least change of the time that planning takes which is said: it is measured three times and has no spread.
+/// The least change of the time that planning takes which is said: it is the least of three.
 const PLANNING_NOISE: f64 = 0.5;
 
 /// One figure that changed.

@@ -7,7 +7,7 @@
 mod bars;
 pub(super) mod lines;
 
-pub(super) use bars::{boxes, gantt, rungs};
+pub(super) use bars::{boxes, gantt, rungs, spreads};
 pub(super) use lines::{Line, lines};
 
 use plotters::prelude::*;

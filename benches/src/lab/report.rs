@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, Rung};
+use super::{Machine, Rung, SHOWN};
 use crate::Overheads;
 
 /// The version of the form of [`LabReport`]: it grows when a field changes its meaning.
@@ -77,6 +77,18 @@ pub struct Row {
     /// they did not run at the same time.
     #[serde(default)]
     pub hop_ns: Option<u64>,
+    /// How many rounds of a measured run count; none where it is simulated.
+    #[serde(default)]
+    pub rounds: Option<usize>,
+    /// The speedup in the slowest round of a measured run; none where it is simulated.
+    #[serde(default)]
+    pub speedup_min: Option<f64>,
+    /// The speedup in the fastest round.
+    #[serde(default)]
+    pub speedup_max: Option<f64>,
+    /// What planning cost when it took longest: `plan_ns_per_tx` is the least of three.
+    #[serde(default)]
+    pub plan_ns_per_tx_max: Option<f64>,
 }
 
 /// What planning a block of so many transactions costs.
@@ -88,8 +100,11 @@ pub struct BuildTime {
     pub workload: String,
     /// How many transactions.
     pub txs: usize,
-    /// Nanoseconds of a processor for each.
+    /// Nanoseconds of a processor for each: the least of three.
     pub ns_per_tx: f64,
+    /// The greatest of them.
+    #[serde(default)]
+    pub ns_per_tx_max: Option<f64>,
 }
 
 /// What running a scheduler's plans costs beside the transactions, on the measured number of threads, so far apart.
@@ -161,6 +176,23 @@ impl LabReport {
             }
         }
         names
+    }
+
+    /// The schedulers that plots show: those of [`SHOWN`] that were run, and others as long as colors can be told apart.
+    #[must_use]
+    pub fn schedulers_shown(&self) -> Vec<&str> {
+        let all = self.schedulers();
+        let known = SHOWN.into_iter().filter(|name| all.contains(name));
+        let others = all.iter().copied().filter(|name| !SHOWN.contains(name));
+        known.chain(others).take(SHOWN.len()).collect()
+    }
+
+    /// The number of simulated workers for which a figure stands that is given for one number only: the least from 8 on,
+    /// or the greatest if there is none. `None` if nothing was simulated.
+    #[must_use]
+    pub fn workers_shown(&self) -> Option<usize> {
+        let workers = self.workers(true);
+        workers.iter().copied().find(|&n| n >= 8).or_else(|| workers.last().copied())
     }
 
     /// The numbers of workers, ascending.

@@ -2,6 +2,7 @@
 
 use kempe_runtime::scheduler::{SCHEDULERS, by_name};
 
+use super::plots::Line;
 use super::*;
 use crate::Pattern;
 use crate::simulate;
@@ -25,11 +26,18 @@ fn report(texts: &[&str]) -> LabReport {
         repeats: 1,
         results,
         overheads: Vec::new(),
-        build_times: vec![
-            BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 10, ns_per_tx: 5.0 },
-            BuildTime { scheduler: "graph".into(), workload: "w".into(), txs: 99, ns_per_tx: 6.0 },
-        ],
+        build_times: vec![build_time(10, 5.0), build_time(99, 6.0)],
         ladder: inputs.iter().flat_map(ladder).collect(),
+    }
+}
+
+fn build_time(txs: usize, ns_per_tx: f64) -> BuildTime {
+    BuildTime {
+        scheduler: "graph".into(),
+        workload: "w".into(),
+        txs,
+        ns_per_tx,
+        ns_per_tx_max: Some(2.0 * ns_per_tx),
     }
 }
 
@@ -47,6 +55,91 @@ fn every_simulated_run_gives_the_result_of_its_order() {
     let page = html(&report, Some(&input("p2p:accounts=30,txs=60"))).unwrap();
     assert!(page.contains("a &lt;test&gt;") && page.matches("<svg").count() >= 9);
     assert!(!page.contains("http://") || !page.contains("src="), "nothing from elsewhere");
+}
+
+/// The report with a measured run for each simulated one on two workers.
+fn measured(texts: &[&str]) -> LabReport {
+    let mut report = report(texts);
+    let rows = report.results.iter().filter(|row| row.workers == 2).cloned();
+    let rows = rows.map(|row| Row {
+        simulated: false,
+        speedup: 1.5,
+        spread: 0.05,
+        rounds: Some(5),
+        speedup_min: Some(1.25),
+        speedup_max: Some(1.75),
+        predicted_ns: Some(row.makespan_ns),
+        ..row
+    });
+    let rows: Vec<Row> = rows.collect();
+    report.results.extend(rows);
+    report
+}
+
+#[test]
+fn figures_that_were_measured_show_their_spread_and_all_say_where_they_are_from() {
+    let report = measured(&["p2p:accounts=30,txs=50", "nft:txs=40"]);
+    let page = html(&report, None).unwrap();
+    assert!(page.contains("<td>1.50</td><td>1.25–1.75</td><td>5.0 %</td>"), "{page}");
+    assert!(page.contains("<td>1.50 (1.25–1.75)"), "{page}");
+    let run =
+        "<tr><td>nft:txs=40</td><td>graph</td><td>2</td><td>1.50</td><td>1.25–1.75</td><td>5</td>";
+    assert!(page.contains(run), "{page}");
+    let machine = format!("({} threads at once)", report.machine.cores);
+    let captions: Vec<&str> = page.split("<figcaption>").skip(1).collect();
+    assert!(captions.len() >= 6);
+    for caption in captions {
+        let caption = caption.split("</figcaption>").next().unwrap();
+        assert!(caption.contains(&machine) && caption.contains("at commit unknown"), "{caption}");
+        let spread = ["no spread", "its fastest", "the least of three"];
+        assert!(spread.iter().any(|words| caption.contains(words)), "{caption}");
+    }
+    // The line of a bar's repeats is drawn from end to end of them.
+    let at = |range| plots::spreads(&[("a".to_owned(), 1.5, range)], "").unwrap();
+    assert_ne!(at([1.25, 1.75]), at([1.25, 1.5]));
+    assert_ne!(at([1.25, 1.75]), at([1.0, 1.75]));
+    let mut line = Line { points: vec![(1.0, 2.0), (2.0, 3.0)], ..Line::default() };
+    let axes = plots::lines::Axes { x: "", y: "", log_y: true };
+    let before = plots::lines(std::slice::from_ref(&line), &axes).unwrap();
+    line.whiskers = vec![(2.0, [2.5, 3.0])];
+    assert_ne!(plots::lines(&[line], &axes).unwrap(), before);
+}
+
+#[test]
+fn plots_are_drawn_for_the_workers_and_schedulers_that_there_are() {
+    let mut report = report(&["p2p:accounts=30,txs=50", "p2p:txs=50", "p2p:txs=50,trap=5"]);
+    let titles = ["Makespan over lower bound", "Latency", "Throughput against contention"];
+    let page = |report: &LabReport| html(report, None).unwrap();
+    assert!(
+        titles.iter().all(|title| page(&report).contains(&format!("<h2>{title}</h2><figure>")))
+    );
+    assert_eq!(report.schedulers_shown(), SHOWN);
+    // Eight, or the next; the most there are, where all are fewer.
+    assert_eq!(report.workers_shown(), Some(8));
+    report.results.retain(|row| row.workers < 8);
+    assert_eq!(report.workers_shown(), Some(2));
+    let found = page(&report);
+    for title in titles {
+        assert!(found.contains(&format!("<h2>{title}</h2><figure>")), "{title}: {found}");
+    }
+    assert!(found.contains("The blocks p2p:txs=50 with so many accounts, 2 workers."), "{found}");
+    // What plots show by choice is nothing that they leave out.
+    report.results.retain(|row| row.scheduler == "dsatur" || row.scheduler == "graph");
+    assert_eq!(report.schedulers_shown(), ["graph", "dsatur"]);
+    // What cannot be drawn says why.
+    report.results.retain(|row| row.workload == "p2p:txs=50");
+    report.build_times.clear();
+    let found = page(&report);
+    for why in [
+        "no two blocks of p2p differ in the number of accounts alone",
+        "no scheduler of the run was given large blocks",
+        "no block ran for real",
+    ] {
+        assert!(found.contains(&format!("Not drawn: {why}.")), "{why}: {found}");
+    }
+    report.results.clear();
+    assert_eq!(report.workers_shown(), None);
+    page(&report);
 }
 
 #[test]

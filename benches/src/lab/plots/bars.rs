@@ -84,6 +84,29 @@ pub(in crate::lab) fn rungs(values: &[(String, f64)], what: &str) -> Result<Stri
     rows(&named, (0.0, high * 1.05), what, values.iter().enumerate().map(bar).collect())
 }
 
+/// A bar for each name that ends at a figure, and a line from the least to the greatest of its repeats.
+pub(in crate::lab) fn spreads(
+    values: &[(String, f64, [f64; 2])],
+    what: &str,
+) -> Result<String, PlotError> {
+    let high = values.iter().map(|(_, value, [_, most])| value.max(*most)).fold(1.0, f64::max);
+    let named: Vec<String> =
+        values.iter().map(|(name, value, _)| format!("{name}  {value:.2}")).collect();
+    let mut elements = Vec::new();
+    for (row, (_, value, [least, most])) in values.iter().enumerate() {
+        let mut push = |from, to, thickness, color| {
+            elements.push(Element { row, from, to, thickness, color });
+        };
+        push(0.0, *value, 0.6, COLORS[2]);
+        push(*least, *most, 0.08, COLORS[0]);
+        let stroke = high * 0.001;
+        for end in [*least, *most] {
+            push(end - stroke, end + stroke, 0.5, COLORS[0]);
+        }
+    }
+    rows(&named, (0.0, high * 1.05), what, elements)
+}
+
 /// A box for each name: the quartiles, a line from the least to the greatest, a mark at the median.
 pub(in crate::lab) fn boxes(
     values: &[(String, Vec<f64>)],

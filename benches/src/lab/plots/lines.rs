@@ -7,11 +7,14 @@ use plotters::prelude::*;
 use super::{COLORS, PlotError, SIZE, font, svg};
 
 /// A line of a plot.
+#[derive(Default)]
 pub(in crate::lab) struct Line {
     pub(in crate::lab) name: String,
     pub(in crate::lab) points: Vec<(f64, f64)>,
     /// Where the band below the line ends, if it has one, at the same places.
     pub(in crate::lab) low: Vec<(f64, f64)>,
+    /// From where to where the repeats of each point went, if it was measured: place, least and greatest.
+    pub(in crate::lab) whiskers: Vec<(f64, [f64; 2])>,
     /// Bounds are dashed and without markers.
     pub(in crate::lab) is_bound: bool,
 }
@@ -25,8 +28,16 @@ pub(in crate::lab) struct Axes<'a> {
 
 /// Draws lines over a logarithmic x axis, with a linear or logarithmic y axis.
 pub(in crate::lab) fn lines(lines: &[Line], axes: &Axes<'_>) -> Result<String, PlotError> {
-    let points = || lines.iter().flat_map(|line| line.points.iter().chain(&line.low));
-    let range = |of: fn(&(f64, f64)) -> f64| {
+    let ends = |line: &Line| -> Vec<(f64, f64)> {
+        let whiskers = line.whiskers.iter();
+        whiskers.flat_map(|&(x, ends)| ends.map(|y| (x, y))).collect()
+    };
+    let points = || {
+        lines
+            .iter()
+            .flat_map(move |line| line.points.iter().chain(&line.low).copied().chain(ends(line)))
+    };
+    let range = |of: fn((f64, f64)) -> f64| {
         let low = points().map(of).fold(f64::INFINITY, f64::min);
         let high = points().map(of).fold(f64::NEG_INFINITY, f64::max);
         (low, high)
@@ -91,6 +102,10 @@ where
                 chart.draw_series(LineSeries::new(points, stroke)).map_err(PlotError::new)?;
                 let mut marks = line.points.iter().map(|place| chart.backend_coord(place));
                 marks.try_for_each(|place| mark(root, at, place, color))?;
+                for &(x, [least, most]) in &line.whiskers {
+                    let ends = [least, most].map(|y| chart.backend_coord(&(x, y)));
+                    whisker(root, ends, color)?;
+                }
             }
             if let Some(last) = line.points.last() {
                 ends.push(End { place: chart.backend_coord(last), at, color, line });
@@ -98,6 +113,19 @@ where
         }
         label_ends(root, ends)
     })
+}
+
+/// Draws a line from the least to the greatest of a point's repeats, with a stroke across at both ends.
+fn whisker(
+    root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
+    ends: [(i32, i32); 2],
+    color: RGBColor,
+) -> Result<(), PlotError> {
+    let across = ends.map(|(x, y)| [(x - 5, y), (x + 5, y)]);
+    for line in [ends, across[0], across[1]] {
+        root.draw(&PathElement::new(line.to_vec(), color)).map_err(PlotError::new)?;
+    }
+    Ok(())
 }
 
 /// Where a line ends.

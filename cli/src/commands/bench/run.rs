@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
     BuildTime, COMMON, Calibrated, Calibration, Input, LabReport, Machine, Measure, Overheads,
     Parameter, Pattern, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html,
-    ladder, planning_ns, simulate_rows, speedup_with_overheads,
+    ladder, planning_time, simulate_rows, speedup_with_overheads,
 };
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
 use serde::Serialize;
@@ -46,13 +46,14 @@ const ONLY_SIMULATED: &str = "Only simulated: ";
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
 /// The blocks of `full` beside each kind in its plain form: its other forms.
-const FORMS: [&str; 13] = [
+const FORMS: [&str; 14] = [
     "p2p:accounts=2",
     "p2p:over=2",
     "p2p:over=10",
     "p2p:trap=5",
     "p2p:trap=50",
     "p2p:latency=500",
+    "p2p:sigma=1",
     "ycsb:zipf=0.9",
     "smallbank:hot=10",
     "tpcc:warehouses=1",
@@ -75,7 +76,7 @@ const N_TRANSFERS: u32 = 20_000;
 const ROUNDS: u32 = 5;
 
 /// The schedulers for which planning is measured on large blocks.
-const PLANNERS: [&str; 9] = [
+const PLANNERS: [&str; 14] = [
     "layers",
     "color",
     "graph",
@@ -85,6 +86,11 @@ const PLANNERS: [&str; 9] = [
     "prio-graph",
     "greedy",
     "stages",
+    "welsh-powell",
+    "smallest-last",
+    "color-graph",
+    "block-stm-hints",
+    "aria",
 ];
 
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
@@ -167,7 +173,8 @@ fn measure(
     method.push(format!(
         "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (3 where a block takes \
          more than a quarter of a second) beside one thread that runs them in the given order; the median \
-         counts, only executing is timed, and receipts and state must equal those of the serial oracle.",
+         counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
+         those of the serial oracle.",
         args.threads
     ));
     method.push(
@@ -341,14 +348,15 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
         for n_txs in SIZES {
             let input = generated(&format!("{accounts},txs={n_txs}"))?;
             for scheduler in &planners {
-                let total = planning_ns(**scheduler, &input.block(), 8, 3);
+                let time = planning_time(**scheduler, &input.block(), 8, 3);
                 #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
-                let ns_per_tx = total as f64 / f64::from(n_txs);
+                let per_tx = |ns: u64| (ns as f64 / f64::from(n_txs) * 100.0).round() / 100.0;
                 found.push(BuildTime {
                     scheduler: scheduler.name().to_owned(),
                     workload: accounts.to_owned(),
                     txs: input.n_txs(),
-                    ns_per_tx: (ns_per_tx * 100.0).round() / 100.0,
+                    ns_per_tx: per_tx(time.min_ns),
+                    ns_per_tx_max: Some(per_tx(time.max_ns)),
                 });
                 bar.inc(1);
             }
@@ -375,7 +383,8 @@ fn method(inputs: &[Input]) -> Vec<String> {
          transaction must have had in time what it reads; where values are published, nothing waits. Schedulers \
          without lists neither wait nor run again for what is only declared."
             .to_owned(),
-        "What planning costs is measured: processor time of one thread, the least of 3.".to_owned(),
+        "What planning costs is measured: processor time of one thread, the least of 3; the greatest is given beside it."
+            .to_owned(),
     ]
 }
 
@@ -432,7 +441,7 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     head.extend(["/ bound", "runs/tx", "p99/seq", "plan ns/tx"].map(str::to_owned));
     table.set_header(head);
     let last = workers.last().copied().unwrap_or(1);
-    let wide = workers.iter().copied().find(|&n| n >= 8).unwrap_or(last);
+    let wide = report.workers_shown().unwrap_or(last);
     for name in report.schedulers() {
         let mean = |n: usize, figure: &dyn Fn(&Row) -> Option<f64>| {
             report.mean(name, n, true, figure).unwrap_or(0.0)
@@ -488,7 +497,16 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
 fn measured_text(report: &LabReport) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["measured", "runs", "speedup", "least", "/ bound", "simulator", "p95"]);
+    table.set_header([
+        "measured",
+        "runs",
+        "speedup",
+        "of rounds",
+        "least",
+        "/ bound",
+        "simulator",
+        "p95",
+    ]);
     for found in Prediction::all(report) {
         let name = found.scheduler.as_deref();
         let rows = report.results.iter().filter(|row| !row.simulated);
@@ -503,6 +521,12 @@ fn measured_text(report: &LabReport) -> String {
             name.unwrap_or("all").to_owned(),
             found.runs.to_string(),
             format!("{:.2}", mean(&|row| row.speedup)),
+            // What the slowest and the fastest rounds of all blocks have in the mean.
+            format!(
+                "{:.2}-{:.2}",
+                mean(&|row| row.speedup_min.unwrap_or(row.speedup)),
+                mean(&|row| row.speedup_max.unwrap_or(row.speedup))
+            ),
             format!("{least:.2}"),
             format!("{:.2}", mean(&|row| row.bound_ratio)),
             format!("{:+.1}%", found.median * 100.0),
@@ -512,7 +536,7 @@ fn measured_text(report: &LabReport) -> String {
     if table.is_empty() {
         return String::new();
     }
-    for at in 1..7 {
+    for at in 1..8 {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
