@@ -9,4 +9,5 @@ mod prefetch;
 pub mod scheduler;
 pub mod state;
 mod sync;
+mod tasks;
 pub mod types;

@@ -8,6 +8,7 @@ use super::list::{Chunk, Entry, Row, Work};
 use super::names::NameIndex;
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
 use crate::engine::{Contract, ContractSet};
+use crate::types::lanes::LANES;
 use crate::types::{
     FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, key_block, system_field,
 };
@@ -120,17 +121,15 @@ impl ChunkBuilder {
 
     /// Hashes what is not hashed yet.
     pub(crate) fn finish(mut self) -> Chunk {
-        /// As many as a processor has lanes.
-        const GROUP: usize = 16;
         let ascending = self.pending.is_sorted_by_key(|pending| pending.prefix);
         if !ascending {
             self.pending.sort_unstable_by_key(|pending| (pending.prefix, pending.entry));
         }
-        let mut hashes = [[0; 32]; GROUP];
+        let mut hashes = [[0; 32]; LANES];
         for field in self.pending.chunk_by(|a, b| a.prefix == b.prefix) {
             let prefix = &self.prefixes[field[0].prefix as usize];
             for group in field.chunks(hashes.len()) {
-                let mut blocks = [&group[0].block; GROUP];
+                let mut blocks = [&group[0].block; LANES];
                 for (block, pending) in blocks.iter_mut().zip(group) {
                     *block = &pending.block;
                 }

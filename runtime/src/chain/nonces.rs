@@ -10,6 +10,7 @@ use super::{ChainError, read_balance};
 use crate::access::system_hashes;
 use crate::executor::{ChangedCells, Names, gallop};
 use crate::state::{Changes, StateRead, StateTable, changed_row};
+use crate::tasks::tasks;
 use crate::types::{
     KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError, system_field,
 };
@@ -88,18 +89,7 @@ impl BySender {
 
     /// The order in parts that share no sender.
     fn tasks(&self) -> Vec<&[(u64, u32)]> {
-        let mut tasks = Vec::new();
-        let mut rest = &self.order[..];
-        while !rest.is_empty() {
-            let mut end = rest.len().min(TXS_PER_TASK);
-            while end < rest.len() && self.is_one_sender(rest[end - 1], rest[end]) {
-                end += 1;
-            }
-            let (task, others) = rest.split_at(end);
-            tasks.push(task);
-            rest = others;
-        }
-        tasks
+        tasks(&self.order, TXS_PER_TASK, |a, b| self.is_one_sender(*a, *b))
     }
 
     /// The transactions of each sender.

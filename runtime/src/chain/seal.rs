@@ -10,6 +10,7 @@ use crate::types::{Block, Header, RECEIPT_KEY, Receipt, SignedTransaction, merkl
 
 /// Receipts that one task encodes and hashes.
 const RECEIPTS_PER_TASK: usize = 256;
+
 /// Receipts as they are kept: the borsh encoding of their list.
 #[derive(Debug)]
 pub(super) struct EncodedReceipts {

@@ -14,6 +14,7 @@ use super::row::{Row, is_long, key};
 use super::shard::{SHARD_BUCKETS, Shard, bit};
 use super::tree::{BUCKETS, bucket_of};
 use crate::prefetch::prefetch;
+use crate::tasks::tasks;
 use crate::types::{Bytes, KeyHash};
 
 /// Something that cells can be read from: the state, a block's view of it, a witness.
@@ -119,16 +120,15 @@ impl StateTable {
     /// bucket that is not here is then found there.
     pub(super) fn apply_rows(&self, changes: &Changes) -> Vec<usize> {
         let rows = changes.rows();
-        let mut tasks = Vec::new();
-        let mut first = 0;
-        while first < rows.len() {
-            let mut end = (first + ROWS_PER_TASK).min(rows.len());
-            while end < rows.len() && shard_of(key(&rows[end])) == shard_of(key(&rows[end - 1])) {
-                end += 1;
-            }
-            tasks.push(first..end);
-            first = end;
-        }
+        let is_one_shard = |a: &Row, b: &Row| shard_of(key(a)) == shard_of(key(b));
+        let mut end = 0;
+        let range = |task: &[Row]| {
+            let start = end;
+            end += task.len();
+            start..end
+        };
+        let tasks = tasks(rows, ROWS_PER_TASK, is_one_shard);
+        let tasks: Vec<_> = tasks.into_iter().map(range).collect();
         if tasks.len() < 2 {
             return tasks.into_iter().flat_map(|task| self.apply_task(changes, task)).collect();
         }

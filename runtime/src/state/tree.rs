@@ -14,6 +14,7 @@ use super::row::{Row, digest_hash, is_removed, key};
 use super::table::StateTable;
 use super::witness::{BucketRows, Leaf, Witness};
 use crate::prefetch::prefetch;
+use crate::tasks::tasks;
 use crate::types::KeyHash;
 
 /// The bits of a key hash that name its bucket.
@@ -131,7 +132,8 @@ impl StateTree {
         state: &StateTable,
         changes: &Changes,
     ) -> Result<TreeUpdate, StoreError> {
-        let tasks = tasks(changes.rows());
+        let is_one_bucket = |a: &Row, b: &Row| bucket_of_row(a) == bucket_of_row(b);
+        let tasks = tasks(changes.rows(), CHANGES_PER_TASK, is_one_bucket);
         let buckets = match &tasks[..] {
             [] => Vec::new(),
             [task] => changed_buckets(state, task)?,
@@ -300,22 +302,6 @@ pub fn bucket_hashes(
 
 fn bucket_of_row(row: &Row) -> u32 {
     bucket_of(&KeyHash(*key(row)))
-}
-
-/// Splits sorted rows into parts of about [`CHANGES_PER_TASK`] that share no bucket.
-fn tasks(sorted: &[Row]) -> Vec<&[Row]> {
-    let mut tasks = Vec::new();
-    let mut rest = sorted;
-    while !rest.is_empty() {
-        let mut end = rest.len().min(CHANGES_PER_TASK);
-        while end < rest.len() && bucket_of_row(&rest[end]) == bucket_of_row(&rest[end - 1]) {
-            end += 1;
-        }
-        let (task, others) = rest.split_at(end);
-        tasks.push(task);
-        rest = others;
-    }
-    tasks
 }
 
 /// The new hashes of the buckets that the sorted changes are in.
