@@ -87,6 +87,13 @@ bench filter="":
     cargo bench -p kempe-bench -- {{filter}}
     cargo bench -p kempe-peers -- {{filter}}
 
+# Kempe, revm, litesvm, soroban-env-host and cosmwasm-vm on the same transfers, with every balance checked, in a minute.
+# Needs the network and an older toolchain for the contract of cosmwasm-vm; compiles some 650 crates first.
+peers:
+    rustup toolchain install 1.86.0 --profile minimal --target wasm32-unknown-unknown
+    cargo test --release --locked --manifest-path benches/peers/others/Cargo.toml --target-dir target/peers
+    cargo run --release --locked --manifest-path benches/peers/others/Cargo.toml --target-dir target/peers
+
 # Where the time goes: a flame graph in target/flame.svg. Needs perf, and inferno (`cargo install inferno`).
 # `just flame "bench --schedulers graph"` draws the lab; without an argument, the whole way of transactions.
 flame args="bench pipeline --accounts 10000 --threads 2 --path unsigned-durable":
