@@ -60,6 +60,9 @@ pub struct OutcomeView {
     /// The cell that was set before the block, where a clause `unless` stopped the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<String>,
+    /// The counter or stock that would have left its bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter: Option<String>,
 }
 
 /// A touch outside the access list.
@@ -245,6 +248,7 @@ impl<'a> Describer<'a> {
             contract: contract.map(|failed| self.names.show(&failed.contract)),
             undeclared: None,
             guard: None,
+            counter: None,
         };
         match outcome {
             Outcome::Ok => {}
@@ -268,6 +272,8 @@ impl<'a> Describer<'a> {
                 view.undeclared = undeclared.map(|found| self.undeclared(found, failed, tx));
                 let guard = failed.and_then(|failed| failed.guard.as_ref());
                 view.guard = guard.map(|key| self.key(key));
+                let counter = failed.and_then(|failed| failed.counter.as_ref());
+                view.counter = counter.map(|key| self.key(key));
             }
         }
         view
@@ -420,7 +426,8 @@ mod tests {
                 may_take: None,
             };
             let undeclared = Some(undeclared);
-            let failed = Failure { action: 0, contract: token, undeclared, guard: None };
+            let failed =
+                Failure { action: 0, contract: token, undeclared, guard: None, counter: None };
             let outcome = Outcome::Trap(TrapKind::UndeclaredAccess);
             let view = describer.outcome(outcome, Some(&failed), Some(&tx));
             let undeclared = view.undeclared.unwrap();

@@ -109,7 +109,10 @@ impl TxView {
     /// # Errors
     /// That failure.
     pub fn check(&self) -> Result<(), Failure> {
-        check(&self.outcome)
+        check(
+            &self.outcome,
+            "`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed",
+        )
     }
 }
 
@@ -136,8 +139,29 @@ pub struct SimulationView {
     pub dynamic: bool,
     /// The log lines.
     pub logs: Vec<String>,
+    /// Its calls as they are encoded, for whoever passes them on: a step of a proposal, for example.
+    pub calls: Vec<EncodedCall>,
     #[serde(skip)]
     result_texts: Vec<String>,
+}
+
+/// A call as a transaction holds it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EncodedCall {
+    /// The contract's address.
+    pub contract: String,
+    /// The method's selector.
+    pub method: u32,
+    /// The arguments, in hexadecimal.
+    pub args: String,
+}
+
+impl EncodedCall {
+    fn of(action: &Action) -> Option<Self> {
+        let Action::Call { contract, method, args } = action else { return None };
+        let args = format!("0x{}", hex::encode(args));
+        Some(Self { contract: contract.to_string(), method: method.0, args })
+    }
 }
 
 /// An entry of an access list.
@@ -179,6 +203,7 @@ impl SimulationView {
             touched: simulation.touched.iter().map(touched).collect(),
             dynamic: simulation.dynamic,
             logs: simulation.logs.clone(),
+            calls: tx.actions.iter().filter_map(EncodedCall::of).collect(),
             result_texts: results.iter().map(|(_, text)| text.clone()).collect(),
             results: results.into_iter().map(|(json, _)| json).collect(),
         }
@@ -222,11 +247,12 @@ impl SimulationView {
     /// # Errors
     /// That failure.
     pub fn check(&self) -> Result<(), Failure> {
-        check(&self.outcome)
+        check(&self.outcome, "nothing was signed, and nothing changed")
     }
 }
 
-fn check(outcome: &OutcomeView) -> Result<(), Failure> {
+/// `help` is what is said where nothing is known that helps more.
+fn check(outcome: &OutcomeView, help: &str) -> Result<(), Failure> {
     if outcome.status == "ok" {
         return Ok(());
     }
@@ -236,6 +262,9 @@ fn check(outcome: &OutcomeView) -> Result<(), Failure> {
     if let Some(said) = outcome.message.as_deref().filter(|said| !said.is_empty()) {
         message.push_str(&format!(": {}", said.lines().next().unwrap_or_default()));
     }
+    if let Some(counter) = &outcome.counter {
+        message.push_str(&format!(": {counter}"));
+    }
     let failure = Failure::new(Exit::Revert, message);
     if let Some(guard) = &outcome.guard {
         return Err(failure.with_help(format!(
@@ -243,7 +272,7 @@ fn check(outcome: &OutcomeView) -> Result<(), Failure> {
         )));
     }
     let Some(undeclared) = &outcome.undeclared else {
-        return Err(failure.with_help("`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed"));
+        return Err(failure.with_help(help));
     };
     Err(match &undeclared.clause {
         Some(clause) if undeclared.replaces() => failure.with_help(format!(
@@ -275,6 +304,9 @@ fn outcome_lines(text: &mut String, outcome: &OutcomeView) {
     line(text, "outcome", &shown);
     if let Some(guard) = &outcome.guard {
         line(text, "", &format!("unless {guard}, which was set before the block"));
+    }
+    if let Some(counter) = &outcome.counter {
+        line(text, "", &format!("of {counter}"));
     }
     if let Some(found) = &outcome.undeclared {
         let bound = |words: &str, bound: &Option<BoundView>| {

@@ -40,7 +40,7 @@ use crate::engine::{Appended, BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, M
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
-use crate::types::{Bytes, Footprints, Prices, Receipt, Transaction};
+use crate::types::{Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
 
 use disjoint::Disjoint;
 use effects::{Effect, effects_of, fail_counter};
@@ -412,6 +412,13 @@ impl<'a> BlockRun<'a> {
         }
     }
 
+    /// The key at a position of a transaction's list.
+    fn key_of(&self, tx_index: u32, at: u32) -> StateKey {
+        let list = self.plan.interned().lists().of(tx_index);
+        let key = list.and_then(|list| list.iter().nth(at as usize));
+        key.expect("the cells of a batch's transaction are its list").state_key()
+    }
+
     /// Ends a transaction whose additions waited: where one does not fit, it failed.
     ///
     /// # Safety
@@ -420,10 +427,11 @@ impl<'a> BlockRun<'a> {
     unsafe fn settle(&self, tx_index: u32, effects: &mut Vec<Effect>, fee_only: Option<Bytes>) {
         // SAFETY: as the caller promises.
         unsafe {
-            if self.slots.try_apply_beside(effects).is_err() {
+            if let Err(cell) = self.slots.try_apply_beside(effects) {
                 let sender = &self.txs[tx_index as usize].transaction.sender;
-                let receipt = self.receipts.get_mut(tx_index);
-                fail_counter(receipt, effects, fee_only, sender, &self.executor.prices);
+                let (receipt, prices) = (self.receipts.get_mut(tx_index), &self.executor.prices);
+                let counter = self.key_of(tx_index, cell);
+                fail_counter(receipt, counter, effects, fee_only, sender, prices);
                 self.slots.apply_beside(effects);
             }
         }

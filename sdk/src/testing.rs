@@ -46,5 +46,5 @@ pub use chain::{Instance, TestChain};
 pub use fastrand::Rng;
 pub use gas::GasReport;
 pub use native::Native;
-pub use receipt::{BlockReport, Emitted, Guard, Receipt, Violation};
+pub use receipt::{BlockReport, Emitted, NamedCell, Receipt, Violation};
 pub use upgrade::UpgradeOptions;

@@ -70,7 +70,10 @@ fn refusals_and_bounds_of_contracts() {
     fails(&mut world, 1, call(token, "mint", &(to, 1u128)), Outcome::Revert(104));
     let chaos = world.deploy(0, CHAOS, &());
     let sub = call(chaos, "sub", &(3u8, 1u8));
-    fails(&mut world, 1, sub, trap(TrapKind::CounterOutOfBounds));
+    let receipt = fails(&mut world, 1, sub, trap(TrapKind::CounterOutOfBounds));
+    // It says which.
+    let counter = receipt.failure.and_then(|failure| failure.counter);
+    assert_eq!(counter, Some(StateKey::new(chaos, 1, &[3])));
     let too_much = i128::MAX.cast_unsigned();
     let native = Action::Transfer { to, amount: too_much };
     fails(&mut world, 1, native, trap(TrapKind::InsufficientBalance));

@@ -3,12 +3,14 @@
 //! The package is JavaScript with declarations beside it, so that nothing has to be compiled before
 //! it is used.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use kempe_abi::{
     Abi, AccessKind, Decode, ErrorSet, Event, Member, Method, MethodId, MethodKind, TrapKind, Type,
 };
 use kempe_runtime::types::{ACTIONS_MAX, LIST_ENTRIES_MAX, TX_BYTES_MAX, TX_KEY};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::names::{JAVASCRIPT_KEYWORDS, Names, TYPESCRIPT_KEYWORDS};
@@ -89,7 +91,7 @@ pub fn typescript(abis: &[Abi]) -> Result<Vec<File>, BindingsError> {
         files.push(file(&format!("{module}.d.ts"), writer.declarations()));
         modules.push(module);
     }
-    files.push(file("package.json", format!("{:#}\n", manifest(&modules))));
+    files.push(file("package.json", manifest(&modules).text()));
     Ok(files)
 }
 
@@ -118,27 +120,57 @@ fn access_kind() -> String {
     access_kinds().map(|kind| format!("\"{}\"", kind.word())).collect::<Vec<_>>().join(" | ")
 }
 
-fn manifest(modules: &[String]) -> Value {
+/// `package.json`, in the order in which tools expect it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    name: String,
+    version: &'static str,
+    private: bool,
+    r#type: &'static str,
+    exports: BTreeMap<String, Export>,
+    engines: Engines,
+    side_effects: bool,
+}
+
+impl Manifest {
+    fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("it is texts and truth values") + "\n"
+    }
+}
+
+/// One way into the package. The first entry that a tool understands counts, so types come before the rest.
+#[derive(Serialize)]
+struct Export {
+    types: String,
+    default: String,
+}
+
+#[derive(Serialize)]
+struct Engines {
+    node: &'static str,
+}
+
+fn manifest(modules: &[String]) -> Manifest {
     let name = match modules {
         [module] => format!("kempe-{module}"),
         _ => "kempe-contracts".to_owned(),
     };
     let export = |module: &str| {
         let path = if module == "kempe" { ".".to_owned() } else { format!("./{module}") };
-        let files =
-            json!({ "types": format!("./{module}.d.ts"), "default": format!("./{module}.js") });
-        (path, files)
+        (path, Export { types: format!("./{module}.d.ts"), default: format!("./{module}.js") })
     };
     let exports = std::iter::once("kempe").chain(modules.iter().map(|module| &**module));
-    json!({
-        "name": name,
-        "version": "0.0.0",
-        "private": true,
-        "type": "module",
-        "exports": exports.map(export).collect::<serde_json::Map<_, _>>(),
-        "engines": { "node": ">=20" },
-        "sideEffects": false,
-    })
+    Manifest {
+        name,
+        version: "0.0.0",
+        private: true,
+        r#type: "module",
+        exports: exports.map(export).collect(),
+        engines: Engines { node: ">=20" },
+        side_effects: false,
+    }
 }
 
 struct Writer<'a> {

@@ -11,7 +11,7 @@ use crate::session::{ChainArgs, Session};
 const EXAMPLES: &str = "\
 Examples:
   kempe events                      the last 100
-  kempe events --contract token --name Transfer
+  kempe events token --name Transfer
   kempe events --since 10 --limit 100000 --json";
 
 /// The arguments of `kempe events`.
@@ -19,7 +19,11 @@ Examples:
 #[command(before_help = EXAMPLES, help_template = HELP)]
 pub struct Args {
     /// Only of this contract
-    #[arg(long)]
+    #[arg(value_name = "CONTRACT")]
+    of: Option<String>,
+
+    /// The same
+    #[arg(long, conflicts_with = "of")]
     contract: Option<String>,
 
     /// Only of this name
@@ -49,7 +53,12 @@ struct Entry {
 
 pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), Failure> {
     let session = Session::open(&args.chain, global)?;
-    let contract = args.contract.as_ref().map(|name| session.names.contract(name)).transpose()?;
+    let contract = args
+        .of
+        .as_ref()
+        .or(args.contract.as_ref())
+        .map(|name| session.names.contract(name))
+        .transpose()?;
     let describer = Describer::new(&session.chain, &session.names);
     let mut entries = Vec::new();
     // From the last block backward, so that no more blocks are read than are needed.

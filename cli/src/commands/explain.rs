@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use kempe_abi::AccessKind;
-use kempe_runtime::access::ListedKey;
+use kempe_runtime::access::{AccessList, ListedKey};
 use kempe_runtime::chain::Chain;
 use kempe_runtime::executor::Interned;
 use kempe_runtime::scheduler::{Accesses, Block, ConflictGraph};
@@ -68,6 +68,8 @@ struct TakesView {
     is_written: bool,
     /// Whether two that take ran in one batch: nobody could be refused.
     is_together: bool,
+    /// Whether nothing else of the block takes from it.
+    is_alone: bool,
 }
 
 #[derive(Serialize)]
@@ -119,11 +121,17 @@ fn explain(session: &Session, record: &BlockRecord, index: usize) -> Result<Expl
 
 fn takes(interned: &Interned, key: &ListedKey<'_>) -> Option<TakesView> {
     let (may_take, (escrow, is_together)) = (key.bound?, interned.lists().escrow(&key.hash)?);
+    let takes = |list: AccessList<'_>| {
+        list.iter().any(|other| other.hash == key.hash && other.bound.is_some())
+    };
+    let lists = (0..).take(interned.accesses().n_txs()).filter_map(|tx| interned.lists().of(tx));
+    let n_taking = lists.filter(|list| takes(*list)).take(2).count();
     Some(TakesView {
         may_take: may_take.into(),
         block: escrow.all().into(),
         is_written: escrow.is_broken(),
         is_together,
+        is_alone: n_taking < 2,
     })
 }
 
@@ -176,6 +184,8 @@ impl TakesView {
         let Self { may_take, block, .. } = self;
         let follows = if self.is_written {
             "in order, because one writes it"
+        } else if self.is_alone {
+            "nothing else takes from it"
         } else if self.is_together {
             "in any order, because so much was there before the block"
         } else {

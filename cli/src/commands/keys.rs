@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Subcommand;
+use kempe_abi::Address;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -16,6 +17,7 @@ Examples:
   kempe keys new alice              asks for a password
   kempe keys list
   echo $PASSWORD | kempe keys new bob --password-stdin
+  kempe keys sign alice 0x6f7261636c65    what a contract checks: a price, a permit
 
 A password comes from the terminal, from --password-stdin, or from KEMPE_PASSWORD.";
 
@@ -52,6 +54,16 @@ enum Verb {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Sign a message that a contract will check
+    Sign {
+        /// The key
+        name: String,
+        /// The message, in hexadecimal; not 32 bytes, because that could be a transaction
+        message: String,
+        /// Read the password from the first line of standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
     /// Print the secret of a key
     Export {
         /// The key
@@ -71,6 +83,12 @@ enum Verb {
         #[arg(long, short)]
         yes: bool,
     },
+}
+
+#[derive(Serialize)]
+struct Signed<'a> {
+    address: Address,
+    signature: &'a str,
 }
 
 #[derive(Serialize)]
@@ -109,6 +127,14 @@ pub(super) fn run(args: Args, global: &Global, output: &Output) -> Result<(), Fa
             let info = keys.import(&name, &password, &secret()?)?;
             show(&info, output)
         }
+        Verb::Sign { name, message, password_stdin } => {
+            let address = keys.info(&name)?.address;
+            let message = message_bytes(&message)?;
+            let password = password::existing(&name, password_stdin)?;
+            let signature = keys.open(&name, &password)?.sign(&message);
+            let signature = format!("0x{}", hex::encode(signature.to_bytes()));
+            Ok(output.result(&signature, &Signed { address, signature: &signature })?)
+        }
         Verb::Export { name, reveal_secret: _, password_stdin } => {
             keys.info(&name)?;
             let password = password::existing(&name, password_stdin)?;
@@ -139,6 +165,24 @@ fn absent(keys: &Keystore, name: &str) -> Result<(), Failure> {
         Err(error) => Err(error.into()),
         Ok(_) => Err(crate::keystore::KeyError::Exists(name.into()).into()),
     }
+}
+
+/// What a transaction's signature signs is a hash of 32 bytes: whoever asks for one to be signed could have asked for all
+/// that the account owns.
+fn message_bytes(message: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = hex::decode(message.strip_prefix("0x").unwrap_or(message)).map_err(|error| {
+        Failure::new(Exit::Usage, format!("the message is not hexadecimal: {error}"))
+    })?;
+    if bytes.len() == 32 {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a message of 32 bytes could be a transaction, and is not signed",
+        )
+        .with_help(
+            "sign transactions with `kempe call`; what contracts check is longer or shorter",
+        ));
+    }
+    Ok(bytes)
 }
 
 fn secret() -> Result<Zeroizing<String>, Failure> {

@@ -133,9 +133,10 @@ impl Chain {
             (worker, run)
         });
         let mut run = run?;
-        if worker.keys().any(|(_, cell)| !fits(cell)) {
+        if let Some((counter, _)) = worker.keys().find(|(_, cell)| !fits(cell)) {
             run.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
             (run.results, run.events) = (Vec::new(), Vec::new());
+            run.failure.get_or_insert_with(|| Box::new(Failure::of_counter(counter)));
         }
         let touched = worker
             .keys()

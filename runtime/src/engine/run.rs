@@ -156,6 +156,8 @@ impl Worker {
     }
 }
 
+const OUT_OF_BOUNDS: Outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
+
 fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (Box<Session>, Run) {
     let fuel_limit = tx.fuel_limit;
     let escrow = session.prices.fee(fuel_limit);
@@ -202,6 +204,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
             contract: session.failed_in.unwrap_or(Address::ZERO),
             undeclared: session.undeclared.take(),
             guard: session.guard.take().filter(|_| outcome == Outcome::Trap(TrapKind::Guarded)),
+            counter: session.counter.take().filter(|_| outcome == OUT_OF_BOUNDS),
         })
     });
     if outcome != Outcome::Ok {

@@ -106,6 +106,8 @@ pub(crate) struct Session {
     pub(crate) undeclared: Option<Undeclared>,
     /// The cell that stopped the last call that was stopped by what guards it.
     pub(crate) guard: Option<StateKey>,
+    /// The cell that would last have left its bounds.
+    pub(crate) counter: Option<StateKey>,
     /// A failure of this node, not of the transaction.
     pub(crate) fault: Option<StoreError>,
 }
@@ -178,6 +180,7 @@ impl Session {
             failed_in: None,
             undeclared: None,
             guard: None,
+            counter: None,
             fault: None,
         }
     }
@@ -257,6 +260,7 @@ impl Session {
         self.failed_in = None;
         self.undeclared = None;
         self.guard = None;
+        self.counter = None;
         self.fault = None;
     }
 

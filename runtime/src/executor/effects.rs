@@ -4,7 +4,7 @@ use kempe_abi::{Accumulate, Address, Outcome, TrapKind};
 
 use crate::access::system_hash;
 use crate::engine::{Accumulator, Cell, Delta, number};
-use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, system_field};
+use crate::types::{Bytes, Failure, KeyHash, Prices, Receipt, StateKey, system_field};
 
 /// What a transaction does to one key.
 #[derive(Debug)]
@@ -113,10 +113,11 @@ impl Effect {
     }
 }
 
-/// Turns a transaction whose additions do not fit into a failed one that pays its fee. `fee_only` is
-/// the sender's balance then, where gas has a price.
+/// Turns a transaction whose additions do not fit into a failed one that pays its fee: `counter` is the first of its
+/// cells to which one does not. `fee_only` is the sender's balance then, where gas has a price.
 pub(super) fn fail_counter(
     receipt: &mut Receipt,
+    counter: StateKey,
     effects: &mut Vec<Effect>,
     fee_only: Option<Bytes>,
     sender: &Address,
@@ -125,9 +126,7 @@ pub(super) fn fail_counter(
     receipt.outcome = Outcome::Trap(TrapKind::CounterOutOfBounds);
     receipt.results = Vec::new();
     receipt.events = Vec::new();
-    receipt.failure.get_or_insert_with(|| {
-        Box::new(Failure { action: 0, contract: Address::ZERO, undeclared: None, guard: None })
-    });
+    receipt.failure.get_or_insert_with(|| Box::new(Failure::of_counter(counter)));
     let sender = system_hash(system_field::BALANCE, &sender.0);
     let collector = system_hash(system_field::BALANCE, &prices.collector.0);
     let fee = i128::try_from(receipt.fee).unwrap_or(i128::MAX);

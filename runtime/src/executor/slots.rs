@@ -138,23 +138,21 @@ impl Slots {
     }
 
     /// Applies effects, in order, while other transactions may run. If an addition does not fit nothing is
-    /// changed.
+    /// changed, and the error is the position of its cell.
     ///
     /// # Safety
     /// While this runs no other thread uses a slot of the effects.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
-    pub(super) unsafe fn try_apply_beside(
-        &self,
-        effects: &[Effect],
-    ) -> Result<(), kempe_abi::TrapKind> {
+    pub(super) unsafe fn try_apply_beside(&self, effects: &[Effect]) -> Result<(), u32> {
         for effect in effects.iter().filter(|effect| effect.added != 0) {
             // SAFETY: as the caller promises.
-            effect.value(unsafe { self.0.get(effect.slot) }.value.as_deref())?;
+            let slot = unsafe { self.0.get(effect.slot) };
+            effect.value(slot.value.as_deref()).map_err(|_| effect.cell)?;
         }
         for effect in effects {
             // SAFETY: as the caller promises.
             let slot = unsafe { self.0.get_mut(effect.slot) };
-            let value = effect.value(slot.value.as_deref())?;
+            let value = effect.value(slot.value.as_deref()).map_err(|_| effect.cell)?;
             *slot = Slot { value, changed: true };
         }
         Ok(())

@@ -55,11 +55,13 @@ impl BlockView {
         attempt: &mut Attempt,
         prices: &Prices,
     ) -> Result<(), StoreError> {
-        if !self.apply(attempt)? {
-            let Attempt { receipt, effects, fee_only, .. } = attempt;
-            fail_counter(receipt, effects, fee_only.take(), &tx.sender, prices);
+        if let Err(cell) = self.apply(attempt)? {
+            let Attempt { receipt, effects, fee_only, keys, .. } = attempt;
+            let counter = keys[cell as usize].clone();
+            fail_counter(receipt, counter, effects, fee_only.take(), &tx.sender, prices);
             attempt.appended = Box::default();
-            self.apply(attempt)?;
+            // What is left of it pays the fee.
+            let _ = self.apply(attempt)?;
         }
         let items = changes_of(take(&mut attempt.appended), self)?;
         self.items.extend(items);
@@ -73,20 +75,20 @@ impl BlockView {
         self.changed.extend(items.map(|Change { key, hash, value }| (hash, (key, value))));
     }
 
-    /// Whether all of it could be applied; else none of it was.
-    fn apply(&mut self, attempt: &Attempt) -> Result<bool, StoreError> {
+    /// Applies all of it, or nothing, if something does not fit the cell at a position.
+    fn apply(&mut self, attempt: &Attempt) -> Result<Result<(), u32>, StoreError> {
         let mut values = Vec::with_capacity(attempt.effects.len());
         for effect in &attempt.effects {
             match effect.value(self.get(&effect.hash)?.as_deref()) {
                 Ok(value) => values.push(value),
-                Err(_) => return Ok(false),
+                Err(_) => return Ok(Err(effect.cell)),
             }
         }
         for (effect, value) in attempt.effects.iter().zip(values) {
             let key = attempt.keys[effect.cell as usize].clone();
             self.changed.insert(effect.hash, (key, value));
         }
-        Ok(true)
+        Ok(Ok(()))
     }
 
     /// All that the block changed.

@@ -125,9 +125,10 @@ fn done<'v>(
     let mut effects = effects_of(cells);
     let value =
         |effect: &Effect| effect.value(before(effect.cell as usize).map(|value| &value[..]));
-    if effects.iter().any(|effect| value(effect).is_err()) {
+    if let Some(effect) = effects.iter().find(|effect| value(effect).is_err()) {
         let (sender, prices) = (&transaction.transaction.sender, &block.executor.prices);
-        fail_counter(&mut receipt, &mut effects, fee_only, sender, prices);
+        let counter = block.key_of(tx, effect.cell);
+        fail_counter(&mut receipt, counter, &mut effects, fee_only, sender, prices);
     }
     for effect in &effects {
         // What is left of a failed transaction and does not fit either is left out.

@@ -56,6 +56,17 @@ pub struct Failure {
     /// The cell that was set before the block, where a call is not made
     /// [unless](kempe_abi::Clause::Unless) it is not, if that was why.
     pub guard: Option<StateKey>,
+    /// The counter or stock that would have left its bounds, if that was why.
+    pub counter: Option<StateKey>,
+}
+
+impl Failure {
+    /// Of a transaction that ended well, and whose additions to this cell do not fit: by then no action runs, and no
+    /// contract.
+    pub(crate) fn of_counter(counter: StateKey) -> Self {
+        let (contract, counter) = (Address::ZERO, Some(counter));
+        Self { action: 0, contract, undeclared: None, guard: None, counter }
+    }
 }
 
 /// A touch that the access list does not permit.

@@ -12,6 +12,13 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Whether it takes nothing and wants nothing to be left: that succeeds whatever is there, so it orders nothing, is
+    /// in no list, and touches nothing.
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        self.amount == 0 && self.floor == 0
+    }
+
     /// What two clauses for one stock permit together.
     #[must_use]
     pub const fn join(self, other: Self) -> Self {

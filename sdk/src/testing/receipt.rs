@@ -23,7 +23,9 @@ pub struct Receipt {
     /// The access that the list does not permit, for [`TrapKind::UndeclaredAccess`].
     pub violation: Option<Violation>,
     /// The cell that was set before the block, for [`TrapKind::Guarded`].
-    pub guard: Option<Guard>,
+    pub guard: Option<NamedCell>,
+    /// The counter or stock that would have left its bounds, for [`TrapKind::CounterOutOfBounds`].
+    pub counter: Option<NamedCell>,
     /// The name of the error, for a revert with a name.
     pub error_name: Option<String>,
 }
@@ -86,9 +88,9 @@ impl Default for Violation {
     }
 }
 
-/// A cell that a method names with `unless`, and that was set before the block.
+/// A cell by the names of its contract and its field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard {
+pub struct NamedCell {
     /// The contract.
     pub contract: Address,
     /// The contract's name.
@@ -110,11 +112,9 @@ fn write_cell(f: &mut fmt::Formatter<'_>, contract: &str, field: &str, key: &[u8
     Ok(())
 }
 
-impl fmt::Display for Guard {
+impl fmt::Display for NamedCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unless(")?;
-        write_cell(f, &self.contract_name, &self.field, &self.key)?;
-        f.write_str(")")
+        write_cell(f, &self.contract_name, &self.field, &self.key)
     }
 }
 
@@ -173,7 +173,10 @@ impl fmt::Display for Receipt {
             write!(f, ": {violation}")?;
         }
         if let Some(guard) = &self.guard {
-            write!(f, ": {guard}")?;
+            write!(f, ": unless({guard})")?;
+        }
+        if let Some(counter) = &self.counter {
+            write!(f, ": {counter}")?;
         }
         self.log.iter().try_for_each(|line| write!(f, "\n  log: {line}"))
     }
@@ -191,6 +194,7 @@ impl Receipt {
             log: Vec::new(),
             violation: None,
             guard: None,
+            counter: None,
             error_name: None,
         }
     }

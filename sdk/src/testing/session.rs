@@ -11,10 +11,10 @@ use kempe_abi::host::{
 };
 use kempe_abi::log::{INDEX_BYTES, item_key};
 use kempe_abi::{
-    AccessKind, Address, Bound, CellKind, MethodId, MethodKind, Outcome, TrapKind, split,
+    Abi, AccessKind, Address, Bound, CellKind, MethodId, MethodKind, Outcome, TrapKind, split,
 };
 
-use super::receipt::{Emitted, Guard, Receipt, Violation};
+use super::receipt::{Emitted, NamedCell, Receipt, Violation};
 use super::world::{Key, List, World, count, count_bytes};
 
 thread_local! {
@@ -52,7 +52,9 @@ pub(crate) struct Session {
     frames: Vec<Frame>,
     overlay: Overlay,
     violation: Option<Violation>,
-    guard: Option<Guard>,
+    guard: Option<NamedCell>,
+    /// The cell that would last have left its bounds.
+    counter: Option<NamedCell>,
 }
 
 /// How a host function ends the contract: thrown through its code.
@@ -110,6 +112,7 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
         overlay: Overlay::default(),
         violation: None,
         guard: None,
+        counter: None,
     };
     SESSION.set(Some(session));
     let mut result = enter(call.caller, call.contract, MethodId::of(call.method), call.args);
@@ -122,8 +125,10 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
     let mut receipt = Receipt::new(result.as_ref().err().copied().unwrap_or(Outcome::Ok));
     receipt.log = session.log;
     receipt.violation = session.violation;
-    let guarded = receipt.outcome == Outcome::Trap(TrapKind::Guarded);
+    let ended = |kind| receipt.outcome == Outcome::Trap(kind);
+    let (guarded, out) = (ended(TrapKind::Guarded), ended(TrapKind::CounterOutOfBounds));
     receipt.guard = session.guard.filter(|_| guarded);
+    receipt.counter = session.counter.filter(|_| out);
     if let Outcome::Revert(code) = receipt.outcome {
         let mut abis = session.world.contracts.get(&call.contract).into_iter();
         receipt.error_name =
@@ -140,6 +145,17 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
     }
     *world = session.world;
     Ran { receipt, observed: session.observed }
+}
+
+/// A cell of a contract with this ABI.
+fn named(abi: &Abi, (contract, field, key): &Key) -> NamedCell {
+    let name = abi.fields.get(usize::from(*field)).map(|field| field.name.clone());
+    NamedCell {
+        contract: *contract,
+        contract_name: abi.name.clone(),
+        field: name.unwrap_or_default(),
+        key: key.clone(),
+    }
 }
 
 /// A call from a running contract. The code of a revert, -1 for a trap.
@@ -253,12 +269,7 @@ impl Session {
         for (field, key) in guards.cells {
             let cell = (contract, field, key);
             if Guards::stops(self.world.at_start(&cell).as_deref()) {
-                self.guard = Some(Guard {
-                    contract,
-                    contract_name: deployed.abi.name.clone(),
-                    field: deployed.abi.fields[usize::from(field)].name.clone(),
-                    key: cell.2,
-                });
+                self.guard = Some(named(&deployed.abi, &cell));
                 return Err(TrapKind::Guarded);
             }
         }
@@ -326,11 +337,18 @@ impl Session {
     }
 
     /// The bytes of the value with what was added, if it is within its bounds.
-    fn counted(&self, key: &Key) -> Result<Vec<u8>, TrapKind> {
+    fn counted(&mut self, key: &Key) -> Result<Vec<u8>, TrapKind> {
         let (how, max) = self.world.accumulates(&key.0, key.1).ok_or(TrapKind::NotPermitted)?;
         let amount = self.overlay.deltas.get(key).copied().unwrap_or(0);
         let left = how.apply(self.base(key).map(count), max, amount);
-        Ok(count_bytes(left.ok_or(TrapKind::CounterOutOfBounds)?, max))
+        Ok(count_bytes(left.ok_or_else(|| self.out_of_bounds(key))?, max))
+    }
+
+    /// Notes which cell would leave its bounds.
+    fn out_of_bounds(&mut self, key: &Key) -> TrapKind {
+        let deployed = self.world.contracts.get(&key.0);
+        self.counter = deployed.map(|deployed| named(&deployed.abi, key));
+        TrapKind::CounterOutOfBounds
     }
 
     pub(crate) fn get(&mut self, field: u8, key: &[u8]) -> Result<Option<Vec<u8>>, TrapKind> {
@@ -367,9 +385,10 @@ impl Session {
     pub(crate) fn add(&mut self, field: u8, key: &[u8], number: i128) -> Result<(), TrapKind> {
         let key = self.touch(field, key, AccessKind::Add)?;
         let (how, max) = self.world.accumulates(&key.0, field).ok_or(TrapKind::NotPermitted)?;
-        let amount = how.amount(number, max).ok_or(TrapKind::CounterOutOfBounds)?;
-        let sum = self.overlay.deltas.entry(key).or_insert(0);
-        *sum = how.join(*sum, amount).ok_or(TrapKind::CounterOutOfBounds)?;
+        let amount = how.amount(number, max).ok_or_else(|| self.out_of_bounds(&key))?;
+        let sum = self.overlay.deltas.get(&key).copied().unwrap_or(0);
+        let sum = how.join(sum, amount).ok_or_else(|| self.out_of_bounds(&key))?;
+        self.overlay.deltas.insert(key, sum);
         Ok(())
     }
 
@@ -381,10 +400,13 @@ impl Session {
         amount: u128,
         floor: u128,
     ) -> Result<bool, TrapKind> {
+        if (Bound { amount, floor }).is_nothing() {
+            return Ok(true);
+        }
         let full = (self.frame().contract, field, key.to_vec());
-        let taken = i128::try_from(amount).map_err(|_| TrapKind::CounterOutOfBounds)?;
+        let taken = i128::try_from(amount).map_err(|_| self.out_of_bounds(&full))?;
         let added = self.overlay.deltas.get(&full).copied().unwrap_or(0);
-        let left = added.checked_sub(taken).ok_or(TrapKind::CounterOutOfBounds)?;
+        let left = added.checked_sub(taken).ok_or_else(|| self.out_of_bounds(&full))?;
         let bound = self.list.bounds.get(&full);
         let is_within =
             bound.is_some_and(|bound| left.unsigned_abs() <= bound.amount && floor <= bound.floor);

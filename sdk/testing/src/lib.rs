@@ -29,12 +29,12 @@ use kempe_runtime::chain::{
 };
 use kempe_runtime::scheduler::Layers;
 use kempe_runtime::types::{
-    Action, Failure, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared,
-    Upgrade, contract_address,
+    Action, Genesis, SYSTEM, SignedTransaction, StateKey, Transaction, Undeclared, Upgrade,
+    contract_address,
 };
 use kempe_sdk::testing::{
-    Backend, BlockReport, Campaign, CodeSource, Emitted, Guard, Receipt, Summary, TestChain, Tx,
-    Violation,
+    Backend, BlockReport, Campaign, CodeSource, Emitted, NamedCell, Receipt, Summary, TestChain,
+    Tx, Violation,
 };
 use modules::Modules;
 use one_by_one::OneByOne;
@@ -207,28 +207,32 @@ impl WasmBackend {
 
     fn receipt(&self, built: &Built, at: usize) -> Receipt {
         let stored = &built.record.receipts[at];
-        let failed_in = stored.failure.as_ref().map(|failure| failure.contract);
-        let undeclared = stored.failure.as_ref().and_then(|failure| failure.undeclared.as_ref());
+        let failed = stored.failure.as_deref();
+        let failed_in = failed.map(|failure| failure.contract);
+        let undeclared = failed.and_then(|failure| failure.undeclared.as_ref());
         Receipt {
             output: stored.results.first().cloned().unwrap_or_default(),
             events: stored.events.iter().map(emitted).collect(),
             fuel: Some(stored.fuel),
             log: built.logs[at].clone(),
             violation: undeclared.map(|undeclared| self.violation(undeclared)),
-            guard: self.guard(stored.failure.as_deref()),
+            guard: self.named(failed.and_then(|failed| failed.guard.as_ref())),
+            counter: self.named(failed.and_then(|failed| failed.counter.as_ref())),
             error_name: self.error_name(stored.outcome, failed_in),
             ..Receipt::new(stored.outcome)
         }
     }
 
     fn simulated(&self, simulation: Simulation) -> Receipt {
-        let failed_in = simulation.failure.as_ref().map(|failure| failure.contract);
+        let failed = simulation.failure.as_deref();
+        let failed_in = failed.map(|failure| failure.contract);
         Receipt {
             output: simulation.results.first().cloned().unwrap_or_default(),
             events: simulation.events.iter().map(emitted).collect(),
             fuel: Some(simulation.fuel),
             error_name: self.error_name(simulation.outcome, failed_in),
-            guard: self.guard(simulation.failure.as_deref()),
+            guard: self.named(failed.and_then(|failed| failed.guard.as_ref())),
+            counter: self.named(failed.and_then(|failed| failed.counter.as_ref())),
             log: simulation.logs,
             ..Receipt::new(simulation.outcome)
         }
@@ -259,11 +263,11 @@ impl WasmBackend {
         }
     }
 
-    fn guard(&self, failure: Option<&Failure>) -> Option<Guard> {
-        let key = failure?.guard.as_ref()?;
+    fn named(&self, key: Option<&StateKey>) -> Option<NamedCell> {
+        let key = key?;
         let contract = self.chain.contract(&key.contract).ok()??;
         let abi = contract.abi();
-        Some(Guard {
+        Some(NamedCell {
             contract: key.contract,
             contract_name: abi.name.clone(),
             field: abi.fields.get(usize::from(key.field))?.name.clone(),

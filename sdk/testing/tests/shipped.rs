@@ -64,7 +64,9 @@ fn counter() {
             tally.tx(bob, "lower", (7u64,)),
             tally.tx(alice, "raise_slowly", (1u64,)),
         ]);
-        report.receipts[2].assert_trap(TrapKind::CounterOutOfBounds);
+        let unfit = &report.receipts[2];
+        unfit.assert_trap(TrapKind::CounterOutOfBounds);
+        assert!(unfit.to_string().contains(": Tally.by_caller[0x"), "{unfit}");
         assert_eq!(chain.view::<u64>(&tally, "total", ()), 12);
         report
     });

@@ -2,7 +2,7 @@
 
 use kempe_abi::{Outcome, TrapKind};
 use kempe_runtime::scheduler::SCHEDULERS;
-use kempe_runtime::types::Action;
+use kempe_runtime::types::{Action, Receipt, StateKey};
 use kempe_tests::{CHAOS, TOIL, call, number, options};
 use proptest::prelude::*;
 
@@ -56,6 +56,29 @@ fn taking_is_an_if_where_somebody_could_be_refused() {
         });
         assert!(refused.iter().eq(&all_refused), "{start}: each of {refused:?} in some order");
     }
+}
+
+/// Whoever takes nothing waits for nobody, however much others declare of the same stock, and touches nothing.
+#[test]
+fn taking_nothing_orders_nothing() {
+    let chaos = chaos();
+    let on = |method, n| on_slot(chaos, method, n);
+    let nothing = on("book_and_fail", 0);
+    let block = [nothing.clone(), on("book_and_fail", 200), nothing, on("restock", 50)];
+    in_every_order(&[on("stock", 50)], &block, |ran| {
+        assert_eq!(ran.ended[0], ran.ended[2]);
+        if ran.scheduler == "color" {
+            assert_eq!(ran.n_batches, 2, "{:?}", ran.order);
+        }
+    });
+    // Also where there is no stock at all.
+    let (world, _) = world();
+    let txs =
+        world.sign(vec![(0, vec![on("book_and_fail", 0)]), (1, vec![on("book_and_fail", 1)])]);
+    let prepared = world.chain.prepare(txs, 0).expect("it is prepared");
+    let lists = prepared.plan.interned().lists();
+    let n_entries = |tx| lists.of(tx).expect("it is listed").iter().count();
+    assert_eq!((n_entries(0), n_entries(1)), (1, 2), "the contract, and the stock");
 }
 
 /// A write among them says what is there: whoever takes behind it sees that.
@@ -159,7 +182,10 @@ fn a_full_stock_takes_nothing_in_the_published_order() {
             assert_eq!(output, oracle, "{}", scheduler.name());
             if prepared.plan.schedule().order()[0] == 0 {
                 let unfit = Outcome::Trap(TrapKind::CounterOutOfBounds);
-                assert_eq!(output.receipts[0].outcome, unfit, "{}", scheduler.name());
+                let Receipt { outcome, failure, .. } = &output.receipts[0];
+                assert_eq!(*outcome, unfit, "{}", scheduler.name());
+                let counter = failure.as_ref().and_then(|failure| failure.counter.clone());
+                assert_eq!(counter, Some(StateKey::new(chaos, STOCKS, &[SLOT])));
             }
         }
     }

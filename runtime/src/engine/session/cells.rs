@@ -170,7 +170,9 @@ impl Session {
     pub(super) fn widen(&mut self, at: usize) -> Result<(), TrapKind> {
         let Cell { value, added, accumulator, .. } = &self.cells[at];
         let (value, added) = (value.as_deref(), added.get());
-        let folded = if added == 0 { None } else { Some(accumulator.apply(value, added)?) };
+        let folded = (added != 0).then(|| accumulator.apply(value, added)).transpose();
+        let folded = folded.map_err(|_| self.out_of_bounds(at))?;
+        let value = self.cells[at].value.as_deref();
         // It is looked at now, as the value of an entry that may be read.
         self.charge(self.prices.listed_value(value))?;
         self.journal_widening(at);
@@ -210,18 +212,25 @@ impl Session {
         number: i128,
     ) -> Result<(), TrapKind> {
         let amount = accumulator.how().amount(number, accumulator.max());
-        let amount = amount.ok_or(TrapKind::CounterOutOfBounds)?;
+        let amount = amount.ok_or_else(|| self.out_of_bounds(at))?;
         let cell = &self.cells[at];
         if cell.kind == AccessKind::Add {
             let added = accumulator.how().join(cell.added.get(), amount);
-            let added = added.ok_or(TrapKind::CounterOutOfBounds)?;
+            let added = added.ok_or_else(|| self.out_of_bounds(at))?;
             self.accumulate(at, accumulator, added)
         } else {
-            let value = accumulator.apply(cell.value.as_deref(), amount)?;
+            let value = accumulator.apply(cell.value.as_deref(), amount);
+            let value = value.map_err(|_| self.out_of_bounds(at))?;
             self.replace(at, Some(value))?;
             self.cells[at].accumulator = accumulator;
             Ok(())
         }
+    }
+
+    /// Notes which cell would leave its bounds.
+    pub(super) fn out_of_bounds(&mut self, at: usize) -> TrapKind {
+        self.counter = Some(self.state_key(&self.cells[at]));
+        TrapKind::CounterOutOfBounds
     }
 
     /// Replaces what was added to a cell whose value is not looked at.

@@ -22,16 +22,23 @@ impl Session {
         if key.len() > KEY_BYTES_MAX {
             return Err(TrapKind::TooLarge);
         }
+        if (Bound { amount, floor }).is_nothing() {
+            return Ok(true);
+        }
         let accumulator = Accumulator::of(self.own_contract(), field);
-        // What is taken is kept as what is added.
-        let taken = i128::try_from(amount).map_err(|_| TrapKind::CounterOutOfBounds)?;
         let address = self.frame().address;
+        let out_of_bounds = |session: &mut Self| {
+            session.counter = Some(StateKey::new(address, field, key));
+            TrapKind::CounterOutOfBounds
+        };
+        // What is taken is kept as what is added.
+        let taken = i128::try_from(amount).map_err(|_| out_of_bounds(self))?;
         let found = self.find(&address, field, key);
         if let Some(at) = found
             && self.cells[at].accumulator.is_bounded()
         {
             let left = self.cells[at].added.get().checked_sub(taken);
-            let left = left.ok_or(TrapKind::CounterOutOfBounds)?;
+            let left = left.ok_or_else(|| out_of_bounds(self))?;
             if self.is_within(at, left, floor) {
                 return self.take_bounded(at, accumulator, left, floor);
             }
@@ -44,7 +51,8 @@ impl Session {
         if !self.is_left(at, -taken, floor)? {
             return Ok(false);
         }
-        let left = accumulator.apply(self.cells[at].value.as_deref(), -taken)?;
+        let left = accumulator.apply(self.cells[at].value.as_deref(), -taken);
+        let left = left.map_err(|_| out_of_bounds(self))?;
         self.replace(at, Some(left))?;
         self.cells[at].accumulator = accumulator;
         Ok(true)
@@ -88,8 +96,9 @@ impl Session {
     }
 
     /// Whether `floor` is left in a cell whose value is known when `added` is added to that.
-    fn is_left(&self, at: usize, added: i128, floor: u128) -> Result<bool, TrapKind> {
-        let value = number(self.cells[at].value.as_deref()).ok_or(TrapKind::CounterOutOfBounds)?;
+    fn is_left(&mut self, at: usize, added: i128, floor: u128) -> Result<bool, TrapKind> {
+        let value = number(self.cells[at].value.as_deref());
+        let value = value.ok_or_else(|| self.out_of_bounds(at))?;
         Ok(value.checked_add_signed(added).is_some_and(|left| left >= floor))
     }
 
@@ -101,8 +110,10 @@ impl Session {
             if cell.kind == AccessKind::Write && cell.accumulator.is_bounded() {
                 let added = std::mem::take(&mut cell.added).get();
                 if added != 0 {
-                    cell.value = Some(cell.accumulator.apply(cell.value.as_deref(), added)?);
-                    cell.dirty = true;
+                    let left = cell.accumulator.apply(cell.value.as_deref(), added);
+                    let left = left.map_err(|_| self.out_of_bounds(at))?;
+                    let cell = &mut self.cells[at];
+                    (cell.value, cell.dirty) = (Some(left), true);
                 }
             }
         }

@@ -99,7 +99,9 @@ impl Walk<'_> {
                     let floor = self.number(frame, floor, element)?;
                     if let (Some(amount), Some(floor)) = (amount, floor) {
                         let bound = Bound { amount, floor };
-                        self.sink.reserve(frame.contract, *field, &key, bound);
+                        if !bound.is_nothing() {
+                            self.sink.reserve(frame.contract, *field, &key, bound);
+                        }
                     } else {
                         self.sink.touch(AccessKind::Write, frame.contract, *field, &key);
                     }
