@@ -67,7 +67,10 @@ pub fn module() -> Vec<Vec<u8>> {
 #[must_use]
 pub fn schedule() -> Vec<Vec<u8>> {
     let rows = vec![vec![(1_u8, 2_u8), (3, 0)], vec![(1, 1)], vec![(4, 2)]];
-    vec![encode(&(rows, vec![0_u32, 2, 1], vec![2_u32]))]
+    // Of one to nine entries each.
+    let row = |at: u8| (0..=at % 9).map(|n| (at.wrapping_mul(n + 3), at + n)).collect();
+    let many: Vec<Vec<(u8, u8)>> = (0..64).map(row).collect();
+    vec![encode(&(rows, vec![0_u32, 2, 1], vec![2_u32])), encode(&many)]
 }
 
 /// For [`super::block`].
