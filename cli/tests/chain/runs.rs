@@ -125,6 +125,52 @@ fn a_broken_line_commits_nothing_of_its_block() {
     assert!(kempe.fails(1, "run empty.jsonl").contains("empty.jsonl has no calls"));
 }
 
+/// The line and the column are named, and what is quoted is short.
+#[test]
+fn what_is_no_number_or_too_much_commits_nothing() {
+    let kempe = Kempe::with_token();
+    let broken = |file: &str, text: String, expected: &str| {
+        kempe.write(file, text);
+        let error = kempe.fails(1, &format!("run {file}"));
+        assert!(error.starts_with(&format!("error: {file}:{expected}")), "{expected}: {error}");
+        assert!(error.contains("help: nothing was committed"), "{error}");
+        assert!(error.len() < 2_000, "{expected}: {} bytes are said", error.len());
+        assert_eq!(kempe.json("block")["height"], 2);
+    };
+    let digits = "9".repeat(1_000_000);
+    let quoted = format!("\"{digits}\"");
+    for (amount, expected) in [
+        ("NaN", "6:67: expected value"),
+        ("-Infinity", "6:68: invalid number"),
+        ("1e400", "6:71: number out of range"),
+        ("1.5", "6:58: argument `amount`: expected u128"),
+        (&digits, "6:1000066: number out of range"),
+        (&quoted, "6:58: argument `amount`: expected u128"),
+        (&"[".repeat(100_000), "6:192: recursion limit exceeded"),
+        (&" ".repeat(5 << 20), "6:4194305: the line has more than 4194304 bytes"),
+    ] {
+        let call = r#"{"from":"bob","contract":"token","method":"burn","args":{"amount":"#;
+        broken("calls.jsonl", format!("{CALLS}{call}{amount}}}}}\n"), expected);
+    }
+    let to = "x".repeat(1_000_000);
+    let call = r#"{"from":"bob","contract":"token","method":"transfer","args":"#;
+    let expected = "6:62: argument `to`: expected address";
+    broken("calls.jsonl", format!("{CALLS}{call}{{\"to\":\"{to}\",\"amount\":1}}}}\n"), expected);
+    for (amount, expected) in [
+        ("NaN", "3:4: at `amount`: expected u128"),
+        ("1.5", "3:4: at `amount`: expected u128"),
+        (&digits, "3:4: at `amount`: expected u128"),
+        (&to, "3:4: at `amount`: expected u128"),
+    ] {
+        let header = "from,contract,method,amount";
+        broken(
+            "calls.csv",
+            format!("{header}\nbob,token,burn,1\nbob,token,burn,{amount}\n"),
+            expected,
+        );
+    }
+}
+
 #[test]
 fn a_recorded_block_runs_on_a_chain_of_its_own() {
     let kempe = Kempe::new();

@@ -68,13 +68,13 @@ pub(crate) type Args = [u32; 5];
 /// A contract of this text, with methods of these names and templates. Each takes [`Args`], and is
 /// exported as `call.<name>` with one page of memory beside it, unless the text has a memory.
 pub(crate) fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &str) -> Vec<u8> {
-    let kind = MethodKindDef::Call;
+    let kind = |name| if name == "init" { MethodKindDef::Init } else { MethodKindDef::Call };
     let methods: Vec<MethodDef> = methods
         .iter()
         .map(|&(name, access)| MethodDef {
             name,
             doc: "",
-            kind,
+            kind: kind(name),
             params: PARAMS,
             returns: <()>::TYPE,
             error: None,

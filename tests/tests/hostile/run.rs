@@ -165,6 +165,34 @@ fn floods_of_events_logs_and_results_end() {
     assert_eq!(output.logs[0].len(), 4);
 }
 
+/// With more memory than anything may be long.
+#[test]
+fn values_and_keys_have_a_largest_size() {
+    use TrapKind::{TooLarge, UndeclaredAccess};
+    let import = r#"(import "kempe" "put:0" (func $put (param i32 i32 i32 i32)))
+        (memory (export "memory") 3 3)"#;
+    let mut chain = Everywhere::new(3);
+    for (key, value, outcome) in [
+        (0, 65536, Outcome::Ok),
+        (0, 65537, Outcome::Trap(TooLarge)),
+        (0, 3 * 65536, Outcome::Trap(TooLarge)),
+        (256, 0, Outcome::Trap(UndeclaredAccess)),
+        (257, 0, Outcome::Trap(TooLarge)),
+        (3 * 65536, 0, Outcome::Trap(TooLarge)),
+    ] {
+        let body = format!(
+            "(call $put (i32.const 0) (i32.const {key}) (i32.const 0) (i32.const {value})) i32.const 0"
+        );
+        let contract = chain.deploy(&one(ALL, import, &body));
+        for receipt in chain.flood(10_000_000, &go(contract, ARGS)) {
+            assert_eq!(receipt.outcome, outcome, "{key} {value}");
+            // The bytes are paid, and a trap of the host burns no more than that.
+            let paid = key + value..9_000_000;
+            assert!(paid.contains(&receipt.fuel), "{key} {value}: {}", receipt.fuel);
+        }
+    }
+}
+
 #[test]
 fn every_spin_of_the_host_runs_out_of_fuel() {
     let mut chain = Everywhere::new(20);

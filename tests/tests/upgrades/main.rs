@@ -9,8 +9,9 @@ mod versions;
 use kempe_abi::def::{CellDef, FieldDef, MethodKindDef};
 use kempe_abi::{AbiType, Address, Outcome, TrapKind};
 use kempe_runtime::chain::CallSpec;
+use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, Receipt, Upgrade, contract_address};
-use kempe_tests::{CHAIN_ID, World, call, deploy};
+use kempe_tests::{CHAIN_ID, World, call, deploy, options};
 
 use versions::{
     FIELDS, authorize, get, method, migrate, module, module_with, put, relay, version, wide_put,
@@ -268,6 +269,34 @@ fn a_contract_is_asked() {
     let terms = to(host, Vec::new(), None).terms();
     let receipt = t.world.send(1, call(host, kempe_abi::upgrade::AUTHORIZE, &terms));
     assert_eq!(receipt.outcome, Outcome::Revert(1));
+}
+
+/// Who is in a batch runs the code from before the block, also through others, wherever the upgrade stands; who follows
+/// it in the tail, and every later block, runs the new one.
+#[test]
+fn a_callee_that_is_upgraded_in_the_same_block() {
+    let mut t = Test::new();
+    let owner = t.account(1);
+    let callee = t.deploy(&version(0), Some(owner));
+    let caller = t.deploy(&version(7), None);
+    let relay = |slot: u8| vec![call(caller, "relay", &(callee, slot, 10_u64))];
+    let upgrade = Action::Upgrade(Box::new(to(callee, version(100), Some(owner))));
+    let txs = [(2, relay(1)), (1, vec![upgrade]), (1, relay(2)), (3, relay(3))];
+    let txs = txs.map(|(from, actions)| (from, actions, 1_000_000_000, Vec::new()));
+    for n_threads in 1..=3 {
+        t.world.chain.set_options(options(n_threads, &Color)).expect("threads start");
+        let prepared = t.world.chain.prepare(t.world.sign_with(txs.clone()), 0).expect("fine");
+        let output = t.world.chain.execute(&prepared).expect("it runs");
+        assert_eq!(output, t.world.chain.execute_oracle(&prepared).expect("it runs"));
+        let found: Vec<_> =
+            output.receipts.iter().map(|receipt| (receipt.outcome, receipt.tail)).collect();
+        assert_eq!(found, [false, true, true, false].map(|tail| (Outcome::Ok, tail)));
+    }
+    let txs = t.world.sign_with(txs);
+    t.world.build(txs);
+    assert_eq!([1, 2, 3].map(|slot| t.get(callee, slot)), [10, 110, 10]);
+    assert_eq!(t.run(2, relay(4)).0.outcome, Outcome::Ok);
+    assert_eq!(t.get(callee, 4), 110);
 }
 
 #[test]
