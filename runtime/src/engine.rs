@@ -9,6 +9,7 @@ mod artifacts;
 mod cell;
 mod codes;
 mod compile;
+mod compiler;
 mod contracts;
 mod deploy;
 mod host;

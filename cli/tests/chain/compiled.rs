@@ -52,7 +52,8 @@ fn a_key_that_others_may_know_is_replaced() {
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
 }
 
-/// The compiler's threads have the stack that the environment says, which is larger here than there is memory to name.
+/// The thread that waits for the compiler has the stack that the environment says, which is larger here than there is
+/// memory to name.
 #[test]
 fn a_machine_that_cannot_compile_makes_no_block() {
     let kempe = Kempe::new();

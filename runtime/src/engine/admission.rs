@@ -45,7 +45,7 @@ mod table;
 mod template;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use kempe_abi::Abi;
 

@@ -35,12 +35,8 @@ impl<T> Codes<T> {
         Some(Arc::clone(&kept.code))
     }
 
-    /// Keeps code that takes so many bytes, unless it is there: two threads may have compiled it. Returns what is there
-    /// then.
+    /// Keeps code that takes so many bytes and is not there.
     pub(super) fn insert(&mut self, hash: Hash, code: Arc<T>, bytes: u64) -> Arc<T> {
-        if let Some(kept) = self.get(&hash) {
-            return kept;
-        }
         self.n_uses += 1;
         self.bytes += bytes;
         self.kept.insert(hash, Kept { code: Arc::clone(&code), bytes, used: self.n_uses });
@@ -86,8 +82,7 @@ mod tests {
         assert_eq!(there(&mut codes), [true, true, false, true]);
         assert_eq!(codes.bytes, 100);
 
-        // What is in use stays, and what others compiled meanwhile is not counted twice.
-        assert!(Arc::ptr_eq(&used, &codes.insert(hash(0), Arc::new(9), 30)));
+        // What is in use stays.
         let large = codes.insert(hash(4), Arc::new(4), 1000);
         assert_eq!(there(&mut codes), [true, false, false, false]);
         assert_eq!((codes.bytes, codes.kept.len()), (1030, 2));

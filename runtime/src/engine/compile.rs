@@ -10,6 +10,7 @@ use wasmtime::{Config, InstancePre, Linker, Module};
 use super::admission::{Admitted, Refusal, admit};
 use super::artifacts::Artifacts;
 use super::codes::Codes;
+use super::compiler::Compiler;
 use super::host;
 use super::instance::Image;
 use super::session::Host;
@@ -43,18 +44,13 @@ pub enum EngineError {
     /// The host refused the configuration.
     #[error("the engine cannot be configured on this machine: {0}")]
     Configure(String),
-    /// The thread that compiles could not be started.
-    #[error("the thread that compiles cannot be started: {0}")]
+    /// The threads that compile could not be started.
+    #[error("the threads that compile cannot be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
 /// What compiled code may take of memory while nobody uses it: a thousand contracts of a usual size. Ours to choose.
 const CODE_BYTES_MAX: u64 = 256 << 20;
-
-/// The stack of the thread that compiles: a contract's own call stack must not be what it runs on. Cranelift walks what
-/// nests with recursion in places, function by function on rayon's threads, whose 2 MiB are eight times what the worst
-/// admitted module was found to need.
-const COMPILE_STACK_BYTES: usize = 8 * 1024 * 1024;
 
 /// Compiled code, by the hash of its wasm.
 #[derive(Debug)]
@@ -62,6 +58,7 @@ pub struct Engine {
     wasmtime: wasmtime::Engine,
     codes: Mutex<Codes<Code>>,
     artifacts: Option<&'static Artifacts>,
+    compiler: Compiler,
     n_codes: AtomicUsize,
 }
 
@@ -140,7 +137,8 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config())
             .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
         let codes = Mutex::new(Codes::new(CODE_BYTES_MAX));
-        Ok(Self { wasmtime, codes, artifacts, n_codes: AtomicUsize::new(0) })
+        let (compiler, n_codes) = (Compiler::default(), AtomicUsize::new(0));
+        Ok(Self { wasmtime, codes, artifacts, compiler, n_codes })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -173,41 +171,24 @@ impl Engine {
         Candidate { wasm, hash, found }
     }
 
-    /// Compiles what was considered.
+    /// Compiles what was considered, unless somebody else does so meanwhile.
     pub(super) fn finish(&self, candidate: Candidate<'_>) -> Result<Arc<Code>, EngineError> {
         let Candidate { wasm, hash, found } = candidate;
-        match found? {
-            Found::Code(code) => Ok(code),
-            Found::Admitted(admitted) => {
-                let code = Arc::new(self.compile_apart(hash, wasm, *admitted)?);
+        let admitted = match found? {
+            Found::Code(code) => return Ok(code),
+            Found::Admitted(admitted) => *admitted,
+        };
+        let compiled = self.compiler.run(|| match self.loaded(&hash) {
+            Some(code) => Ok(code),
+            None => {
+                let code = Arc::new(self.compile(hash, wasm, admitted)?);
                 let bytes = code.bytes;
                 Ok(lock(&self.codes).insert(hash, code, bytes))
             }
-        }
-    }
-
-    /// Compiles on a thread of its own, while this one sleeps.
-    ///
-    /// The caller may be a worker in the middle of a transaction, deep in a call stack. The compiler
-    /// splits its work with rayon, and a thread of a rayon pool that waits for such work takes other
-    /// work of its pool meanwhile: it would start a second transaction on top of the first one. So the
-    /// wait must not be rayon's.
-    fn compile_apart(
-        &self,
-        hash: Hash,
-        wasm: &[u8],
-        admitted: Admitted,
-    ) -> Result<Code, EngineError> {
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new()
-                .name("kempe-compile".into())
-                .stack_size(COMPILE_STACK_BYTES)
-                .spawn_scoped(scope, || self.compile(hash, wasm, admitted))?;
-            // Without threads for the compiler's pool, for one, it panics.
-            thread.join().unwrap_or_else(|panic| {
-                let what = format!("it panicked: {}", panic_text(&*panic));
-                Err(EngineError::Compile { code: hash, what })
-            })
+        })?;
+        compiled.unwrap_or_else(|panic| {
+            let what = format!("it panicked: {}", panic_text(&*panic));
+            Err(EngineError::Compile { code: hash, what })
         })
     }
 
@@ -290,5 +271,18 @@ mod tests {
         let version = lock.split("name = \"wasmtime\"\nversion = \"").nth(1).unwrap();
         let version = version.split('"').next().unwrap();
         assert!(ENGINE_VERSION.starts_with(&format!("wasmtime {version} ")));
+    }
+
+    #[test]
+    fn what_many_ask_for_at_once_is_compiled_once() {
+        let engine = Engine::new().unwrap();
+        let wasm = crate::engine::admission::tests::smallest();
+        let codes: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| engine.load(&wasm).unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(codes.iter().all(|code| Arc::ptr_eq(code, &codes[0])));
+        assert_eq!(engine.n_codes.load(Ordering::Relaxed), 1);
     }
 }

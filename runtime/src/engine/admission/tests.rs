@@ -58,6 +58,11 @@ const FRAME: &str = r#"(memory (export "memory") 1 1)
     (func (export "call.init") (param i32) (result i32) i32.const 0)"#;
 const GO: &str = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
 
+/// A contract that does nothing.
+pub(crate) fn smallest() -> Vec<u8> {
+    wasm(MethodKindDef::Call, &[], &format!("{FRAME} {GO}"))
+}
+
 fn code(result: Result<Admitted, Refusal>) -> &'static str {
     result.map_or_else(|refusal| refusal.code(), |_| "admitted")
 }
