@@ -403,6 +403,48 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_size_is_read_and_one_byte_more_is_not() {
+        let (key, mut transaction) = transaction();
+        let deploy = |n: usize| Action::Deploy { wasm: vec![0; n], args: vec![], authority: None };
+        transaction.actions = vec![deploy(0)];
+        let most = TX_BYTES_MAX - transaction.size_bytes();
+        let of = |n: usize| {
+            let transaction = Transaction { actions: vec![deploy(n)], ..transaction.clone() };
+            let size_bytes = transaction.size_bytes();
+            let signed = transaction.sign(&key);
+            let decoded = SignedTransaction::decode(&borsh::to_vec(&signed).unwrap());
+            (signed.transaction.check_form(1, u64::MAX), decoded.map(drop), size_bytes)
+        };
+        assert_eq!(of(most), (Ok(()), Ok(()), TX_BYTES_MAX));
+        for more in [1, 9 << 20] {
+            let (form, decoded, size_bytes) = of(most + more);
+            let refused = Err(TransactionError::TooLarge { size_bytes });
+            assert_eq!((&form, &decoded), (&refused, &refused));
+        }
+    }
+
+    /// The same signature with another `s` of the same meaning would be a second encoding of a transaction.
+    #[test]
+    fn a_signature_has_one_encoding() {
+        /// The order of the group, little-endian. Source: RFC 8032, section 5.1.
+        const ORDER: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let (key, transaction) = transaction();
+        let mut signed = transaction.sign(&key);
+        let mut carry = 0;
+        for (byte, more) in signed.signature[32..].iter_mut().zip(ORDER) {
+            let sum = u16::from(*byte) + u16::from(more) + carry;
+            [*byte, _] = sum.to_le_bytes();
+            carry = sum >> 8;
+        }
+        assert_eq!(carry, 0);
+        let sender = signed.transaction.sender;
+        assert_eq!(signed.verify(), Err(TransactionError::BadSignature(sender)));
+    }
+
+    #[test]
     fn a_key_of_small_order_cannot_send() {
         for sender in kempe_abi::SMALL_ORDER {
             let (_, mut transaction) = transaction();

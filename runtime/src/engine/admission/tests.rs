@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod at_limits;
+mod foreign;
 
 const fn field(name: &'static str, cell: CellDef) -> FieldDef {
     FieldDef { name, doc: "", cell, keys: &[], value: u64::TYPE }

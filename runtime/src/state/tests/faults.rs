@@ -67,6 +67,63 @@ fn one_sync_may_fail() {
     fails_at_every_operation(FaultKind::Sync);
 }
 
+/// A copy of a directory as it is.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_power_may_fail_again_while_a_store_recovers() {
+    let mut model = Model::new();
+    let roots: Vec<Hash> = (1..=5)
+        .map(|height| {
+            apply(&mut model, &block(height));
+            naive_root(&model)
+        })
+        .collect();
+    let mut n_crashes = 0;
+    // At some of the first crashes, at every operation of what follows.
+    for n_operations in (0..).step_by(5) {
+        let dir = tempfile::tempdir().unwrap();
+        ChainStore::create(&Disk::default(), dir.path(), &[], &[0; 600]).unwrap();
+        let faults = Faults::after(n_operations, FaultKind::Power);
+        let ended = run(&Disk::with_faults(std::sync::Arc::clone(&faults)), dir.path());
+        let (n_acknowledged, tried) = ended.unwrap_or((0, vec![block(1)]));
+        for n_more in 0.. {
+            let crashed = tempfile::tempdir().unwrap();
+            copy(dir.path(), crashed.path());
+            let again = Faults::after(n_more, FaultKind::Power);
+            let disk = Disk::with_faults(std::sync::Arc::clone(&again));
+            drop(Blocks::reopen(&disk, crashed.path(), 600, tried.clone()));
+            let whole = Blocks::reopen(&Disk::default(), crashed.path(), 600, tried.clone());
+            let whole = whole.unwrap_or_else(|error| panic!("{n_operations} {n_more}: {error}"));
+            let height = whole.store.height();
+            assert!(height >= n_acknowledged, "{n_operations} {n_more}: a block is lost");
+            let before = usize::try_from(height).unwrap().checked_sub(1);
+            let expected = before.map_or(Hash([0; 32]), |at| roots[at]);
+            assert_eq!(whole.tree.root(), expected, "{n_operations} {n_more}");
+            if !again.failed() {
+                break;
+            }
+            n_crashes += 1;
+        }
+        if !faults.failed() {
+            break;
+        }
+    }
+    println!("{n_crashes} crashes of a recovery");
+    assert!(n_crashes > 20, "{n_crashes} crashes");
+}
+
 #[test]
 fn a_crash_during_creation_leaves_no_store_or_a_whole_one() {
     for n_operations in 0.. {
