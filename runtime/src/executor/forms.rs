@@ -2,7 +2,7 @@
 
 use super::graph::InPlace;
 use super::plan::{Unbarred, Way};
-use super::slots::{Slots, Start};
+use super::slots::Slots;
 use super::versions::Versions;
 use super::{BlockRun, ExecutorError};
 use crate::scheduler::Form;
@@ -40,29 +40,28 @@ impl BlockRun<'_> {
             let goes_on = self.run_graph(unbarred.body(), dag, &InPlace::new(&self))?;
             return Ok(goes_on.then_some(self));
         }
-        let start = self.slots.take_start();
-        let Some(slots) = self.run_versions(unbarred, start)? else { return Ok(None) };
+        let Some(slots) = self.run_versions(unbarred)? else { return Ok(None) };
         self.slots = slots;
         Ok(Some(self))
     }
 
     /// Runs a block whose keys have several values at a time.
-    fn run_versions(
-        &self,
-        unbarred: &Unbarred,
-        start: Start,
-    ) -> Result<Option<Slots>, ExecutorError> {
+    fn run_versions(&mut self, unbarred: &Unbarred) -> Result<Option<Slots>, ExecutorError> {
         let body = unbarred.body();
         if let Form::Optimistic { hints } = unbarred.form() {
+            let start = self.slots.take_start();
             return Ok(self.run_optimistic(body, start, hints.is_some())?);
         }
-        let versions = Versions::new(self, unbarred.layout(), &start);
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: both are of the block's plan, which was verified.
+        let versions = unsafe { Versions::new(self, unbarred.layout()) };
         let goes_on = match unbarred.form() {
             Form::Versions(dag) => self.run_graph(body, dag, &versions)?,
             Form::Rounds { again, dag } => self.run_rounds(&versions, body, again, dag)?,
             _ => unreachable!("the other forms have one value for each key"),
         };
         let table = versions.into_table();
+        let start = self.slots.take_start();
         Ok(if goes_on { table.finish(start) } else { None })
     }
 }

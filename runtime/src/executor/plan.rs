@@ -105,9 +105,8 @@ impl Plan {
             form => {
                 let is_chain = plan.is_chain(&block);
                 let layout = match form {
-                    Form::Versions(_) | Form::Rounds { .. } => {
-                        Layout::new(block.accesses(), &schedule)
-                    }
+                    Form::Versions(_) => Layout::new(block.accesses(), &schedule),
+                    Form::Rounds { .. } => Layout::of_rounds(block.accesses(), &schedule),
                     _ => Layout::default(),
                 };
                 Way::Unbarred(Box::new(Unbarred { plan, layout, is_chain }))

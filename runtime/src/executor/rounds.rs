@@ -80,8 +80,8 @@ impl Step for First<'_> {
         if rounds.is_counted[tx as usize] {
             return rounds.versions.run(worker, tx, footprints);
         }
-        let start = rounds.versions.start();
-        let run = rounds.run.run_on(worker, tx, |_, slot| copied(start.get(slot)))?;
+        let at_start = |_, slot| copied(rounds.versions.at_start(slot));
+        let run = rounds.run.run_on(worker, tx, at_start)?;
         let early = Early {
             run,
             cells: worker.cells_mut().to_vec(),
@@ -109,7 +109,7 @@ impl Step for Again<'_> {
         let early = lock(&early[tx as usize]).take();
         let accesses = run.plan.interned().accesses().of(tx);
         let is_as_before = |(at, &Access { slot, kind }): (usize, &Access)| {
-            kind == AccessKind::Add || versions.read(tx, at) == versions.start().get(slot)
+            kind == AccessKind::Add || versions.read(tx, at) == versions.at_start(slot)
         };
         match early {
             Some(mut early) if accesses.iter().enumerate().all(is_as_before) => {

@@ -55,6 +55,11 @@ impl Start {
         }
     }
 
+    /// The slots after a block that changed nothing but what is in them.
+    pub(super) fn finish_unchanged(self) -> Slots {
+        Slots(Disjoint::of(self.0))
+    }
+
     /// The slots after the block, on all threads: `last` says of each what the block left, if it changed
     /// it.
     pub(super) fn finish(self, last: impl Fn(u32, &Slot) -> Option<Option<Bytes>> + Sync) -> Slots {
@@ -110,6 +115,26 @@ impl Slots {
         }
     }
 
+    /// A slot.
+    ///
+    /// # Safety
+    /// While the reference lives no thread changes the slot.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn get(&self, slot: u32) -> &Slot {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.get(slot) }
+    }
+
+    /// Writes the value of a slot.
+    ///
+    /// # Safety
+    /// While this runs nobody else uses the slot.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn put(&self, slot: u32, value: Option<Bytes>) {
+        // SAFETY: as the caller promises.
+        *unsafe { self.0.get_mut(slot) } = Slot { value, changed: true };
+    }
+
     /// The value of a slot.
     ///
     /// # Safety
@@ -131,8 +156,7 @@ impl Slots {
             if cell.dirty && access.kind == AccessKind::Write {
                 // SAFETY: no other transaction whose turn has come lists a slot which this one may
                 // write.
-                let slot = unsafe { self.0.get_mut(access.slot) };
-                *slot = Slot { value: cell.value.take(), changed: true };
+                unsafe { self.put(access.slot, cell.value.take()) };
             }
         }
     }

@@ -3,8 +3,12 @@
 //! Versions are laid out from the published order before anything runs: one for each declared write or
 //! addition, and one wherever additions are followed by something that reads, which holds their sum
 //! ([`Layout`]). While the block runs each is set once, by the transaction that it belongs to or by
-//! the first who reads the sum ([`Versions`]), so there are no locks and nothing unsafe: a version that
-//! is read before it was set would be a panic, which the order of the graph rules out.
+//! the first who reads the sum ([`Versions`]), so there are no locks: a version that is read before it was
+//! set would be a panic, which the order of the graph rules out.
+//!
+//! A key that is in all lists to be written needs no versions. Who writes also reads, so its transactions wait
+//! for each other anyway, and its value stays in its slot, as in a graph on one value for each key: the
+//! accounts of transfers are such keys.
 //!
 //! A declared write may not happen. Its version then names the one that the transaction read instead,
 //! so that a reader behind many such writes takes one step.
@@ -33,6 +37,8 @@ use crate::types::{Bytes, Footprints};
 
 /// No version: the value before the block.
 const START: u32 = u32::MAX;
+/// No version: the value is in its slot.
+const IN_PLACE: u32 = u32::MAX - 1;
 
 /// Where each access finds its value and leaves its own.
 #[derive(Debug, Default)]
@@ -45,8 +51,8 @@ pub(super) struct Layout {
     last: Vec<u32>,
 }
 
-/// The versions of an access.
-#[derive(Clone, Copy, Debug)]
+/// The versions of an access; both [`IN_PLACE`] where there are none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Link {
     /// What it reads.
     reads: u32,
@@ -63,17 +69,32 @@ struct Place {
 }
 
 impl Layout {
-    /// Numbers the versions of a block in the order that its schedule publishes. O(accesses).
+    /// Numbers the versions of a block that a graph runs, in the order that its schedule publishes. O(accesses).
     pub(super) fn new(accesses: &Accesses, schedule: &Schedule) -> Self {
-        let mut layout = Self {
-            links: vec![Link { reads: START, sets: START }; accesses.n_accesses()],
-            places: Vec::with_capacity(accesses.n_accesses()),
-            last: vec![START; accesses.n_slots()],
-        };
+        // Nobody knows beforehand that a write does not read, so no graph lets two writers run at once.
+        let mut last = vec![IN_PLACE; accesses.n_slots()];
+        let others = accesses.rows().flatten().filter(|access| access.kind != AccessKind::Write);
+        others.for_each(|access| last[access.slot as usize] = START);
+        Self::after(last, accesses, schedule)
+    }
+
+    /// The same of a block that runs in two rounds: in the first, nobody waits.
+    pub(super) fn of_rounds(accesses: &Accesses, schedule: &Schedule) -> Self {
+        Self::after(vec![START; accesses.n_slots()], accesses, schedule)
+    }
+
+    /// Numbers the versions of the slots that are not in place; `last` says which.
+    fn after(last: Vec<u32>, accesses: &Accesses, schedule: &Schedule) -> Self {
+        let link = Link { reads: IN_PLACE, sets: IN_PLACE };
+        let links = vec![link; accesses.n_accesses()];
+        let mut layout = Self { links, places: Vec::new(), last };
         // Whether the last version of a slot is an addition.
         let mut is_added = vec![false; accesses.n_slots()];
         for &tx in schedule.batches().flatten() {
             for (at, access) in accesses.range(tx).zip(accesses.of(tx)) {
+                if layout.last[access.slot as usize] == IN_PLACE {
+                    continue;
+                }
                 let is_addition = access.kind == AccessKind::Add;
                 let was_added = std::mem::replace(&mut is_added[access.slot as usize], is_addition);
                 if was_added && !is_addition {
@@ -117,8 +138,8 @@ enum Version {
 
 /// A block whose keys have versions, while it runs.
 pub(super) struct Versions<'a, 'p> {
+    /// Its slots have the values that are in place, and of the others those before the block.
     run: &'a BlockRun<'a>,
-    start: &'a Start,
     table: Table<'p>,
 }
 
@@ -131,17 +152,31 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a, 'p> Versions<'a, 'p> {
-    /// The versions of a block, none of them set; `start` has the values before it.
-    pub(super) fn new(run: &'a BlockRun<'a>, layout: &'p Layout, start: &'a Start) -> Self {
+    /// The versions of a block, none of them set.
+    ///
+    /// # Safety
+    /// The layout is that of the block's plan, and what runs on it keeps that plan's order.
+    #[expect(unsafe_code, reason = "see `Disjoint`")]
+    pub(super) unsafe fn new(run: &'a BlockRun<'a>, layout: &'p Layout) -> Self {
         let places = layout.places.par_iter().with_min_len(1024);
         let versions = places.map(|_| OnceLock::new()).collect();
         let table = Table { layout, versions, is_unfit: AtomicBool::new(false) };
-        Self { run, start, table }
+        Self { run, table }
     }
 
-    /// The values before the block.
-    pub(super) fn start(&self) -> &Start {
-        self.start
+    /// The value before the block, of a key that has versions.
+    pub(super) fn at_start(&self, slot: u32) -> Option<&Bytes> {
+        self.start(slot).value()
+    }
+
+    /// The slot of a key that has versions.
+    fn start(&self, slot: u32) -> &Slot {
+        assert_ne!(self.table.layout.last[slot as usize], IN_PLACE, "slot={slot} has no versions");
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: as long as the versions live, only slots that have none are written.
+        unsafe {
+            self.run.slots.get(slot)
+        }
     }
 
     /// The versions alone, once all transactions have ended.
@@ -158,7 +193,13 @@ impl<'a, 'p> Versions<'a, 'p> {
     pub(super) fn read(&self, tx: u32, at: usize) -> Option<&Bytes> {
         let accesses = self.run.plan.interned().accesses();
         let Link { reads, .. } = self.table.layout.links[accesses.range(tx).start + at];
-        let slot = self.start.slot(accesses.of(tx)[at].slot);
+        let slot = accesses.of(tx)[at].slot;
+        if reads == IN_PLACE {
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: the slot is in all lists to be written, so all but this transaction have ended or wait for it.
+            return unsafe { self.run.slots.get(slot) }.value();
+        }
+        let slot = self.start(slot);
         self.table.value(self.table.holder(reads, slot), slot)
     }
 
@@ -170,12 +211,22 @@ impl<'a, 'p> Versions<'a, 'p> {
             let Link { reads, sets } = *link;
             let version = match access.kind {
                 AccessKind::Read => continue,
+                _ if sets == IN_PLACE => {
+                    if cell.dirty {
+                        #[expect(unsafe_code, reason = "see `Disjoint`")]
+                        // SAFETY: as in `read`, and what was read there was copied.
+                        unsafe {
+                            self.run.slots.put(access.slot, cell.value.take());
+                        }
+                    }
+                    continue;
+                }
                 AccessKind::Add => match Addition::of(cell) {
                     Some(addition) => Version::More(addition),
                     None => Version::Same(reads),
                 },
                 _ if cell.dirty => Version::Value(cell.value.take()),
-                _ => Version::Same(self.table.holder(reads, self.start.slot(access.slot))),
+                _ => Version::Same(self.table.holder(reads, self.start(access.slot))),
             };
             let is_first = self.table.versions[sets as usize].set(version).is_ok();
             debug_assert!(is_first, "a transaction runs once");
@@ -274,8 +325,12 @@ impl Table<'_> {
     /// What the block left of each slot, once all transactions have ended; `None` if an addition did not
     /// fit.
     pub(super) fn finish(self, start: Start) -> Option<Slots> {
+        if self.versions.is_empty() {
+            return Some(start.finish_unchanged());
+        }
         let slots = start.finish(|at, slot| {
-            let holder = self.holder(self.layout.last[at as usize], slot);
+            let last = self.layout.last[at as usize];
+            let holder = if last == IN_PLACE { START } else { self.holder(last, slot) };
             (holder != START).then(|| copied(self.value(holder, slot)))
         });
         self.goes_on().then_some(slots)
@@ -322,6 +377,41 @@ impl Step for Versions<'_, '_> {
         if let Some(&soon) = rest.get(3) {
             self.table.prefetch_versions(accesses.range(soon));
         }
-        self.run.fetch_ahead_with(rest, |accesses| self.start.prefetch(accesses));
+        self.run.fetch_ahead(rest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduler::Access;
+
+    #[test]
+    fn keys_that_are_only_written_have_no_versions() {
+        use AccessKind::{Add, Read, Write};
+        // All write 0; 1 is only read; 2 is read between writes; 3 is added to.
+        let rows: [&[(u32, AccessKind)]; 3] = [
+            &[(0, Write), (1, Read), (2, Write), (3, Add)],
+            &[(0, Write), (1, Read), (2, Read), (3, Add)],
+            &[(0, Write), (2, Write), (3, Write)],
+        ];
+        let mut accesses = Accesses::default();
+        for row in rows {
+            accesses.push_tx(row.iter().map(|&(slot, kind)| Access::new(slot, kind)));
+        }
+        let schedule = Schedule::new([[0], [1], [2]], &[]).unwrap();
+        let layout = Layout::new(&accesses, &schedule);
+        let links = |tx| -> Vec<(u32, u32)> {
+            let links = &layout.links[accesses.range(tx)];
+            links.iter().map(|link| (link.reads, link.sets)).collect()
+        };
+        const BOTH: (u32, u32) = (IN_PLACE, IN_PLACE);
+        assert_eq!(links(0), [BOTH, (START, START), (START, 0), (START, 1)]);
+        assert_eq!(links(1), [BOTH, (START, START), (0, START), (1, 2)]);
+        assert_eq!(links(2), [BOTH, (0, 3), (4, 5)], "4 is the sum of what was added");
+        assert_eq!(layout.last, [IN_PLACE, START, 3, 5]);
+        let rounds = Layout::of_rounds(&accesses, &schedule);
+        assert_eq!(rounds.last.iter().filter(|&&last| last == IN_PLACE).count(), 0);
+        assert_eq!(rounds.places.len(), layout.places.len() + 3);
     }
 }
