@@ -38,16 +38,27 @@ impl Scheduler for Greedy {
         let mut pass = 0;
         while lanes.n_assigned() < n_listed {
             pass += 1;
+            lanes.begin_pass();
             let n_before = lanes.n_assigned();
             let mut passes_over = |tx: &mut Waiting, lanes: &mut Lanes<'_>| {
                 let passed_over = &mut passed_over[block.sender(tx.tx) as usize];
-                let is_passed_over = *passed_over == pass || !lanes.assign(tx);
+                if *passed_over == pass {
+                    lanes.pass_over(tx);
+                    return true;
+                }
+                let is_passed_over = !lanes.is_due(tx) || !lanes.assign(tx);
                 if is_passed_over {
                     *passed_over = pass;
                 }
                 is_passed_over
             };
-            waiting.retain_mut(|tx| lanes.is_full() || passes_over(tx, &mut lanes));
+            waiting.retain_mut(|tx| {
+                if lanes.is_full() {
+                    lanes.pass_over(tx);
+                    return true;
+                }
+                passes_over(tx, &mut lanes)
+            });
             while waiting.len() < SCANNED_MAX && !lanes.is_full() {
                 let Some(mut tx) = listed.next() else { break };
                 if passes_over(&mut tx, &mut lanes) {

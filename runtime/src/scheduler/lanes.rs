@@ -19,27 +19,79 @@ const LANES_MAX: usize = u64::BITS as usize;
 /// How many transactions end between two looks that find nothing; ours to choose.
 const ENDED_PER_PASS: usize = 2;
 
-/// Who holds a key: how many transactions of each lane, by kind.
-#[derive(Clone, Default)]
+/// Who holds a key.
+#[derive(Clone, Copy)]
 struct Lock {
     /// The lanes that hold it, by kind.
     lanes: [u64; 3],
-    /// How many queued transactions of a lane hold it, by kind; empty until somebody does.
-    counts: Vec<[u32; 3]>,
+    /// Where in [`Counts`] it is how many transactions of each lane; [`NONE`] while nobody holds it.
+    counts: u32,
+}
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// How many queued transactions of each lane hold a key, by kind. There are only those of keys that somebody holds,
+/// which are few, so that they stay in the processor's caches.
+struct Counts {
+    n_lanes: usize,
+    all: Vec<[u32; 3]>,
+    /// The places of those that nobody needs any more, where all is zero.
+    free: Vec<u32>,
+}
+
+impl Counts {
+    /// Those of a key that nobody has held.
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            let place = self.all.len() / self.n_lanes;
+            self.all.resize(self.all.len() + self.n_lanes, [0; 3]);
+            u32::try_from(place).expect("a block has fewer than 2^32 accesses")
+        })
+    }
+
+    fn of(&mut self, place: u32, lane: usize, kind: AccessKind) -> &mut u32 {
+        &mut self.all[place as usize * self.n_lanes + lane][kind as usize]
+    }
 }
 
 /// A transaction that no lane has yet.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
-    pub(super) tx: u32,
+    /// What may leave it a lane again.
+    waits_for: Freed,
     /// Two of its accesses, or one twice, that left it no lane when it was tried last. As long as they do, the
     /// others need not be looked at.
-    blocked_by: Option<[Access; 2]>,
+    blocked_by: [Access; 2],
+    pub(super) tx: u32,
+    /// Whether it was tried.
+    is_blocked: bool,
+    /// Whether something happened that may have left it a lane since it was tried last.
+    is_due: bool,
 }
 
 impl Waiting {
     pub(super) fn new(tx: u32) -> Self {
-        Self { tx, blocked_by: None }
+        let (waits_for, blocked_by) = (Freed::default(), [Access::new(0, Read); 2]);
+        Self { waits_for, blocked_by, tx, is_blocked: false, is_due: true }
+    }
+}
+
+/// What became free: keys, a bit for each 64th of them, and lanes, a bit each.
+#[derive(Clone, Copy, Default)]
+struct Freed {
+    keys: u64,
+    lanes: u64,
+}
+
+impl Freed {
+    fn add_key(&mut self, slot: u32) {
+        self.keys |= 1 << (slot % u64::BITS);
+    }
+
+    #[inline]
+    fn meets(self, other: Self) -> bool {
+        self.keys & other.keys != 0 || self.lanes & other.lanes != 0
     }
 }
 
@@ -47,6 +99,7 @@ impl Waiting {
 pub(super) struct Lanes<'a> {
     block: &'a Block<'a>,
     locks: Vec<Lock>,
+    counts: Counts,
     queues: Vec<VecDeque<u32>>,
     /// The cost of each queue.
     loads: Vec<u64>,
@@ -54,6 +107,9 @@ pub(super) struct Lanes<'a> {
     load_max: u64,
     /// The lanes that have less than that.
     open: u64,
+    /// What became free between the last pass and the one before it, and since.
+    freed: Freed,
+    freed_since: Freed,
     /// When the first of each queue ends.
     running: BinaryHeap<Reverse<(u64, usize)>>,
     time: u64,
@@ -70,14 +126,17 @@ impl<'a> Lanes<'a> {
     pub(super) fn new(block: &'a Block<'a>, n_workers: usize) -> Self {
         let n_lanes = n_workers.clamp(1, LANES_MAX);
         let total = block.txs().map(|tx| block.cost(tx)).fold(0, u64::saturating_add);
-        let lock = Lock { lanes: [0; 3], counts: Vec::new() };
+        let lock = Lock { lanes: [0; 3], counts: NONE };
         Self {
             block,
             locks: vec![lock; block.accesses().n_slots()],
+            counts: Counts { n_lanes, all: Vec::new(), free: Vec::new() },
             queues: vec![VecDeque::new(); n_lanes],
             loads: vec![0; n_lanes],
             load_max: (total / 4 / n_lanes as u64).max(1),
             open: u64::MAX >> (LANES_MAX - n_lanes),
+            freed: Freed::default(),
+            freed_since: Freed::default(),
             running: BinaryHeap::new(),
             time: 0,
             assigned: vec![Vec::new(); n_lanes],
@@ -90,18 +149,42 @@ impl<'a> Lanes<'a> {
         self.open == 0
     }
 
+    /// Begins to look at transactions. Each of those that wait is given to [`assign`](Self::assign) or to
+    /// [`pass_over`](Self::pass_over) before the next look begins.
+    pub(super) fn begin_pass(&mut self) {
+        self.freed = std::mem::take(&mut self.freed_since);
+    }
+
+    /// Whether something may have left it a lane since it was tried last.
+    #[inline]
+    pub(super) fn is_due(&self, waiting: &Waiting) -> bool {
+        waiting.is_due || waiting.waits_for.meets(self.freed)
+    }
+
+    /// Does not look at a transaction in this pass.
+    #[inline]
+    pub(super) fn pass_over(&self, waiting: &mut Waiting) {
+        waiting.is_due = self.is_due(waiting);
+    }
+
     /// Queues a transaction where its keys permit: on the lane with the least work that is not full.
     /// False if there is none.
     pub(super) fn assign(&mut self, waiting: &mut Waiting) -> bool {
-        if waiting.blocked_by.is_some_and(|pair| self.open_for(&pair).is_err()) {
+        if !self.is_due(waiting) {
             return false;
         }
+        waiting.is_due = false;
         let tx = waiting.tx;
         let row = self.block.accesses().of(tx);
-        let permitted = match self.open_for(row) {
+        let still = if waiting.is_blocked { self.open_for(&waiting.blocked_by) } else { Ok(0) };
+        let permitted = match still.and_then(|_| self.open_for(row)) {
             Ok(lanes) => lanes,
             Err(pair) => {
-                waiting.blocked_by = Some(pair);
+                // Whatever is queued meanwhile only takes lanes away.
+                let lanes = self.permitted(&pair[0]) & self.permitted(&pair[1]);
+                waiting.waits_for = Freed { keys: 0, lanes };
+                pair.iter().for_each(|access| waiting.waits_for.add_key(access.slot));
+                (waiting.blocked_by, waiting.is_blocked) = (pair, true);
                 return false;
             }
         };
@@ -109,8 +192,10 @@ impl<'a> Lanes<'a> {
         let Some(lane) = lanes.min_by_key(|&lane| (self.loads[lane], lane)) else { return false };
         for access in row {
             let lock = &mut self.locks[access.slot as usize];
-            lock.counts.resize(self.queues.len(), [0; 3]);
-            lock.counts[lane][access.kind as usize] += 1;
+            if lock.counts == NONE {
+                lock.counts = self.counts.take();
+            }
+            *self.counts.of(lock.counts, lane, access.kind) += 1;
             lock.lanes[access.kind as usize] |= 1 << lane;
         }
         let cost = self.block.cost(tx);
@@ -167,16 +252,21 @@ impl<'a> Lanes<'a> {
         self.time = time;
         let Some(tx) = self.queues[lane].pop_front() else { return true };
         self.loads[lane] = self.loads[lane].saturating_sub(self.block.cost(tx));
-        if self.loads[lane] < self.load_max {
+        if self.loads[lane] < self.load_max && self.open >> lane & 1 == 0 {
             self.open |= 1 << lane;
+            self.freed_since.lanes |= 1 << lane;
         }
         for access in self.block.accesses().of(tx) {
             let kind: AccessKind = access.kind;
             let lock = &mut self.locks[access.slot as usize];
-            let count = &mut lock.counts[lane][kind as usize];
+            let count = self.counts.of(lock.counts, lane, kind);
             *count -= 1;
             if *count == 0 {
                 lock.lanes[kind as usize] &= !(1 << lane);
+                self.freed_since.add_key(access.slot);
+                if lock.lanes == [0; 3] {
+                    self.counts.free.push(std::mem::replace(&mut lock.counts, NONE));
+                }
             }
         }
         if let Some(&next) = self.queues[lane].front() {

@@ -2,8 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::iter::Peekable;
-use std::vec::IntoIter;
 
 use super::lanes::{Lanes, Waiting};
 use super::plan::split;
@@ -54,6 +52,8 @@ struct Window<'a> {
     ready: BinaryHeap<Reverse<u32>>,
     /// Those of them that no lane could take when they were tried, in index order.
     tried: Vec<Waiting>,
+    /// Room for the next of those, empty.
+    spare: Vec<Waiting>,
     /// The first transaction that the window has not reached.
     end: u32,
     n_listed: u32,
@@ -78,23 +78,46 @@ impl<'a> Window<'a> {
         }
         let n_listed = u32::try_from(listed.len()).expect("a block has fewer than 2^32");
         let ready = BinaryHeap::new();
-        Self { block, dag, blocked, ready, tried: Vec::new(), end: 0, n_listed, next_of_sender }
+        Self {
+            block,
+            dag,
+            blocked,
+            ready,
+            tried: Vec::new(),
+            spare: Vec::new(),
+            end: 0,
+            n_listed,
+            next_of_sender,
+        }
     }
 
     fn pass(&mut self, lanes: &mut Lanes<'_>) {
         let mut assigned = Vec::new();
-        let mut kept = Vec::with_capacity(SCANNED_MAX);
-        let mut tried = std::mem::take(&mut self.tried).into_iter().peekable();
+        let mut kept = std::mem::take(&mut self.spare);
+        let before = std::mem::take(&mut self.tried);
+        let mut tried = before.iter();
+        lanes.begin_pass();
         self.reach(lanes.n_assigned());
         while kept.len() < SCANNED_MAX && !lanes.is_full() {
-            let Some(mut tx) = self.next(&mut tried) else {
-                if assigned.is_empty() {
-                    break;
+            // The first of those that were tried before and those that became ready since.
+            let ready = self.ready.peek().map_or(NONE, |Reverse(tx)| *tx);
+            let mut tx = match tried.as_slice().first() {
+                Some(first) if first.tx < ready => {
+                    tried.next();
+                    if !lanes.is_due(first) {
+                        kept.push(*first);
+                        continue;
+                    }
+                    *first
                 }
-                // What was handed out holds its keys, so what it blocked may follow.
-                assigned.drain(..).for_each(|tx| self.unblock(tx));
-                self.reach(lanes.n_assigned());
-                continue;
+                _ if self.ready.pop().is_some() => Waiting::new(ready),
+                _ if assigned.is_empty() => break,
+                _ => {
+                    // What was handed out holds its keys, so what it blocked may follow.
+                    assigned.drain(..).for_each(|tx| self.unblock(tx));
+                    self.reach(lanes.n_assigned());
+                    continue;
+                }
             };
             if lanes.assign(&mut tx) {
                 assigned.push(tx.tx);
@@ -103,19 +126,18 @@ impl<'a> Window<'a> {
             }
         }
         assigned.into_iter().for_each(|tx| self.unblock(tx));
-        kept.extend(tried);
-        kept.sort_by_key(|tx| tx.tx);
+        let n_looked_at = kept.len();
+        kept.extend_from_slice(tried.as_slice());
+        kept[n_looked_at..].iter_mut().for_each(|tx| lanes.pass_over(tx));
+        if !kept.is_sorted_by_key(|tx| tx.tx) {
+            kept.sort_unstable_by_key(|tx| tx.tx);
+        }
         // More than a pass looks at are not gone through by it either.
         let more = kept.drain(SCANNED_MAX.min(kept.len())..);
         self.ready.extend(more.map(|tx| Reverse(tx.tx)));
         self.tried = kept;
-    }
-
-    /// The first transaction of those that were tried before and those that became ready since.
-    fn next(&mut self, tried: &mut Peekable<IntoIter<Waiting>>) -> Option<Waiting> {
-        let ready = self.ready.peek().map(|Reverse(tx)| *tx);
-        let is_first = |tx: &Waiting| ready.is_none_or(|ready| tx.tx < ready);
-        tried.next_if(is_first).or_else(|| self.ready.pop().map(|Reverse(tx)| Waiting::new(tx)))
+        self.spare = before;
+        self.spare.clear();
     }
 
     /// Moves the end of the window on.

@@ -1,14 +1,14 @@
 //! Soroban's parallel phase: a few stages, in each of them clusters that do not touch each other.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod clusters;
 
-use kempe_abi::AccessKind::{self, Read, Write};
+use clusters::Clusters;
+use kempe_abi::AccessKind::Write;
 
 use super::dag::Edges;
 use super::plan::{Form, plan_of, split};
 use super::thin::{self, Sink};
-use super::{Access, Block, Dag, Mode, Plan, Scheduler};
+use super::{Block, Dag, Mode, Plan, Scheduler};
 
 /// Puts each transaction into the first of one to four stages in which the cluster that it would
 /// join stays below a share of the work; packs a stage's clusters onto the workers, the largest
@@ -46,11 +46,7 @@ impl Scheduler for Stages {
                 std::iter::successors(Some(n_workers), |&n| (n > 2).then(|| n.div_ceil(2)));
             halves.flat_map(move |n| SHARES_PERCENT.map(|percent| (n_stages, n, percent)))
         });
-        let tries = one.chain(several);
-        let packed = tries.map(|(n_stages, n, percent)| {
-            pack(block, &listed, n_workers, n_stages, Share { n, percent })
-        });
-        let best = packed.min_by_key(|packed| packed.time).expect("one stage is always tried");
+        let best = best_of(block, &listed, n_workers, one.chain(several));
         let mut body = listed;
         body.sort_by_key(|&tx| (best.stages[tx as usize], tx));
         let dag = best.dag(block, &body);
@@ -75,36 +71,83 @@ struct Packed {
     time: u64,
 }
 
-fn pack(
+/// The first of these tries, each a number of stages, of workers and of percents, that ends soonest. One that cannot end sooner
+/// than those before it is given up as soon as that shows.
+fn best_of(
     block: &Block<'_>,
     listed: &[u32],
     n_workers: usize,
+    tries: impl Iterator<Item = (u32, usize, u64)>,
+) -> Packed {
+    let least = lower_bound(block, listed, n_workers);
+    let mut clusters = Clusters::new(block, n_workers);
+    let mut best: Option<Packed> = None;
+    for (n_stages, n, percent) in tries {
+        let limit = best.as_ref().map(|best| best.time);
+        if limit.is_some_and(|limit| limit <= least) {
+            break;
+        }
+        let share = Share { n, percent };
+        best = pack(listed, n_stages, share, &mut clusters, limit).or(best);
+    }
+    best.expect("one stage is always tried")
+}
+
+/// What no packing ends before: every stage has its share of the work, and in each one a key's writers are one cluster.
+fn lower_bound(block: &Block<'_>, listed: &[u32], n_workers: usize) -> u64 {
+    let mut writers = vec![0u64; block.accesses().n_slots()];
+    let mut work = 0u128;
+    for &tx in listed {
+        work += u128::from(block.cost(tx));
+        for access in block.accesses().of(tx).iter().filter(|access| access.kind == Write) {
+            let cost = &mut writers[access.slot as usize];
+            *cost = cost.saturating_add(block.cost(tx));
+        }
+    }
+    let even = u64::try_from(work.div_ceil(n_workers as u128)).unwrap_or(u64::MAX);
+    writers.into_iter().fold(even, u64::max)
+}
+
+/// Packs the block, unless that takes as long as `limit`.
+fn pack(
+    listed: &[u32],
     n_stages: u32,
     share: Share,
-) -> Packed {
+    clusters: &mut Clusters<'_>,
+    limit: Option<u64>,
+) -> Option<Packed> {
+    let block = clusters.block();
     let work: u128 = listed.iter().map(|&tx| u128::from(block.cost(tx))).sum();
     let n_shares = share.n as u128 * u128::from(n_stages);
     let share = work * u128::from(share.percent) / 100 / n_shares;
     let share = u64::try_from(share).unwrap_or(u64::MAX).max(1);
-    let mut built: Vec<Clusters<'_>> = (0..n_stages).map(|_| Clusters::new(block)).collect();
     let mut stages = vec![0; block.n_txs()];
     let mut floors = vec![0u32; block.n_txs()];
+    clusters.clear(n_stages);
     for &tx in listed {
         let floor = &mut floors[block.sender(tx) as usize];
         let last = n_stages - 1;
-        let fits = |stage: &u32| {
-            built[*stage as usize].add(tx, if *stage == last { u64::MAX } else { share })
-        };
+        let fits =
+            |&stage: &u32| clusters.add(stage, tx, if stage == last { u64::MAX } else { share });
         let stage = (*floor..n_stages).find(fits).expect("the last stage takes every transaction");
         (*floor, stages[tx as usize]) = (stage, stage);
+        if limit.is_some_and(|limit| clusters.least_time() >= limit) {
+            return None;
+        }
     }
     let mut workers = vec![0; block.n_txs()];
     let mut time = 0u64;
-    for (stage, clusters) in (0..).zip(&mut built) {
+    for stage in 0..n_stages {
         let members = listed.iter().copied().filter(|&tx| stages[tx as usize] == stage);
-        time = time.saturating_add(clusters.spread(members, n_workers, &mut workers));
+        time = time.saturating_add(clusters.spread(members, &mut workers));
+        if limit.is_some_and(|limit| time >= limit) {
+            return None;
+        }
     }
-    Packed { n_stages, n_workers, stages, workers, time }
+    for &tx in listed {
+        workers[tx as usize] = workers[clusters.root(tx) as usize];
+    }
+    Some(Packed { n_stages, n_workers: clusters.n_workers(), stages, workers, time })
 }
 
 impl Packed {
@@ -133,124 +176,5 @@ impl Packed {
             }
         }
         Dag::of(block, &edges)
-    }
-}
-
-/// The clusters of a stage: the transactions of two conflict with each other nowhere.
-struct Clusters<'a> {
-    block: &'a Block<'a>,
-    /// A forest: each transaction's parent; a root's cluster is that of its tree.
-    parents: Vec<u32>,
-    costs: Vec<u64>,
-    keys: Vec<Key>,
-}
-
-/// Who touched a key: members that commute, or one that stands for the cluster of them all.
-#[derive(Clone)]
-struct Key {
-    members: Vec<u32>,
-    kind: AccessKind,
-    /// What the members' clusters cost together when that was last asked; not more than now.
-    cost: u64,
-}
-
-impl<'a> Clusters<'a> {
-    fn new(block: &'a Block<'a>) -> Self {
-        let key = Key { members: Vec::new(), kind: Read, cost: 0 };
-        Self {
-            block,
-            parents: block.txs().collect(),
-            costs: block.txs().map(|tx| block.cost(tx)).collect(),
-            keys: vec![key; block.accesses().n_slots()],
-        }
-    }
-
-    fn root(&mut self, mut tx: u32) -> u32 {
-        while self.parents[tx as usize] != tx {
-            let above = self.parents[self.parents[tx as usize] as usize];
-            self.parents[tx as usize] = above;
-            tx = above;
-        }
-        tx
-    }
-
-    /// Adds a transaction if the cluster that it makes costs at most `share`, or is it alone.
-    fn add(&mut self, tx: u32, share: u64) -> bool {
-        let row = self.block.accesses().of(tx);
-        let own = self.block.cost(tx);
-        let conflicting = |key: &Key, access: &Access| key.kind.conflicts(access.kind);
-        // A key's clusters only grow: what did not fit once will not fit later.
-        let known = row.iter().filter_map(|access| {
-            let key = &self.keys[access.slot as usize];
-            conflicting(key, access).then_some(key.cost)
-        });
-        if known.max().is_some_and(|cost| cost.saturating_add(own) > share) {
-            return false;
-        }
-        let mut roots = Vec::new();
-        for access in row {
-            let key = &mut self.keys[access.slot as usize];
-            if conflicting(key, access) {
-                let mut members = std::mem::take(&mut key.members);
-                members.iter_mut().for_each(|member| *member = self.root(*member));
-                members.sort_unstable();
-                members.dedup();
-                let costs = members.iter().map(|&root| self.costs[root as usize]);
-                let cost = costs.fold(0, u64::saturating_add);
-                roots.extend_from_slice(&members);
-                let key = &mut self.keys[access.slot as usize];
-                (key.members, key.cost) = (members, cost);
-            }
-        }
-        roots.sort_unstable();
-        roots.dedup();
-        let joined = roots.iter().map(|&root| self.costs[root as usize]);
-        let cost = joined.fold(own, u64::saturating_add);
-        if cost > share && !roots.is_empty() {
-            return false;
-        }
-        for &root in &roots {
-            self.parents[root as usize] = tx;
-        }
-        self.costs[tx as usize] = cost;
-        for access in row {
-            let key = &mut self.keys[access.slot as usize];
-            if !key.members.is_empty() && conflicting(key, access) {
-                // One cluster holds all of them now: whoever comes conflicts with a member of it.
-                *key = Key { members: vec![tx], kind: Write, cost };
-            } else {
-                key.kind = access.kind;
-                key.members.push(tx);
-            }
-        }
-        true
-    }
-
-    /// Gives each member's cluster a worker, the largest first, and returns when the last ends.
-    fn spread(
-        &mut self,
-        members: impl Iterator<Item = u32>,
-        n_workers: usize,
-        workers: &mut [usize],
-    ) -> u64 {
-        let members: Vec<u32> = members.collect();
-        let mut roots: Vec<u32> = members.iter().map(|&tx| self.root(tx)).collect();
-        roots.sort_unstable();
-        roots.dedup();
-        roots.sort_by_key(|&root| Reverse(self.costs[root as usize]));
-        let mut free: BinaryHeap<Reverse<(u64, usize)>> =
-            (0..n_workers).map(|worker| Reverse((0, worker))).collect();
-        let mut end = 0;
-        for root in roots {
-            let Some(Reverse((time, worker))) = free.pop() else { break };
-            workers[root as usize] = worker;
-            let time = time.saturating_add(self.costs[root as usize]);
-            end = end.max(time);
-            free.push(Reverse((time, worker)));
-        }
-        for tx in members {
-            workers[tx as usize] = workers[self.root(tx) as usize];
-        }
-        end
     }
 }

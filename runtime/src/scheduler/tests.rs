@@ -5,6 +5,7 @@ mod forms;
 mod lanes;
 mod plans;
 mod properties;
+mod stages;
 mod tables;
 
 use kempe_abi::AccessKind::{self, Add, Read, Write};
