@@ -24,6 +24,7 @@ use prediction::p95_without_overheads;
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
 use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
+use rayon::prelude::*;
 
 use crate::{Input, Model, Overheads, Simulated, planning_time, simulate_as};
 
@@ -59,7 +60,8 @@ pub fn simulate_rows(
     let (plan_ns, plan_ns_max) = (plan.min_ns, plan.max_ns);
     let total = input.costs().iter().copied().fold(0, u64::saturating_add);
     let stand_in = scheduler.stand_in(&block).map(|other| other.name().to_owned());
-    let rows = workers.iter().map(|&n_workers| {
+    // What is timed was done alone; the rest takes all cores.
+    let rows = workers.par_iter().with_max_len(1).map(|&n_workers| {
         let plan = scheduler.plan(&block, n_workers);
         verify_plan(&plan, &block, scheduler.mode()).map_err(|error| {
             let key = error.slot().map(|slot| format!(" (key {})", input.key_name(slot)));
@@ -109,7 +111,7 @@ pub fn simulate_rows(
             plan_ns_per_tx_max: Some(ratio(plan_ns_max, n_txs as u64)),
         })
     });
-    rows.collect()
+    rows.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// The speedup of a block with a scheduler's overheads, in nanoseconds, where the block takes `base_ns` on one thread.

@@ -10,8 +10,9 @@ use cpu_time::ProcessTime;
 use hops::hop_ns;
 pub(crate) use hops::is_alike;
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
-use kempe_runtime::scheduler::{Graph, Scheduler, Sequential, lower_bound_of};
+use kempe_runtime::scheduler::{Graph, Schedule, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
+use rayon::prelude::*;
 
 use crate::lab::ratio;
 use crate::world::ENV;
@@ -32,6 +33,10 @@ pub struct Measure {
     /// How often each plan runs, after it has warmed up; the median counts. A block that takes longer than a
     /// quarter of a second on one thread runs three times at most, without warming up.
     pub n_rounds: usize,
+    /// How long the rounds of a block may take, about: where all of them would take longer it is measured as a long one is.
+    /// A block is not measured again that took as long already, and overheads are found again only where threads are
+    /// twice as far apart. No limit if none is given.
+    pub limit: Option<Duration>,
 }
 
 /// Real runs of blocks by the plans of schedulers, in rounds in which each follows another, beside one
@@ -45,7 +50,7 @@ pub struct Measure {
 /// use kempe_bench::{Input, Measure, Pattern, RealRuns};
 /// use kempe_runtime::scheduler::{Color, Graph};
 ///
-/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3 })?;
+/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3, limit: None })?;
 /// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate()?;
 /// for row in runs.input(&input)? {
 ///     assert!(row.root_equal && row.predicted_ns.is_some());
@@ -120,9 +125,11 @@ impl<'s> RealRuns<'s> {
         loop {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), calibration::overheads)?;
+            let start = Instant::now();
             let mut rows = measure(self)?;
             let is_settled = is_alike(hop_ns, self.distance());
-            if is_settled || n_tries == N_TRIES {
+            let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
+            if is_settled || is_late || n_tries == N_TRIES {
                 rows.iter_mut().for_each(|row| row.hop_ns = is_settled.then_some(hop_ns));
                 return Ok(rows);
             }
@@ -145,7 +152,11 @@ impl<'s> RealRuns<'s> {
         for _ in 0..N_TRIES {
             let mut known = self.calibrations.iter().filter(|known| known.n_txs == n_txs);
             let n_known = known.clone().count();
-            if n_known == CALIBRATIONS_MAX || known.any(|known| is_alike(known.hop_ns, hop_ns)) {
+            let is_known = |known: &Calibration| match self.how.limit {
+                None => is_alike(known.hop_ns, hop_ns),
+                Some(_) => known.hop_ns.max(hop_ns) < 2 * known.hop_ns.min(hop_ns),
+            };
+            if n_known == CALIBRATIONS_MAX || known.any(is_known) {
                 break;
             }
             let overheads = find(self.schedulers, self.how, n_txs)?;
@@ -259,8 +270,10 @@ impl<'a> Bench<'a> {
     /// The time of the block on one thread, in the given order.
     fn base(&mut self) -> Result<u64, WorldError> {
         let mut times = Base::default();
+        let Measure { n_rounds, limit, .. } = self.runs.how;
+        let n_rounds = limit.map_or(n_rounds, |_| n_rounds.min(N_ROUNDS_OF_LONG));
         // The first round warms up.
-        for round in 0..=self.runs.how.n_rounds {
+        for round in 0..=n_rounds {
             let time = self.time_alone()?;
             if round > 0 {
                 times.push(time);
@@ -275,20 +288,24 @@ impl<'a> Bench<'a> {
         Ok([time(graph)?, time(batches)?])
     }
 
-    fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
-        let RealRuns { schedulers, how: Measure { n_threads, n_rounds }, overheads, .. } =
+    /// Runs all plans, in rounds in which each follows another.
+    fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
+        let RealRuns { schedulers, how: Measure { n_threads, n_rounds, limit }, overheads, .. } =
             self.runs;
-        let (n_threads, n_rounds) = (*n_threads, *n_rounds);
-        let mut executor = self.world.executor(n_threads)?;
+        let mut executor = self.world.executor(*n_threads)?;
         let mut runs = Vec::new();
         for (&scheduler, &overheads) in schedulers.iter().zip(overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
-            runs.push(Run { scheduler, overheads, plan, times_ns: Vec::new(), cpu_ns: Vec::new() });
+            let (times_ns, cpu_ns) = (Vec::new(), Vec::new());
+            runs.push(Run { scheduler, overheads, plan, times_ns, cpu_ns, predicted_ns: 0 });
         }
-        let total: u64 = costs.iter().sum();
-        let (first, n_rounds) = match total > LONG_NS {
-            true => (1, n_rounds.min(N_ROUNDS_OF_LONG)),
-            false => (0, n_rounds),
+        let costs_ns: u64 = costs.iter().sum();
+        // What all rounds would take if half of the work went to another thread.
+        let n_runs = (*n_rounds as u64 + 1) * (4 + runs.len() as u64) / 2;
+        let is_over = |limit: Duration| nanos(limit) < costs_ns.saturating_mul(n_runs);
+        let (first, n_rounds) = match costs_ns > LONG_NS || limit.is_some_and(is_over) {
+            true => (1, N_ROUNDS_OF_LONG.min(*n_rounds)),
+            false => (0, *n_rounds),
         };
         let mut base_ns = Base::default();
         // The first round warms up.
@@ -311,34 +328,68 @@ impl<'a> Bench<'a> {
             }
         }
         let rounds = base_ns.rounds();
-        let base = median(&mut rounds.clone());
-        let costs_ns = total.max(1);
-        runs.into_iter()
-            .map(|mut run| {
-                // The machine is not always as fast: what counts is how a run compares with one thread in
-                // the same round.
-                let of_round = run.times_ns.iter().zip(rounds);
-                run.times_ns = of_round.map(|(&time, &alone)| share(base, time, alone)).collect();
-                self.row(run, base, costs_ns, &mut executor)
-            })
-            .collect()
+        let base_ns = median(&mut rounds.clone());
+        let costs_ns = costs_ns.max(1);
+        for run in &mut runs {
+            // The machine is not always as fast: what counts is how a run compares with one thread in
+            // the same round.
+            let of_round = run.times_ns.iter().zip(rounds);
+            run.times_ns = of_round.map(|(&time, &alone)| share(base_ns, time, alone)).collect();
+            run.times_ns.sort_unstable();
+            run.predicted_ns = self.predicted_ns(run, base_ns, costs_ns);
+        }
+        Ok(Ran { executor, runs, base_ns, costs_ns })
     }
 
-    fn row(
-        &self,
-        mut run: Run<'_>,
-        base_ns: u64,
-        costs_ns: u64,
-        executor: &mut Executor,
-    ) -> Result<Row, WorldError> {
-        let (txs, state) = (self.block.txs(), self.world.state());
-        let n_before = executor.n_runs();
-        let output = executor.execute(&txs, &run.plan, &state, ENV)?;
-        let n_runs = executor.n_runs() - n_before;
-        let (engine, schedule) = (self.world.engine(), run.plan.schedule());
-        let expected = executor
-            .install(|| oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV))?;
-        let makespan_ns = median(&mut run.times_ns);
+    /// What the simulator says of a run.
+    fn predicted_ns(&self, run: &Run<'_>, base_ns: u64, costs_ns: u64) -> u64 {
+        let n_threads = self.runs.how.n_threads;
+        let block = run.plan.interned().block();
+        let planned = run.scheduler.plan(&block, n_threads);
+        // What transactions took while this was measured, not when the costs were found.
+        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
+        let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
+        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
+        let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
+        share(base_ns, predicted, costs_ns)
+    }
+
+    /// Runs all plans, once more to compare what comes out with what the serial oracle says of their published orders.
+    fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
+        let Ran { mut executor, runs, base_ns, costs_ns } = self.run(costs)?;
+        let mut schedules: Vec<&Schedule> = Vec::new();
+        let mut expected_of = Vec::new();
+        for run in &runs {
+            let schedule = run.plan.schedule();
+            let known = schedules.iter().position(|&known| known == schedule);
+            expected_of.push(known.unwrap_or(schedules.len()));
+            if known.is_none() {
+                schedules.push(schedule);
+            }
+        }
+        let (txs, state, engine) = (self.block.txs(), self.world.state(), self.world.engine());
+        let expected = |schedule: &&Schedule| {
+            oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV)
+        };
+        let expected = executor.install(|| {
+            // One after the other as each of them is, but not one after the other.
+            let each = schedules.par_iter().with_max_len(1).map(expected);
+            each.collect::<Result<Vec<_>, _>>()
+        })?;
+        let of_run = |(run, expected_at): (&Run<'_>, usize)| {
+            let n_before = executor.n_runs();
+            let output = executor.execute(&txs, &run.plan, &state, ENV)?;
+            let n_runs = executor.n_runs() - n_before;
+            let is_equal = output == expected[expected_at];
+            Ok(Row { root_equal: is_equal, ..self.row(run, n_runs, base_ns, costs_ns) })
+        };
+        runs.iter().zip(expected_of).map(of_run).collect()
+    }
+
+    /// The row of a run, whose result was not looked at.
+    fn row(&self, run: &Run<'_>, n_runs: u64, base_ns: u64, costs_ns: u64) -> Row {
+        let makespan_ns = run.makespan_ns();
         let (fastest, slowest) = (run.times_ns.first(), run.times_ns.last());
         let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
@@ -346,29 +397,23 @@ impl<'a> Bench<'a> {
         let mode = run.scheduler.mode();
         let bound_ns = lower_bound_of(&planned, &block, n_threads as u64, mode).max();
         let bound_ns = share(base_ns, bound_ns, costs_ns);
-        // What transactions took while this was measured, not when the costs were found.
-        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
-        let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
-        let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
-        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
-        let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
-        let n_txs = txs.len() as u64;
-        Ok(Row {
+        let n_txs = block.n_txs() as u64;
+        Row {
             scheduler: run.scheduler.name().to_owned(),
             stand_in: run.scheduler.stand_in(&block).map(|other| other.name().to_owned()),
             workload: self.name.clone(),
             workers: n_threads,
             simulated: false,
-            txs: txs.len(),
+            txs: block.n_txs(),
             speedup: ratio(base_ns, makespan_ns),
             speedup_with_overheads: None,
             bound_ratio: ratio(makespan_ns, bound_ns),
-            root_equal: output == expected,
+            root_equal: false,
             makespan_ns,
             bound_ns,
             tx_per_s: ratio(n_txs * 1_000_000_000, makespan_ns),
             executions_per_tx: ratio(n_runs, n_txs),
-            cpu_ns_per_tx: Some(ratio(median(&mut run.cpu_ns), n_txs)),
+            cpu_ns_per_tx: Some(ratio(median(&mut run.cpu_ns.clone()), n_txs)),
             idle: None,
             idle_at_barriers: None,
             latency_ns_p50: None,
@@ -377,14 +422,14 @@ impl<'a> Bench<'a> {
             overtakes_per_tx: None,
             plan_ns_per_tx: None,
             plan_share: None,
-            predicted_ns: Some(share(base_ns, predicted, costs_ns)),
+            predicted_ns: Some(run.predicted_ns),
             spread: spread(&run.times_ns),
             hop_ns: None,
             rounds: Some(run.times_ns.len()),
             speedup_min: slowest.map(|&time| ratio(base_ns, time)),
             speedup_max: fastest.map(|&time| ratio(base_ns, time)),
             plan_ns_per_tx_max: None,
-        })
+        }
     }
 }
 
@@ -410,14 +455,38 @@ impl Base {
     }
 }
 
+/// How all plans ran.
+struct Ran<'a> {
+    executor: Executor,
+    runs: Vec<Run<'a>>,
+    /// What the block takes on one thread, and what its transactions are said to cost together.
+    base_ns: u64,
+    costs_ns: u64,
+}
+
 /// A plan and how long it took.
 struct Run<'a> {
     scheduler: &'a dyn Scheduler,
     overheads: Overheads,
     plan: Plan,
+    /// In each round; the least first.
     times_ns: Vec<u64>,
     /// What all threads of the process took.
     cpu_ns: Vec<u64>,
+    /// What the simulator says.
+    predicted_ns: u64,
+}
+
+impl Run<'_> {
+    /// The time in the middle.
+    fn makespan_ns(&self) -> u64 {
+        self.times_ns.get(self.times_ns.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// What the simulator lacks.
+    fn missing_ns(&self) -> u64 {
+        self.makespan_ns().saturating_sub(self.predicted_ns)
+    }
 }
 
 fn plan(
@@ -472,7 +541,7 @@ mod tests {
     use super::*;
     use crate::{InputTx, Pattern};
 
-    const HOW: Measure = Measure { n_threads: 3, n_rounds: 1 };
+    const HOW: Measure = Measure { n_threads: 3, n_rounds: 1, limit: None };
 
     fn runs() -> RealRuns<'static> {
         RealRuns::new(&SCHEDULERS, HOW).unwrap()
@@ -547,6 +616,28 @@ mod tests {
             };
             assert_eq!(runs.measured(1, measure).unwrap()[0].hop_ns, hop_ns, "{script:?}");
             assert_eq!(n.get(), n_runs, "{script:?}");
+        }
+    }
+
+    #[test]
+    fn with_a_limit_little_is_measured_again() {
+        let how = Measure { n_rounds: 9, limit: Some(Duration::ZERO), ..HOW };
+        let mut runs = RealRuns { how, ..scripted() };
+        let found = Cell::new(0);
+        let find = |schedulers: &[&dyn Scheduler], _, _| {
+            found.set(found.get() + 1);
+            Ok(vec![Overheads::default(); schedulers.len()])
+        };
+        // Before, and after each search: how often was searched.
+        for (script, n_found) in [(&[60, 60][..], 1), (&[110], 1), (&[130, 130], 2)] {
+            SCRIPT.set(script.to_vec());
+            runs.calibrate(800, find).unwrap();
+            assert_eq!(found.get(), n_found, "{script:?}");
+        }
+        SCRIPT.set(vec![60, 280]);
+        let input = Input::new("one".to_owned(), vec![InputTx::default()]);
+        for row in runs.input(&input).unwrap() {
+            assert_eq!((row.rounds, row.hop_ns), (Some(N_ROUNDS_OF_LONG), None));
         }
     }
 

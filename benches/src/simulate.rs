@@ -23,6 +23,9 @@ pub struct Overheads {
     /// For each access of a list, in each execution.
     #[serde(rename = "access_ns")]
     pub access: u64,
+    /// For each key of the block, in the first execution that names it: it is in nobody's caches.
+    #[serde(rename = "key_ns", default)]
+    pub key: u64,
     /// Before the workers beside the first one begin.
     #[serde(rename = "wake_ns")]
     pub wake: u64,
@@ -64,6 +67,7 @@ impl Overheads {
         Self {
             dispatch: unit(self.dispatch),
             access: unit(self.access),
+            key: unit(self.key),
             wake: unit(self.wake),
             barrier: unit(self.barrier),
             handover: unit(self.handover),
@@ -219,6 +223,8 @@ struct Machine<'a> {
     model: Model<'a>,
     /// By transaction: what of its cost all workers share. A key counts for the first that names it.
     around: Vec<u64>,
+    /// By transaction: how many keys none before it names.
+    n_new: Vec<u64>,
     /// By slot: which workers have its value, a bit each, worker 64 the first bit again; nobody before it was touched.
     holders: Vec<u64>,
     now: u64,
@@ -230,7 +236,8 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn new(block: &'a Block<'a>, n_workers: usize, overheads: Overheads, model: Model<'a>) -> Self {
         let (now, spans, idle_at_barriers, handovers) = (0, Vec::new(), 0, 0);
-        let around = around(block, overheads);
+        let n_new = n_new(block);
+        let around = around(block, &n_new, overheads);
         let holders = vec![0; if overheads.remote == 0 { 0 } else { block.accesses().n_slots() }];
         Self {
             block,
@@ -238,6 +245,7 @@ impl<'a> Machine<'a> {
             overheads,
             model,
             around,
+            n_new,
             holders,
             now,
             spans,
@@ -281,8 +289,10 @@ impl<'a> Machine<'a> {
                 / 1000;
         let longer = u64::try_from(longer).unwrap_or(u64::MAX);
         let n_accesses = self.block.accesses().of(tx).len() as u64;
-        let Overheads { dispatch, access, .. } = self.overheads;
-        let beside = dispatch.saturating_add(access.saturating_mul(n_accesses));
+        let Overheads { dispatch, access, key, .. } = self.overheads;
+        let beside = dispatch
+            .saturating_add(access.saturating_mul(n_accesses))
+            .saturating_add(key.saturating_mul(self.n_new[tx as usize]));
         cost.saturating_add(longer).saturating_add(beside)
     }
 
@@ -474,18 +484,23 @@ impl<'a> Machine<'a> {
 }
 
 /// By transaction: what of its cost all workers share.
-fn around(block: &Block<'_>, Overheads { around, around_key, .. }: Overheads) -> Vec<u64> {
-    if (around, around_key) == (0, 0) {
-        return vec![0; block.n_txs()];
-    }
-    let mut is_known = vec![false; block.accesses().n_slots()];
-    let of = |tx| {
-        let row = block.accesses().of(tx).iter();
-        let n_new =
-            row.filter(|access| !std::mem::replace(&mut is_known[access.slot as usize], true));
-        let of_keys = around_key.saturating_mul(n_new.count() as u64);
+fn around(
+    block: &Block<'_>,
+    n_new: &[u64],
+    Overheads { around, around_key, .. }: Overheads,
+) -> Vec<u64> {
+    let of = |(tx, &n_new): (u32, &u64)| {
+        let of_keys = around_key.saturating_mul(n_new);
         around.saturating_add(of_keys).min(block.cost(tx))
     };
+    block.txs().zip(n_new).map(of).collect()
+}
+
+/// For each transaction how many keys its list names that no list before it does.
+fn n_new(block: &Block<'_>) -> Vec<u64> {
+    let mut is_known = vec![false; block.accesses().n_slots()];
+    let mut is_new = |slot: u32| !std::mem::replace(&mut is_known[slot as usize], true);
+    let of = |tx| block.accesses().of(tx).iter().map(|access| u64::from(is_new(access.slot))).sum();
     block.txs().map(of).collect()
 }
 

@@ -323,14 +323,20 @@ impl Page {
         workloads.dedup();
         for workload in workloads {
             // As many in one plot as can be told apart.
-            for names in names.chunks(plots::COLORS.len()) {
+            let parts = names.chunks(plots::COLORS.len());
+            let n_parts = parts.len();
+            for (part, names) in (1..).zip(parts) {
                 let line = |&name: &&str| build_line(report, workload, name);
                 let drawn: Vec<Line> =
                     names.iter().map(line).filter(|line| !line.points.is_empty()).collect();
                 let axes =
                     Axes { x: "transactions", y: "ms of a processor (measured)", log_y: true };
                 let svg = plots::lines(&drawn, &axes)?;
-                let title = format!("What planning costs: {workload}");
+                let part = match n_parts {
+                    1 => String::new(),
+                    n_parts => format!(" ({part} of {n_parts})"),
+                };
+                let title = format!("What planning costs: {workload}{part}");
                 let caption = "One thread; the least of three, and a line to the greatest. Both axes are logarithmic: \
                                a planner that walks all pairs would rise twice as steeply. dsatur and smallest-last \
                                fall back above 200,000 pairs.";

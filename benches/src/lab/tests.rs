@@ -143,6 +143,20 @@ fn plots_are_drawn_for_the_workers_and_schedulers_that_there_are() {
 }
 
 #[test]
+fn the_parts_of_a_plot_that_is_split_are_numbered() {
+    let mut report = report(&["p2p:txs=20"]);
+    let title = "<h2>What planning costs: w";
+    assert!(html(&report, None).unwrap().contains(&format!("{title}</h2>")));
+    for at in 0..8 {
+        report.build_times.push(BuildTime { scheduler: format!("s{at}"), ..build_time(10, 5.0) });
+    }
+    let page = html(&report, None).unwrap();
+    for part in ["(1 of 2)", "(2 of 2)"] {
+        assert_eq!(page.matches(&format!("{title} {part}</h2>")).count(), 1, "{part}");
+    }
+}
+
+#[test]
 fn a_run_that_reads_too_early_is_found() {
     let input = input("chain:txs=20");
     let block = input.block();

@@ -9,13 +9,13 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 
-use super::{Bench, Measure, RealRuns, median, share};
-use crate::{Input, InputTx, Overheads, Row, WorldError, simulate};
+use super::{Bench, Measure, RealRuns, Run, median, share};
+use crate::{Input, InputTx, Overheads, WorldError, simulate};
 
 /// What each transaction of a block of short ones burns: about as much as a transfer takes. Locks
 /// that workers fight for cost more where transactions are shorter still.
 const SHORT_NS: u64 = 1000;
-/// How many keys they write: few, and many.
+/// How many keys they name: few, and many.
 const N_KEYS: [u64; 2] = [2, 12];
 /// How many the transactions of a ladder write that has many, and how many of them stand on a rung where they are many.
 const MANY_KEYS: u64 = 5;
@@ -29,6 +29,9 @@ type Block = (u64, u64);
 /// How often all is found again, in as many rounds each.
 const N_PASSES: usize = 3;
 
+/// What a transaction of such blocks is planned to cost: about what it does, whatever that is.
+const PLANNED_NS: u64 = 1000;
+
 /// Finds the overheads of all schedulers.
 pub(super) fn overheads(
     schedulers: &[&dyn Scheduler],
@@ -36,27 +39,53 @@ pub(super) fn overheads(
     n_txs: u64,
 ) -> Result<Vec<Overheads>, WorldError> {
     let short = (n_txs, SHORT_NS);
-    let how = Measure { n_rounds: how.n_rounds.min(N_PASSES), ..how };
-    let mut runs = RealRuns::new(schedulers, how)?;
+    let n_rounds = how.n_rounds.min(N_PASSES);
+    let how = Measure { n_rounds, limit: None, ..how };
+    let alike = alike(schedulers, &independent(short, N_KEYS[0]), how.n_threads);
+    let firsts: Vec<&dyn Scheduler> = alike.0.iter().map(|&at| schedulers[at]).collect();
+    let mut runs = RealRuns::new(&firsts, how)?;
     let mut passes = Vec::new();
     for _ in 0..N_PASSES {
-        runs.overheads = vec![Overheads::default(); schedulers.len()];
+        runs.overheads = vec![Overheads::default(); firsts.len()];
         pass(&mut runs, short)?;
         passes.push(runs.overheads.clone());
     }
-    Ok((0..schedulers.len()).map(|at| of_passes(passes.iter().map(|pass| pass[at]))).collect())
+    let of = |at: &usize| of_passes(passes.iter().map(|pass| pass[*at]));
+    Ok(alike.1.iter().map(of).collect())
+}
+
+/// The schedulers that plan transactions which wait for nobody in different ways, and for each scheduler the place among
+/// them of the one that plans as it does: what runs in the same way costs the same.
+fn alike(
+    schedulers: &[&dyn Scheduler],
+    input: &Input,
+    n_workers: usize,
+) -> (Vec<usize>, Vec<usize>) {
+    let (mut firsts, mut plans, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, scheduler) in schedulers.iter().enumerate() {
+        let plan = scheduler.plan(&input.block(), n_workers);
+        let known = plans.iter().position(|known| *known == plan);
+        places.push(known.unwrap_or(plans.len()));
+        if known.is_none() {
+            firsts.push(at);
+            plans.push(plan);
+        }
+    }
+    (firsts, places)
 }
 
 /// The least of what is measured as it is, as other work on the machine only makes it larger; and in the middle what
 /// is left when that was taken away, where noise goes both ways.
 fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
-    let few = |pass: &Overheads| pass.dispatch + pass.access * N_KEYS[0];
+    let few = |pass: &Overheads| pass.dispatch + (pass.access + pass.key) * N_KEYS[0];
     let middle =
         |part: fn(Overheads) -> u64| median(&mut passes.clone().map(part).collect::<Vec<_>>());
-    let Overheads { dispatch, access, .. } = passes.clone().min_by_key(few).unwrap_or_default();
+    let Overheads { dispatch, access, key, .. } =
+        passes.clone().min_by_key(few).unwrap_or_default();
     Overheads {
         dispatch,
         access,
+        key,
         wake: middle(|pass| pass.wake),
         barrier: middle(|pass| pass.barrier),
         handover: middle(|pass| pass.handover),
@@ -78,8 +107,8 @@ fn pass(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     }
     dispatch(runs, short)?;
     let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
-    for (at, (row, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
-        let inflation = share(1000, missing(&row), predicted(&row));
+    for (at, (found, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
+        let inflation = share(1000, found.missing_ns, found.predicted_ns);
         runs.overheads[at].inflation_permille = inflation / n_others;
     }
     wake(runs)?;
@@ -94,12 +123,12 @@ fn around(how: Measure, short: Block) -> Result<(u64, u64), WorldError> {
     let runs = RealRuns::new(&schedulers, how)?;
     let n_threads = how.n_threads as u64;
     let each = |n_keys| -> Result<u64, WorldError> {
-        let rows = measure(&runs, &chain(short, n_keys))?.into_iter();
-        let gained = |(row, cost): (Row, u64)| {
-            let saved = (cost * short.0).saturating_sub(row.makespan_ns);
+        let runs = measure(&runs, &chain(short, n_keys))?.into_iter();
+        let gained = |(found, cost): (Found, u64)| {
+            let saved = (cost * short.0).saturating_sub(found.makespan_ns);
             saved * n_threads / (n_threads - 1).max(1) / short.0
         };
-        Ok(rows.map(gained).min().unwrap_or(0))
+        Ok(runs.map(gained).min().unwrap_or(0))
     };
     let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
     // All but one are keys of its own.
@@ -107,16 +136,21 @@ fn around(how: Measure, short: Block) -> Result<(u64, u64), WorldError> {
     Ok((few.saturating_sub(key * (N_KEYS[0] - 1)), key))
 }
 
-/// Finds what each execution costs beside, and each access of it.
+/// Finds what each execution costs beside, each access of it, and each key that nobody had before.
 fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
-    let each = |n_keys| -> Result<Vec<u64>, WorldError> {
-        let rows = measure(runs, &independent(short, n_keys))?.into_iter();
-        Ok(rows.map(|(row, cost)| share(cost, missing(&row), predicted(&row))).collect())
+    let each = |input: &Input| -> Result<Vec<u64>, WorldError> {
+        let runs = measure(runs, input)?.into_iter();
+        Ok(runs.map(|(run, cost)| share(cost, run.missing_ns, run.predicted_ns)).collect())
     };
-    let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
-    for ((overheads, few), many) in runs.overheads.iter_mut().zip(few).zip(many) {
-        overheads.access = many.saturating_sub(few) / (N_KEYS[1] - N_KEYS[0]);
-        overheads.dispatch = few.saturating_sub(overheads.access * N_KEYS[0]);
+    let [few, own] = [each(&independent(short, N_KEYS[0]))?, each(&independent(short, N_KEYS[1]))?];
+    let shared = each(&sharing(short))?;
+    let more = N_KEYS[1] - N_KEYS[0];
+    for (at, overheads) in runs.overheads.iter_mut().enumerate() {
+        let of_own = own[at].saturating_sub(few[at]) / more;
+        let of_shared = shared[at].saturating_sub(few[at]) / more;
+        overheads.access = of_shared.min(of_own);
+        overheads.key = of_own - overheads.access;
+        overheads.dispatch = few[at].saturating_sub(of_own * N_KEYS[0]);
     }
     Ok(())
 }
@@ -124,20 +158,11 @@ fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
 /// Finds how long it takes until the other workers begin, on a block with one transaction for each.
 fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
     let one_each = independent((runs.how.n_threads as u64, 5 * LONG.1), N_KEYS[0]);
-    let rows = measure(runs, &one_each)?;
-    for (overheads, (row, _)) in runs.overheads.iter_mut().zip(rows) {
-        overheads.wake = missing(&row);
+    let found = measure(runs, &one_each)?;
+    for (overheads, (found, _)) in runs.overheads.iter_mut().zip(found) {
+        overheads.wake = found.missing_ns;
     }
     Ok(())
-}
-
-/// What the simulator lacks.
-fn missing(row: &Row) -> u64 {
-    row.makespan_ns.saturating_sub(predicted(row))
-}
-
-fn predicted(row: &Row) -> u64 {
-    row.predicted_ns.unwrap_or(0)
 }
 
 /// Finds what a barrier costs, what taking from a batch, what a hand-over, and a value that another worker has: on ladders
@@ -166,7 +191,7 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let found = Overheads { barrier, take: taken, ..found };
     own.overheads[0] = found;
     let per_tx = |input: &Input| -> Result<u64, WorldError> {
-        Ok(missing(&measure(&own, input)?[0].0) / short.0)
+        Ok(measure(&own, input)?[0].0.missing_ns / short.0)
     };
     let single = per_tx(&chain(short, N_KEYS[0]))?;
     let settle = per_tx(&adding(short))?;
@@ -206,12 +231,12 @@ fn climbed<'s>(
     short: Block,
     (n_on_rung, n_keys): (u64, u64),
 ) -> Result<Vec<Climbed<'s>>, WorldError> {
-    let rows = measure(runs, &ladder(short, n_on_rung, n_keys))?.into_iter().zip(runs.schedulers);
-    let climbed = rows.map(|((row, cost), &scheduler)| Climbed {
+    let found = measure(runs, &ladder(short, n_on_rung, n_keys))?.into_iter().zip(runs.schedulers);
+    let climbed = found.map(|((found, cost), &scheduler)| Climbed {
         scheduler,
         ladder: ladder((short.0, cost), n_on_rung, n_keys),
         n_workers: runs.how.n_threads,
-        makespan_ns: row.makespan_ns,
+        makespan_ns: found.makespan_ns,
     });
     Ok(climbed.collect())
 }
@@ -239,13 +264,26 @@ fn solved([one, other]: [[u64; 3]; 2]) -> (u64, u64) {
     }
 }
 
-/// The row of each scheduler, with what a transaction cost on one thread.
-fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Row, u64)>, WorldError> {
+/// What a block took by a scheduler's plan, what the simulator says of that, and what it lacks.
+struct Found {
+    makespan_ns: u64,
+    predicted_ns: u64,
+    missing_ns: u64,
+}
+
+/// What each scheduler's plan took, with what a transaction cost on one thread. What comes out of such blocks is compared
+/// in tests only.
+fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Found, u64)>, WorldError> {
     let block = runs.world.block(input)?;
     let mut bench = Bench::new(input.name().to_owned(), &runs.world.base, &block, runs)?;
-    let cost = (bench.base()? / (input.n_txs() as u64).max(1)).max(1);
-    let rows = bench.rows(&vec![cost; input.n_txs()])?;
-    Ok(rows.into_iter().map(|row| (row, cost)).collect())
+    let ran = bench.run(&vec![PLANNED_NS; input.n_txs()])?;
+    let cost = (ran.base_ns / (input.n_txs() as u64).max(1)).max(1);
+    let found = |run: &Run<'_>| Found {
+        makespan_ns: run.makespan_ns(),
+        predicted_ns: run.predicted_ns,
+        missing_ns: run.missing_ns(),
+    };
+    Ok(ran.runs.iter().map(|run| (found(run), cost)).collect())
 }
 
 /// Transactions that write so many keys each.
@@ -256,6 +294,17 @@ fn independent((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
         ..InputTx::default()
     };
     Input::new("independent".to_owned(), (0..n_txs).map(tx).collect())
+}
+
+/// Transactions that write a few keys of their own, and read the same others: they name many.
+fn sharing((n_txs, cost): Block) -> Input {
+    let tx = |at: u64| {
+        let own =
+            (0..N_KEYS[0]).map(|key| (N_KEYS[1] + N_KEYS[0] * at + key, AccessKind::Write, false));
+        let shared = (N_KEYS[0]..N_KEYS[1]).map(|key| (key, AccessKind::Read, false));
+        InputTx { accesses: own.chain(shared).collect(), cost, ..InputTx::default() }
+    };
+    Input::new("sharing".to_owned(), (0..n_txs).map(tx).collect())
 }
 
 /// Transactions that add to a key of their own.
@@ -296,7 +345,39 @@ fn ladder((n_txs, cost): (u64, u64), n_on_rung: u64, n_keys: u64) -> Input {
 
 #[cfg(test)]
 mod tests {
+    use kempe_runtime::scheduler::SCHEDULERS;
+
     use super::*;
+
+    #[test]
+    fn what_waits_for_nobody_is_planned_in_few_ways() {
+        let (firsts, places) = alike(&SCHEDULERS, &independent((500, 10), N_KEYS[0]), 2);
+        let name = |at: usize| SCHEDULERS[firsts[places[at]]].name();
+        let of = |name: &str| SCHEDULERS.iter().position(|known| known.name() == name).unwrap();
+        assert_eq!(places.len(), SCHEDULERS.len());
+        assert_eq!(name(of("dsatur")), name(of("layers")));
+        let forms = ["color", "graph", "versions", "values", "block-stm", "aria", "sequential"];
+        let forms: std::collections::BTreeSet<_> = forms.map(|form| places[of(form)]).into();
+        assert_eq!(forms.len(), 7, "no two of them run in the same way");
+        assert!(firsts.len() < 14, "{firsts:?}");
+    }
+
+    #[test]
+    fn what_overheads_are_found_on_gives_what_the_oracle_gives() {
+        let how = Measure { n_threads: 3, n_rounds: 1, limit: None };
+        let runs = RealRuns::new(&SCHEDULERS, how).unwrap();
+        let short = (60, 10);
+        for input in [
+            independent(short, N_KEYS[1]),
+            sharing(short),
+            adding(short),
+            chain(short, N_KEYS[0]),
+            ladder(short, 2, MANY_KEYS),
+        ] {
+            let rows = runs.input_once(&input).unwrap();
+            assert!(rows.iter().all(|row| row.root_equal), "{}: {rows:?}", input.name());
+        }
+    }
 
     #[test]
     fn a_ladder_has_a_layer_for_each_pair() {

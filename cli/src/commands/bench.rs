@@ -22,9 +22,9 @@ Examples:
   kempe bench pipeline              from bytes to durable blocks, in under a minute
   kempe bench workloads             what --workload understands
 
-A plan is checked before it counts: an illegal one ends the bench and names the pair and the key. Runs
-on --workers are simulated, with the costs that the block gives, and say so. Runs on --threads are
-real: transactions in wasm that touch the same keys and burn the same time.";
+A plan is checked before it counts: an illegal one ends the bench and names the pair and the key.
+Runs on --workers are simulated, with the costs that the block gives, and say so. Runs on --threads
+are real: transactions in wasm that touch the same keys and burn the same time.";
 
 /// The arguments of `kempe bench`.
 #[derive(Debug, clap::Args)]

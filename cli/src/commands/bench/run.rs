@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
@@ -74,6 +74,9 @@ const N_TRANSFERS: u32 = 20_000;
 
 /// How often each measured run is repeated; the median counts.
 const ROUNDS: u32 = 5;
+
+/// About how long all rounds of a block of `quick` may take: eighteen blocks, the overheads and planning end in a minute.
+const LIMIT_OF_QUICK: Duration = Duration::from_secs(1);
 
 /// The schedulers for which planning is measured on large blocks.
 const PLANNERS: [&str; 14] = [
@@ -153,7 +156,9 @@ fn measure(
     results: &mut Vec<Row>,
     method: &mut Vec<String>,
 ) -> Result<Vec<Calibrated>, Failure> {
-    let how = Measure { n_threads: args.threads.into(), n_rounds: ROUNDS as usize };
+    let n_rounds = ROUNDS as usize;
+    let limit = is_quick(args).then_some(LIMIT_OF_QUICK);
+    let how = Measure { n_threads: args.threads.into(), n_rounds, limit };
     let bar = progress::bar(inputs.len() as u64, "blocks run for real");
     let mut runs =
         RealRuns::new(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
@@ -172,7 +177,7 @@ fn measure(
     bar.finish_and_clear();
     method.push(format!(
         "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (3 where a block takes \
-         more than a quarter of a second) beside one thread that runs them in the given order; the median \
+         more than a quarter of a second, and in `quick` where {ROUNDS} would take more than a second) beside one thread that runs them in the given order; the median \
          counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
         args.threads
@@ -282,6 +287,12 @@ fn inputs(args: &RunArgs, output: &Output) -> Result<Vec<Input>, Failure> {
     Ok(inputs)
 }
 
+/// Whether the blocks are those that are looked at where nobody says which.
+fn is_quick(args: &RunArgs) -> bool {
+    let are_named = !args.trace.is_empty() || args.traces.is_some() || !args.workload.is_empty();
+    !are_named && args.preset.unwrap_or(Preset::Quick) == Preset::Quick
+}
+
 fn generated(text: &str) -> Result<Input, Failure> {
     let pattern = text.parse::<Pattern>()?;
     pattern.generate().map_err(|error| Failure::new(Exit::Failed, error))
@@ -388,14 +399,9 @@ fn method(inputs: &[Input]) -> Vec<String> {
     ]
 }
 
-/// The commit of the sources of this program, if they are still where it was built; marked when they were changed since.
+/// The commit of the sources that this program was built of, if git knew them; marked where they were changed since.
 pub(super) fn commit() -> Option<String> {
-    let mut git = Command::new("git");
-    git.args(["-C", env!("CARGO_MANIFEST_DIR")]);
-    git.args(["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]);
-    let output = git.stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
+    Some(env!("KEMPE_COMMIT").to_owned()).filter(|commit| !commit.is_empty())
 }
 
 /// Refuses a file that could not be written after all has been measured.
