@@ -26,8 +26,8 @@
 //! down, the same for everybody. In milliseconds, as elsewhere, the sums below would have a thousandth of the room.
 //!
 //! Rates and sums have 256 bits, so the two tokens may have any decimals: see [`Wide`]. What came and went in a round is
-//! counted in 128: all stakes that came in a round, times its seconds until then, are to stay below 2^128, and those that
-//! went, too. That is 10^12 tokens of 18 decimals, in and out a hundred times in a month.
+//! counted in two halves, and takes 64 bits of each: neither is full before 2^64 calls, so nobody keeps others from leaving, or the
+//! round from its end, by going in and out with whatever there is.
 //!
 //! Source: the idea of a reward per token is that of Batog, Boca, Johnson, "Scalable Reward Distribution on
 //! the Ethereum Blockchain" (2018).
@@ -45,7 +45,7 @@ pub use storage::{
     Claimed, Distributed, EXITS_MAX, Ended, Exit, ROUND_S_MAX, Round, SCALE, STAKE_MAX, Stake,
     Staked, StakingError, UNBONDING_S_MAX, Unstaked, Wide, Withdrawn,
 };
-use storage::{narrow, seconds, sum};
+use storage::{halves, narrow, seconds, sum, whole};
 
 /// Stakes in one token, rewards in another.
 #[contract]
@@ -65,10 +65,10 @@ pub struct Staking {
     rounds: Map<u64, Ended>,
     /// What all accounts have at stake.
     staked: Counter<u128>,
-    /// Tokens that came in this round, times the seconds of the round that had passed.
-    came: Counter<u128>,
-    /// Tokens that went in this round, times the seconds of the round that had passed.
-    went: Counter<u128>,
+    /// Tokens that came in this round, times the seconds of the round that had passed: in halves, the upper under `true`.
+    came: Map<bool, Counter<u128>>,
+    /// Tokens that went in this round, times the seconds of the round that had passed: in halves, the upper under `true`.
+    went: Map<bool, Counter<u128>>,
     /// What each account has.
     stakes: Map<Address, Stake>,
 }
@@ -118,7 +118,7 @@ impl Staking {
     #[access(
         read(current, rounds[since_round]),
         write(stakes[caller]),
-        add(staked, came),
+        add(staked, came[true], came[false]),
         calls(stake_token.transfer_from(caller, this, amount))
     )]
     pub fn stake(&mut self, amount: u128, since_round: u64) -> Result<(), StakingError> {
@@ -129,7 +129,9 @@ impl Staking {
         ensure!(stake.amount <= STAKE_MAX, StakingError::TooLarge);
         self.stakes.put(by, stake);
         self.staked.add(amount);
-        self.came.add(moment(amount, &current)?);
+        let (upper, lower) = halves(moment(amount, &current)?);
+        self.came.add(true, upper);
+        self.came.add(false, lower);
         FungibleClient::new(self.stake_token.get()).transfer_from(by, this(), amount);
         emit(Staked { by, amount });
         Ok(())
@@ -150,7 +152,7 @@ impl Staking {
     #[access(
         read(current, rounds[since_round]),
         write(stakes[caller]),
-        add(staked, went)
+        add(staked, went[true], went[false])
     )]
     pub fn unstake(&mut self, amount: u128, since_round: u64) -> Result<(), StakingError> {
         ensure!(amount > 0, StakingError::ZeroAmount);
@@ -163,7 +165,9 @@ impl Staking {
         stake.exits.push(Exit { amount, ready_s });
         self.stakes.put(by, stake);
         self.staked.sub(amount);
-        self.went.add(moment(amount, &current)?);
+        let (upper, lower) = halves(moment(amount, &current)?);
+        self.went.add(true, upper);
+        self.went.add(false, lower);
         emit(Unstaked { by, amount, ready_s });
         Ok(())
     }
@@ -236,7 +240,7 @@ impl Staking {
     /// [`Distributed`].
     #[access(
         read(staked),
-        write(current, rounds[round], came, went),
+        write(current, rounds[round], came[true], came[false], went[true], went[false]),
         calls(reward_token.transfer_from(caller, this, amount))
     )]
     pub fn distribute(&mut self, amount: u128, round: u64) -> Result<(), StakingError> {
@@ -247,8 +251,9 @@ impl Staking {
         let end_s = until_s(&current);
         let length = U256::from(end_s.saturating_sub(current.start_s));
         // Beyond 128 bits where many accounts have large stakes. What came is still there or went later.
-        let most = U256::from(self.staked.get()) * length + U256::from(self.went.get());
-        let weight = most.checked_sub(U256::from(self.came.get())).ok_or(StakingError::TooLarge)?;
+        let most = U256::from(self.staked.get()) * length + whole(|half| self.went.get(half));
+        let weight = most.checked_sub(whole(|half| self.came.get(half)));
+        let weight = weight.ok_or(StakingError::TooLarge)?;
         ensure!(weight > U256::ZERO, StakingError::NothingStaked);
         let total = sum(amount, current.left)?;
         let scaled = U256::from(total) * U256::from(SCALE);
@@ -260,8 +265,10 @@ impl Staking {
         self.rounds.put(round, Ended { end_s, rate: rate.into(), earned });
         let left = total - shared;
         self.current.put(Round { number: round + 1, start_s: now_s(), earned, left });
-        self.came.put(0);
-        self.went.put(0);
+        for half in [true, false] {
+            self.came.put(half, 0);
+            self.went.put(half, 0);
+        }
         FungibleClient::new(self.reward_token.get()).transfer_from(caller(), this(), amount);
         emit(Distributed { round, amount, weight: weight.into(), left });
         Ok(())

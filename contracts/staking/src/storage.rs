@@ -151,6 +151,16 @@ pub(crate) fn seconds(amount: u128, from_s: u64, to_s: u64) -> Result<u128, Stak
     amount.checked_mul(to_s.saturating_sub(from_s).into()).ok_or(StakingError::TooLarge)
 }
 
+/// The upper and the lower 64 bits.
+pub(crate) fn halves(moment: u128) -> (u128, u128) {
+    (moment >> 64, moment & u128::from(u64::MAX))
+}
+
+/// What sums of [`halves`] are together; the upper is under `true`.
+pub(crate) fn whole(sum_of: impl Fn(bool) -> u128) -> U256 {
+    (U256::from(sum_of(true)) << 64u32) + U256::from(sum_of(false))
+}
+
 pub(crate) fn sum(a: u128, b: u128) -> Result<u128, StakingError> {
     a.checked_add(b).ok_or(StakingError::TooLarge)
 }

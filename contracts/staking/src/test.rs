@@ -259,6 +259,31 @@ fn a_stake_leaves_whatever_became_of_rewards() {
     assert!((999_900..=1_000_010).contains(&claimable), "{claimable}");
 }
 
+/// Whoever goes in and out with all that there is fills no sum: others leave, and share the reward.
+#[test]
+fn going_in_and_out_keeps_nobody_in() {
+    let mut s = setup();
+    s.act(s.ben, "stake", STAKE_MAX).assert_ok();
+    s.chain.advance_ms((ROUND_S_MAX - 1_000) * 1_000);
+    for _ in 0..20 {
+        s.act(s.ann, "stake", STAKE_MAX).assert_ok();
+        s.act(s.ann, "unstake", STAKE_MAX).assert_ok();
+        s.chain.advance_ms(UNBONDING_S * 1_000);
+        s.chain.send(s.ann, &s.staking, "withdraw", ()).assert_ok();
+    }
+    s.act(s.ben, "unstake", STAKE_MAX / 2).assert_ok();
+    s.distribute(1_000_000_000).assert_ok();
+    // All of a round of 34 years, and twenty seconds of it.
+    let (ben, ann) = (s.claimable(s.ben), s.claimable(s.ann));
+    assert!(ann < 20 && (999_999_900..=1_000_000_000).contains(&(ben + ann)), "{ben} {ann}");
+    // The next round's sums begin at nothing: a second of half a stake, ten of a hundred.
+    s.act(s.ben, "unstake", STAKE_MAX / 2).assert_ok();
+    s.act(s.ann, "stake", 100).assert_ok();
+    s.chain.advance_ms(9_000);
+    let events = s.distribute(900).events::<Distributed>();
+    assert_eq!(events[0].weight, wide(STAKE_MAX / 2 + 1_000));
+}
+
 #[test]
 fn numbers_that_are_too_large() {
     let mut s = setup();

@@ -25,7 +25,7 @@ fn setup(chain: &mut TestChain) -> World {
     let [token, reward] = [0, 1].map(|_| chain.deploy::<Token>(people[0], (people[0],)));
     let args = (token.address(), reward.address(), people[0], 5u64);
     let staking = chain.deploy::<Staking>(people[0], args);
-    endow(chain, &token, &people, 1_000_000_000, staking.address());
+    endow(chain, &token, &people, 1 << 90, staking.address());
     endow(chain, &reward, &people[..1], 1 << 80, staking.address());
     World { staking, token, reward, people, inside: 0, given: 0, claimed: 0, n_rounds: 0 }
 }
@@ -66,7 +66,7 @@ fn campaign() -> Campaign<World> {
                 let who = one(&w.people, rng);
                 let stake: Stake = chain.view(&w.staking, "stake_of", (who,));
                 let round = if rng.u8(0..30) == 0 { rng.u64(0..9) } else { stake.round };
-                w.staking.tx(who, method, (any_size(rng, 30), round))
+                w.staking.tx(who, method, (any_size(rng, 90), round))
             })
         })
         .observe(observe)
