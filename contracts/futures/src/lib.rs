@@ -48,19 +48,25 @@ use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
 use kempe_sdk::interfaces::{FungibleClient, OracleClient, Price, PriceHistoryClient};
 use kempe_sdk::prelude::*;
 
+mod events;
+mod funding;
+mod order;
 mod position;
 mod storage;
 #[cfg(test)]
 mod test;
+mod vault;
 
-pub use position::Position;
-use position::{Change, Flow, part_up, worth};
-pub use storage::{
-    Collected, FUNDING_MS_MAX, Funded, Funding, FuturesError, INDEX_START, LOCKED_SHARES,
-    Liquidated, MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced,
-    OrderRefused, PRICE_MAX, PROVIDED_MS_MIN, PositionClosed, PositionOpened, Provided, SIZE_MAX,
-    Side, Sums, Terms, VaultMoved, YEAR_MS,
+pub use events::{
+    Collected, Funded, Liquidated, MarginMoved, OrderCanceled, OrderPlaced, OrderRefused,
+    PositionClosed, PositionOpened, VaultMoved,
 };
+pub use funding::{FUNDING_MS_MAX, Funding, INDEX_START, YEAR_MS};
+pub use order::{ORDER_MS_MAX, ORDER_MS_MIN, Order};
+pub use position::Position;
+use position::{Change, Flow, worth};
+pub use storage::{FuturesError, PRICE_MAX, SIZE_MAX, Terms};
+pub use vault::{LOCKED_SHARES, PROVIDED_MS_MIN, Provided, Side, Sums};
 
 /// A market.
 #[contract]
@@ -163,14 +169,10 @@ impl Futures {
         let (by, time_ms) = (caller(), time_ms());
         ensure!(size > 0, FuturesError::ZeroAmount);
         ensure!(!grow || size <= SIZE_MAX, FuturesError::TooLarge);
-        let life_ms = expires_ms.saturating_sub(time_ms);
-        let lives = (ORDER_MS_MIN..=ORDER_MS_MAX).contains(&life_ms);
-        ensure!(lives, FuturesError::BadExpiry);
-        ensure!(!self.orders.contains(by), FuturesError::OrderPending);
-        let locked = margin.checked_add(self.terms().reward);
-        let locked = locked.filter(|locked| *locked <= u128::MAX >> 1);
-        let locked = locked.ok_or(FuturesError::TooLarge)?;
         let order = Order { time_ms, long, grow, size, margin, limit, expires_ms };
+        ensure!(order.is_timely(), FuturesError::BadExpiry);
+        ensure!(!self.orders.contains(by), FuturesError::OrderPending);
+        let locked = order.locks(self.terms().reward).ok_or(FuturesError::TooLarge)?;
         self.orders.put(by, order);
         if locked > 0 {
             self.pull(locked);
@@ -306,7 +308,8 @@ impl Futures {
         position.fund(self.index()?, &mut Flow::default())?;
         ensure!(!position.covers(price, terms.maintenance_bp)?, FuturesError::Healthy);
         let position = self.position_of(trader);
-        let (mut position, change) = self.reduced(position, long, size, price)?;
+        let (mut position, change) =
+            position.reduced(long, size, price, self.index()?, terms.fee_bp)?;
         let reward = mul_div_down(value, terms.liquidation_bp.into(), BASIS_POINTS);
         let reward = reward.ok_or(FuturesError::TooLarge)?.min(position.margin);
         position.margin -= reward;
@@ -413,9 +416,7 @@ impl Futures {
             (amount, amount.saturating_sub(LOCKED_SHARES))
         } else {
             let worth = sums.worth(self.price()?, self.index()?, true)?;
-            ensure!(worth >= sums.shares / 100, FuturesError::VaultEmpty);
-            let shares = mul_div_down(amount, sums.shares, worth);
-            let shares = shares.ok_or(FuturesError::InsufficientShares)?;
+            let shares = sums.shares_for(amount, worth)?;
             (shares, shares)
         };
         ensure!(shares >= min_shares.max(1), FuturesError::InsufficientShares);
@@ -492,7 +493,7 @@ impl Futures {
         ensure!(amount >= min_amount, FuturesError::Slippage);
         let rest = sums.vault.checked_sub(amount).ok_or(FuturesError::VaultFull)?;
         let skew = worth(sums.longs.size.abs_diff(sums.shorts.size), price, true)?;
-        ensure!(skew <= self.room(rest), FuturesError::VaultFull);
+        ensure!(skew <= self.terms().room(rest), FuturesError::VaultFull);
         self.shares.put(by, had);
         self.total_shares.sub(shares);
         self.vault.sub(amount);
@@ -523,16 +524,14 @@ impl Futures {
         calls(oracle.price(asset))
     )]
     pub fn poke(&mut self) -> Result<(), FuturesError> {
-        let (now_ms, price, terms) = (time_ms(), self.price()?, self.terms());
-        let index = self.funding.get().ok_or(FuturesError::BadTerms)?.index_at(now_ms);
-        let (longs, shorts) = (self.sizes.at_start(true), self.sizes.at_start(false));
-        let longs_pay = longs > shorts;
-        let skew = worth(longs.abs_diff(shorts), price, false)?;
-        let full = worth(price, terms.funding_rate, false)?;
-        let room = self.room(self.vault.at_start());
-        let slope = mul_div_down(full, skew.min(room), room).unwrap_or(full);
-        self.funding.put(Funding { time_ms: now_ms, index, slope, longs_pay });
+        let price = self.price()?;
+        let funding = self.funding.get().ok_or(FuturesError::BadTerms)?;
+        let sides = (self.sizes.at_start(true), self.sizes.at_start(false));
+        let vault = self.vault.at_start();
+        let funding = funding.renewed(time_ms(), sides, vault, price, &self.terms())?;
+        self.funding.put(funding);
         self.fill_rooms(price);
+        let Funding { index, slope, longs_pay, .. } = funding;
         emit(Funded { index, slope, longs_pay });
         Ok(())
     }
@@ -594,44 +593,28 @@ impl Futures {
     /// Does what a request asks for; where it fails, nothing has changed.
     #[inline(never)]
     fn carry_out(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
-        let rising = order.grow == order.long;
-        let good = if rising { price <= order.limit } else { price >= order.limit };
-        ensure!(good, FuturesError::Slippage);
+        ensure!(order.accepts(price), FuturesError::Slippage);
         if order.grow { self.grow(by, order, price) } else { self.shrink(by, order, price) }
     }
 
     /// Opens a trader's position, or makes it larger.
     #[inline(never)]
     fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
-        let (&Order { long, size, margin, .. }, terms) = (order, self.terms());
+        let (&Order { long, size, .. }, terms) = (order, self.terms());
         let funding = self.funding.at_start().ok_or(FuturesError::BadTerms)?;
         let age_ms = time_ms().saturating_sub(funding.time_ms);
         ensure!(age_ms <= FUNDING_MS_MAX, FuturesError::StaleFunding);
         self.check_room(long, size, price)?;
-        let (mut position, mut flow) = (self.position_of(by), Flow::default());
-        if position.size == 0 {
-            position.long = long;
-        }
-        ensure!(position.long == long, FuturesError::WrongSide);
-        let fits = position.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
-        ensure!(fits, FuturesError::TooLarge);
-        let funded = position.funded()?;
-        position.fund(self.index()?, &mut flow)?;
-        position.margin = position.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
-        let cost = position.enlarge(size, price)?;
-        let fee = part_up(cost, terms.fee_bp)?;
-        position.charge(fee, &mut flow);
-        let covered = flow.lost == 0 && position.covers(price, terms.initial_bp)?;
-        ensure!(covered, FuturesError::Unhealthy);
-        let funded_now = position.funded()?;
+        let position = self.position_of(by);
+        let (position, change, fee) = position.grown(order, price, self.index()?, &terms)?;
         // Takes it, so nothing may fail from here on.
         ensure!(self.rooms.reserve(long, size), FuturesError::VaultFull);
         self.sizes.add(long, size);
-        self.costs.add(long, cost);
-        self.funded.sub(long, funded);
-        self.funded.add(long, funded_now);
+        self.costs.add(long, change.cost);
+        self.funded.sub(long, change.funded);
+        self.funded.add(long, change.funded_now);
         self.put_position(by, position);
-        self.flow(flow);
+        self.flow(change.flow);
         emit(PositionOpened { by, long, size, price, fee });
         Ok(())
     }
@@ -643,9 +626,10 @@ impl Futures {
         position.margin =
             position.margin.checked_add(order.margin).ok_or(FuturesError::TooLarge)?;
         let size = order.size.min(position.size);
-        let (position, change) = self.reduced(position, order.long, size, price)?;
+        let (index, terms) = (self.index()?, self.terms());
+        let (position, change) = position.reduced(order.long, size, price, index, terms.fee_bp)?;
         let stays = position.size > 0;
-        let covered = !stays || position.covers(price, self.terms().maintenance_bp)?;
+        let covered = !stays || position.covers(price, terms.maintenance_bp)?;
         ensure!(covered, FuturesError::Unhealthy);
         let bad_debt = change.flow.lost;
         self.subtract(order.long, change);
@@ -666,7 +650,7 @@ impl Futures {
         let side = self.sizes.at_start(long).saturating_add(size);
         let skew = worth(side.saturating_sub(self.sizes.at_start(!long)), price, true)?;
         let provided = self.total_shares.at_start() > 0;
-        let fits = provided && skew <= self.room(self.vault.at_start());
+        let fits = provided && skew <= self.terms().room(self.vault.at_start());
         ensure!(fits, FuturesError::VaultFull);
         Ok(())
     }
@@ -674,29 +658,12 @@ impl Futures {
     /// Fills what the sides may grow by, as positions and the vault are now.
     #[inline(never)]
     fn fill_rooms(&mut self, price: u128) {
-        let room = mul_div_down(self.room(self.vault.get()), ONE, price);
+        let room = mul_div_down(self.terms().room(self.vault.get()), ONE, price);
         let room = room.unwrap_or(u128::MAX);
         let (longs, shorts) = (self.sizes.get(true), self.sizes.get(false));
         for (long, this, other) in [(true, longs, shorts), (false, shorts, longs)] {
             self.rooms.put(long, room.saturating_add(other).saturating_sub(this));
         }
-    }
-
-    /// A position that is smaller, and what is gone.
-    #[inline(never)]
-    fn reduced(
-        &self,
-        mut position: Position,
-        long: bool,
-        size: u128,
-        price: u128,
-    ) -> Result<(Position, Change), FuturesError> {
-        ensure!(position.size > 0 && position.long == long, FuturesError::NoPosition);
-        let (mut flow, funded) = (Flow::default(), position.funded()?);
-        position.fund(self.index()?, &mut flow)?;
-        let cost = position.reduce(size, price, self.terms().fee_bp, &mut flow)?;
-        let funded_now = position.funded()?;
-        Ok((position, Change { size, cost, funded, funded_now, flow }))
     }
 
     /// Takes what is gone of a position out of the sums.
@@ -756,12 +723,6 @@ impl Futures {
         let oldest_ms = time_ms().saturating_sub(self.terms().price_ms_max);
         let price = OracleClient::new(self.oracle.get()).price(self.asset.get());
         sane(price.filter(|price| price.time_ms >= oldest_ms))
-    }
-
-    /// By how much one side may be worth more than the other with so much in the vault.
-    #[inline(never)]
-    fn room(&self, vault: u128) -> u128 {
-        mul_div_down(vault, self.terms().open_bp.into(), BASIS_POINTS).unwrap_or(vault)
     }
 
     #[inline(never)]

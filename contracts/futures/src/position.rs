@@ -3,7 +3,8 @@
 use kempe_math::{BASIS_POINTS, ONE, mul_div_down, mul_div_up, times_down, times_up};
 use kempe_sdk::prelude::*;
 
-use crate::FuturesError;
+use crate::order::Order;
+use crate::{FuturesError, SIZE_MAX, Terms};
 
 /// A trader's position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Value)]
@@ -29,7 +30,7 @@ pub(crate) struct Flow {
     pub(crate) lost: u128,
 }
 
-/// What becomes of the sums of a side, and of the vault, when a position gets smaller.
+/// What becomes of the sums of a side, and of the vault, when a position grows or gets smaller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
     pub(crate) size: u128,
@@ -42,7 +43,7 @@ pub(crate) struct Change {
 
 /// A part of an amount, rounded up.
 #[inline(never)]
-pub(crate) fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
+fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
     mul_div_up(amount, bp.into(), BASIS_POINTS).ok_or(FuturesError::TooLarge)
 }
 
@@ -76,7 +77,7 @@ impl Position {
 
     /// Takes what there is of an amount out of the margin.
     #[inline(never)]
-    pub(crate) fn charge(&mut self, amount: u128, flow: &mut Flow) {
+    fn charge(&mut self, amount: u128, flow: &mut Flow) {
         let paid = amount.min(self.margin);
         self.margin -= paid;
         flow.to_vault += paid;
@@ -90,8 +91,54 @@ impl Position {
         Ok(())
     }
 
+    /// The position as it is when a request to grow is done, what is new of it, and the fee.
+    #[inline(never)]
+    pub(crate) fn grown(
+        mut self,
+        order: &Order,
+        price: u128,
+        index: u128,
+        terms: &Terms,
+    ) -> Result<(Self, Change, u128), FuturesError> {
+        let &Order { long, size, margin, .. } = order;
+        if self.size == 0 {
+            self.long = long;
+        }
+        ensure!(self.long == long, FuturesError::WrongSide);
+        let fits = self.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
+        ensure!(fits, FuturesError::TooLarge);
+        let (mut flow, funded) = (Flow::default(), self.funded()?);
+        self.fund(index, &mut flow)?;
+        self.margin = self.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
+        let cost = self.enlarge(size, price)?;
+        let fee = part_up(cost, terms.fee_bp)?;
+        self.charge(fee, &mut flow);
+        let covered = flow.lost == 0 && self.covers(price, terms.initial_bp)?;
+        ensure!(covered, FuturesError::Unhealthy);
+        let funded_now = self.funded()?;
+        Ok((self, Change { size, cost, funded, funded_now, flow }, fee))
+    }
+
+    /// The position as it is when it gets smaller, and what is gone of it.
+    #[inline(never)]
+    pub(crate) fn reduced(
+        mut self,
+        long: bool,
+        size: u128,
+        price: u128,
+        index: u128,
+        fee_bp: u16,
+    ) -> Result<(Self, Change), FuturesError> {
+        ensure!(self.size > 0 && self.long == long, FuturesError::NoPosition);
+        let (mut flow, funded) = (Flow::default(), self.funded()?);
+        self.fund(index, &mut flow)?;
+        let cost = self.reduce(size, price, fee_bp, &mut flow)?;
+        let funded_now = self.funded()?;
+        Ok((self, Change { size, cost, funded, funded_now, flow }))
+    }
+
     /// Makes the position larger. Returns what that costs: to the trader's disadvantage.
-    pub(crate) fn enlarge(&mut self, size: u128, price: u128) -> Result<u128, FuturesError> {
+    fn enlarge(&mut self, size: u128, price: u128) -> Result<u128, FuturesError> {
         let cost = worth(size, price, self.long)?;
         self.size += size;
         self.cost += cost;
@@ -101,7 +148,7 @@ impl Position {
     /// Makes the position smaller and realizes its profit or loss, and the fee. Returns the part of the
     /// cost that is gone.
     #[inline(never)]
-    pub(crate) fn reduce(
+    fn reduce(
         &mut self,
         size: u128,
         price: u128,

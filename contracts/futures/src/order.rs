@@ -1,0 +1,53 @@
+//! What traders request.
+
+use kempe_sdk::prelude::*;
+
+/// How long a request lasts at least, one minute: time for somebody to settle it. Ours to choose.
+pub const ORDER_MS_MIN: u64 = 60 * 1_000;
+
+/// How long a request lasts at most, one day. Ours to choose.
+pub const ORDER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// What a trader has requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
+pub struct Order {
+    /// The time of the block in which it was.
+    pub time_ms: u64,
+    /// Whether the position gains when the price rises.
+    pub long: bool,
+    /// Whether it grows.
+    pub grow: bool,
+    /// By how much of the asset.
+    pub size: u128,
+    /// What is added to the margin.
+    pub margin: u128,
+    /// The worst price that is accepted.
+    pub limit: u128,
+    /// Only a price that was observed before this time counts, and without one it can be canceled from this block time on.
+    pub expires_ms: u64,
+}
+
+impl Order {
+    /// By how much the position grows if it is done.
+    #[must_use]
+    pub const fn grows_by(&self) -> u128 {
+        if self.grow { self.size } else { 0 }
+    }
+
+    /// Whether it expires neither too soon nor too late.
+    pub(crate) fn is_timely(&self) -> bool {
+        let life_ms = self.expires_ms.saturating_sub(self.time_ms);
+        (ORDER_MS_MIN..=ORDER_MS_MAX).contains(&life_ms)
+    }
+
+    /// What comes in for it: the margin, and the reward of who settles it.
+    pub(crate) fn locks(&self, reward: u128) -> Option<u128> {
+        self.margin.checked_add(reward).filter(|locked| *locked <= u128::MAX >> 1)
+    }
+
+    /// Whether a price is as good as its limit.
+    pub(crate) const fn accepts(&self, price: u128) -> bool {
+        let rising = self.grow == self.long;
+        if rising { price <= self.limit } else { price >= self.limit }
+    }
+}
