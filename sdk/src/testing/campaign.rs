@@ -150,7 +150,7 @@ impl<W> Campaign<W> {
     }
 
     /// Adds a kind of call, made up as often as its weight says. It may look at the chain, to make
-    /// calls that have a chance; [`run`](Self::run) demands that at least one of each kind succeeds.
+    /// calls that have a chance, whose time is that of the call's block; [`run`](Self::run) demands that at least one of each kind succeeds.
     #[must_use]
     pub fn call(
         mut self,
@@ -251,6 +251,7 @@ impl<W> Campaign<W> {
         while summary.n_calls < n_calls {
             let n = rng.usize(1..=self.block_txs_max).min(n_calls - summary.n_calls);
             let wait_ms = rng.u64(0..=self.block_ms_max);
+            chain.advance_ms(wait_ms);
             let txs: Vec<_> = (0..n).map(|_| self.make_one(&world, &mut rng, &mut chain)).collect();
             plan.push(Planned { wait_ms, txs });
             let planned = plan.last().expect("it was pushed");
@@ -287,7 +288,6 @@ impl<W> Campaign<W> {
     }
 
     fn step(&self, planned: &Planned, world: &mut W, chain: &mut TestChain) -> BlockReport {
-        chain.advance_ms(planned.wait_ms);
         let report = chain.block(planned.txs.iter().map(|(_, tx)| tx.clone()));
         for &at in report.batches.iter().flatten() {
             (self.observe)(world, &planned.txs[at].1, &report.receipts[at]);
@@ -324,6 +324,7 @@ impl<W> Campaign<W> {
             let mut reports = Vec::new();
             let mut roots = Vec::new();
             for ((way, _), (chain, world)) in ways.iter().zip(&mut chains) {
+                chain.advance_ms(planned.wait_ms);
                 reports.push((*way, self.step(planned, world, chain)));
                 self.check(way, world, chain, at_block)?;
                 roots.extend(chain.root().map(|root| (*way, root)));

@@ -89,6 +89,13 @@ fn some_lock(w: &World, rng: &mut Rng, chain: &TestChain) -> Lock {
     w.locks.values().nth(at).cloned().unwrap_or_else(|| new_lock(w, rng, chain))
 }
 
+/// Mostly a lock whose time has not come: of all that are there most are late.
+fn timely_lock(w: &World, rng: &mut Rng, chain: &TestChain) -> Lock {
+    let timely = w.locks.values().filter(|lock| lock.deadline_ms > chain.time_ms());
+    let timely: Vec<_> = timely.filter(|_| rng.u8(0..8) > 0).collect();
+    rng.choice(timely).cloned().unwrap_or_else(|| some_lock(w, rng, chain))
+}
+
 fn observe(w: &mut World, receipt: &Receipt) {
     w.deals.extend(receipt.events::<Opened>().into_iter().map(|e| (e.id, e.deal)));
     w.locks.extend(receipt.events::<Locked>().into_iter().map(|e| (e.id, e.lock)));
@@ -123,7 +130,7 @@ fn campaign() -> Campaign<World> {
     let campaign =
         [("reveal", 1), ("claim", 3)].into_iter().fold(campaign, |campaign, (method, weight)| {
             campaign.call(weight, method, move |w, rng, chain| {
-                let lock = some_lock(w, rng, chain);
+                let lock = timely_lock(w, rng, chain);
                 let salt = if rng.u8(0..8) == 0 { rng.u64(..) } else { lock.salt };
                 w.escrow.tx(one(&w.people, rng), method, (lock, secret(salt)))
             })

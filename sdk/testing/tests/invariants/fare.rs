@@ -2,7 +2,7 @@
 //! say.
 
 use kempe_abi::Address;
-use kempe_fare::{Fare, Rider, Rode, TAP_TAG, Tap, Tariff};
+use kempe_fare::{Fare, Rider, Rode, TAP_MS_MAX, TAP_TAG, Tap, Tariff};
 use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain, Tx};
 use kempe_token::Token;
 
@@ -11,7 +11,7 @@ use crate::{PEOPLE, run};
 const CAP: u128 = 2_000;
 /// One gate in each zone, of both operators.
 const N_ZONES: u16 = 12;
-/// The longest between two blocks: some taps are stale.
+/// The longest between two blocks.
 const BLOCK_MS_MAX: u64 = 400_000;
 
 struct World {
@@ -35,7 +35,7 @@ fn tariff(rng: &mut Rng) -> Tariff {
     Tariff { base: rng.u128(0..300), per_zone: rng.u128(0..100), daily_cap: rng.u128(0..=CAP) }
 }
 
-/// A tap of a rider's whom a gate lets pass, at about the time of its block.
+/// A tap of a rider's whom a gate lets pass, at about the time of its block: some are too far from it.
 fn tap(
     w: &World,
     rng: &mut Rng,
@@ -45,7 +45,7 @@ fn tap(
     entering: bool,
 ) -> Tx {
     let gate = w.gates[rng.usize(0..w.gates.len())];
-    let at_ms = chain.time_ms() + rng.u64(0..BLOCK_MS_MAX);
+    let at_ms = chain.time_ms() + rng.u64(0..TAP_MS_MAX * 5 / 4);
     // Now and then the signature is for the other way.
     let signed = entering != (rng.u8(0..20) == 0);
     let fare = w.fare.address();
