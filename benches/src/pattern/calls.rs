@@ -5,12 +5,12 @@
 use ed25519_zebra::SigningKey;
 use kempe_abi::{Address, Hash};
 use kempe_lending::Terms;
-use kempe_oracle::{ROUND_MS, Report, message};
+use kempe_oracle::{AHEAD_MS_MAX, BEHIND_MS_MAX, ROUND_MS, Report, message};
 use kempe_orderbook::{LEVEL_ORDERS_MAX, Price, Side};
 
 use super::Draw;
 use crate::account_address;
-use crate::world::{Stage, WorldError};
+use crate::world::{ENV, Stage, WorldError};
 
 /// What everybody has of every token that it uses.
 const FUNDS: u128 = 1 << 60;
@@ -118,6 +118,10 @@ pub(super) fn mints(draw: &mut Draw<'_>, stage: &mut Stage) -> Result<(), WorldE
     Ok(())
 }
 
+/// How many rounds of prices one block can publish, and when the one before them begins.
+const N_ROUNDS: u64 = (BEHIND_MS_MAX + AHEAD_MS_MAX) / ROUND_MS;
+const FIRST_MS: u64 = ENV.time_ms - BEHIND_MS_MAX;
+
 /// Markets in which a coin is lent against a token of their own, at the prices of one oracle.
 struct Markets {
     oracle: Address,
@@ -133,12 +137,12 @@ impl Markets {
     fn new(stage: &mut Stage, coin: Address, n_markets: u64) -> Result<Self, WorldError> {
         let args = (owner(), vec![owner()], 1u8, DOMAIN);
         let oracle = stage.deploy("oracle".to_owned(), kempe_contracts::ORACLE, &args)?;
-        let args = publish(oracle, coin, 0);
+        let args = publish(oracle, coin, FIRST_MS);
         stage.before(owner(), oracle, "publish", &args);
         let mut markets = Vec::new();
         for at in 0..n_markets {
             let collateral = new_token(stage, &format!("collateral {at}"))?;
-            let args = publish(oracle, collateral, 0);
+            let args = publish(oracle, collateral, FIRST_MS);
             stage.before(owner(), oracle, "publish", &args);
             let args = (coin, collateral, oracle, terms());
             let market = stage.deploy(format!("market {at}"), kempe_contracts::LENDING, &args)?;
@@ -157,11 +161,16 @@ impl Markets {
         stage.call(sender, market, "borrow", &(AMOUNT,));
     }
 
-    /// Reports a price as of a time, the beginning of a round, each later than the one before.
-    fn report(&self, draw: &mut Draw<'_>, stage: &mut Stage, time_ms: u64) {
-        let at = draw.below(self.markets.len() as u64);
-        let Market { collateral, .. } = self.markets[usize::try_from(at).unwrap_or(0)];
-        let args = publish(self.oracle, collateral, time_ms);
+    /// Reports a price: of each market's collateral for each round that a block knows of, then of what nobody lends on.
+    fn report(&self, stage: &mut Stage, number: u64) {
+        let n_markets = self.markets.len() as u64;
+        let (at, round) = (number % n_markets, number / n_markets);
+        let (asset, round) = if round < N_ROUNDS {
+            (self.markets[usize::try_from(at).unwrap_or(0)].collateral, round)
+        } else {
+            (account(number), 0)
+        };
+        let args = publish(self.oracle, asset, FIRST_MS + (round + 1) * ROUND_MS);
         stage.call(owner(), self.oracle, "publish", &args);
     }
 }
@@ -195,7 +204,7 @@ pub(super) fn loans(draw: &mut Draw<'_>, stage: &mut Stage) -> Result<(), WorldE
     let every = draw.count("every");
     for sender in 0..draw.n_txs() {
         if sender % every == every - 1 {
-            markets.report(draw, stage, (sender / every + 1) * ROUND_MS);
+            markets.report(stage, sender / every);
         } else {
             markets.borrow(draw, stage, account(sender));
         }

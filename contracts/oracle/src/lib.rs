@@ -11,8 +11,12 @@
 //! Prices are for *rounds* of [`ROUND_MS`]: reporters report what they observed when a round began, and for each round
 //! an asset has one price at most. So nobody chooses among the many moments of a round, whoever reports fast changes the
 //! price no more often than the others, and the prices that are remembered reach back by a time, not by a number
-//! of publications. Whoever publishes can still pass over a round that nobody has published: later ones only
-//! follow. Where that matters, publish each.
+//! of publications.
+//!
+//! Whoever publishes can still pass over a round that nobody has published: later ones only follow, so that what
+//! [`Oracle::first_after`] has said never changes. Those who let it depend on a round publish each: there are five seconds for it, until the
+//! reporters have signed the next. Where nobody does, whoever comes chooses among the rounds of the last [`BEHIND_MS_MAX`], and cannot
+//! go back to what an asset cost before.
 //!
 //! What conflicts: a publication writes the price of its asset and reads the panel. Publications for
 //! different assets run at the same time. Readers of a price conflict with nothing, whichever contract calls
@@ -20,8 +24,8 @@
 //!
 //! Invariants:
 //! - a price is the median of the reports of more than two thirds of the panel, all for one time;
-//! - the time of an asset's price is the beginning of a round, only grows, and is never ahead of the block by more than
-//!   [`AHEAD_MS_MAX`];
+//! - the time of an asset's price is the beginning of a round, only grows, and when it is published it is not ahead of the block by more
+//!   than [`AHEAD_MS_MAX`], nor behind by more than [`BEHIND_MS_MAX`];
 //! - a price is never zero.
 #![no_std]
 
@@ -34,8 +38,8 @@ mod storage;
 mod test;
 
 pub use storage::{
-    AHEAD_MS_MAX, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX, ROUND_MS,
-    Recent, Report, median, message,
+    AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, OracleError, Panel, PanelChanged, Published,
+    RECENT_MAX, REPORTERS_MAX, ROUND_MS, Recent, Report, median, message,
 };
 
 /// Prices of any number of assets, in one currency.
@@ -46,6 +50,8 @@ pub struct Oracle {
     domain: Immutable<u64>,
     /// Who reports.
     panel: Item<Panel>,
+    /// Who is offered to be the admin.
+    offered: Item<Address>,
     /// What each asset costs; absent before the first publication.
     prices: Map<Address, Price>,
     /// What each asset cost lately.
@@ -88,7 +94,7 @@ impl Oracle {
     /// Returns the median.
     ///
     /// # Errors
-    /// - [`OracleError::NotARound`], [`OracleError::NotNewer`], [`OracleError::Ahead`].
+    /// - [`OracleError::NotARound`], [`OracleError::NotNewer`], [`OracleError::Ahead`], [`OracleError::Stale`].
     /// - [`OracleError::NoQuorum`]: too few reports, or more than there are reporters.
     /// - [`OracleError::BadReporter`], [`OracleError::ZeroPrice`], [`OracleError::BadSignature`].
     ///
@@ -107,6 +113,8 @@ impl Oracle {
         ensure!(newer, OracleError::NotNewer);
         let latest_ms = kempe_sdk::time_ms().saturating_add(AHEAD_MS_MAX);
         ensure!(time_ms <= latest_ms, OracleError::Ahead);
+        let oldest_ms = kempe_sdk::time_ms().saturating_sub(BEHIND_MS_MAX);
+        ensure!(time_ms >= oldest_ms, OracleError::Stale);
         let n_reports = u8::try_from(reports.len()).map_err(|_| OracleError::NoQuorum)?;
         let enough = n_reports >= panel.quorum && reports.len() <= panel.reporters.len();
         ensure!(enough, OracleError::NoQuorum);
@@ -130,10 +138,11 @@ impl Oracle {
         Ok(value)
     }
 
-    /// Replaces the panel; prices stay.
+    /// Replaces the reporters; prices stay, and so does the admin.
     ///
     /// # Arguments
-    /// - `panel`: the new one, with whoever may change it from then on.
+    /// - `reporters`: 1 to [`REPORTERS_MAX`], each once.
+    /// - `quorum`: how many reports a publication needs: more than two thirds of the reporters.
     ///
     /// # Errors
     /// - [`OracleError::NotAdmin`], [`OracleError::BadPanel`].
@@ -141,10 +150,44 @@ impl Oracle {
     /// # Events
     /// [`PanelChanged`].
     #[access(write(panel))]
-    pub fn set_panel(&mut self, panel: Panel) -> Result<(), OracleError> {
+    pub fn set_panel(&mut self, reporters: Vec<Address>, quorum: u8) -> Result<(), OracleError> {
         let admin = self.panel.get().map(|panel| panel.admin);
         ensure!(admin == Some(caller()), OracleError::NotAdmin);
+        let panel = Panel { admin: caller(), reporters, quorum };
         ensure!(panel.is_sound(), OracleError::BadPanel);
+        self.panel.put(&panel);
+        emit(PanelChanged { panel });
+        Ok(())
+    }
+
+    /// Offers to let `to` say who reports. Nothing changes until it accepts, so that the oracle cannot be lost by a typing mistake.
+    ///
+    /// # Errors
+    /// - [`OracleError::NotAdmin`].
+    ///
+    /// # Events
+    /// [`AdminOffered`].
+    #[access(read(panel), write(offered))]
+    pub fn offer_admin(&mut self, to: Address) -> Result<(), OracleError> {
+        let admin = self.panel.get().map(|panel| panel.admin);
+        ensure!(admin == Some(caller()), OracleError::NotAdmin);
+        self.offered.put(to);
+        emit(AdminOffered { to });
+        Ok(())
+    }
+
+    /// Accepts what [`Oracle::offer_admin`] offers.
+    ///
+    /// # Errors
+    /// - [`OracleError::NotAdmin`]: it is not offered to the caller.
+    ///
+    /// # Events
+    /// [`PanelChanged`].
+    #[access(write(panel, offered))]
+    pub fn accept_admin(&mut self) -> Result<(), OracleError> {
+        ensure!(self.offered.take() == Some(caller()), OracleError::NotAdmin);
+        let mut panel = self.panel.get().ok_or(OracleError::BadPanel)?;
+        panel.admin = caller();
         self.panel.put(&panel);
         emit(PanelChanged { panel });
         Ok(())

@@ -10,6 +10,10 @@ pub const REPORTERS_MAX: usize = 32;
 /// How far a report may be ahead of the block's time, in milliseconds: clocks differ. Ours to choose.
 pub const AHEAD_MS_MAX: u64 = 10_000;
 
+/// How far a report may be behind the block's time, in milliseconds: six rounds, so that whoever publishes has no more to choose from,
+/// also where nobody has published for long. Ours to choose.
+pub const BEHIND_MS_MAX: u64 = 30_000;
+
 /// How long a round is, in milliseconds: the least time between two prices of an asset. Ours to choose.
 pub const ROUND_MS: u64 = 5_000;
 
@@ -119,7 +123,7 @@ pub fn median(values: &mut [u128]) -> Option<u128> {
 /// Why the oracle refuses.
 #[error]
 pub enum OracleError {
-    /// The caller is not the admin.
+    /// Only the admin, or whom that is offered to, may do this.
     NotAdmin = 1300,
     /// The panel has no reporters, too many, one twice, or a quorum that is not more
     /// than two thirds of them.
@@ -138,6 +142,8 @@ pub enum OracleError {
     Ahead = 1307,
     /// The time is not the beginning of a round.
     NotARound = 1308,
+    /// The reports are too far behind the block's time.
+    Stale = 1309,
 }
 
 /// A price was published.
@@ -153,7 +159,14 @@ pub struct Published {
     pub n_reports: u8,
 }
 
-/// The panel was replaced.
+/// Somebody may become the admin.
+#[event]
+pub struct AdminOffered {
+    /// Who.
+    pub to: Address,
+}
+
+/// The panel was replaced, or has another admin.
 #[event]
 pub struct PanelChanged {
     /// The new one.

@@ -7,12 +7,17 @@ use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, Receipt, TestChain};
 
 use crate::{
-    AHEAD_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published, RECENT_MAX, REPORTERS_MAX,
-    ROUND_MS, Report, median, message,
+    AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, Oracle, OracleError, Panel, PanelChanged, Published,
+    RECENT_MAX, REPORTERS_MAX, ROUND_MS, Report, median, message,
 };
 
 const ASSET: Address = Address([1; 32]);
 const DOMAIN: u64 = 9;
+
+/// When a round of a test begins.
+const fn begin_ms(round: u64) -> u64 {
+    (1_000 + round) * ROUND_MS
+}
 
 struct Setup {
     chain: TestChain,
@@ -21,20 +26,20 @@ struct Setup {
     reporters: [Address; 5],
 }
 
-/// Four reporters, three of whom are a quorum, and one more account.
+/// Four reporters, three of whom are a quorum, and one more account, in the seventh round.
 fn setup() -> Setup {
     let mut chain = TestChain::native();
     let admin = chain.account("admin");
     let reporters = ["a", "b", "c", "d", "e"].map(|name| chain.account(name));
     let args = (admin, reporters[..4].to_vec(), 3u8, DOMAIN);
     let oracle = chain.deploy::<Oracle>(admin, args);
-    chain.advance_ms(1_000 * ROUND_MS);
+    chain.set_time_ms(begin_ms(7));
     Setup { chain, oracle, admin, reporters }
 }
 
 impl Setup {
     fn report(&self, reporter: usize, asset: Address, value: u128, round: u64) -> Report {
-        self.report_at(reporter, asset, value, round * ROUND_MS)
+        self.report_at(reporter, asset, value, begin_ms(round))
     }
 
     fn report_at(&self, reporter: usize, asset: Address, value: u128, time_ms: u64) -> Report {
@@ -48,7 +53,7 @@ impl Setup {
     }
 
     fn publish(&mut self, round: u64, reports: Vec<Report>) -> Receipt {
-        self.publish_at(round * ROUND_MS, reports)
+        self.publish_at(begin_ms(round), reports)
     }
 
     fn publish_at(&mut self, time_ms: u64, reports: Vec<Report>) -> Receipt {
@@ -67,9 +72,9 @@ fn the_median_is_the_price() {
     let reports = s.reports(&[30, 10, 1_000_000], 5);
     let receipt = s.publish(5, reports);
     assert_eq!(receipt.value::<u128>(), 30);
-    let published = Published { asset: ASSET, value: 30, time_ms: 5 * ROUND_MS, n_reports: 3 };
+    let published = Published { asset: ASSET, value: 30, time_ms: begin_ms(5), n_reports: 3 };
     assert_eq!(receipt.events::<Published>(), [published]);
-    assert_eq!(s.price(), Some(Price { value: 30, time_ms: 5 * ROUND_MS }));
+    assert_eq!(s.price(), Some(Price { value: 30, time_ms: begin_ms(5) }));
     let reports = s.reports(&[10, 40, 20, 31], 6);
     assert_eq!(s.publish(6, reports).value::<u128>(), 25);
 }
@@ -116,11 +121,36 @@ fn reports_must_be_newer_and_not_ahead() {
     s.publish(5, reports).assert_revert(OracleError::NotNewer);
     let reports = s.reports(&[2, 2, 2], 4);
     s.publish(4, reports).assert_revert(OracleError::NotNewer);
-    let ahead = (s.chain.time_ms() + AHEAD_MS_MAX) / ROUND_MS + 1;
+    let ahead = (s.chain.time_ms() + AHEAD_MS_MAX - begin_ms(0)) / ROUND_MS + 1;
     let reports = s.reports(&[2, 2, 2], ahead);
     s.publish(ahead, reports.clone()).assert_revert(OracleError::Ahead);
     s.chain.advance_ms(ROUND_MS);
     s.publish(ahead, reports).assert_ok();
+}
+
+/// Where nobody has published for long, nobody chooses among all that an asset has cost since; and what was passed over stays out.
+#[test]
+fn nobody_goes_back_to_an_old_round() {
+    let mut s = setup();
+    let reports = s.reports(&[8; 3], 7);
+    s.publish(7, reports).assert_ok();
+    s.chain.set_time_ms(begin_ms(13) + BEHIND_MS_MAX + 1);
+    let reports = s.reports(&[1; 3], 13);
+    s.publish(13, reports).assert_revert(OracleError::Stale);
+    s.chain.set_time_ms(begin_ms(14) + BEHIND_MS_MAX);
+    let late = s.reports(&[2; 3], 14);
+    s.publish(14, late.clone()).assert_ok();
+    s.publish(14, late).assert_revert(OracleError::NotNewer);
+    s.chain.set_time_ms(begin_ms(17) + BEHIND_MS_MAX);
+    let [passed, next] = [16, 17].map(|round| s.reports(&[3; 3], round));
+    s.publish(17, next).assert_ok();
+    let first = |s: &mut Setup| {
+        s.chain.view::<Option<Price>>(&s.oracle, "first_after", (ASSET, begin_ms(14)))
+    };
+    let seen = first(&mut s);
+    assert_eq!(seen.map(|price| price.time_ms), Some(begin_ms(17)));
+    s.publish(16, passed).assert_revert(OracleError::NotNewer);
+    assert_eq!(first(&mut s), seen);
 }
 
 /// However many moments of a round are reported, it has one price; so what is remembered reaches back by a time.
@@ -130,7 +160,7 @@ fn a_round_has_one_price() {
     let reports = s.reports(&[1; 3], 5);
     s.publish(5, reports).assert_ok();
     for ms in [1, ROUND_MS - 1, ROUND_MS + 1] {
-        let time_ms = 5 * ROUND_MS + ms;
+        let time_ms = begin_ms(5) + ms;
         let reports = (0..3).map(|by| s.report_at(by, ASSET, 1_000, time_ms)).collect();
         s.publish_at(time_ms, reports).assert_revert(OracleError::NotARound);
     }
@@ -164,15 +194,28 @@ fn only_signed_reports_of_different_reporters_count() {
 #[test]
 fn the_admin_replaces_the_panel() {
     let mut s = setup();
-    let panel = Panel { admin: s.reporters[0], reporters: vec![s.reporters[4]], quorum: 1 };
-    s.chain
-        .send(s.reporters[0], &s.oracle, "set_panel", (panel.clone(),))
-        .assert_revert(OracleError::NotAdmin);
-    let bad = Panel { quorum: 0, ..panel.clone() };
-    s.chain.send(s.admin, &s.oracle, "set_panel", (bad,)).assert_revert(OracleError::BadPanel);
-    let receipt = s.chain.send(s.admin, &s.oracle, "set_panel", (panel.clone(),));
+    let (admin, next, reporters) = (s.admin, s.reporters[0], vec![s.reporters[4]]);
+    let set = |s: &mut Setup, by, quorum: u8| {
+        s.chain.send(by, &s.oracle, "set_panel", (reporters.clone(), quorum))
+    };
+    set(&mut s, next, 1).assert_revert(OracleError::NotAdmin);
+    set(&mut s, admin, 0).assert_revert(OracleError::BadPanel);
+    let mut panel = Panel { admin, reporters: reporters.clone(), quorum: 1 };
+    let receipt = set(&mut s, admin, 1);
     assert_eq!(receipt.events::<PanelChanged>(), [PanelChanged { panel: panel.clone() }]);
-    assert_eq!(s.chain.view::<Option<Panel>>(&s.oracle, "panel", ()), Some(panel));
+    assert_eq!(s.chain.view::<Option<Panel>>(&s.oracle, "panel", ()), Some(panel.clone()));
+    // Nobody is the admin who has not said so.
+    s.chain.send(next, &s.oracle, "offer_admin", (next,)).assert_revert(OracleError::NotAdmin);
+    let offer = s.chain.send(admin, &s.oracle, "offer_admin", (next,));
+    assert_eq!(offer.events::<AdminOffered>(), [AdminOffered { to: next }]);
+    s.chain.send(admin, &s.oracle, "accept_admin", ()).assert_revert(OracleError::NotAdmin);
+    set(&mut s, admin, 1).assert_ok();
+    let receipt = s.chain.send(next, &s.oracle, "accept_admin", ());
+    panel.admin = next;
+    assert_eq!(receipt.events::<PanelChanged>(), [PanelChanged { panel }]);
+    s.chain.send(next, &s.oracle, "accept_admin", ()).assert_revert(OracleError::NotAdmin);
+    set(&mut s, admin, 1).assert_revert(OracleError::NotAdmin);
+    set(&mut s, next, 1).assert_ok();
     let reports = vec![s.report(4, ASSET, 3, 5)];
     s.publish(5, reports).assert_ok();
     let old = s.reports(&[3, 3, 3], 6);
@@ -219,7 +262,7 @@ fn medians() {
 fn assets_do_not_wait_for_each_other() {
     let mut s = setup();
     let other = Address([2; 32]);
-    let time_ms = 5 * ROUND_MS;
+    let time_ms = begin_ms(5);
     let [one, two] = [ASSET, other].map(|asset| {
         let reports: Vec<Report> = (0..3).map(|i| s.report(i, asset, 7, 5)).collect();
         s.oracle.tx(s.reporters[0], "publish", (asset, time_ms, reports))
@@ -238,19 +281,21 @@ fn assets_do_not_wait_for_each_other() {
 fn the_first_price_behind_a_time_is_remembered_for_a_while() {
     let mut s = setup();
     let first = |s: &mut Setup, after: u64| {
-        let after_ms = after * ROUND_MS;
+        let after_ms = begin_ms(after);
         s.chain.view::<Option<Price>>(&s.oracle, "first_after", (ASSET, after_ms))
     };
     assert_eq!(first(&mut s, 0), None);
     let n_prices = u64::try_from(RECENT_MAX).unwrap();
-    let at = |round: u64| Some(Price { value: round.into(), time_ms: round * ROUND_MS });
+    let at = |round: u64| Some(Price { value: round.into(), time_ms: begin_ms(round) });
     for round in 10..10 + n_prices {
         let reports = s.reports(&[round.into(); 3], round);
+        s.chain.set_time_ms(begin_ms(round));
         s.publish(round, reports).assert_ok();
     }
     assert_eq!([0, 9, 10, 39].map(|after| first(&mut s, after)), [10, 10, 11, 40].map(at));
     assert_eq!(first(&mut s, 10 + n_prices - 1), None);
     let reports = s.reports(&[100; 3], 100);
+    s.chain.set_time_ms(begin_ms(100));
     s.publish(100, reports).assert_ok();
     // What was first behind an earlier time is forgotten, and nothing else takes its place.
     assert_eq!([0, 9].map(|after| first(&mut s, after)), [None; 2]);

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use kempe_abi::{Address, Decode};
-use kempe_oracle::{AHEAD_MS_MAX, Oracle, Panel, PanelChanged, ROUND_MS, Report, median, message};
+use kempe_oracle::{
+    AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, Oracle, Panel, PanelChanged, ROUND_MS, Report,
+    median, message,
+};
 use kempe_sdk::interfaces::Price;
 use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
 
@@ -16,6 +19,7 @@ struct World {
     oracle: Instance<Oracle>,
     people: Vec<Address>,
     panel: Panel,
+    offered: Option<Address>,
     prices: BTreeMap<Address, Price>,
     wrong: Vec<String>,
 }
@@ -27,7 +31,7 @@ fn setup(chain: &mut TestChain) -> World {
     let panel = Panel { admin: people[0], reporters: people[..7].to_vec(), quorum: 5 };
     let args = (panel.admin, panel.reporters.clone(), panel.quorum, 1u64);
     let oracle = chain.deploy::<Oracle>(people[0], args);
-    World { oracle, people, panel, prices: BTreeMap::new(), wrong: Vec::new() }
+    World { oracle, people, panel, offered: None, prices: BTreeMap::new(), wrong: Vec::new() }
 }
 
 /// Those of a panel who lie: as many as are fewer than a third.
@@ -46,7 +50,11 @@ fn report(w: &World, rng: &mut Rng, chain: &TestChain, by: Address, of: (Address
 
 fn publish(w: &World, rng: &mut Rng, chain: &TestChain) -> Tx {
     let asset = one(&ASSETS, rng);
-    let time_ms = (chain.time_ms() + rng.u64(0..AHEAD_MS_MAX + 2_000)).saturating_sub(1_500);
+    let time_ms = if rng.u8(0..12) == 0 {
+        chain.time_ms().saturating_sub(rng.u64(0..2 * BEHIND_MS_MAX))
+    } else {
+        (chain.time_ms() + rng.u64(0..AHEAD_MS_MAX + 2_000)).saturating_sub(1_500)
+    };
     // Now and then not the beginning of a round.
     let time_ms = time_ms - if rng.u8(0..20) == 0 { 0 } else { time_ms % ROUND_MS };
     // Now and then one who does not report, or one too few.
@@ -65,18 +73,23 @@ fn set_panel(w: &World, rng: &mut Rng) -> Tx {
     reporters.truncate(rng.usize(1..=7));
     // More than two thirds, or not quite.
     let quorum = u8::try_from(reporters.len() * 2 / 3).unwrap() + rng.u8(0..6).min(1);
-    let panel = Panel { admin: one(&w.people, rng), reporters, quorum };
     let by = if rng.u8(0..6) == 0 { one(&w.people, rng) } else { w.panel.admin };
-    w.oracle.tx(by, "set_panel", (panel,))
+    w.oracle.tx(by, "set_panel", (reporters, quorum))
 }
 
 fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     for PanelChanged { panel } in receipt.events() {
         let enough = usize::from(panel.quorum) * 3 > panel.reporters.len() * 2;
-        if tx.sender != w.panel.admin || !enough {
+        // Only whom it was offered to has become the admin, and nobody else has changed anything.
+        let accepted = tx.method == "accept_admin" && w.offered.take() == Some(tx.sender);
+        let right = if accepted { tx.sender } else { w.panel.admin };
+        if tx.sender != right || panel.admin != right || !enough {
             w.wrong.push(format!("{panel:?} by {}", tx.sender));
         }
         w.panel = panel;
+    }
+    for AdminOffered { to } in receipt.events() {
+        w.offered = Some(to);
     }
     if !receipt.is_ok() || tx.method != "publish" {
         return;
@@ -106,6 +119,14 @@ fn oracle() {
         .blocks(6, 5_000)
         .call(8, "publish", |w, rng, chain| publish(w, rng, chain))
         .call(1, "set_panel", |w, rng, _| set_panel(w, rng))
+        .call(1, "offer_admin", |w, rng, _| {
+            let by = if rng.u8(0..6) == 0 { one(&w.people, rng) } else { w.panel.admin };
+            w.oracle.tx(by, "offer_admin", (one(&w.people, rng),))
+        })
+        .call(1, "accept_admin", |w, rng, _| {
+            let offered = w.offered.filter(|_| rng.u8(0..6) > 0);
+            w.oracle.tx(offered.unwrap_or_else(|| one(&w.people, rng)), "accept_admin", ())
+        })
         .call(4, "price", |w, rng, _| {
             w.oracle.tx(one(&w.people, rng), "price", (one(&ASSETS, rng),))
         })
