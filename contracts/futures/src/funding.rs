@@ -3,8 +3,8 @@
 use kempe_math::mul_div_down;
 use kempe_sdk::prelude::*;
 
+use crate::FuturesError;
 use crate::position::worth;
-use crate::{FuturesError, Terms};
 
 /// Milliseconds of a year of 365 days.
 pub const YEAR_MS: u128 = 365 * 24 * 60 * 60 * 1_000;
@@ -12,8 +12,8 @@ pub const YEAR_MS: u128 = 365 * 24 * 60 * 60 * 1_000;
 /// Where the funding index begins: far from zero, because it can fall. Ours to choose.
 pub const INDEX_START: u128 = 1 << 84;
 
-/// How old funding may be for positions to grow, one day. Ours to choose.
-pub const FUNDING_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How old funding may be for positions to grow, one hour. Ours to choose.
+pub const FUNDING_MS_MAX: u64 = 60 * 60 * 1_000;
 
 /// What positions pay each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
@@ -27,6 +27,8 @@ pub struct Funding {
     pub slope: u128,
     /// Whether longs pay.
     pub longs_pay: bool,
+    /// By how much of the asset one side could be larger than the other then.
+    pub room: u128,
 }
 
 impl Funding {
@@ -50,9 +52,10 @@ impl Funding {
     /// # Arguments
     /// - `time_ms`: since when.
     /// - `longs`, `shorts`: the sizes of all positions.
-    /// - `vault`: what the vault has.
+    /// - `limit`: by how much one side may be worth more than the other.
     /// - `price`: of the asset.
-    /// - `terms`: the market's.
+    /// - `rate`: of a year where the limit is reached.
+    /// - `room`: what the limit is of the asset, with the vault as it is.
     ///
     /// # Errors
     /// - [`FuturesError::TooLarge`].
@@ -61,14 +64,15 @@ impl Funding {
         &self,
         time_ms: u64,
         (longs, shorts): (u128, u128),
-        vault: u128,
+        limit: u128,
         price: u128,
-        terms: &Terms,
+        rate: u128,
+        room: u128,
     ) -> Result<Self, FuturesError> {
         let skew = worth(longs.abs_diff(shorts), price, false)?;
-        let full = worth(price, terms.funding_rate, false)?;
-        let room = terms.room(vault);
-        let slope = mul_div_down(full, skew.min(room), room).unwrap_or(full);
-        Ok(Self { time_ms, index: self.index_at(time_ms), slope, longs_pay: longs > shorts })
+        let full = worth(price, rate, false)?;
+        let slope = mul_div_down(full, skew.min(limit), limit).unwrap_or(full);
+        let index = self.index_at(time_ms);
+        Ok(Self { time_ms, index, slope, longs_pay: longs > shorts, room })
     }
 }

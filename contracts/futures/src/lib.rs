@@ -10,19 +10,25 @@
 //! observed after the time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is
 //! known, as far as the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
 //! what came in for it is owed to the trader. A request is canceled only behind its expiry, and only if it has no such price: whoever has seen
-//! the price cannot take the request back. The oracle remembers a price for so many rounds, two and a half minutes at least; a trader could
-//! still hope that nobody settles for so long, so the vault's providers should have a keeper, or pay for one by the reward.
+//! the price cannot take the request back, nor change the margin that decides about it. The oracle remembers a price for so many rounds, two
+//! and a half minutes at least; a trader could
+//! still hope that nobody settles for so long, so the vault's providers should have a keeper, or pay for one by the reward. The keeper publishes
+//! prices, too: a round of the oracle that nobody has published is passed over by the next, and only a price of at most
+//! [`Terms::wait_ms_max`] behind the request counts, so that nobody has many rounds to choose from.
 //!
 //! What conflicts: nothing, between traders. A request and a position are cells of their trader, all sums are
 //! counters to which traders only add, what the market owes is a counter for each account, funding is that of before the block, and how
 //! much a side may still grow is a stock, from which positions that grow take while there is enough for all of the block. [`Futures::poke`], which
 //! brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares depend on
-//! every position: both are rare. Funding follows from the sums of before the block, so that nobody changes for the time of a block what it
-//! sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares.
+//! every position: both are rare. So does whoever says that more grows than there is room for, if only what grows: what shrinks takes
+//! from no stock. Funding follows from the sums of before the block, so that nobody changes for the time of a block what it
+//! sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token`, which says why, those of one
+//! market follow one another, since each writes what the market has.
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be
 //! larger than the other is therefore limited when positions grow: all that grow between two pokes take from what the first one found,
-//! and each must also fit what there was before its block. What shrinks gives nothing back before the next poke. Closing with a profit
+//! which must be about what there still is when the price has moved, and each must also fit what there was before its block. What shrinks gives nothing back before the next poke,
+//! so where only the stock is short, or no longer true, settling fails and waits for one. Closing with a profit
 //! beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where positions
 //! have won nearly all of it, its shares are not sold; anyone may
 //! [`refill`](Futures::refill) it then, without shares, such as who runs the market or who waits for a profit.
@@ -132,11 +138,13 @@ impl Futures {
             index: INDEX_START,
             slope: 0,
             longs_pay: false,
+            room: 0,
         });
         Ok(())
     }
 
-    /// Requests that a position grows or shrinks, at the next price.
+    /// Requests that a position grows or shrinks, at the next price: one that is observed after this block's time, and after every
+    /// price that was published before this block.
     ///
     /// Takes the margin, and the reward of who will settle it, out of the caller's allowance. An account has one
     /// request at a time.
@@ -156,7 +164,11 @@ impl Futures {
     ///
     /// # Events
     /// [`OrderPlaced`].
-    #[access(write(orders[caller]), calls(token.transfer_from(caller, this, _)))]
+    #[access(
+        write(orders[caller]),
+        calls(token.transfer_from(caller, this, _)),
+        calls(oracle.price(asset))
+    )]
     pub fn request(
         &mut self,
         long: bool,
@@ -169,8 +181,10 @@ impl Futures {
         let (by, time_ms) = (caller(), time_ms());
         ensure!(size > 0, FuturesError::ZeroAmount);
         ensure!(!grow || size <= SIZE_MAX, FuturesError::TooLarge);
-        let order = Order { time_ms, long, grow, size, margin, limit, expires_ms };
+        let mut order = Order { time_ms, long, grow, size, margin, limit, expires_ms };
         ensure!(order.is_timely(), FuturesError::BadExpiry);
+        let known = OracleClient::new(self.oracle.get()).price(self.asset.get());
+        order.time_ms = known.map_or(time_ms, |price| time_ms.max(price.time_ms));
         ensure!(!self.orders.contains(by), FuturesError::OrderPending);
         let locked = order.locks(self.terms().reward).ok_or(FuturesError::TooLarge)?;
         self.orders.put(by, order);
@@ -181,60 +195,91 @@ impl Futures {
         Ok(())
     }
 
-    /// Settles a request at the first price that was observed since. Anyone may.
+    /// Settles a request to grow at the first price that was observed since. Anyone may.
     ///
-    /// Since the time of its block, that is. It is done, or refused for good: then its margin is owed to the trader. Either way whoever
+    /// Since the time of the request, that is. It is done, or refused for good: then its margin is owed to the trader. Either way whoever
     /// settles is owed [`Terms::reward`].
     ///
     /// # Arguments
     /// - `trader`, `long`: whose request, and on which side it is.
-    /// - `grows_by`: by how much the position grows if it is done, [`Order::grows_by`]: no more is taken of what the side may grow.
+    /// - `size`: by how much the position grows: no more is taken of what the side may grow.
     ///
     /// Returns the price, if it was done.
     ///
     /// # Errors
     /// - [`FuturesError::NoOrder`].
     /// - [`FuturesError::NoPrice`]: none yet, or too many since, or one that does not count.
-    /// - [`FuturesError::StaleFunding`]: a position cannot grow before the next [`Futures::poke`].
+    /// - [`FuturesError::StaleFunding`], [`FuturesError::StaleRoom`]: a position cannot grow before the next [`Futures::poke`].
     ///
     /// What a request is refused for is in the event:
     /// - [`FuturesError::Slippage`]: the price is worse than the trader's limit.
     /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes, or nobody provides.
-    /// - [`FuturesError::WrongSide`], [`FuturesError::NoPosition`]: the trader's position is another.
-    /// - [`FuturesError::Unhealthy`]: there is less than the initial margin for one that grows, or what is left of one that
-    ///   shrinks would be liquidated.
+    /// - [`FuturesError::WrongSide`]: the trader's position is another.
+    /// - [`FuturesError::Unhealthy`]: there is less than the initial margin.
+    /// - [`FuturesError::TooSmall`]: the position would be worth less than [`Terms::value_min`].
     /// - [`FuturesError::TooLarge`].
     ///
     /// # Events
-    /// [`PositionOpened`], [`PositionClosed`] or [`OrderRefused`].
+    /// [`PositionOpened`] or [`OrderRefused`].
     #[access(
         start(funding, vault, total_shares, sizes[true], sizes[false]),
         write(orders[trader], positions[trader]),
-        reserve(rooms[long], grows_by),
+        reserve(rooms[long], size),
         add(vault, sizes[long], costs[long], funded[long], owed[trader], owed[caller]),
-        calls(oracle.first_after(asset, _))
+        calls(oracle.first_after(asset, _), oracle.price(asset))
     )]
-    pub fn settle(
+    pub fn settle_growing(
         &mut self,
         trader: Address,
         long: bool,
-        grows_by: u128,
+        size: u128,
     ) -> Result<Option<u128>, FuturesError> {
-        let order = self.orders.take(trader);
-        let order = order.filter(|order| order.long == long && order.grows_by() == grows_by);
+        let order = self.orders.take(trader).filter(|order| order.grow && order.size == size);
+        let order = order.filter(|order| order.long == long).ok_or(FuturesError::NoOrder)?;
+        let price = self.price_of(&order)?;
+        let done = self.grow(trader, &order, price);
+        if let Err(error @ (FuturesError::StaleFunding | FuturesError::StaleRoom)) = done {
+            return Err(error);
+        }
+        Ok(self.settled(trader, &order, price, done))
+    }
+
+    /// Settles a request to shrink, as [`Futures::settle_growing`] does one to grow. Anyone may.
+    ///
+    /// # Arguments
+    /// - `trader`, `long`: whose request, and on which side it is.
+    ///
+    /// Returns the price, if it was done.
+    ///
+    /// # Errors
+    /// - [`FuturesError::NoOrder`].
+    /// - [`FuturesError::NoPrice`]: none yet, or too many since, or one that does not count.
+    ///
+    /// What a request is refused for is in the event:
+    /// - [`FuturesError::Slippage`]: the price is worse than the trader's limit.
+    /// - [`FuturesError::NoPosition`]: the trader has none on this side.
+    /// - [`FuturesError::Unhealthy`]: what is left would be liquidated.
+    /// - [`FuturesError::TooSmall`]: something would be left, and be worth less than [`Terms::value_min`].
+    /// - [`FuturesError::TooLarge`].
+    ///
+    /// # Events
+    /// [`PositionClosed`] or [`OrderRefused`].
+    #[access(
+        start(funding),
+        write(orders[trader], positions[trader]),
+        add(vault, sizes[long], costs[long], funded[long], owed[trader], owed[caller]),
+        calls(oracle.first_after(asset, _))
+    )]
+    pub fn settle_shrinking(
+        &mut self,
+        trader: Address,
+        long: bool,
+    ) -> Result<Option<u128>, FuturesError> {
+        let order = self.orders.take(trader).filter(|order| !order.grow && order.long == long);
         let order = order.ok_or(FuturesError::NoOrder)?;
         let price = self.price_of(&order)?;
-        let done = match self.carry_out(trader, &order, price) {
-            Ok(()) => Some(price),
-            Err(FuturesError::StaleFunding) => return Err(FuturesError::StaleFunding),
-            Err(error) => {
-                self.owe(trader, order.margin);
-                emit(OrderRefused { by: trader, price, reason: error.code() });
-                None
-            }
-        };
-        self.owe(caller(), self.terms().reward);
-        Ok(done)
+        let done = self.shrink(trader, &order, price);
+        Ok(self.settled(trader, &order, price, done))
     }
 
     /// Takes back a request that has expired and has no price: its margin and reward are owed to the caller.
@@ -325,19 +370,27 @@ impl Futures {
 
     /// Adds margin to the caller's position, out of the caller's allowance.
     ///
+    /// Not while the caller has a request: whoever has seen its price would decide by the margin whether it is done.
+    ///
     /// # Arguments
     /// - `amount`: how much.
     ///
     /// # Errors
-    /// - [`FuturesError::ZeroAmount`], [`FuturesError::NoPosition`], [`FuturesError::TooLarge`].
+    /// - [`FuturesError::ZeroAmount`], [`FuturesError::NoPosition`], [`FuturesError::TooLarge`],
+    ///   [`FuturesError::OrderPending`].
     ///
     /// # Events
     /// [`MarginMoved`].
-    #[access(write(positions[caller]), calls(token.transfer_from(caller, this, amount)))]
+    #[access(
+        read(orders[caller]),
+        write(positions[caller]),
+        calls(token.transfer_from(caller, this, amount))
+    )]
     pub fn add_margin(&mut self, amount: u128) -> Result<(), FuturesError> {
         ensure!(amount > 0, FuturesError::ZeroAmount);
         let (by, mut position) = (caller(), self.position_of(caller()));
         ensure!(position.size > 0, FuturesError::NoPosition);
+        ensure!(!self.orders.contains(by), FuturesError::OrderPending);
         position.margin = position.margin.checked_add(amount).ok_or(FuturesError::TooLarge)?;
         self.put_position(by, position);
         self.pull(amount);
@@ -527,10 +580,11 @@ impl Futures {
         let price = self.price()?;
         let funding = self.funding.get().ok_or(FuturesError::BadTerms)?;
         let sides = (self.sizes.at_start(true), self.sizes.at_start(false));
-        let vault = self.vault.at_start();
-        let funding = funding.renewed(time_ms(), sides, vault, price, &self.terms())?;
+        let (terms, room) = (self.terms(), self.fill_rooms(price));
+        let limit = terms.room(self.vault.at_start());
+        let rate = terms.funding_rate;
+        let funding = funding.renewed(time_ms(), sides, limit, price, rate, room)?;
         self.funding.put(funding);
-        self.fill_rooms(price);
         let Funding { index, slope, longs_pay, .. } = funding;
         emit(Funded { index, slope, longs_pay });
         Ok(())
@@ -587,28 +641,44 @@ impl Futures {
     fn price_of(&self, order: &Order) -> Result<u128, FuturesError> {
         let price = PriceHistoryClient::new(self.oracle.get());
         let price = price.first_after(self.asset.get(), order.time_ms);
-        sane(price.filter(|price| price.time_ms < order.expires_ms))
+        let last_ms = order.time_ms.saturating_add(self.terms().wait_ms_max);
+        sane(price.filter(|p| p.time_ms < order.expires_ms && p.time_ms <= last_ms))
     }
 
-    /// Does what a request asks for; where it fails, nothing has changed.
+    /// Ends a request, which was done at the price or is refused for good. Returns the price if it was done.
     #[inline(never)]
-    fn carry_out(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
-        ensure!(order.accepts(price), FuturesError::Slippage);
-        if order.grow { self.grow(by, order, price) } else { self.shrink(by, order, price) }
+    fn settled(
+        &mut self,
+        by: Address,
+        order: &Order,
+        price: u128,
+        done: Result<(), FuturesError>,
+    ) -> Option<u128> {
+        if let Err(error) = done {
+            self.owe(by, order.margin);
+            emit(OrderRefused { by, price, reason: error.code() });
+        }
+        self.owe(caller(), self.terms().reward);
+        done.ok().map(|()| price)
     }
 
-    /// Opens a trader's position, or makes it larger.
+    /// Opens a trader's position, or makes it larger; where it fails, nothing has changed.
     #[inline(never)]
     fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
         let (&Order { long, size, .. }, terms) = (order, self.terms());
+        ensure!(order.accepts(price), FuturesError::Slippage);
         let funding = self.funding.at_start().ok_or(FuturesError::BadTerms)?;
         let age_ms = time_ms().saturating_sub(funding.time_ms);
         ensure!(age_ms <= FUNDING_MS_MAX, FuturesError::StaleFunding);
         self.check_room(long, size, price)?;
+        // All of a block take from what the last poke found, so that must be about what there is, at the price of now.
+        let last_price = self.price().map_err(|_| FuturesError::StaleRoom)?;
+        let room = room_of(terms.room(self.vault.at_start()), last_price);
+        ensure!(room >= funding.room - funding.room / 20, FuturesError::StaleRoom);
         let position = self.position_of(by);
         let (position, change, fee) = position.grown(order, price, self.index()?, &terms)?;
         // Takes it, so nothing may fail from here on.
-        ensure!(self.rooms.reserve(long, size), FuturesError::VaultFull);
+        ensure!(self.rooms.reserve(long, size), FuturesError::StaleRoom);
         self.sizes.add(long, size);
         self.costs.add(long, change.cost);
         self.funded.sub(long, change.funded);
@@ -619,9 +689,10 @@ impl Futures {
         Ok(())
     }
 
-    /// Makes a trader's position smaller, or closes it.
+    /// Makes a trader's position smaller, or closes it; where it fails, nothing has changed.
     #[inline(never)]
     fn shrink(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
+        ensure!(order.accepts(price), FuturesError::Slippage);
         let mut position = self.position_of(by);
         position.margin =
             position.margin.checked_add(order.margin).ok_or(FuturesError::TooLarge)?;
@@ -631,6 +702,8 @@ impl Futures {
         let stays = position.size > 0;
         let covered = !stays || position.covers(price, terms.maintenance_bp)?;
         ensure!(covered, FuturesError::Unhealthy);
+        let worthwhile = !stays || worth(position.size, price, false)? >= terms.value_min;
+        ensure!(worthwhile, FuturesError::TooSmall);
         let bad_debt = change.flow.lost;
         self.subtract(order.long, change);
         let paid = if stays { 0 } else { position.margin };
@@ -655,15 +728,15 @@ impl Futures {
         Ok(())
     }
 
-    /// Fills what the sides may grow by, as positions and the vault are now.
+    /// Fills what the sides may grow by, as positions and the vault are now. Returns by how much one may be larger than the other.
     #[inline(never)]
-    fn fill_rooms(&mut self, price: u128) {
-        let room = mul_div_down(self.terms().room(self.vault.get()), ONE, price);
-        let room = room.unwrap_or(u128::MAX);
+    fn fill_rooms(&mut self, price: u128) -> u128 {
+        let room = room_of(self.terms().room(self.vault.get()), price);
         let (longs, shorts) = (self.sizes.get(true), self.sizes.get(false));
         for (long, this, other) in [(true, longs, shorts), (false, shorts, longs)] {
             self.rooms.put(long, room.saturating_add(other).saturating_sub(this));
         }
+        room
     }
 
     /// Takes what is gone of a position out of the sums.
@@ -739,6 +812,12 @@ impl Futures {
             shorts: side(false),
         }
     }
+}
+
+/// How much of the asset is worth a limit.
+#[inline(never)]
+fn room_of(limit: u128, price: u128) -> u128 {
+    mul_div_down(limit, ONE, price).unwrap_or(u128::MAX)
 }
 
 /// A price that the market reckons with.

@@ -11,7 +11,7 @@ pub const ORDER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// What a trader has requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Order {
-    /// The time of the block in which it was.
+    /// The time of the block in which it was, or that of the price which was known then if that is later.
     pub time_ms: u64,
     /// Whether the position gains when the price rises.
     pub long: bool,
@@ -28,12 +28,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// By how much the position grows if it is done.
-    #[must_use]
-    pub const fn grows_by(&self) -> u128 {
-        if self.grow { self.size } else { 0 }
-    }
-
     /// Whether it expires neither too soon nor too late.
     pub(crate) fn is_timely(&self) -> bool {
         let life_ms = self.expires_ms.saturating_sub(self.time_ms);

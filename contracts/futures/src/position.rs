@@ -115,6 +115,8 @@ impl Position {
         self.charge(fee, &mut flow);
         let covered = flow.lost == 0 && self.covers(price, terms.initial_bp)?;
         ensure!(covered, FuturesError::Unhealthy);
+        let worthwhile = worth(self.size, price, false)? >= terms.value_min;
+        ensure!(worthwhile, FuturesError::TooSmall);
         let funded_now = self.funded()?;
         Ok((self, Change { size, cost, funded, funded_now, flow }, fee))
     }

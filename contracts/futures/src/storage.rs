@@ -7,7 +7,9 @@ use kempe_sdk::prelude::*;
 /// choose.
 pub const SIZE_MAX: u128 = 1 << 96;
 
-/// The highest price that the market reckons with, in units of 10^-18. Ours to choose.
+/// The highest price that the market reckons with, in units of 10^-18: what 10^18 smallest units of the asset cost, in smallest units of the
+/// token, is below 2^84. Of an asset with 8 decimals and a token with 18 that is a whole one for 0.0019 tokens, so no market in
+/// it ever has a price: choose a token with no more decimals than the asset. Ours to choose.
 pub const PRICE_MAX: u128 = 1 << 84;
 
 /// What a market is. Parts are in hundredths of a percent.
@@ -27,6 +29,12 @@ pub struct Terms {
     pub funding_rate: u128,
     /// What a request pays whoever settles it.
     pub reward: u128,
+    /// The least that a position is worth which grows, or is left of one that shrinks: nobody liquidates what is worth less than
+    /// the call. Choose what pays for it by `liquidation_bp`.
+    pub value_min: u128,
+    /// By how much the price of a request may be observed after it, in milliseconds: rounds of the oracle that are to be published in
+    /// time.
+    pub wait_ms_max: u64,
     /// How old a price may be, in milliseconds.
     pub price_ms_max: u64,
 }
@@ -47,6 +55,7 @@ impl Terms {
             && u128::from(self.open_bp) <= bp
             && self.funding_rate <= 10 * ONE
             && self.reward < u128::MAX >> 2
+            && self.wait_ms_max > 0
     }
 
     /// By how much one side may be worth more than the other with so much in the vault.
@@ -94,4 +103,8 @@ pub enum FuturesError {
     TooEarly = 1816,
     /// Positions have won nearly all of the vault, which sells no shares then.
     VaultEmpty = 1817,
+    /// The room that the last poke found is used up, and there is more; or it is more than there is now by a twentieth.
+    StaleRoom = 1818,
+    /// The position would be worth less than [`Terms::value_min`].
+    TooSmall = 1819,
 }

@@ -26,6 +26,8 @@ const TERMS: Terms = Terms {
     open_bp: 10_000,
     funding_rate: ONE,
     reward: 0,
+    value_min: 20,
+    wait_ms_max: 2 * ORDER_MS_MIN,
     price_ms_max: 3_600_000,
 };
 
@@ -72,8 +74,11 @@ impl Setup {
     }
 
     fn publication(&self, value: u128) -> Tx {
-        let now_ms = self.chain.time_ms();
-        let time_ms = now_ms - now_ms % ROUND_MS;
+        self.publication_of(value, self.chain.time_ms() / ROUND_MS * ROUND_MS)
+    }
+
+    /// Of a round.
+    fn publication_of(&self, value: u128, time_ms: u64) -> Tx {
         let message = message(1, self.oracle.address(), ASSET, value, time_ms);
         let signature = self.chain.sign(self.keeper, &message.0);
         let reports = vec![Report { reporter: self.keeper, value, signature }];
@@ -103,8 +108,12 @@ impl Setup {
     }
 
     fn settle(&mut self, trader: Address, long: bool) -> Receipt {
-        let grows_by = self.order(trader).map_or(0, |order| order.grows_by());
-        self.send(self.keeper, "settle", (trader, long, grows_by))
+        match self.order(trader) {
+            Some(Order { grow: true, size, .. }) => {
+                self.send(self.keeper, "settle_growing", (trader, long, size))
+            }
+            _ => self.send(self.keeper, "settle_shrinking", (trader, long)),
+        }
     }
 
     /// Changes a position, at the last price, which is published again.
@@ -203,9 +212,11 @@ fn positions_grow_on_their_side_only() {
     let mut s = setup();
     s.long(s.ann, 1_000, 500).assert_ok();
     s.set_price(3 * ONE);
+    s.send(s.keeper, "poke", ()).assert_ok();
     s.long(s.ann, 1_000, 500).assert_ok();
     let position = s.position(s.ann);
-    assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 2 - 3));
+    // Less two fees, and funding for a second.
+    assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 5 - 1));
     assert_refused(&s.short(s.ann, 1, 100), FuturesError::WrongSide);
     // The profit of a thousand counts for the margin.
     s.long(s.ann, 4_000, 0).assert_ok();
@@ -454,12 +465,13 @@ fn all_of_a_block_share_one_room() {
         s.request(who, true, true, size, 90_000).assert_ok();
     }
     s.set_price(2 * ONE);
-    let txs = sizes.map(|(who, size)| s.market.tx(s.keeper, "settle", (who, true, size)));
+    let txs = sizes.map(|(who, size)| s.market.tx(s.keeper, "settle_growing", (who, true, size)));
     let report = s.chain.block(txs);
     report.assert_batches(&[&[0], &[1], &[2]]);
     report.receipts[0].assert_ok();
-    assert_refused(&report.receipts[1], FuturesError::VaultFull);
+    report.receipts[1].assert_revert(FuturesError::StaleRoom);
     report.receipts[2].assert_ok();
+    assert_refused(&s.settle(ben, true), FuturesError::VaultFull);
     assert_eq!((s.sums().longs.size, s.owed(ben)), (500_000, 90_000));
     // What shrinks, and what the other side grows by, counts when somebody has poked.
     let room = |s: &mut Setup, long: bool| s.chain.view::<u128>(&s.market, "room_left", (long,));
@@ -498,10 +510,11 @@ fn an_order_is_settled_at_the_next_price() {
     s.set_price(ONE);
     s.settle(s.ann, false).assert_revert(FuturesError::NoOrder);
     // Nobody takes another room than the request's.
-    for grows_by in [0u128, 9_999, 10_001] {
-        let args = (s.ann, true, grows_by);
-        s.send(s.keeper, "settle", args).assert_revert(FuturesError::NoOrder);
+    for size in [0u128, 9_999, 10_001] {
+        let args = (s.ann, true, size);
+        s.send(s.keeper, "settle_growing", args).assert_revert(FuturesError::NoOrder);
     }
+    s.send(s.keeper, "settle_shrinking", (s.ann, true)).assert_revert(FuturesError::NoOrder);
     assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(4 * ONE));
     s.settle(s.ann, true).assert_revert(FuturesError::NoOrder);
     assert_eq!(s.position(s.ann).cost, 40_000);
@@ -589,6 +602,7 @@ fn margin_stays_while_an_order_waits() {
     s.long(s.ann, 1_000, 3_000).assert_ok();
     s.request(s.ann, true, true, 10_000, 0).assert_ok();
     s.send(s.ann, "remove_margin", (true, 1_000u128)).assert_revert(FuturesError::OrderPending);
+    s.send(s.ann, "add_margin", (1_000u128,)).assert_revert(FuturesError::OrderPending);
     s.set_price(2 * ONE);
     s.settle(s.ann, true).assert_ok();
     s.send(s.ann, "remove_margin", (true, 500u128)).assert_ok();
@@ -645,6 +659,7 @@ fn refusals() {
         Terms { open_bp: 10_001, ..TERMS },
         Terms { funding_rate: 10 * ONE + 1, ..TERMS },
         Terms { reward: 1 << 126, ..TERMS },
+        Terms { wait_ms_max: 0, ..TERMS },
     ] {
         let args = (s.token.address(), s.oracle.address(), ASSET, bad);
         let refused = s.chain.try_deploy::<Futures>(s.keeper, args);
@@ -654,7 +669,8 @@ fn refusals() {
 
 #[test]
 fn indices_stay_in_their_range() {
-    let funding = Funding { time_ms: 0, index: INDEX_START, slope: INDEX_START, longs_pay: true };
+    let funding =
+        Funding { time_ms: 0, index: INDEX_START, slope: INDEX_START, longs_pay: true, room: 0 };
     let year_ms = u64::try_from(YEAR_MS).unwrap();
     assert_eq!(funding.index_at(year_ms / 2), INDEX_START / 2 * 3);
     assert_eq!(funding.index_at(year_ms), 2 * INDEX_START - 1);
@@ -674,8 +690,8 @@ fn traders_do_not_wait_for_each_other() {
     s.request(s.ben, true, true, 10, 0).assert_ok();
     s.set_price(2 * ONE);
     let report = s.chain.block([
-        s.market.tx(s.keeper, "settle", (s.ann, true, 0u128)),
-        s.market.tx(s.provider, "settle", (s.ben, true, 10u128)),
+        s.market.tx(s.keeper, "settle_shrinking", (s.ann, true)),
+        s.market.tx(s.provider, "settle_growing", (s.ben, true, 10u128)),
         s.market.tx(s.ben, "cancel", ()),
         s.market.tx(s.keeper, "collect", ()),
     ]);
@@ -691,11 +707,126 @@ fn traders_do_not_wait_for_each_other() {
     s.set_price(2 * ONE);
     s.chain.advance_ms(ROUND_MS);
     let report = s.chain.block([
-        s.market.tx(s.keeper, "settle", (s.ann, true, 10u128)),
-        s.market.tx(s.provider, "settle", (s.ben, true, 10u128)),
+        s.market.tx(s.keeper, "settle_growing", (s.ann, true, 10u128)),
+        s.market.tx(s.provider, "settle_growing", (s.ben, true, 10u128)),
         s.market.tx(s.ben, "poke", ()),
         s.publication(3 * ONE),
     ]);
     // Who says how much a side may grow is behind those who grow, and sees them; so in such a block these are ordered too.
     report.assert_ok().assert_batches(&[&[0, 3], &[1], &[2]]);
+}
+
+/// Whoever pokes, or says that more grows than can, is in the way of what grows only.
+#[test]
+fn what_shrinks_waits_for_nobody() {
+    let mut s = setup();
+    for who in [s.ann, s.ben] {
+        s.long(who, 1_000, 500).assert_ok();
+        s.request(who, true, false, 10, 0).assert_ok();
+    }
+    s.set_price(2 * ONE);
+    let report = s.chain.block([
+        s.market.tx(s.keeper, "settle_shrinking", (s.ann, true)),
+        s.market.tx(s.provider, "settle_shrinking", (s.ben, true)),
+        s.market.tx(s.ben, "settle_growing", (s.provider, true, u128::MAX)),
+    ]);
+    report.assert_batches(&[&[0, 1, 2]]);
+    for i in [0, 1] {
+        assert_eq!(report.receipts[i].value::<Option<u128>>(), Some(2 * ONE));
+    }
+    report.receipts[2].assert_revert(FuturesError::NoOrder);
+}
+
+/// Somebody came and went, and took the room of the last poke along. What fits is not refused for good, it waits for a poke.
+#[test]
+fn room_that_nobody_has_found_yet_refuses_nothing() {
+    let mut s = setup();
+    s.long(s.ann, 450_000, 95_000).assert_ok();
+    s.close(s.ann, true, u128::MAX).assert_ok();
+    s.request(s.ben, true, true, 100_000, 50_000).assert_ok();
+    s.set_price(2 * ONE);
+    s.settle(s.ben, true).assert_revert(FuturesError::StaleRoom);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    assert_eq!(s.settle(s.ben, true).value::<Option<u128>>(), Some(2 * ONE));
+}
+
+/// A loss beyond the margin of what nobody liquidates is the vault's.
+#[test]
+fn a_position_is_worth_a_liquidation() {
+    let mut s = setup();
+    assert_refused(&s.long(s.ann, 9, 50), FuturesError::TooSmall);
+    s.long(s.ann, 10, 50).assert_ok();
+    assert_refused(&s.close(s.ann, true, 1), FuturesError::TooSmall);
+    s.long(s.ann, 1, 0).assert_ok();
+    s.close(s.ann, true, 1).assert_ok();
+    s.close(s.ann, true, 10).assert_ok();
+    assert_eq!(s.position(s.ann), Position::default());
+}
+
+/// Reporters may be ahead of the block's time: a price that everybody sees is not the next one.
+#[test]
+fn a_price_that_is_on_the_chain_is_known() {
+    let mut s = setup();
+    s.chain.advance_ms(ROUND_MS - s.chain.time_ms() % ROUND_MS);
+    let ahead_ms = s.chain.time_ms() + ROUND_MS;
+    let publication = s.publication_of(3 * ONE, ahead_ms);
+    s.chain.block([publication]).assert_ok();
+    s.request(s.ann, true, true, 10_000, 9_000).assert_ok();
+    assert_eq!(s.order(s.ann).map(|order| order.time_ms), Some(ahead_ms));
+    s.settle(s.ann, true).assert_revert(FuturesError::NoPrice);
+    s.chain.advance_ms(ROUND_MS);
+    s.set_price(4 * ONE);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(4 * ONE));
+}
+
+/// Where nobody publishes for long, nobody chooses which round is next.
+#[test]
+fn a_price_long_behind_the_request_does_not_count() {
+    let mut s = setup();
+    for late_ms in [0, 1] {
+        let time_ms = s.chain.time_ms() / ROUND_MS * ROUND_MS + ROUND_MS;
+        s.chain.set_time_ms(time_ms - late_ms);
+        let expires_ms = time_ms + 2 * TERMS.wait_ms_max;
+        let args = (true, true, 10_000u128, 5_000u128, u128::MAX, expires_ms);
+        s.send(s.ann, "request", args).assert_ok();
+        s.chain.set_time_ms(time_ms + TERMS.wait_ms_max);
+        let publication = s.publication(2 * ONE);
+        s.chain.block([publication]).assert_ok();
+        let receipt = s.settle(s.ann, true);
+        if late_ms == 0 {
+            assert_eq!(receipt.value::<Option<u128>>(), Some(2 * ONE));
+            continue;
+        }
+        receipt.assert_revert(FuturesError::NoPrice);
+        s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+        s.chain.set_time_ms(expires_ms);
+        s.send(s.ann, "cancel", ()).assert_ok();
+    }
+}
+
+/// What the last poke found is of the asset: when that has become dear, not all of a block may take so much of it.
+#[test]
+fn room_is_found_anew_when_the_price_has_moved() {
+    let mut s = setup();
+    let cid = s.chain.account("cid");
+    for who in [s.ann, s.ben, cid] {
+        s.chain.send(s.keeper, &s.token, "mint", (who, 1_000_000u128)).assert_ok();
+        s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+        s.request(who, true, true, 100_000, 200_000).assert_ok();
+    }
+    // What was room for 500,000 is room for 125,000.
+    s.set_price(8 * ONE);
+    let settle =
+        |s: &Setup, who: Address| s.market.tx(s.keeper, "settle_growing", (who, true, 100_000u128));
+    let report = s.chain.block([settle(&s, s.ann), settle(&s, s.ben), settle(&s, cid)]);
+    for receipt in &report.receipts {
+        receipt.assert_revert(FuturesError::StaleRoom);
+    }
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let report = s.chain.block([settle(&s, s.ann), settle(&s, s.ben), settle(&s, cid)]);
+    assert_eq!(report.receipts[0].value::<Option<u128>>(), Some(8 * ONE));
+    for i in [1, 2] {
+        report.receipts[i].assert_revert(FuturesError::StaleRoom);
+    }
 }

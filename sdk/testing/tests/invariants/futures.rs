@@ -1,10 +1,15 @@
-//! Futures: the market has the vault and all margins, and positions add up to the sums.
+//! Futures: the market has the vault and all margins, positions add up to the sums, and requests are decided about at the next price.
+
+use std::collections::BTreeMap;
 
 use kempe_abi::Address;
-use kempe_futures::{Futures, ORDER_MS_MIN, Order, Position, Side, Sums, Terms};
-use kempe_oracle::Oracle;
+use kempe_futures::{
+    Futures, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused, Position,
+    PositionClosed, PositionOpened, Side, Sums, Terms,
+};
+use kempe_oracle::{Oracle, Published};
 use kempe_sdk::interfaces::Price;
-use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain};
+use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain};
 use kempe_token::Token;
 
 use crate::common::{any_size, balance, endow, expect, one};
@@ -21,6 +26,10 @@ struct World {
     oracle: Instance<Oracle>,
     token: Instance<Token>,
     people: Vec<Address>,
+    /// What was published, the oldest first.
+    prices: Vec<Published>,
+    orders: BTreeMap<Address, Order>,
+    wrong: Vec<String>,
 }
 
 fn setup(chain: &mut TestChain) -> World {
@@ -35,6 +44,8 @@ fn setup(chain: &mut TestChain) -> World {
         open_bp: 8_000,
         funding_rate: 5 * ONE,
         reward: REWARD,
+        value_min: 10,
+        wait_ms_max: 3 * ORDER_MS_MIN,
         price_ms_max: DAY_MS,
     };
     let args = (token.address(), oracle.address(), ASSET, terms);
@@ -44,7 +55,15 @@ fn setup(chain: &mut TestChain) -> World {
     chain.block([price]).assert_ok();
     chain.send(people[0], &market, "provide", (1u128 << 40, 0u128)).assert_ok();
     chain.send(people[0], &market, "poke", ()).assert_ok();
-    World { market, oracle, token, people }
+    World {
+        market,
+        oracle,
+        token,
+        people,
+        prices: Vec::new(),
+        orders: BTreeMap::new(),
+        wrong: Vec::new(),
+    }
 }
 
 fn positions(w: &World, chain: &mut TestChain) -> Vec<Position> {
@@ -66,6 +85,17 @@ fn some_position(w: &World, rng: &mut Rng, chain: &mut TestChain) -> (Address, b
     let open: Vec<_> =
         positions.filter(|(_, p)| p.size > 0).map(|(who, p)| (who, p.long)).collect();
     rng.choice(&open).copied().unwrap_or((w.people[0], true))
+}
+
+/// A trader with a position and without a request, mostly, and on which side it is.
+fn free_position(w: &World, rng: &mut Rng, chain: &mut TestChain) -> (Address, bool) {
+    let positions = w.people.iter().copied().zip(positions(w, chain));
+    let free: Vec<_> = positions
+        .filter(|(who, p)| p.size > 0 && !w.orders.contains_key(who))
+        .map(|(who, p)| (who, p.long))
+        .collect();
+    let any = rng.u8(0..8) == 0 || free.is_empty();
+    if any { some_position(w, rng, chain) } else { one(&free, rng) }
 }
 
 /// The trader with the least behind a position, if that is next to nothing at the last price, and on which side it is.
@@ -115,12 +145,17 @@ fn campaign() -> Campaign<World> {
             let expires_ms = chain.time_ms() + rng.u64(ORDER_MS_MIN..4 * ORDER_MS_MIN);
             w.market.tx(who, "request", (long, grow, size, margin, limit, expires_ms))
         })
-        .call(8, "settle", |w, rng, chain| {
-            let trader = some_order(w, rng, chain, |_, _| true);
+        .call(5, "settle_growing", |w, rng, chain| {
+            let trader = some_order(w, rng, chain, |order, _| order.grow);
+            let order: Option<Order> = chain.view(&w.market, "order", (trader,));
+            let (long, size) = order.map_or((true, 1), |order| (order.long, order.size));
+            w.market.tx(one(&w.people, rng), "settle_growing", (trader, long, size))
+        })
+        .call(4, "settle_shrinking", |w, rng, chain| {
+            let trader = some_order(w, rng, chain, |order, _| !order.grow);
             let order: Option<Order> = chain.view(&w.market, "order", (trader,));
             let long = order.map_or(rng.bool(), |order| order.long);
-            let grows_by = order.map_or(0, |order| order.grows_by());
-            w.market.tx(one(&w.people, rng), "settle", (trader, long, grows_by))
+            w.market.tx(one(&w.people, rng), "settle_shrinking", (trader, long))
         })
         .call(3, "cancel", |w, rng, chain| {
             let trader = some_order(w, rng, chain, |order, now_ms| order.expires_ms <= now_ms);
@@ -142,21 +177,20 @@ fn campaign() -> Campaign<World> {
             }
         })
         .call(2, "remove_margin", |w, rng, chain| {
-            let (who, long) = some_position(w, rng, chain);
+            let (who, long) = free_position(w, rng, chain);
             w.market.tx(who, "remove_margin", (long, any_size(rng, 30)))
+        })
+        .call(2, "add_margin", |w, rng, chain| {
+            let (who, _) = free_position(w, rng, chain);
+            w.market.tx(who, "add_margin", (any_size(rng, 38),))
+        })
+        .call(1, "refill", |w, rng, _| {
+            w.market.tx(one(&w.people, rng), "refill", (any_size(rng, 38),))
         })
         .call(2, "poke", |w, rng, _| w.market.tx(one(&w.people, rng), "poke", ()))
         .call(6, "publish", |w, rng, chain| {
             publish(chain, &w.oracle, w.people[0], ASSET, rng.u128(ONE..4 * ONE))
         });
-    let campaign = [("add_margin", 2), ("refill", 1)].into_iter().fold(
-        campaign,
-        |campaign, (method, weight)| {
-            campaign.call(weight, method, move |w, rng, _| {
-                w.market.tx(one(&w.people, rng), method, (any_size(rng, 38),))
-            })
-        },
-    );
     let campaign = [("provide", 1), ("take_out", 2)].into_iter().fold(
         campaign,
         |campaign, (method, weight)| {
@@ -168,8 +202,33 @@ fn campaign() -> Campaign<World> {
     with_invariants(campaign)
 }
 
+/// Whoever is settled is at the first price behind the request, or refused at that one.
+fn observe(w: &mut World, receipt: &Receipt) {
+    w.prices.extend(receipt.events::<Published>());
+    for event in receipt.events::<OrderPlaced>() {
+        w.orders.insert(event.by, event.order);
+    }
+    for event in receipt.events::<OrderCanceled>() {
+        w.orders.remove(&event.by);
+    }
+    let opened = receipt.events::<PositionOpened>().into_iter().map(|e| (e.by, e.price));
+    let closed = receipt.events::<PositionClosed>().into_iter().map(|e| (e.by, e.price));
+    let refused = receipt.events::<OrderRefused>().into_iter().map(|e| (e.by, e.price));
+    for (by, price) in opened.chain(closed).chain(refused) {
+        let order = w.orders.remove(&by).expect("it was placed");
+        let next = w.prices.iter().find(|published| published.time_ms > order.time_ms);
+        if next.map(|published| published.value) != Some(price) {
+            w.wrong.push(format!("{by} at {price}, and not {next:?}"));
+        }
+    }
+}
+
 fn with_invariants(campaign: Campaign<World>) -> Campaign<World> {
     campaign
+        .observe(|w, _, receipt| observe(w, receipt))
+        .invariant("requests are settled at the next price", |w, _| {
+            expect(w.wrong.is_empty(), || w.wrong.join(", "))
+        })
         .invariant("positions add up to the sums", |w, chain| {
             let (positions, sums) =
                 (positions(w, chain), chain.view::<Sums>(&w.market, "totals", ()));
