@@ -82,3 +82,12 @@ pub struct Accrued {
     /// The market's part so far.
     pub reserves: u128,
 }
+
+/// The treasurer took out a part of what the market earned.
+#[event]
+pub struct ReservesTaken {
+    /// Who has it.
+    pub to: Address,
+    /// How much.
+    pub amount: u128,
+}

@@ -6,13 +6,12 @@
 //! own, so a bad collateral harms its own lenders only, and an account's health is in one cell.
 //!
 //! What conflicts: an account is one cell, so calls of one account, and its liquidation. The totals (cash,
-//! shares of the supply, shares of the debt) are counters to which calls only add, and the index that
-//! turns shares of debt into amounts is only read, since interest of the time in between follows from the
-//! rate. Shares of the supply are priced by what the market had before the block, with the interest until
-//! now, which conflicts with nothing. So deposits, withdrawals, loans and repayments of different accounts do
-//! not conflict in this contract. [`Lending::accrue`] does, with all of them: it reads the totals and sets
-//! the rates. Send it once in a while, as the first call of a block; it costs nothing but its place. What the
-//! tokens declare for this contract's balance, and an oracle's publication for these prices, come on top.
+//! shares of the supply, shares of the debt) are counters to which calls only add. Shares of debt and of the supply
+//! are priced by what the market had before the block, with the interest until now, which conflicts with nothing. So
+//! deposits, withdrawals, loans and repayments of different accounts do not conflict in this contract, and neither does
+//! [`Lending::accrue`] with any of them: it goes by what there was before the block, too, and the index of debt is the same behind it.
+//! Send it once in a while. What the tokens declare for this contract's balance comes on top: with `token`, which says why, those who move the
+//! same one follow one another.
 //!
 //! All of a block pay and get one price for a share of the supply, whether interest was accrued or not: who
 //! comes has no part in interest of the time before, who leaves has all of it. Nothing that a lender or a
@@ -56,10 +55,12 @@ mod storage;
 #[cfg(test)]
 mod test;
 
-pub use events::{Accrued, Borrowed, CollateralMoved, Deposited, Liquidated, Repaid, Withdrawn};
+pub use events::{
+    Accrued, Borrowed, CollateralMoved, Deposited, Liquidated, Repaid, ReservesTaken, Withdrawn,
+};
 pub use storage::{
-    ACCRUAL_MS_MAX, Account, DEBT_INDEX_MAX, LendingError, RATE_MAX, Rates, Terms, VIRTUAL_SHARES,
-    YEAR_MS,
+    ACCRUAL_MS_MAX, Account, DEBT_INDEX_MAX, INVESTED_START, LendingError, RATE_MAX, Rates, Terms,
+    VIRTUAL_SHARES, YEAR_MS,
 };
 use storage::{Lenders, Prices, Totals, owed, shares_down, shares_up};
 
@@ -83,10 +84,8 @@ pub struct Lending {
     supply: Counter<u128>,
     /// All shares of the debt.
     debt: Counter<u128>,
-    /// What was deposited, ever; deposits end when that is beyond 128 bits.
-    deposited: Counter<u128>,
-    /// What was withdrawn, ever.
-    withdrawn: Counter<u128>,
+    /// What lenders put in less what they took out, above [`INVESTED_START`].
+    invested: Counter<u128>,
     /// What each account has.
     accounts: Map<Address, Account>,
 }
@@ -121,9 +120,9 @@ impl Lending {
             debt_rate: terms.base_rate,
             reserves: 0,
             lent: 0,
-            deposited: 0,
-            withdrawn: 0,
+            invested: INVESTED_START,
         });
+        self.invested.put(INVESTED_START);
         Ok(())
     }
 
@@ -145,9 +144,9 @@ impl Lending {
     /// # Events
     /// [`Deposited`].
     #[access(
-        start(rates, cash, supply, debt, deposited, withdrawn),
+        start(rates, cash, supply, debt, invested),
         write(accounts[caller]),
-        add(cash, supply, deposited),
+        add(cash, supply, invested),
         calls(loan_token.transfer_from(caller, this, amount))
     )]
     pub fn deposit(&mut self, amount: u128, min_shares: u128) -> Result<u128, LendingError> {
@@ -159,7 +158,7 @@ impl Lending {
         self.accounts.put(by, account);
         self.cash.add(amount);
         self.supply.add(shares);
-        self.deposited.add(amount);
+        self.invested.add(amount);
         FungibleClient::new(self.loan_token.get()).transfer_from(by, this(), amount);
         emit(Deposited { by, amount, shares });
         Ok(shares)
@@ -185,9 +184,9 @@ impl Lending {
     /// # Events
     /// [`Withdrawn`].
     #[access(
-        start(rates, cash, supply, debt, deposited, withdrawn),
+        start(rates, cash, supply, debt, invested),
         write(accounts[caller]),
-        add(cash, supply, withdrawn),
+        add(cash, supply, invested),
         calls(loan_token.transfer(caller, _))
     )]
     pub fn withdraw(&mut self, shares: u128, min_amount: u128) -> Result<u128, LendingError> {
@@ -199,7 +198,7 @@ impl Lending {
         self.accounts.put(by, account);
         self.cash.sub(amount);
         self.supply.sub(shares);
-        self.withdrawn.add(amount);
+        self.invested.sub(amount);
         FungibleClient::new(self.loan_token.get()).transfer(by, amount);
         emit(Withdrawn { by, amount, shares });
         Ok(amount)
@@ -237,13 +236,13 @@ impl Lending {
     ///
     /// # Errors
     /// - [`LendingError::ZeroAmount`], [`LendingError::Insufficient`], [`LendingError::Unhealthy`].
-    /// - [`LendingError::NoPrice`], if there is debt.
+    /// - [`LendingError::NoPrice`] or [`LendingError::NotAccrued`], if there is debt.
     /// - [`LendingError::TooLarge`].
     ///
     /// # Events
     /// [`CollateralMoved`].
     #[access(
-        read(rates),
+        start(rates),
         write(accounts[caller]),
         calls(collateral_token.transfer(caller, amount)),
         calls(oracle.price(loan_token), oracle.price(collateral_token))
@@ -277,7 +276,7 @@ impl Lending {
     /// # Events
     /// [`Borrowed`].
     #[access(
-        read(rates),
+        start(rates),
         write(accounts[caller]),
         add(cash, debt),
         calls(loan_token.transfer(caller, amount)),
@@ -309,12 +308,13 @@ impl Lending {
     /// # Errors
     /// - [`LendingError::ZeroAmount`]: there is no debt, or the amount is less than a share of it.
     /// - [`LendingError::TooSmall`]: something would be left, and less than [`Terms::debt_min`].
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
     /// - [`LendingError::TooLarge`].
     ///
     /// # Events
     /// [`Repaid`].
     #[access(
-        read(rates),
+        start(rates),
         write(accounts[caller]),
         add(cash, debt),
         calls(loan_token.transfer_from(caller, this, _))
@@ -347,11 +347,12 @@ impl Lending {
     /// # Errors
     /// - [`LendingError::Healthy`]: the debt is covered.
     /// - [`LendingError::ZeroAmount`], [`LendingError::NoPrice`], [`LendingError::TooLarge`].
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
     ///
     /// # Events
     /// [`Liquidated`].
     #[access(
-        read(rates),
+        start(rates),
         write(accounts[borrower]),
         add(cash, debt),
         calls(loan_token.transfer_from(caller, this, _)),
@@ -400,38 +401,31 @@ impl Lending {
 
     /// Accrues interest: brings the index of debt, the market's part and the rate up to date. Anyone may.
     ///
-    /// The rate follows from what was lent out before the block: who pays in or takes out for the time of a block sets nobody's
+    /// All of it follows from what there was before the block: who pays in or takes out for the time of a block sets nobody's
     /// rate.
     ///
     /// # Errors
-    /// - [`LendingError::NotAccrued`], never: a market has rates from its start.
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
+    /// - [`LendingError::AlreadyAccrued`]: interest was accrued, or reserves were taken out, in this block.
     ///
     /// # Events
     /// [`Accrued`].
-    #[access(read(cash, supply, debt, deposited, withdrawn), start(cash, debt), write(rates))]
+    #[access(start(rates, cash, supply, debt, invested), write(rates))]
     pub fn accrue(&mut self) -> Result<(), LendingError> {
         let (terms, old, now_ms) = (self.terms.get(), self.rates()?, time_ms());
-        let totals = Totals {
-            cash: self.cash.get(),
-            supply: self.supply.get(),
-            debt: self.debt.get(),
-            deposited: self.deposited.get(),
-            withdrawn: self.withdrawn.get(),
-        };
-        let lenders = Lenders::at(&old, totals, &terms, now_ms);
+        ensure!(self.rates.get() == Some(old), LendingError::AlreadyAccrued);
+        let totals = self.totals_at_start();
+        let Lenders { lent, reserves, .. } = Lenders::at(&old, totals, &terms, now_ms);
         let debt_index = old.debt_index_at(now_ms);
-        let before = Totals { cash: self.cash.at_start(), debt: self.debt.at_start(), ..totals };
-        let (debt, assets) = (before.debt(debt_index), before.assets(debt_index));
+        let (debt, assets) = (totals.debt(debt_index), totals.assets(debt_index));
         let utilization = if assets == 0 { 0 } else { shares_down(debt, assets)? };
-        let (lent, reserves) = (lenders.lent, lenders.reserves);
         self.rates.put(Rates {
             time_ms: now_ms,
             debt_index,
             debt_rate: terms.rate(utilization),
             reserves,
             lent,
-            deposited: totals.deposited,
-            withdrawn: totals.withdrawn,
+            invested: totals.invested,
         });
         emit(Accrued { debt_index, lent, utilization, reserves });
         Ok(())
@@ -447,14 +441,18 @@ impl Lending {
     /// - [`LendingError::NotTreasurer`], [`LendingError::Insufficient`].
     ///
     /// Beyond the cash the transaction fails.
+    ///
+    /// # Events
+    /// [`ReservesTaken`].
     #[access(write(rates), add(cash), calls(loan_token.transfer(to, amount)))]
     pub fn take_reserves(&mut self, to: Address, amount: u128) -> Result<(), LendingError> {
         ensure!(caller() == self.terms.get().treasurer, LendingError::NotTreasurer);
-        let rates = self.rates()?;
+        let rates = self.rates.get().ok_or(LendingError::NotAccrued)?;
         let left = rates.reserves.checked_sub(amount).ok_or(LendingError::Insufficient)?;
         self.rates.put(Rates { reserves: left, ..rates });
         self.cash.sub(amount);
         FungibleClient::new(self.loan_token.get()).transfer(to, amount);
+        emit(ReservesTaken { to, amount });
         Ok(())
     }
 
@@ -467,8 +465,8 @@ impl Lending {
     /// What an account owes now.
     ///
     /// # Errors
-    /// - [`LendingError::NotAccrued`], never: a market has rates from its start.
-    #[access(read(rates, accounts[of]))]
+    /// - [`LendingError::NotAccrued`]: the market was set up in this block.
+    #[access(start(rates), read(accounts[of]))]
     pub fn debt_of(&self, of: Address) -> Result<u128, LendingError> {
         Ok(owed(self.accounts.get(of).debt, self.rates()?.debt_index_at(time_ms())))
     }
@@ -478,7 +476,7 @@ impl Lending {
     /// # Errors
     /// - [`LendingError::NotAccrued`]: the market was set up in this block.
     /// - [`LendingError::TooLarge`].
-    #[access(start(rates, cash, supply, debt, deposited, withdrawn))]
+    #[access(start(rates, cash, supply, debt, invested))]
     pub fn worth(&self, shares: u128) -> Result<u128, LendingError> {
         self.lenders_at_start()?.worth(shares)
     }
@@ -495,8 +493,9 @@ impl Lending {
         (self.cash.get(), self.supply.get(), self.debt.get())
     }
 
+    /// The rates of before the block: interest that is accrued in it changes none of what follows from them now.
     fn rates(&self) -> Result<Rates, LendingError> {
-        self.rates.get().ok_or(LendingError::NotAccrued)
+        self.rates.at_start().ok_or(LendingError::NotAccrued)
     }
 
     fn fresh_rates(&self) -> Result<Rates, LendingError> {
@@ -508,15 +507,16 @@ impl Lending {
 
     /// What the lenders had before the block, with interest until now.
     fn lenders_at_start(&self) -> Result<Lenders, LendingError> {
-        let rates = self.rates.at_start().ok_or(LendingError::NotAccrued)?;
-        let totals = Totals {
+        Ok(Lenders::at(&self.rates()?, self.totals_at_start(), &self.terms.get(), time_ms()))
+    }
+
+    fn totals_at_start(&self) -> Totals {
+        Totals {
             cash: self.cash.at_start(),
             supply: self.supply.at_start(),
             debt: self.debt.at_start(),
-            deposited: self.deposited.at_start(),
-            withdrawn: self.withdrawn.at_start(),
-        };
-        Ok(Lenders::at(&rates, totals, &self.terms.get(), time_ms()))
+            invested: self.invested.at_start(),
+        }
     }
 
     fn prices(&self) -> Result<Prices, LendingError> {

@@ -24,6 +24,10 @@ pub const VIRTUAL_SHARES: u128 = 1_000_000;
 /// index is beyond 128 bits, and the market goes on. Ours to choose.
 pub const DEBT_INDEX_MAX: u128 = 1 << 96;
 
+/// Where the sum of what lenders put in and took out begins: in the middle, since they take out interest, too. It is at most what
+/// there is of the token, and goes as far below only by as much interest, so nobody fills it by going in and out.
+pub const INVESTED_START: u128 = 1 << 127;
+
 /// What a market is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Terms {
@@ -93,10 +97,8 @@ pub struct Rates {
     pub reserves: u128,
     /// What the lenders had then.
     pub lent: u128,
-    /// What had been deposited.
-    pub deposited: u128,
-    /// What had been withdrawn.
-    pub withdrawn: u128,
+    /// What lenders had put in less what they had taken out, above [`INVESTED_START`].
+    pub invested: u128,
 }
 
 impl Rates {
@@ -117,8 +119,7 @@ pub(crate) struct Totals {
     pub(crate) cash: u128,
     pub(crate) supply: u128,
     pub(crate) debt: u128,
-    pub(crate) deposited: u128,
-    pub(crate) withdrawn: u128,
+    pub(crate) invested: u128,
 }
 
 impl Totals {
@@ -157,9 +158,8 @@ impl Lenders {
         }
         // A loss beyond the lenders' part is the reserves' too.
         let reserves = rates.reserves.min(assets);
-        // Both only grow.
-        let came = (totals.deposited - rates.deposited).saturating_add(rates.lent);
-        let went = totals.withdrawn - rates.withdrawn;
+        let came = totals.invested.saturating_sub(rates.invested).saturating_add(rates.lent);
+        let went = rates.invested.saturating_sub(totals.invested);
         let gain = (assets - reserves).saturating_add(went).saturating_sub(came);
         // A part of less than all, so it fits.
         let part = mul_div_down(gain, terms.reserve_bp.into(), BASIS_POINTS).unwrap_or_default();
@@ -264,7 +264,7 @@ pub enum LendingError {
     Healthy = 1504,
     /// The oracle gives no price, one that is too old, or zero.
     NoPrice = 1505,
-    /// Interest was not accrued for too long: call `accrue`. Or the market was set up in this block.
+    /// Interest was not accrued for too long: call `accrue`, and borrow from the next block on. Or the market was set up in this block.
     NotAccrued = 1506,
     /// The caller is not the treasurer.
     NotTreasurer = 1507,
@@ -274,4 +274,6 @@ pub enum LendingError {
     Slippage = 1509,
     /// The account would owe something, and less than [`Terms::debt_min`].
     TooSmall = 1510,
+    /// Interest was accrued, or reserves were taken out, in this block: the next one accrues.
+    AlreadyAccrued = 1511,
 }

@@ -11,8 +11,8 @@ use kempe_token::{Token, TokenError};
 
 use crate::{
     ACCRUAL_MS_MAX, Account, Accrued, Borrowed, CollateralMoved, DEBT_INDEX_MAX, Deposited,
-    Lending, LendingError, Liquidated, RATE_MAX, Rates, Repaid, Terms, VIRTUAL_SHARES, Withdrawn,
-    YEAR_MS,
+    INVESTED_START, Lending, LendingError, Liquidated, RATE_MAX, Rates, Repaid, ReservesTaken,
+    Terms, VIRTUAL_SHARES, Withdrawn, YEAR_MS,
 };
 
 /// An hour.
@@ -471,8 +471,7 @@ fn the_rate_has_a_kink() {
         debt_rate: ONE,
         reserves: 0,
         lent: 0,
-        deposited: 0,
-        withdrawn: 0,
+        invested: INVESTED_START,
     };
     assert_eq!(rates.debt_index_at(u64::try_from(YEAR_MS).unwrap() / 2), ONE / 2 * 3);
     let large = Rates { debt_index: DEBT_INDEX_MAX, ..rates };
@@ -490,7 +489,60 @@ fn accounts_do_not_wait_for_each_other() {
         s.market.tx(s.borrower, "add_collateral", (7u128,)),
         s.market.tx(s.treasurer, "accrue", ()),
     ]);
-    report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2]]);
+    let report = s.chain.block([
+        s.market.tx(s.borrower, "borrow", (10u128,)),
+        s.market.tx(s.treasurer, "accrue", ()),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1]]);
+}
+
+/// Interest is accrued by what there was before the block, so a block accrues once, and not behind what was taken out.
+#[test]
+fn a_block_accrues_once() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.chain.advance_ms(500 * ACCRUAL_MS_MAX);
+    let accrue = |s: &Setup| s.market.tx(s.treasurer, "accrue", ());
+    let debt: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
+    let report = s.chain.block([accrue(&s), accrue(&s)]);
+    report.receipts[0].assert_ok();
+    report.receipts[1].assert_revert(LendingError::AlreadyAccrued);
+    let rates = s.rates();
+    assert!(rates.reserves > 3, "{rates:?}");
+    let now: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
+    assert!(now.abs_diff(debt) <= 1, "{now} {debt}");
+    let take = s.market.tx(s.treasurer, "take_reserves", (s.lender, rates.reserves));
+    let report = s.chain.block([take.clone(), accrue(&s)]);
+    let taken = ReservesTaken { to: s.lender, amount: rates.reserves };
+    assert_eq!(report.receipts[0].assert_ok().events::<ReservesTaken>(), [taken]);
+    report.receipts[1].assert_revert(LendingError::AlreadyAccrued);
+    // The other way round both are done, and what was taken is no gain.
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let before = s.rates();
+    assert!(before.reserves == 0 && before.lent.abs_diff(rates.lent) <= 1, "{before:?} {rates:?}");
+    s.chain.advance_ms(500 * ACCRUAL_MS_MAX);
+    let take = s.market.tx(s.treasurer, "take_reserves", (s.lender, 3u128));
+    s.chain.block([accrue(&s), take]).assert_ok();
+    let after = s.rates();
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let then = s.rates();
+    assert!(then.reserves == after.reserves && then.lent.abs_diff(after.lent) <= 1, "{then:?}");
+}
+
+/// What came in and went out again is counted nowhere, so nobody fills a sum with it.
+#[test]
+fn going_in_and_out_leaves_no_trace() {
+    let mut s = setup();
+    s.with_debt(1_000);
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    let before = s.rates();
+    for _ in 0..3 {
+        let shares: u128 = s.send(s.liquidator, "deposit", (1_000_000u128, 0u128)).value();
+        s.send(s.liquidator, "withdraw", (shares, 0u128)).assert_ok();
+    }
+    s.send(s.treasurer, "accrue", ()).assert_ok();
+    assert_eq!(s.rates().invested, before.invested);
 }
 
 /// A price holds from the block after its publication on, so nobody waits for one.

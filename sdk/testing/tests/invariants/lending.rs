@@ -1,9 +1,12 @@
 //! Lending: the market has what it owes, and nobody takes out what others put in.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use kempe_abi::Address;
-use kempe_lending::{Account, Accrued, Lending, Liquidated, Rates, Terms, VIRTUAL_SHARES};
+use kempe_lending::{
+    Account, Accrued, Borrowed, Lending, Liquidated, Rates, Repaid, Terms, VIRTUAL_SHARES,
+};
 use kempe_oracle::{Oracle, ROUND_MS, Report, message};
 use kempe_sdk::testing::{Campaign, Instance, TestChain, Tx};
 use kempe_token::Token;
@@ -13,6 +16,7 @@ use crate::{PEOPLE, run};
 
 const ONE: u128 = 1_000_000_000_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
+const DEBT_MIN: u128 = 100;
 
 struct World {
     market: Instance<Lending>,
@@ -20,10 +24,12 @@ struct World {
     loan: Instance<Token>,
     collateral: Instance<Token>,
     people: Vec<Address>,
-    /// Whether debt was written off since interest was last accrued.
-    lost: bool,
+    /// Whether debt was written off in a block before, since interest was last accrued.
+    lost: Cell<bool>,
     /// Whether it was in this block.
     written_off: Cell<bool>,
+    /// Who borrowed or repaid in this block, and was not liquidated since.
+    borrowed: RefCell<BTreeSet<Address>>,
     /// What so many shares were worth behind the block before, if anybody had shares.
     worth: Cell<Option<u128>>,
 }
@@ -56,7 +62,7 @@ fn setup(chain: &mut TestChain) -> World {
         high_slope: 3 * ONE,
         kink: ONE / 10 * 8,
         price_ms_max: 48 * HOUR_MS,
-        debt_min: 100,
+        debt_min: DEBT_MIN,
         treasurer: people[0],
     };
     let args = (loan.address(), collateral.address(), oracle.address(), terms);
@@ -72,8 +78,9 @@ fn setup(chain: &mut TestChain) -> World {
         loan,
         collateral,
         people,
-        lost: false,
+        lost: Cell::new(false),
         written_off: Cell::new(false),
+        borrowed: RefCell::default(),
         worth: Cell::new(None),
     }
 }
@@ -139,11 +146,18 @@ fn campaign() -> Campaign<World> {
 fn solvent(campaign: Campaign<World>) -> Campaign<World> {
     campaign
         .observe(|w, _, receipt| {
-            // A loss is the lenders' when interest is next accrued.
+            // A loss is the lenders' when interest is accrued in a later block.
             let written_off = receipt.events::<Liquidated>().iter().any(|event| event.bad_debt > 0);
             w.written_off.set(w.written_off.get() || written_off);
-            w.lost |= written_off;
-            w.lost &= receipt.events::<Accrued>().is_empty();
+            if !receipt.events::<Accrued>().is_empty() {
+                w.lost.set(false);
+            }
+            let mut borrowed = w.borrowed.borrow_mut();
+            borrowed.extend(receipt.events::<Borrowed>().iter().map(|event| event.by));
+            borrowed.extend(receipt.events::<Repaid>().iter().map(|event| event.by));
+            for event in receipt.events::<Liquidated>() {
+                borrowed.remove(&event.borrower);
+            }
         })
         .invariant("cash and debt cover supply and reserves", |w, chain| {
             let (cash, supply, _): (u128, u128, u128) = chain.view(&w.market, "totals", ());
@@ -151,9 +165,16 @@ fn solvent(campaign: Campaign<World>) -> Campaign<World> {
             let owed: u128 =
                 w.people.iter().map(|who| chain.view::<u128>(&w.market, "debt_of", (*who,))).sum();
             let worth: u128 = chain.view(&w.market, "worth", (supply,));
-            let reserves = if w.lost { 0 } else { rates.reserves };
+            let lost = w.lost.get() || w.written_off.get();
+            let reserves = if lost { 0 } else { rates.reserves };
             expect(cash + owed >= worth + reserves, || {
                 format!("cash={cash} owed={owed} worth={worth} reserves={}", rates.reserves)
+            })
+        })
+        .invariant("who borrows or repays owes enough, or nothing", |w, chain| {
+            w.borrowed.take().into_iter().try_for_each(|who| {
+                let owed: u128 = chain.view(&w.market, "debt_of", (who,));
+                expect(owed == 0 || owed >= DEBT_MIN, || format!("{who} owes {owed}"))
             })
         })
         .invariant("a share's worth falls only by bad debt", |w, chain| {
@@ -163,6 +184,7 @@ fn solvent(campaign: Campaign<World>) -> Campaign<World> {
             let before = w.worth.replace((supply > 0).then_some(worth));
             let fell = supply > 0 && before.is_some_and(|before| worth < before);
             let excused = w.written_off.take();
+            w.lost.set(w.lost.get() || excused);
             expect(excused || !fell, || format!("{before:?} {worth}"))
         })
 }
