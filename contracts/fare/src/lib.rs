@@ -328,8 +328,8 @@ impl Fare {
         account.balance -= fare;
         account.spent += fare;
         account.riding = None;
-        // A transfer uses up the base fare that was paid before it; so does a ride that pays its own.
-        account.last = (base > 0).then_some(Ended { operator, at_ms: now_ms });
+        // A transfer uses up the base fare that was paid before it; so does a ride that pays its own. Behind a cap none is paid.
+        account.last = (base > 0 && fare >= base).then_some(Ended { operator, at_ms: now_ms });
         self.riders.put(rider, account);
         self.earned.add(operator, fare);
         emit(Rode { rider, operator, from_zone: ride.zone, to_zone, fare });

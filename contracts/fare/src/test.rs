@@ -133,6 +133,20 @@ fn a_transfer_to_another_operator_waives_the_base_fare() {
     assert_eq!(s.ride(s.ann, s.metro, 1, 1), 200);
 }
 
+/// An operator with a low cap waives nobody's base fare by rides that cost nothing.
+#[test]
+fn a_ride_behind_the_cap_waives_nothing() {
+    let mut s = setup();
+    let tariffs = [(s.metro, 5, 5), (s.bus, 50, 1_000)];
+    for (operator, base, daily_cap) in tariffs {
+        let tariff = Tariff { base, per_zone: 0, daily_cap };
+        s.send(s.authority, "set_tariff", (operator, tariff)).assert_ok();
+    }
+    let rides = [s.metro, s.bus, s.metro, s.bus, s.metro, s.bus];
+    assert_eq!(rides.map(|operator| s.ride(s.ann, operator, 0, 0)), [5, 0, 0, 50, 0, 50]);
+    assert_eq!(s.chain.view::<u128>(&s.fare, "earned", (s.bus,)), 100);
+}
+
 /// A base fare waives one: not a second one, and a ride that paid none waives nothing, however often it is repeated.
 #[test]
 fn a_base_fare_is_waived_once() {
