@@ -2,14 +2,16 @@
 //!
 //! A swap touches this pool's reserves and four balances of the tokens, which its access list names
 //! because the tokens' templates are spliced in. So swaps on different pools run in parallel, and
-//! swaps on one pool one after the other.
+//! swaps on one pool one after the other: each is priced by what the one before it left, which is what an exchange by a formula
+//! is. Whoever looks at the price over time ([`Pool::observe`]) waits for none of them.
 //!
 //! Shares are a fungible token: whoever has them can send them, let others move them, stake them. That touches
 //! the balances of those two, and not the reserves, so it waits for no swap and no swap for it.
 //!
 //! Use tokens that move what they are told to move: of one that takes a fee out of transfers, or whose authority takes
 //! units out of the pool, the pool has less than it counts, whoever swaps along a path pays for that, and the last providers
-//! find nothing. [`Pool::sync`] then lowers the reserves to what is there, so that all providers bear it.
+//! find nothing. [`Pool::sync`] then lowers the reserves to what is there, so that all providers bear it. Liquidity leaves as both tokens: one that
+//! cannot be moved, because it is paused or the pool is frozen in it, keeps the other one in the pool.
 //!
 //! Invariants:
 //! - the pool's token balances are at least its reserves;
@@ -282,9 +284,11 @@ impl Pool {
             (self.token_b.get(), self.token_a.get(), pool.b, pool.a)
         };
         let has = FungibleClient::new(token_in).balance(this());
-        let amount_in = has.saturating_sub(reserve_in);
+        // What is beyond stays for the next: a gift that is too large for one swap ends none.
+        let amount_in = has.saturating_sub(reserve_in).min(IN_MAX);
         let out = quote_swap(reserve_in, reserve_out, fee, amount_in, min_out, u64::MAX)?;
-        let (a, b) = if a_in { (has, pool.b - out) } else { (pool.a - out, has) };
+        let holds = sum(reserve_in, amount_in)?;
+        let (a, b) = if a_in { (holds, pool.b - out) } else { (pool.a - out, holds) };
         self.reserves.put(Reserves { a, b, ..pool });
         FungibleClient::new(token_out).transfer(to, out);
         emit(Swapped { by: to, a_in, amount_in, amount_out: out });
@@ -375,9 +379,11 @@ impl Pool {
     /// What the reserves were worth over time, until now: the difference between two of these, by the
     /// time between them, is an average price that a single block cannot move. See
     /// [`Observation::average_since`]. Before the first liquidity there is no price, and no average since then.
-    #[access(read(reserves))]
+    ///
+    /// It is that of before the block, with the time until now, and no swap of the block changes that: so who looks waits for none.
+    #[access(start(reserves))]
     pub fn observe(&self) -> Observation {
-        self.counted().observed
+        self.reserves.at_start().unwrap_or_default().until(time_ms()).observed
     }
 
     /// The two tokens.
@@ -428,6 +434,9 @@ impl Pool {
     }
 }
 
+/// The most that one swap takes in: less the fee it is below 2^126 then, and its product with a reserve fits in 256 bits.
+const IN_MAX: u128 = (1 << 112) - 1;
+
 /// What a swap gives: `out = out_reserve * in' / (in_reserve + in')`, where `in'` is what comes in less
 /// the fee.
 fn quote_swap(
@@ -442,8 +451,7 @@ fn quote_swap(
     ensure!(amount_in > 0, PoolError::ZeroAmount);
     ensure!(in_reserve > 0 && out_reserve > 0, PoolError::NoLiquidity);
     let kept = BASIS_POINTS - u128::from(fee_basis_points);
-    // Then what comes in less the fee is below 2^126, and its product with a reserve fits in 256 bits.
-    ensure!(amount_in < 1 << 112, PoolError::TooLarge);
+    ensure!(amount_in <= IN_MAX, PoolError::TooLarge);
     let in_less_fee = U256::from(amount_in) * U256::from(kept);
     let numerator = in_less_fee * U256::from(out_reserve);
     let denominator = U256::from(in_reserve) * U256::from(BASIS_POINTS) + in_less_fee;

@@ -199,6 +199,34 @@ fn what_was_sent_is_sold_and_sent_on() {
     assert_eq!(tokens, (s.a.address(), s.b.address()));
 }
 
+/// Somebody gives the pool more than one swap takes in: everybody's paths still lead through it.
+#[test]
+fn a_gift_ends_no_path() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    let gift = (s.pool.address(), 1u128 << 113);
+    s.chain.send(s.alice, &s.a, "mint", gift).assert_ok();
+    s.chain.send(s.bob, &s.pool, "swap_received", (true, 1u128, s.bob)).assert_ok();
+    assert_eq!(s.reserves().a, 1_000_000 + (1 << 112) - 1);
+    s.chain.send(s.bob, &s.b, "transfer", (s.pool.address(), 10_000u128)).assert_ok();
+    s.chain.send(s.bob, &s.pool, "swap_received", (false, 1u128, s.bob)).assert_ok();
+}
+
+/// Who looks at the average price waits for no swap, and sees the same before and behind it.
+#[test]
+fn who_observes_waits_for_nobody() {
+    let mut s = setup();
+    s.add(1_000_000, 4_000_000);
+    s.chain.advance_ms(9_000);
+    let sell = |by: Address| s.pool.tx(by, "sell_a", (100_000u128, 0u128, FOREVER));
+    let looks = s.pool.tx(s.alice, "observe", ());
+    let report = s.chain.block([looks.clone(), sell(s.bob), looks]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2]]);
+    let seen = [0, 2].map(|tx| report.receipts[tx].value::<Observation>());
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], s.reserves().observed);
+}
+
 #[test]
 fn the_average_price_counts_time_and_not_the_last_swap() {
     let mut s = setup();
