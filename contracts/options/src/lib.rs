@@ -11,7 +11,7 @@
 //! What conflicts: a holder's options and a writer's count are cells of their own, and the sums are counters to
 //! which writing, exercising and closing only add. So calls of different accounts do not conflict in this
 //! contract; after the expiry the sums stand still and settling only reads them. What the tokens declare for
-//! this contract's balance comes on top.
+//! this contract's balance comes on top: with `token`, which says why, those who move the same one follow one another.
 //!
 //! Invariants:
 //! - the contract has what is locked in the one token and what was paid in the other, less what settled
@@ -185,42 +185,49 @@ impl Options {
         Ok(received)
     }
 
-    /// Settles the caller as a writer, from the expiry on: pays its part of what is still locked, or of what was paid.
-    ///
-    /// # Arguments
-    /// - `part`: which of the two.
+    /// Settles the caller as a writer, from the expiry on: pays its part of what is still locked.
     ///
     /// Returns how much.
     ///
     /// # Errors
     /// - [`OptionError::NotExpired`].
-    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing, or was settled for this part.
+    /// - [`OptionError::InsufficientWritten`]: the caller has written nothing.
+    /// - [`OptionError::AlreadySettled`].
     /// - [`OptionError::ZeroAmount`]: there is nothing of it.
     ///
     /// # Events
     /// [`Settled`].
     #[access(
-        read(total_written, locked, paid, written[caller]),
+        read(total_written, locked, written[caller]),
         write(taken[caller]),
-        calls(locked_token.transfer(caller, _)),
+        calls(locked_token.transfer(caller, _))
+    )]
+    pub fn settle_locked(&mut self) -> Result<u128, OptionError> {
+        let mut taken = self.taken.get(caller());
+        ensure!(!taken.locked, OptionError::AlreadySettled);
+        taken.locked = true;
+        self.settle(Part::Locked, taken, self.locked.get(), self.locked_token.get())
+    }
+
+    /// Settles the caller as a writer, from the expiry on: pays its part of what was paid for options that were exercised.
+    ///
+    /// Returns how much.
+    ///
+    /// # Errors
+    /// - Those of [`Options::settle_locked`].
+    ///
+    /// # Events
+    /// [`Settled`].
+    #[access(
+        read(total_written, paid, written[caller]),
+        write(taken[caller]),
         calls(paid_token.transfer(caller, _))
     )]
-    pub fn settle(&mut self, part: Part) -> Result<u128, OptionError> {
-        ensure!(time_ms() >= self.series.get().expiry_ms, OptionError::NotExpired);
-        let by = caller();
-        let (written, mut taken) = (self.written.get(by), self.taken.get(by));
-        let (sum, token, taken_before) = match part {
-            Part::Locked => (self.locked.get(), self.locked_token.get(), &mut taken.locked),
-            Part::Paid => (self.paid.get(), self.paid_token.get(), &mut taken.paid),
-        };
-        let unsettled = written > 0 && !core::mem::replace(taken_before, true);
-        ensure!(unsettled, OptionError::InsufficientWritten);
-        let amount = self.part_of(sum, written);
-        ensure!(amount > 0, OptionError::ZeroAmount);
-        self.taken.put(by, taken);
-        FungibleClient::new(token).transfer(by, amount);
-        emit(Settled { by, written, part, amount });
-        Ok(amount)
+    pub fn settle_paid(&mut self) -> Result<u128, OptionError> {
+        let mut taken = self.taken.get(caller());
+        ensure!(!taken.paid, OptionError::AlreadySettled);
+        taken.paid = true;
+        self.settle(Part::Paid, taken, self.paid.get(), self.paid_token.get())
     }
 
     /// Gives the caller's options to `to`.
@@ -297,7 +304,7 @@ impl Options {
         self.taken.get(of)
     }
 
-    /// What [`Options::settle`] has yet to pay a writer, of what is locked and of what was paid: as it would be if the options expired
+    /// What [`Options::settle_locked`] and [`Options::settle_paid`] have yet to pay a writer, of what is locked and of what was paid: as it would be if the options expired
     /// now.
     #[access(read(total_written, locked, paid, written[of], taken[of]))]
     pub fn settlement(&self, of: Address) -> (u128, u128) {
@@ -320,6 +327,25 @@ impl Options {
     /// What an option of the series is.
     pub fn series(&self) -> Series {
         self.series.get()
+    }
+
+    /// Pays the caller its part of a sum, for which it was not settled.
+    fn settle(
+        &mut self,
+        part: Part,
+        taken: Taken,
+        sum: u128,
+        token: Address,
+    ) -> Result<u128, OptionError> {
+        ensure!(time_ms() >= self.series.get().expiry_ms, OptionError::NotExpired);
+        let (by, written) = (caller(), self.written.get(caller()));
+        ensure!(written > 0, OptionError::InsufficientWritten);
+        let amount = self.part_of(sum, written);
+        ensure!(amount > 0, OptionError::ZeroAmount);
+        self.taken.put(by, taken);
+        FungibleClient::new(token).transfer(by, amount);
+        emit(Settled { by, written, part, amount });
+        Ok(amount)
     }
 
     /// A writer's part of a sum, rounded down; all of nothing is nothing.

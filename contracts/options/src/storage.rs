@@ -112,6 +112,8 @@ pub enum OptionError {
     WritingIsOver = 1708,
     /// Options cannot be exercised yet.
     NotYet = 1709,
+    /// The caller was settled for this part.
+    AlreadySettled = 1710,
 }
 
 /// Options were written.

@@ -52,7 +52,11 @@ impl Setup {
     }
 
     fn settle(&mut self, by: Address, part: Part) -> Receipt {
-        self.chain.send(by, &self.options, "settle", (part,))
+        let method = match part {
+            Part::Locked => "settle_locked",
+            Part::Paid => "settle_paid",
+        };
+        self.chain.send(by, &self.options, method, ())
     }
 
     fn settlement(&mut self, of: Address) -> (u128, u128) {
@@ -145,7 +149,7 @@ fn writers_share_what_is_left() {
             let receipt = s.settle(by, part);
             let settled = Settled { by, written, part, amount };
             assert_eq!(receipt.assert_ok().events::<Settled>(), [settled]);
-            s.settle(by, part).assert_revert(OptionError::InsufficientWritten);
+            s.settle(by, part).assert_revert(OptionError::AlreadySettled);
         }
     }
     s.settle(s.holder, Part::Locked).assert_revert(OptionError::InsufficientWritten);
@@ -178,7 +182,7 @@ fn a_writer_takes_the_two_tokens_apart() {
     s.expire();
     assert_eq!(s.settle(s.writer, Part::Paid).value::<u128>(), 150);
     assert_eq!((s.settlement(s.writer), s.settlement(s.holder)), ((40, 0), (0, 0)));
-    s.settle(s.writer, Part::Paid).assert_revert(OptionError::InsufficientWritten);
+    s.settle(s.writer, Part::Paid).assert_revert(OptionError::AlreadySettled);
     assert_eq!(s.settle(s.writer, Part::Locked).value::<u128>(), 40);
     let taken: Taken = s.chain.view(&s.options, "taken", (s.writer,));
     assert_eq!(taken, Taken { locked: true, paid: true });
@@ -264,4 +268,22 @@ fn accounts_do_not_wait_for_each_other() {
         s.options.tx(s.holder, "sums", ()),
     ]);
     report.assert_ok().assert_batches(&[&[0, 1, 2], &[3]]);
+}
+
+/// Whoever takes what is locked waits for nobody who takes what was paid: they are different tokens.
+#[test]
+fn the_two_parts_do_not_wait_for_each_other() {
+    let mut s = setup(false);
+    for who in [s.writer, s.other] {
+        s.send(who, "write", 100).assert_ok();
+        s.chain.send(who, &s.options, "transfer", (s.holder, 50u128)).assert_ok();
+    }
+    s.begin();
+    s.send(s.holder, "exercise", 80).assert_ok();
+    s.expire();
+    let report = s.chain.block([
+        s.options.tx(s.writer, "settle_locked", ()),
+        s.options.tx(s.other, "settle_paid", ()),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1]]);
 }

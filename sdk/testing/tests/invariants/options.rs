@@ -72,7 +72,8 @@ fn campaign(put: bool, open_ms: u64) -> Campaign<World> {
             w.options.tx(one(&w.people, rng), "transfer_from", args)
         })
         .attack(1, "settle", |w, rng, _| {
-            w.options.tx(one(&w.people, rng), "settle", (one(&[Part::Locked, Part::Paid], rng),))
+            let method = if rng.bool() { "settle_locked" } else { "settle_paid" };
+            w.options.tx(one(&w.people, rng), method, ())
         })
         .invariant("options are held by somebody", |w, chain| {
             let sums: Sums = chain.view(&w.options, "sums", ());
