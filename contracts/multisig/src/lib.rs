@@ -172,7 +172,8 @@ impl Multisig {
                 }
                 Step::Upgrade { contract, terms } => {
                     let until_ms = time_ms().saturating_add(UPGRADE_MS);
-                    self.upgrades.put(contract, Agreed { terms, until_ms });
+                    let era = self.era.get().unwrap_or_default();
+                    self.upgrades.put(contract, Agreed { terms, until_ms, era });
                 }
             }
         }
@@ -209,16 +210,17 @@ impl Multisig {
     ///
     /// # Errors
     /// - [`MultisigError::NotHost`], [`MultisigError::NotAgreed`].
-    #[access(write(upgrades[terms.contract]))]
+    #[access(read(era), write(upgrades[terms.contract]))]
     pub fn authorize_upgrade(&mut self, terms: UpgradeTerms) -> Result<(), MultisigError> {
         ensure!(caller() == Address::ZERO, MultisigError::NotHost);
         let agreed = self.upgrades.take(terms.contract).ok_or(MultisigError::NotAgreed)?;
         let holds = agreed.terms == hash(&terms) && time_ms() < agreed.until_ms;
-        ensure!(holds, MultisigError::NotAgreed);
+        let current = agreed.era == self.era.get().unwrap_or_default();
+        ensure!(holds && current, MultisigError::NotAgreed);
         Ok(())
     }
 
-    /// The upgrade of a contract that was agreed to and not done.
+    /// The upgrade of a contract that was agreed to last and not done, by this board or an earlier one.
     #[access(read(upgrades[contract]))]
     pub fn agreed_upgrade(&self, contract: Address) -> Option<Agreed> {
         self.upgrades.try_get(contract)

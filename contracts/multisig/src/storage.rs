@@ -72,6 +72,8 @@ pub struct Agreed {
     pub terms: Hash,
     /// It can be sent before this block time.
     pub until_ms: u64,
+    /// How often the board had been changed: an earlier board's agreement is none.
+    pub era: u64,
 }
 
 impl Step {

@@ -205,9 +205,21 @@ fn an_upgrade_is_agreed_to_in_all_its_terms_once_and_for_a_while() {
     s.execute(1, later).assert_ok();
     ask(&mut s, host, code(1)).assert_revert(MultisigError::NotAgreed);
     ask(&mut s, host, code(2)).assert_ok();
-    s.chain = late;
+    s.chain = late.snapshot();
     s.chain.set_time_ms(until_ms + 1_000);
     ask(&mut s, host, code(1)).assert_revert(MultisigError::NotAgreed);
+    // Whoever replaces the board has not agreed to it.
+    s.chain = late;
+    let board = Board { members: s.members[..2].to_vec(), threshold: 2 };
+    let id = s.propose(&[Step::SetBoard { board }], 2);
+    s.vote(1, id, true).assert_ok();
+    s.execute(1, id).assert_ok();
+    ask(&mut s, host, code(1)).assert_revert(MultisigError::NotAgreed);
+    // What the new one agrees to by itself holds.
+    let id = s.propose(&[step(&code(4))], 3);
+    s.vote(1, id, true).assert_ok();
+    s.execute(1, id).assert_ok();
+    ask(&mut s, host, code(4)).assert_ok();
 }
 
 /// Through the host: whoever sends what was agreed to upgrades, and nobody before, or once more.
