@@ -13,7 +13,11 @@
 //!   suffice, the trade runs behind the block's batches. It adds to the makers' funds, and so does not wait
 //!   for what else they do. Trades of one market wait for each other; an order waits for a trade only where
 //!   the trade looked: at the prices it took, and for the digits it passed on its way.
-//! - Different markets have nothing in common but their tokens.
+//! - Different markets have nothing in common but their tokens, whose balances of this contract those write who bring funds in
+//!   or out.
+//!
+//! Measured by a test: 300 orders of 100 traders at 60 prices are five batches of 60, as many as there are orders at one price. Ten trades
+//! behind them are ten batches.
 //!
 //! `place` never trades, even if it could: an order that crosses the other side rests, and whoever trades
 //! next gets its price. Use `trade` to take what there is and rest the remainder.
@@ -28,8 +32,10 @@
 //! people's: it stops before it has touched more than a transaction may ([`TRADE_CELLS_MAX`]), keeps what it has traded,
 //! and the next one goes on.
 //!
-//! Funds are counters, so an order beyond them is stopped by the host when the transaction ends
-//! (`CounterOutOfBounds`), and not refused by this contract with an error.
+//! Funds are counters, so an order or a withdrawal beyond them is stopped by the host when the transaction ends
+//! (`CounterOutOfBounds`), and not refused by this contract with an error. Until then it stands: a transaction can use all that the
+//! book holds, if it brings it back, and what a contract is told of the book's depth may rest on an order that will not.
+//! Whoever relies on the depth looks in a transaction of its own.
 //!
 //! Invariants:
 //! - what the contract has of each token is the sum of all funds and of what all orders lock;
@@ -47,8 +53,9 @@ mod storage;
 mod test;
 
 pub use storage::{
-    BookError, Canceled, DEPTH_MAX, DIGIT, Depth, Filled, LEVEL_ORDERS_MAX, Level, Market, Order,
-    Placed, Price, Side, TICKS_MAX, TRADE_CELLS_MAX, TRADE_LEVELS_MAX, Traded,
+    BookError, Canceled, DEPTH_MAX, DIGIT, Deposited, Depth, Filled, LEVEL_ORDERS_MAX, Level,
+    Market, Order, Placed, Price, Side, TICKS_MAX, TRADE_CELLS_MAX, TRADE_LEVELS_MAX, Traded,
+    Withdrawn,
 };
 
 /// A market of two tokens.
@@ -115,6 +122,9 @@ impl Orderbook {
     ///
     /// # Errors
     /// - [`BookError::ZeroAmount`]: both are.
+    ///
+    /// # Events
+    /// [`Deposited`].
     #[access(
         add(base_funds[caller], quote_funds[caller]),
         calls(base_token.transfer_from(caller, this, base)),
@@ -130,6 +140,7 @@ impl Orderbook {
         if quote > 0 {
             FungibleClient::new(self.quote_token.get()).transfer_from(caller(), this(), quote);
         }
+        emit(Deposited { by: caller(), base, quote });
         Ok(())
     }
 
@@ -140,6 +151,9 @@ impl Orderbook {
     ///
     /// # Errors
     /// - [`BookError::ZeroAmount`]: both are.
+    ///
+    /// # Events
+    /// [`Withdrawn`].
     #[access(
         add(base_funds[caller], quote_funds[caller]),
         calls(base_token.transfer(caller, base)),
@@ -155,6 +169,7 @@ impl Orderbook {
         if quote > 0 {
             FungibleClient::new(self.quote_token.get()).transfer(caller(), quote);
         }
+        emit(Withdrawn { by: caller(), base, quote });
         Ok(())
     }
 

@@ -158,6 +158,28 @@ pub enum BookError {
     TooSmall = 1607,
 }
 
+/// Funds came in.
+#[event]
+pub struct Deposited {
+    /// Whose.
+    pub by: Address,
+    /// How much of the base token.
+    pub base: u128,
+    /// How much of the quote token.
+    pub quote: u128,
+}
+
+/// Funds went out.
+#[event]
+pub struct Withdrawn {
+    /// Whose.
+    pub by: Address,
+    /// How much of the base token.
+    pub base: u128,
+    /// How much of the quote token.
+    pub quote: u128,
+}
+
 /// An order rests in the book.
 #[event]
 pub struct Placed {

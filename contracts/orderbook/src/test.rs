@@ -8,8 +8,8 @@ use kempe_sdk::testing::{Instance, Receipt, TestChain};
 use kempe_token::Token;
 
 use crate::{
-    BookError, Canceled, DEPTH_MAX, Depth, Filled, LEVEL_ORDERS_MAX, Level, Market, Order,
-    Orderbook, Placed, Price, Side, TICKS_MAX, TRADE_LEVELS_MAX, Traded,
+    BookError, Canceled, DEPTH_MAX, Deposited, Depth, Filled, LEVEL_ORDERS_MAX, Level, Market,
+    Order, Orderbook, Placed, Price, Side, TICKS_MAX, TRADE_LEVELS_MAX, Traded, Withdrawn,
 };
 
 const LOT: u128 = 10;
@@ -302,7 +302,12 @@ fn beyond_the_funds_the_host_stops_the_transaction() {
     s.chain.send(s.people[0], &s.book, "withdraw", (1u128, 0u128)).assert_trap(out);
     s.trade(1, Side::Buy, 5, 50_000).assert_trap(out);
     s.trade(1, Side::Buy, 5, 30_000).assert_ok();
-    s.chain.send(s.people[1], &s.book, "withdraw", (800_000u128, 50_000u128)).assert_ok();
+    let receipt = s.chain.send(s.people[1], &s.book, "deposit", (5u128, 7u128));
+    let deposited = Deposited { by: s.people[1], base: 5, quote: 7 };
+    assert_eq!(receipt.assert_ok().events::<Deposited>(), [deposited]);
+    let receipt = s.chain.send(s.people[1], &s.book, "withdraw", (800_005u128, 50_007u128));
+    let withdrawn = Withdrawn { by: s.people[1], base: 800_005, quote: 50_007 };
+    assert_eq!(receipt.assert_ok().events::<Withdrawn>(), [withdrawn]);
     assert_eq!(s.gain(1), (-500_000, -500_000));
     let has = s.chain.view::<u128>(&s.tokens[0], "balance", (s.people[1],));
     assert_eq!(has, 1_300_000);
