@@ -10,7 +10,7 @@
 //! `staked * length - came + went`. An account's own part is in its own cell, and is worth something once
 //! the rate of its round is known. So calls of different accounts do not conflict here; the end of a round
 //! conflicts with all of them, and comes once in a while. In the token they meet: what this contract has is one cell there, which
-//! each stake and each withdrawal writes, unless the token counts it.
+//! each stake and each withdrawal writes, unless the token counts it. `token` does not, and says why.
 //!
 //! The rate of the round in which an account was last brought up to date is the one thing that it must look
 //! up. A template cannot know that round, so the account says it: `since_round` is the `round` that

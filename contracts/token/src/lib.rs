@@ -11,8 +11,9 @@
 //! What conflicts: transfers of different pairs of accounts share no key, and neither do transfers
 //! with mints. Mints and burns `add` to the supply, so they conflict only on the balance of one account.
 //! Roles and the pause are read by those whom they concern, and reads do not conflict; nothing that
-//! every call does writes them. Transfers to one account follow one another: a balance that is a `Stock` would let them run at once,
-//! and makes transfers between different accounts, which are most, 7 to 13 % slower.
+//! every call does writes them. Transfers to one account follow one another, also those to a contract that holds for many: a balance that is a
+//! `Stock` would let them run at once, and makes transfers between different accounts, which are most, 7 to 13 % slower. A second balance for
+//! contracts would have to be asked for by each of them in another way than a `Fungible` is.
 //!
 //! A pause stops minting, burning, and every use of an allowance: contracts that hold or move the token
 //! for others come to rest. It does not stop `transfer`: nobody can lock holders in, and a transfer
