@@ -513,7 +513,7 @@ fn a_block_accrues_once() {
     let now: u128 = s.chain.view(&s.market, "debt_of", (s.borrower,));
     assert!(now.abs_diff(debt) <= 1, "{now} {debt}");
     let take = s.market.tx(s.treasurer, "take_reserves", (s.lender, rates.reserves));
-    let report = s.chain.block([take.clone(), accrue(&s)]);
+    let report = s.chain.block([take, accrue(&s)]);
     let taken = ReservesTaken { to: s.lender, amount: rates.reserves };
     assert_eq!(report.receipts[0].assert_ok().events::<ReservesTaken>(), [taken]);
     report.receipts[1].assert_revert(LendingError::AlreadyAccrued);

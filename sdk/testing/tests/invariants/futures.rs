@@ -132,26 +132,26 @@ fn some_order(
 
 fn campaign() -> Campaign<World> {
     let campaign = Campaign::new(setup)
-        .blocks(16, 4 * ORDER_MS_MIN)
+        .blocks(16, 2 * ORDER_MS_MIN)
         .call(8, "request", |w, rng, chain| {
             let who = one(&w.people, rng);
             let position: Position = chain.view(&w.market, "position", (who,));
             let same = position.size > 0 && rng.u8(0..9) > 0;
             let long = if same { position.long } else { rng.bool() };
-            let grow = position.size == 0 || rng.u8(0..3) > 0;
+            let grow = position.size == 0 || rng.bool();
             let size = if !grow && rng.bool() { u128::MAX } else { any_size(rng, 36) };
             let margin = if grow { size * rng.u128(0..100) / 100 } else { 0 };
             let limit = if long == grow { u128::MAX } else { 0 };
             let expires_ms = chain.time_ms() + rng.u64(ORDER_MS_MIN..4 * ORDER_MS_MIN);
             w.market.tx(who, "request", (long, grow, size, margin, limit, expires_ms))
         })
-        .call(5, "settle_growing", |w, rng, chain| {
+        .call(6, "settle_growing", |w, rng, chain| {
             let trader = some_order(w, rng, chain, |order, _| order.grow);
             let order: Option<Order> = chain.view(&w.market, "order", (trader,));
             let (long, size) = order.map_or((true, 1), |order| (order.long, order.size));
             w.market.tx(one(&w.people, rng), "settle_growing", (trader, long, size))
         })
-        .call(4, "settle_shrinking", |w, rng, chain| {
+        .call(3, "settle_shrinking", |w, rng, chain| {
             let trader = some_order(w, rng, chain, |order, _| !order.grow);
             let order: Option<Order> = chain.view(&w.market, "order", (trader,));
             let long = order.map_or(rng.bool(), |order| order.long);

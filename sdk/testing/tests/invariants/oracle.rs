@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use kempe_abi::{Address, Decode};
 use kempe_oracle::{
-    AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, Oracle, Panel, PanelChanged, ROUND_MS, Report,
-    median, message,
+    AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, Oracle, Panel, PanelChanged, RECENT_MAX, ROUND_MS,
+    Report, median, message,
 };
 use kempe_sdk::interfaces::Price;
 use kempe_sdk::testing::{Campaign, Instance, Receipt, Rng, TestChain, Tx};
@@ -21,6 +21,8 @@ struct World {
     panel: Panel,
     offered: Option<Address>,
     prices: BTreeMap<Address, Price>,
+    /// All that an asset has cost, the oldest first.
+    history: BTreeMap<Address, Vec<Price>>,
     wrong: Vec<String>,
 }
 
@@ -31,7 +33,15 @@ fn setup(chain: &mut TestChain) -> World {
     let panel = Panel { admin: people[0], reporters: people[..7].to_vec(), quorum: 5 };
     let args = (panel.admin, panel.reporters.clone(), panel.quorum, 1u64);
     let oracle = chain.deploy::<Oracle>(people[0], args);
-    World { oracle, people, panel, offered: None, prices: BTreeMap::new(), wrong: Vec::new() }
+    World {
+        oracle,
+        people,
+        panel,
+        offered: None,
+        prices: BTreeMap::new(),
+        history: BTreeMap::new(),
+        wrong: Vec::new(),
+    }
 }
 
 /// Those of a panel who lie: as many as are fewer than a third.
@@ -99,6 +109,7 @@ fn observe(w: &mut World, tx: &Tx, receipt: &Receipt) {
     let mut values: Vec<u128> = reports.iter().map(|report| report.value).collect();
     let value = median(&mut values).unwrap();
     let before = w.prices.insert(asset, Price { value, time_ms });
+    w.history.entry(asset).or_default().push(Price { value, time_ms });
     let known = reports.iter().all(|report| w.panel.reporters.contains(&report.reporter));
     let enough = known && reports.len() >= usize::from(w.panel.quorum);
     let is_round = before.is_none_or(|price| time_ms.abs_diff(price.time_ms) >= ROUND_MS);
@@ -134,6 +145,25 @@ fn oracle() {
         .invariant(
             "newer reports of enough reporters count, once a round, and liars move nothing",
             |w, _| expect(w.wrong.is_empty(), || w.wrong.join(", ")),
+        )
+        .invariant(
+            "the first price behind a time is that one for as long as it is remembered",
+            |w, chain| {
+                w.history.iter().try_for_each(|(asset, prices)| {
+                    let known = prices.len().saturating_sub(RECENT_MAX);
+                    let forgotten_ms = known.checked_sub(1).map_or(0, |at| prices[at].time_ms);
+                    // Behind all, a few, none; and behind what is just forgotten, or just not.
+                    let times = prices.iter().rev().step_by(7).map(|price| price.time_ms);
+                    let edges = [0, forgotten_ms, forgotten_ms.saturating_sub(1)];
+                    times.chain(edges).try_for_each(|after_ms| {
+                        let first = prices.iter().find(|price| price.time_ms > after_ms).copied();
+                        let expected = first.filter(|_| after_ms >= forgotten_ms);
+                        let found: Option<Price> =
+                            chain.view(&w.oracle, "first_after", (*asset, after_ms));
+                        expect(found == expected, || format!("{after_ms} {found:?} {expected:?}"))
+                    })
+                })
+            },
         )
         .invariant("prices are medians", |w, chain| {
             ASSETS.into_iter().try_for_each(|asset| {
