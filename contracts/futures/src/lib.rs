@@ -35,7 +35,8 @@
 //!
 //! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves
 //! a position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its part of a
-//! move that is known; shares stay for [`PROVIDED_MS_MIN`]. A vault is valued as if losses beyond margins could be
+//! move that is known; shares stay for [`PROVIDED_MS_MIN`]. Whoever has so large a part of the vault, or so much margin, that a side is full without the
+//! one or with the other, decides whether a request to grow has room at its price, and pays for it by shares sold or a position. A vault is valued as if losses beyond margins could be
 //! collected: liquidate such positions before trusting what a share is worth.
 //!
 //! Invariants:
