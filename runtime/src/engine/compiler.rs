@@ -104,7 +104,7 @@ mod tests {
             (0..200).into_par_iter().for_each(|_| {
                 let at = rayon::current_thread_index().unwrap();
                 let alone = busy[at].try_lock().expect("nothing else has begun on this thread");
-                compiler.run(|| thread::yield_now()).unwrap().unwrap();
+                compiler.run(thread::yield_now).unwrap().unwrap();
                 drop(alone);
             });
         });

@@ -96,78 +96,75 @@ fn every_beginning_of_a_contract_is_refused() {
     assert_eq!(codes, ["abi-missing", "malformed", "memory-missing"]);
 }
 
+/// What stands in a module beside what is needed, and why it is refused.
+const PROPOSALS: &[(&str, &str)] = &[
+    // Several of what there is one of.
+    ("(memory 1 1)", "malformed"),
+    ("(table 1 1 funcref) (table 1 1 funcref)", "malformed"),
+    // Threads.
+    ("(func (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1))))", "operator"),
+    ("(func (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0))))", "operator"),
+    ("(func atomic.fence)", "operator"),
+    // Garbage collection.
+    ("(type (struct (field i32)))", "feature"),
+    ("(type (array i8))", "feature"),
+    ("(rec (type (func)) (type (func)))", "feature"),
+    ("(func (drop (ref.i31 (i32.const 0))))", "operator"),
+    // Exceptions.
+    ("(tag)", "feature"),
+    ("(func (try_table (catch_all 0)))", "operator"),
+    ("(func (param exnref))", "feature"),
+    // Stack switching.
+    ("(type $f (func)) (type $k (cont $f))", "feature"),
+    // Reference types, and what changes tables.
+    ("(table 1 1 externref)", "feature"),
+    ("(func (param externref))", "feature"),
+    ("(table 1 1 funcref) (func (drop (table.get 0 (i32.const 0))))", "operator"),
+    ("(table 1 1 funcref) (func (table.set 0 (i32.const 0) (ref.null func)))", "operator"),
+    ("(table 1 1 funcref) (func (drop (table.grow 0 (ref.null func) (i32.const 1))))", "operator"),
+    (
+        "(table 1 1 funcref) (func (table.fill 0 (i32.const 0) (ref.null func) (i32.const 1)))",
+        "operator",
+    ),
+    (
+        "(table 1 1 funcref) (func (table.copy (i32.const 0) (i32.const 0) (i32.const 1)))",
+        "operator",
+    ),
+    ("(func (drop (table.size 0))) (table 1 1 funcref)", "operator"),
+    // Bulk memory, and what drops segments.
+    (
+        r#"(data $d "a") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))"#,
+        "operator",
+    ),
+    (r#"(data $d "a") (func (data.drop $d))"#, "operator"),
+    ("(table 1 1 funcref) (elem $e func 0) (func (elem.drop $e))", "feature"),
+    ("(func (memory.copy (i32.const 0) (i32.const 0) (i32.const 1)))", "operator"),
+    // Tail calls.
+    (
+        "(type $t (func)) (table 1 1 funcref) (func (return_call_indirect (type $t) (i32.const 0)))",
+        "operator",
+    ),
+    // Vectors, relaxed ones too.
+    ("(func (drop (v128.const i32x4 0 0 0 0)))", "operator"),
+    ("(func (param v128))", "feature"),
+    (
+        "(func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))",
+        "operator",
+    ),
+    // Conversions that do not trap, several values, constants that are computed, wide numbers.
+    ("(func (drop (i32.trunc_sat_f32_s (f32.const 0))))", "float"),
+    ("(func (result i64 i64) (i64.const 0) (i64.const 0))", "feature"),
+    ("(global i32 (i32.add (i32.const 1) (i32.const 2)))", "feature"),
+    (
+        "(func (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)) drop drop)",
+        "operator",
+    ),
+];
+
 #[test]
 fn other_proposals() {
-    for (extra, expected) in [
-        // Several of what there is one of.
-        ("(memory 1 1)", "malformed"),
-        ("(table 1 1 funcref) (table 1 1 funcref)", "malformed"),
-        // Threads.
-        ("(func (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1))))", "operator"),
-        (
-            "(func (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const 0))))",
-            "operator",
-        ),
-        ("(func atomic.fence)", "operator"),
-        // Garbage collection.
-        ("(type (struct (field i32)))", "feature"),
-        ("(type (array i8))", "feature"),
-        ("(rec (type (func)) (type (func)))", "feature"),
-        ("(func (drop (ref.i31 (i32.const 0))))", "operator"),
-        // Exceptions.
-        ("(tag)", "feature"),
-        ("(func (try_table (catch_all 0)))", "operator"),
-        ("(func (param exnref))", "feature"),
-        // Stack switching.
-        ("(type $f (func)) (type $k (cont $f))", "feature"),
-        // Reference types, and what changes tables.
-        ("(table 1 1 externref)", "feature"),
-        ("(func (param externref))", "feature"),
-        ("(table 1 1 funcref) (func (drop (table.get 0 (i32.const 0))))", "operator"),
-        ("(table 1 1 funcref) (func (table.set 0 (i32.const 0) (ref.null func)))", "operator"),
-        (
-            "(table 1 1 funcref) (func (drop (table.grow 0 (ref.null func) (i32.const 1))))",
-            "operator",
-        ),
-        (
-            "(table 1 1 funcref) (func (table.fill 0 (i32.const 0) (ref.null func) (i32.const 1)))",
-            "operator",
-        ),
-        (
-            "(table 1 1 funcref) (func (table.copy (i32.const 0) (i32.const 0) (i32.const 1)))",
-            "operator",
-        ),
-        ("(func (drop (table.size 0))) (table 1 1 funcref)", "operator"),
-        // Bulk memory, and what drops segments.
-        (
-            r#"(data $d "a") (func (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)))"#,
-            "operator",
-        ),
-        (r#"(data $d "a") (func (data.drop $d))"#, "operator"),
-        ("(table 1 1 funcref) (elem $e func 0) (func (elem.drop $e))", "feature"),
-        ("(func (memory.copy (i32.const 0) (i32.const 0) (i32.const 1)))", "operator"),
-        // Tail calls.
-        (
-            "(type $t (func)) (table 1 1 funcref) (func (return_call_indirect (type $t) (i32.const 0)))",
-            "operator",
-        ),
-        // Vectors, relaxed ones too.
-        ("(func (drop (v128.const i32x4 0 0 0 0)))", "operator"),
-        ("(func (param v128))", "feature"),
-        (
-            "(func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))",
-            "operator",
-        ),
-        // Conversions that do not trap, several values, constants that are computed, wide numbers.
-        ("(func (drop (i32.trunc_sat_f32_s (f32.const 0))))", "float"),
-        ("(func (result i64 i64) (i64.const 0) (i64.const 0))", "feature"),
-        ("(global i32 (i32.add (i32.const 1) (i32.const 2)))", "feature"),
-        (
-            "(func (i64.add128 (i64.const 0) (i64.const 0) (i64.const 0) (i64.const 0)) drop drop)",
-            "operator",
-        ),
-    ] {
-        assert_eq!(with(extra), expected, "{extra}");
+    for (extra, expected) in PROPOSALS {
+        assert_eq!(with(extra), *expected, "{extra}");
     }
     for (memory, expected) in [
         (r#"(memory (export "memory") 1 1 shared)"#, "feature"),
