@@ -18,6 +18,11 @@ impl<'a> Ends<'a> {
         Self { dag, waits, n_left: AtomicUsize::new(n_txs) }
     }
 
+    /// What a transaction has behind it.
+    pub(super) fn rank(&self, tx: u32) -> u64 {
+        self.dag.ranks()[tx as usize]
+    }
+
     /// Whether all have ended.
     pub(super) fn is_over(&self) -> bool {
         self.n_left.load(Ordering::Acquire) == 0
@@ -40,9 +45,8 @@ impl<'a> Ends<'a> {
                     joins.push(next);
                     continue;
                 }
-                let rank = |tx: u32| self.dag.ranks()[tx as usize];
                 match first {
-                    Some(other) if rank(other) >= rank(next) => keep(next),
+                    Some(other) if self.rank(other) >= self.rank(next) => keep(next),
                     Some(other) => {
                         keep(other);
                         first = Some(next);

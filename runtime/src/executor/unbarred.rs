@@ -3,7 +3,8 @@
 //! A worker that ends a transaction goes on with the most urgent one that it set free, so that a
 //! chain stays on one core; the others it keeps in its own deque, from which idle workers steal.
 //! Transactions that wait for nobody are handed out a few at a time, so that what they need can be
-//! fetched ahead.
+//! fetched ahead. As long as there are many of those, nothing else is urgent, and what was set free runs a few
+//! transactions later for the same reason.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +23,11 @@ use crate::types::Footprints;
 
 /// How many footprints a worker collects before it hashes them together.
 const FOOTPRINTS_PER_HASH: usize = 64;
+/// How many transactions a worker knows beforehand: what the next ones need is fetched up to twelve ahead.
+const AHEAD: usize = 16;
+/// What is behind a transaction, and behind as many as a worker keeps for itself, must be less than an eighth of what waits
+/// for nobody and is left to each worker: else somebody could have to wait for it in the end.
+const LEFT_PER_RANK: u64 = 8 * AHEAD as u64;
 
 /// What is done with a transaction when its turn comes.
 pub(super) trait Step: Sync {
@@ -169,32 +175,69 @@ impl<'a, S: Step> Unbarred<'a, S> {
     fn work(&self, deque: &Deque<u32>, stealers: &[Stealer<u32>]) -> Result<(), StoreError> {
         let mut worker = self.run.executor.worker();
         let mut done = Done::default();
+        let n_threads = self.run.executor.n_threads();
+        // The next ones, from `at` on.
+        let (mut soon, mut at) = (Vec::<u32>::new(), 0);
         let mut n_idle = 0u32;
         while !self.ends.is_over() && !self.is_stopped.load(Ordering::Acquire) {
-            let n_threads = self.run.executor.n_threads();
-            let taken = take(&self.next_root, self.roots.len(), &self.before, n_threads);
-            let taken = &self.roots[taken];
-            for (at, &root) in taken.iter().enumerate() {
-                self.step.fetch_ahead(&taken[at..]);
-                self.run_chain(&mut worker, root, deque, &mut done)?;
+            if soon.len() - at < AHEAD {
+                soon.drain(..at);
+                at = 0;
+                self.keep_some(&mut worker, &mut soon, deque, &mut done)?;
+                if soon.len() < AHEAD {
+                    let taken = take(&self.next_root, self.roots.len(), &self.before, n_threads);
+                    soon.extend_from_slice(&self.roots[taken]);
+                }
             }
-            let mut stolen = deque.pop().or_else(|| steal(stealers));
-            let is_idle = taken.is_empty() && stolen.is_none();
-            while let Some(tx) = stolen {
-                self.run_chain(&mut worker, tx, deque, &mut done)?;
-                stolen = deque.pop();
-            }
-            if is_idle {
-                pause(&mut n_idle);
-            } else {
-                n_idle = 0;
+            let next = match soon.get(at) {
+                Some(&tx) => {
+                    self.step.fetch_ahead(&soon[at..]);
+                    at += 1;
+                    Some(tx)
+                }
+                None => steal(stealers),
+            };
+            match next {
+                Some(tx) => {
+                    self.run_chain(&mut worker, tx, deque, &mut done)?;
+                    n_idle = 0;
+                }
+                None => pause(&mut n_idle),
             }
         }
         done.flush(self.run);
         Ok(())
     }
 
-    /// Runs a transaction, and after it again and again the most urgent one that it set free.
+    /// Runs what is urgent of what this worker set free, and keeps some of the rest for itself.
+    fn keep_some(
+        &self,
+        worker: &mut Worker,
+        soon: &mut Vec<u32>,
+        deque: &Deque<u32>,
+        done: &mut Done,
+    ) -> Result<(), StoreError> {
+        while soon.len() < AHEAD
+            && let Some(tx) = deque.pop()
+        {
+            if self.is_urgent(tx) {
+                self.run_chain(worker, tx, deque, done)?;
+            } else {
+                soon.push(tx);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a transaction that was set free should not wait for others.
+    fn is_urgent(&self, tx: u32) -> bool {
+        let end = self.roots.len();
+        let next = self.next_root.load(Ordering::Relaxed).min(end);
+        let left = self.before[end].saturating_sub(self.before[next]);
+        is_urgent(self.ends.rank(tx), left, self.run.executor.n_threads())
+    }
+
+    /// Runs a transaction, and after it again and again the most urgent one that it set free, unless that can wait.
     fn run_chain(
         &self,
         worker: &mut Worker,
@@ -209,6 +252,10 @@ impl<'a, S: Step> Unbarred<'a, S> {
             }
             self.run_one(worker, tx, done)?;
             next = self.ends.end(tx, |free| deque.push(free));
+            if let Some(free) = next.filter(|&free| !self.is_urgent(free)) {
+                deque.push(free);
+                break;
+            }
         }
         Ok(())
     }
@@ -219,6 +266,11 @@ impl<'a, S: Step> Unbarred<'a, S> {
         }
         Ok(())
     }
+}
+
+/// Whether what has so much behind it is urgent while so much waits for nobody.
+fn is_urgent(rank: u64, left: u64, n_threads: usize) -> bool {
+    rank.saturating_mul(LEFT_PER_RANK).saturating_mul(n_threads as u64) >= left
 }
 
 /// What a worker has done and not yet written down.
@@ -282,6 +334,15 @@ fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_waits_that_somebody_could_wait_for() {
+        assert!(is_urgent(1, 0, 2), "where nothing else is left");
+        assert!(is_urgent(10, 2560, 2) && !is_urgent(10, 2561, 2));
+        assert!(is_urgent(10, 2561, 3), "there is less for each");
+        assert!(is_urgent(u64::MAX, u64::MAX, 2));
+        assert!(is_urgent(0, 0, 2) && !is_urgent(0, 1, 2), "what costs nothing can wait");
+    }
 
     #[test]
     fn whoever_takes_takes_a_part_of_the_costs_that_are_left() {
