@@ -33,7 +33,7 @@ pub struct Measure {
     /// How often each plan runs, after it has warmed up; the median counts. A block that takes longer than a
     /// quarter of a second on one thread runs three times at most, without warming up.
     pub n_rounds: usize,
-    /// How long the rounds of a block may take, about: where all of them would take longer it is measured as a long one is.
+    /// How long the rounds of a block may take, about: where all of them would take longer there are three at most.
     /// A block is not measured again that took as long already, and overheads are found again only where threads are
     /// twice as far apart. No limit if none is given.
     pub limit: Option<Duration>,
@@ -303,10 +303,12 @@ impl<'a> Bench<'a> {
         // What all rounds would take if half of the work went to another thread.
         let n_runs = (*n_rounds as u64 + 1) * (4 + runs.len() as u64) / 2;
         let is_over = |limit: Duration| nanos(limit) < costs_ns.saturating_mul(n_runs);
-        let (first, n_rounds) = match costs_ns > LONG_NS || limit.is_some_and(is_over) {
-            true => (1, N_ROUNDS_OF_LONG.min(*n_rounds)),
-            false => (0, *n_rounds),
+        let is_long = costs_ns > LONG_NS;
+        let n_rounds = match is_long || limit.is_some_and(is_over) {
+            true => N_ROUNDS_OF_LONG.min(*n_rounds),
+            false => *n_rounds,
         };
+        let first = usize::from(is_long);
         let mut base_ns = Base::default();
         // The first round warms up.
         for round in first..=n_rounds {
@@ -336,8 +338,11 @@ impl<'a> Bench<'a> {
             let of_round = run.times_ns.iter().zip(rounds);
             run.times_ns = of_round.map(|(&time, &alone)| share(base_ns, time, alone)).collect();
             run.times_ns.sort_unstable();
-            run.predicted_ns = self.predicted_ns(run, base_ns, costs_ns);
         }
+        let mut predicted = Vec::new();
+        let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
+        each.collect_into_vec(&mut predicted);
+        runs.iter_mut().zip(predicted).for_each(|(run, ns)| run.predicted_ns = ns);
         Ok(Ran { executor, runs, base_ns, costs_ns })
     }
 

@@ -337,7 +337,7 @@ impl Page {
                     n_parts => format!(" ({part} of {n_parts})"),
                 };
                 let title = format!("What planning costs: {workload}{part}");
-                let caption = "One thread; the least of three, and a line to the greatest. Both axes are logarithmic: \
+                let caption = "One thread; the least of three (of two that take more than 0.1 s), and a line to the greatest. Both axes are logarithmic: \
                                a planner that walks all pairs would rise twice as steeply. dsatur and smallest-last \
                                fall back above 200,000 pairs.";
                 self.figure(&title, &svg, caption);
