@@ -1,43 +1,44 @@
 //! Perpetual futures against a vault, with margin, funding and liquidation.
 //!
-//! Providers give a vault an amount for shares. Traders bet on a price with margin: the vault takes the other
-//! side of every position, at the oracle's price. The side that is larger pays *funding* to the other and to
-//! the vault, so that the vault's own bet tends to shrink. A position whose margin, with profit and loss, falls
-//! below a part of what it is worth is closed by anyone, for a reward.
+//! Providers give a vault an amount for shares. Traders bet on a price with margin: the vault takes the other side of every
+//! position, at the oracle's price. The side that is larger pays *funding* to the other and to the vault, so that the vault's own
+//! bet tends to shrink. A position whose margin, with profit and loss, falls below a part of what it is worth is closed by
+//! anyone, for a reward.
 //!
-//! Orders are settled at the next price. A trader *requests* that a position grows or shrinks, with the margin for it,
-//! the worst price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was
-//! observed after the time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is
-//! known, as far as the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
-//! what came in for it is owed to the trader. A request is canceled only behind its expiry, and only if it has no such price: whoever has seen
-//! the price cannot take the request back, nor change the margin that decides about it. The oracle remembers a price for so many rounds, two
-//! and a half minutes at least; a trader could
-//! still hope that nobody settles for so long, so the vault's providers should have a keeper, or pay for one by the reward. The keeper publishes
-//! prices, too: a round of the oracle that nobody has published is passed over by the next, and only a price of at most
-//! [`Terms::wait_ms_max`] behind the request counts, so that nobody has many rounds to choose from.
+//! Orders are settled at the next price. A trader *requests* that a position grows or shrinks, with the margin for it, the worst
+//! price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was observed after the
+//! time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is known, as far as
+//! the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
+//! what came in for it is owed to the trader. A request is canceled only behind its expiry, and only if it has no such price:
+//! whoever has seen the price cannot take the request back, nor change the margin that decides about it. The oracle remembers a
+//! price for so many rounds, two and a half minutes at least; a trader could still hope that nobody settles for so long, so the
+//! vault's providers should have a keeper, or pay for one by the reward. The keeper publishes prices, too: a round of the oracle
+//! that nobody has published is passed over by the next, and only a price of at most [`Terms::wait_ms_max`] behind the request
+//! counts, so that nobody has many rounds to choose from.
 //!
-//! What conflicts: nothing, between traders. A request and a position are cells of their trader, all sums are
-//! counters to which traders only add, what the market owes is a counter for each account, funding is that of before the block, and how
-//! much a side may still grow is a stock, from which positions that grow take while there is enough for all of the block. [`Futures::poke`], which
-//! brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares depend on
-//! every position: both are rare. So does whoever says that more grows than there is room for, if only what grows: what shrinks takes
-//! from no stock. Funding follows from the sums of before the block, so that nobody changes for the time of a block what it
-//! sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token`, which says why, those of one
-//! market follow one another, since each writes what the market has.
+//! What conflicts: nothing, between traders. A request and a position are cells of their trader, all sums are counters to which
+//! traders only add, what the market owes is a counter for each account, funding is that of before the block, and how much a side
+//! may still grow is a stock, from which positions that grow take while there is enough for all of the block. [`Futures::poke`],
+//! which brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares
+//! depend on every position: both are rare. So does whoever says that more grows than there is room for, if only what grows: what
+//! shrinks takes from no stock. Funding follows from the sums of before the block, so that nobody changes for the time of a block
+//! what it sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token`, which
+//! says why, those of one market follow one another, since each writes what the market has.
 //!
-//! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be
-//! larger than the other is therefore limited when positions grow: all that grow between two pokes take from what the first one found,
-//! which must be about what there still is when the price has moved, and each must also fit what there was before its block. What shrinks gives nothing back before the next poke,
-//! so where only the stock is short, or no longer true, settling fails and waits for one. Closing with a profit
-//! beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where positions
-//! have won nearly all of it, its shares are not sold; anyone may
-//! [`refill`](Futures::refill) it then, without shares, such as who runs the market or who waits for a profit.
+//! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be larger than the
+//! other is therefore limited when positions grow: all that grow between two pokes take from what the first one found, which must
+//! be about what there still is when the price has moved, and each must also fit what there was before its block. What shrinks
+//! gives nothing back before the next poke, so where only the stock is short, or no longer true, settling fails and waits for
+//! one. Closing with a profit beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where
+//! positions have won nearly all of it, its shares are not sold; anyone may [`refill`](Futures::refill) it then, without shares,
+//! such as who runs the market or who waits for a profit.
 //!
-//! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves
-//! a position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its part of a
-//! move that is known; shares stay for [`PROVIDED_MS_MIN`]. Whoever has so large a part of the vault, or so much margin, that a side is full without the
-//! one or with the other, decides whether a request to grow has room at its price, and pays for it by shares sold or a position. A vault is valued as if losses beyond margins could be
-//! collected: liquidate such positions before trusting what a share is worth.
+//! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves a
+//! position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its
+//! part of a move that is known; shares stay for [`PROVIDED_MS_MIN`]. Whoever has so large a part of the vault, or so much
+//! margin, that a side is full without the one or with the other, decides whether a request to grow has room at its price, and
+//! pays for it by shares sold or a position. A vault is valued as if losses beyond margins could be collected: liquidate such
+//! positions before trusting what a share is worth.
 //!
 //! Invariants:
 //! - what the contract has of the token is the vault, all margins, those of orders with their rewards, and what
@@ -47,8 +48,8 @@
 //! - what was requested is done at one price or not at all, and that price is known to nobody before;
 //! - nobody takes out more than margin and profit: every rounding is to the disadvantage of who calls.
 //!
-//! Source: a vault as the counterparty, and orders that keepers settle at the next price, as in GMX (2021, 2023); funding by skew as in
-//! Synthetix Perps.
+//! Source: a vault as the counterparty, and orders that keepers settle at the next price, as in GMX (2021, 2023); funding by skew
+//! as in Synthetix Perps.
 #![no_std]
 
 use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
