@@ -153,7 +153,7 @@ fn oracle() {
                     let known = prices.len().saturating_sub(RECENT_MAX);
                     let forgotten_ms = known.checked_sub(1).map_or(0, |at| prices[at].time_ms);
                     // Behind all, a few, none; and behind what is just forgotten, or just not.
-                    let times = prices.iter().rev().step_by(7).map(|price| price.time_ms);
+                    let times = prices.iter().rev().step_by(7).take(6).map(|price| price.time_ms);
                     let edges = [0, forgotten_ms, forgotten_ms.saturating_sub(1)];
                     times.chain(edges).try_for_each(|after_ms| {
                         let first = prices.iter().find(|price| price.time_ms > after_ms).copied();
