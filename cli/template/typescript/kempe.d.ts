@@ -236,6 +236,8 @@ export interface Receipt {
     undeclared: Undeclared | null;
     /** The cell that stopped it, if a clause `unless` was why. */
     guard: StateKey | null;
+    /** The counter or stock that would have left its bounds, if that was why. */
+    counter: StateKey | null;
   } | null;
 }
 

@@ -604,6 +604,7 @@ const RECEIPT = {
             },
           }],
           ["guard", { option: STATE_KEY }],
+          ["counter", { option: STATE_KEY }],
         ],
       },
     }],

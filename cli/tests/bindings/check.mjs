@@ -104,8 +104,9 @@ for (const { bytes, receipt } of vectors.receipts) {
     const bound = undeclared?.[name];
     if (bound) undeclared[name] = { amount: BigInt(bound.amount), floor: BigInt(bound.floor) };
   }
-  const guard = receipt.failure?.guard;
-  if (guard) guard.key = fromHex(guard.key);
+  for (const key of [receipt.failure?.guard, receipt.failure?.counter]) {
+    if (key) key.key = fromHex(key.key);
+  }
   assert.deepEqual(kempe.decodeReceipt(fromHex(bytes)), expected);
 }
 
@@ -114,7 +115,7 @@ const OTHER = toHex(new Uint8Array(32).fill(0xcd));
 
 /** A receipt of a transaction whose second action is the call. */
 function receiptOf(outcome, contract = ADDRESS, action = 1) {
-  const failure = outcome.kind === "Ok" ? null : { action, contract, undeclared: null, guard: null };
+  const failure = outcome.kind === "Ok" ? null : { action, contract, undeclared: null, guard: null, counter: null };
   return { outcome, failure, results: [], events: [] };
 }
 

@@ -321,7 +321,9 @@ fn receipts() -> Vec<Value> {
             let undeclared = (outcome != Outcome::Revert(u32::MAX)).then_some(undeclared);
             let guarded = outcome == Outcome::Trap(TrapKind::Guarded);
             let guard = guarded.then(|| StateKey::new(contract, 8, b"guard"));
-            Box::new(Failure { action: 1, contract, undeclared, guard })
+            let unfit = outcome == Outcome::Trap(TrapKind::CounterOutOfBounds);
+            let counter = unfit.then(|| StateKey::new(contract, 9, b"counter"));
+            Box::new(Failure { action: 1, contract, undeclared, guard, counter })
         }),
     };
     let vector =
@@ -369,6 +371,7 @@ fn receipt_json(receipt: &Receipt) -> Value {
             "contract": failure.contract.to_string(),
             "undeclared": failure.undeclared.as_ref().map(undeclared),
             "guard": failure.guard.as_ref().map(key_json),
+            "counter": failure.counter.as_ref().map(key_json),
         })),
     })
 }

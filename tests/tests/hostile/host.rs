@@ -145,6 +145,8 @@ fn model(name: &str, [a, b, c, d, e]: Args) -> Result<(), TrapKind> {
             let value = || pays(d, 10).and_then(|()| inside(c, d));
             key(a, b).and_then(|()| value()).and_then(|()| listed(b))
         }
+        // Whoever takes nothing touches nothing.
+        "reserve:6" if [c, d, e] == [0; 3] => key(a, b).and_then(|()| at_most(b, 256)),
         // Of an empty stock nothing is taken, which stops nobody.
         "remove:3" | "reserve:6" => key(a, b).and_then(|()| listed(b)),
         "add:1" | "max:10" | "min:11" => {

@@ -186,7 +186,7 @@ proptest! {
 
 #[test]
 fn parts_are_neither_small_nor_fewer_than_the_threads_can_share() {
-    assert_eq!(signatures_together(20_000, 2), 1024);
+    assert_eq!(signatures_together(20_000, 2), 2048);
     assert_eq!(signatures_together(2_000, 2), 500);
     assert_eq!(signatures_together(100, 8), 256);
     assert_eq!(signatures_together(0, 0), 256);

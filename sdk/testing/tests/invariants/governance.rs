@@ -152,6 +152,11 @@ fn campaign() -> Campaign<World> {
                 expect(tally == w.proposals[id] && fair, || format!("{tally:?} {proposal:?}"))
             })
         })
+        .invariant("what was executed last waited its timelock", |w, chain| {
+            let Some(id) = w.executed.last() else { return Ok(()) };
+            let proposal = chain.view::<Option<Proposal>>(&w.gov, "proposal", (*id,)).unwrap();
+            expect(proposal.ready_ms <= chain.time_ms(), || format!("{proposal:?}"))
+        })
         .invariant("locked tokens are there", |w, chain| {
             let total: u128 = chain.view(&w.gov, "total", ());
             let power: u128 = w
