@@ -1,11 +1,14 @@
 //! The fare collection: it has of the token what it owes, nobody rides beyond a cap, and rides are where gates
 //! say.
 
+use std::collections::BTreeMap;
+
 use kempe_abi::Address;
 use kempe_fare::{Fare, Rider, Rode, TAP_MS_MAX, TAP_TAG, Tap, Tariff};
 use kempe_sdk::testing::{Campaign, Instance, Rng, TestChain, Tx};
 use kempe_token::Token;
 
+use crate::common::expect;
 use crate::{PEOPLE, run};
 
 const CAP: u128 = 2_000;
@@ -21,6 +24,8 @@ struct World {
     people: Vec<Address>,
     gates: Vec<Address>,
     wrong: Vec<String>,
+    /// What each rider's last ride cost.
+    fares: BTreeMap<Address, u128>,
 }
 
 fn rider(w: &World, rng: &mut Rng) -> Address {
@@ -84,7 +89,7 @@ fn setup(chain: &mut TestChain) -> World {
             chain.send(*who, &fare, "set_gate", (*gate, Some(zone))).assert_ok();
         }
     }
-    World { token, fare, people, gates, wrong: Vec::new() }
+    World { token, fare, people, gates, wrong: Vec::new(), fares: BTreeMap::new() }
 }
 
 fn campaign() -> Campaign<World> {
@@ -116,6 +121,7 @@ fn campaign() -> Campaign<World> {
         })
         .observe(|w, tx, receipt| {
             for rode in receipt.events::<Rode>() {
+                w.fares.insert(rode.rider, rode.fare);
                 // The gate is behind the operator in the arguments.
                 let gate = w.gates.iter().position(|gate| tx.args.get(32..64) == Some(&gate.0[..]));
                 if rode.to_zone.map(usize::from) != gate {
@@ -125,6 +131,13 @@ fn campaign() -> Campaign<World> {
         })
         .invariant("rides end where a gate says", |w, _| {
             if w.wrong.is_empty() { Ok(()) } else { Err(w.wrong.join(", ")) }
+        })
+        .invariant("only a ride that was paid for makes the next one a transfer", |w, chain| {
+            w.people[2..].iter().try_for_each(|who| {
+                let rider: Rider = chain.view(&w.fare, "rider", (*who,));
+                let paid = w.fares.get(who).is_some_and(|fare| *fare > 0);
+                expect(rider.last.is_none() || paid, || format!("{rider:?}"))
+            })
         })
         .call(1, "settle", |w, rng, _| w.fare.tx(operator(w, rng), "settle", ()))
         .invariant("the contract has what it owes", |w, chain| {

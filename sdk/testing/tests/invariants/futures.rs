@@ -1,11 +1,12 @@
 //! Futures: the market has the vault and all margins, positions add up to the sums, and requests are decided about at the next price.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use kempe_abi::Address;
 use kempe_futures::{
-    Futures, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused, Position,
-    PositionClosed, PositionOpened, Side, Sums, Terms,
+    Funded, Futures, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused, Position,
+    PositionClosed, PositionOpened, Side, Sums, Terms, VaultMoved,
 };
 use kempe_oracle::{Oracle, Published};
 use kempe_sdk::interfaces::Price;
@@ -30,6 +31,11 @@ struct World {
     prices: Vec<Published>,
     orders: BTreeMap<Address, Order>,
     wrong: Vec<String>,
+    /// How much room each side had after the last block, shorts first, and by how much it has grown since.
+    rooms: Cell<Option<[u128; 2]>>,
+    grown: Cell<[u128; 2]>,
+    /// Whether rooms were measured anew since.
+    is_measured: Cell<bool>,
 }
 
 fn setup(chain: &mut TestChain) -> World {
@@ -63,6 +69,9 @@ fn setup(chain: &mut TestChain) -> World {
         prices: Vec::new(),
         orders: BTreeMap::new(),
         wrong: Vec::new(),
+        rooms: Cell::default(),
+        grown: Cell::default(),
+        is_measured: Cell::default(),
     }
 }
 
@@ -223,9 +232,35 @@ fn observe(w: &mut World, receipt: &Receipt) {
     }
 }
 
+/// Notes by how much sides grow, and whether what there is room for was measured anew.
+fn observe_rooms(w: &World, receipt: &Receipt) {
+    for PositionOpened { long, size, .. } in receipt.events() {
+        let mut grown = w.grown.get();
+        grown[usize::from(long)] += size;
+        w.grown.set(grown);
+    }
+    let n_measured = receipt.events::<Funded>().len() + receipt.events::<VaultMoved>().len();
+    w.is_measured.set(w.is_measured.get() || n_measured > 0);
+}
+
 fn with_invariants(campaign: Campaign<World>) -> Campaign<World> {
     campaign
-        .observe(|w, _, receipt| observe(w, receipt))
+        .observe(|w, _, receipt| {
+            observe(w, receipt);
+            observe_rooms(w, receipt);
+        })
+        .invariant(
+            "a side takes room for all that it grows, and no more than there was",
+            |w, chain| {
+                let room = |long| chain.view::<u128>(&w.market, "room_left", (long,));
+                let now = [false, true].map(room);
+                let (before, grown) = (w.rooms.replace(Some(now)), w.grown.take());
+                let Some(before) = before.filter(|_| !w.is_measured.take()) else { return Ok(()) };
+                let left = |side: usize| before[side].checked_sub(grown[side]);
+                let is_taken = (0..2).all(|side| left(side) == Some(now[side]));
+                expect(is_taken, || format!("{before:?} {grown:?} {now:?}"))
+            },
+        )
         .invariant("requests are settled at the next price", |w, _| {
             expect(w.wrong.is_empty(), || w.wrong.join(", "))
         })
