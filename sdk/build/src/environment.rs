@@ -8,15 +8,7 @@ use std::env;
 use std::process::Command;
 
 /// `CARGO_*` variables that say where cargo keeps its files and how it reaches the network.
-const KEPT: &[&str] = &[
-    "CARGO_HOME",
-    "CARGO_HTTP_",
-    "CARGO_NET_",
-    "CARGO_REGISTR",
-    // Where the directory of builds is, if they are not told another.
-    "CARGO_TARGET_DIR",
-    "CARGO_TERM_",
-];
+const KEPT: &[&str] = &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_TERM_"];
 
 /// Variables without the prefix that change what cargo or rustc does.
 const DROPPED: &[&str] = &[
@@ -77,6 +69,7 @@ mod tests {
             "CARGO_ENCODED_RUSTFLAGS",
             "CARGO_BUILD_TARGET",
             "CARGO_BUILD_RUSTFLAGS",
+            "CARGO_TARGET_DIR",
             "CARGO_TARGET_WASM32V1_NONE_RUSTFLAGS",
             "CARGO_PROFILE_RELEASE_OPT_LEVEL",
             "CARGO_INCREMENTAL",
@@ -102,7 +95,6 @@ mod tests {
             "CARGO_HTTP_PROXY",
             "CARGO_REGISTRIES_MINE_INDEX",
             "CARGO_REGISTRY_TOKEN",
-            "CARGO_TARGET_DIR",
             "CARGO_TERM_COLOR",
         ] {
             assert!(!leaks(name), "{name}");

@@ -40,9 +40,7 @@ fn contract(dir: &Path, extra: &str, source: &str) {
 }
 
 fn build(dir: &Path) -> Result<Built, BuildError> {
-    // Not where the environment says, which may be one directory for contracts of one name.
-    let target_dir = Some(dir.join("target/kempe"));
-    build_contract(&BuildRequest { target_dir, ..BuildRequest::new(dir) })
+    build_contract(&BuildRequest::new(dir))
 }
 
 #[test]
