@@ -17,7 +17,7 @@ Examples:
   kempe keys new alice              asks for a password
   kempe keys list
   echo $PASSWORD | kempe keys new bob --password-stdin
-  kempe keys sign alice 0x6f7261636c65    what a contract checks: a price, a permit
+  kempe keys sign alice 0x6f7261636c65    the encoded report, permit or tap that a contract checks
 
 A password comes from the terminal, from --password-stdin, or from KEMPE_PASSWORD.";
 
@@ -54,11 +54,11 @@ enum Verb {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Sign a message that a contract will check
+    /// Sign the blake3 hash of a message, as contracts check what `hash(..)` makes of a value
     Sign {
         /// The key
         name: String,
-        /// The message, in hexadecimal; not 32 bytes, because that could be a transaction
+        /// The message, in hexadecimal: the encoded value
         message: String,
         /// Read the password from the first line of standard input
         #[arg(long)]
@@ -131,7 +131,7 @@ pub(super) fn run(args: Args, global: &Global, output: &Output) -> Result<(), Fa
             let address = keys.info(&name)?.address;
             let message = message_bytes(&message)?;
             let password = password::existing(&name, password_stdin)?;
-            let signature = keys.open(&name, &password)?.sign(&message);
+            let signature = keys.open(&name, &password)?.sign(blake3::hash(&message).as_bytes());
             let signature = format!("0x{}", hex::encode(signature.to_bytes()));
             Ok(output.result(&signature, &Signed { address, signature: &signature })?)
         }
@@ -167,22 +167,11 @@ fn absent(keys: &Keystore, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// What a transaction's signature signs is a hash of 32 bytes: whoever asks for one to be signed could have asked for all
-/// that the account owns.
+/// The bytes whose hash is signed. A transaction's is made with a key of its own, so no message has the hash of one.
 fn message_bytes(message: &str) -> Result<Vec<u8>, Failure> {
-    let bytes = hex::decode(message.strip_prefix("0x").unwrap_or(message)).map_err(|error| {
+    hex::decode(message.strip_prefix("0x").unwrap_or(message)).map_err(|error| {
         Failure::new(Exit::Usage, format!("the message is not hexadecimal: {error}"))
-    })?;
-    if bytes.len() == 32 {
-        return Err(Failure::new(
-            Exit::Usage,
-            "a message of 32 bytes could be a transaction, and is not signed",
-        )
-        .with_help(
-            "sign transactions with `kempe call`; what contracts check is longer or shorter",
-        ));
-    }
-    Ok(bytes)
+    })
 }
 
 fn secret() -> Result<Zeroizing<String>, Failure> {
