@@ -55,7 +55,7 @@ pub fn execute(
             retries.push((tx_index, burned));
         }
     }
-    oracle.show_items();
+    oracle.show_items()?;
     retries.extend(schedule.tail().iter().map(|&tx_index| (tx_index, 0)));
     retries.sort_unstable();
     for (tx_index, burned) in retries {
@@ -64,10 +64,10 @@ pub fn execute(
         drop(view);
         let attempt = oracle.attempt(tx_index, &alone, burned, true)?;
         oracle.settle(tx_index, attempt)?;
-        oracle.show_items();
+        oracle.show_items()?;
     }
     let view = Arc::into_inner(oracle.view).expect("the worker gave its handle back");
-    let mut output = BlockOutput { changes: view.into_changes(), ..BlockOutput::default() };
+    let mut output = BlockOutput { changes: view.into_changes()?, ..BlockOutput::default() };
     for (receipt, logs) in oracle.done.into_values() {
         output.receipts.push(receipt);
         output.logs.push(logs);
@@ -115,9 +115,9 @@ impl Oracle<'_> {
         Ok(alone.run(&mut self.worker, tx, &state, self.env, burned, tail)?)
     }
 
-    fn show_items(&mut self) {
+    fn show_items(&mut self) -> Result<(), ExecutorError> {
         let view = Arc::get_mut(&mut self.view).expect("the worker gave its handle back");
-        view.show_items();
+        Ok(view.show_items()?)
     }
 
     fn settle(&mut self, tx_index: u32, mut attempt: Attempt) -> Result<(), ExecutorError> {

@@ -1,9 +1,10 @@
 //! The tail lane: transactions whose list was not known, or turned out too short, one by one.
 
+use std::collections::BTreeSet;
 use std::mem::take;
 use std::sync::{Arc, PoisonError};
 
-use kempe_abi::{Outcome, TrapKind};
+use kempe_abi::{Address, Outcome, TrapKind};
 
 use super::effects::{Effect, effects_of, fail_counter};
 use super::items::{self, TxItems, changes_of};
@@ -15,7 +16,7 @@ use crate::engine::{Appended, BlockEnv, ContractSet, Engine, Mode, Worker};
 use crate::scheduler::Schedule;
 use crate::state::{StateRead, StoreError};
 use crate::types::{
-    Bytes, KeyHash, KeyMap, Prices, Receipt, StateKey, Transaction, footprint_hash,
+    Action, Bytes, KeyHash, KeyMap, Prices, Receipt, StateKey, Transaction, footprint_hash,
 };
 
 /// The state with the block's changes so far on top.
@@ -26,6 +27,10 @@ pub(super) struct BlockView {
     changed: KeyMap<(StateKey, Option<Bytes>)>,
     /// Items that were appended and are not seen yet.
     items: Vec<Change>,
+    /// For these the block begins behind their upgrade: what their old code left may mean something else to the new one.
+    upgraded: BTreeSet<Address>,
+    /// What cells of theirs were then that have changed since.
+    upgraded_cells: KeyMap<(Address, Option<Bytes>)>,
 }
 
 impl StateRead for BlockView {
@@ -36,8 +41,11 @@ impl StateRead for BlockView {
         }
     }
 
-    fn at_start(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        self.base.at_start(key)
+    fn at_start(&self, contract: &Address, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        if !self.upgraded.contains(contract) {
+            return self.base.at_start(contract, key);
+        }
+        self.upgraded_cells.get(key).map_or_else(|| self.get(key), |(_, value)| Ok(value.clone()))
     }
 }
 
@@ -45,7 +53,8 @@ impl BlockView {
     /// Of the state before the block, and what its batches left.
     pub(super) fn new(base: &Arc<dyn StateRead>, batches: ChangedCells) -> Self {
         let (base, changed) = (Arc::clone(base), KeyMap::default());
-        Self { base, batches, changed, items: Vec::new() }
+        let (items, upgraded, upgraded_cells) = (Vec::new(), BTreeSet::new(), KeyMap::default());
+        Self { base, batches, changed, items, upgraded, upgraded_cells }
     }
 
     /// Applies what a transaction did; its additions may turn out not to fit, and then it failed.
@@ -65,14 +74,36 @@ impl BlockView {
         }
         let items = changes_of(take(&mut attempt.appended), self)?;
         self.items.extend(items);
+        if attempt.receipt.outcome == Outcome::Ok {
+            tx.actions.iter().for_each(|action| self.note_upgrade(action));
+        }
+        Ok(())
+    }
+
+    fn note_upgrade(&mut self, action: &Action) {
+        let Action::Upgrade(upgrade) = action else { return };
+        let contract = upgrade.contract;
+        self.upgraded_cells.retain(|_, (other, _)| *other != contract);
+        self.upgraded.insert(contract);
+    }
+
+    /// Keeps what a cell was when its contract was upgraded, if it was, before the cell changes.
+    fn keep(&mut self, contract: Address, hash: KeyHash) -> Result<(), StoreError> {
+        if self.upgraded.contains(&contract) && !self.upgraded_cells.contains_key(&hash) {
+            let value = self.get(&hash)?;
+            self.upgraded_cells.insert(hash, (contract, value));
+        }
         Ok(())
     }
 
     /// Lets the items be seen that were appended so far: not before all of the batches have run, because in a
     /// parallel run they become cells then, and a list may name one.
-    pub(super) fn show_items(&mut self) {
-        let items = self.items.drain(..);
-        self.changed.extend(items.map(|Change { key, hash, value }| (hash, (key, value))));
+    pub(super) fn show_items(&mut self) -> Result<(), StoreError> {
+        for Change { key, hash, value } in take(&mut self.items) {
+            self.keep(key.contract, hash)?;
+            self.changed.insert(hash, (key, value));
+        }
+        Ok(())
     }
 
     /// Applies all of it, or nothing, if something does not fit the cell at a position.
@@ -86,17 +117,18 @@ impl BlockView {
         }
         for (effect, value) in attempt.effects.iter().zip(values) {
             let key = attempt.keys[effect.cell as usize].clone();
+            self.keep(key.contract, effect.hash)?;
             self.changed.insert(effect.hash, (key, value));
         }
         Ok(Ok(()))
     }
 
     /// All that the block changed.
-    pub(super) fn into_changes(mut self) -> ChangedCells {
-        self.show_items();
+    pub(super) fn into_changes(mut self) -> Result<ChangedCells, StoreError> {
+        self.show_items()?;
         let changed = self.changed.into_iter();
         let changed = changed.map(|(hash, (key, value))| Change { key, hash, value });
-        self.batches.then(changed.collect::<Vec<_>>().into())
+        Ok(self.batches.then(changed.collect::<Vec<_>>().into()))
     }
 }
 
@@ -195,11 +227,11 @@ pub(super) fn finish(mut block: BlockRun<'_>) -> Result<BlockOutput, ExecutorErr
         drop(state);
         let view = Arc::get_mut(&mut view).expect("the worker gave its handle back");
         view.settle(tx.transaction, &mut attempt, &executor.prices)?;
-        view.show_items();
+        view.show_items()?;
         (receipts[at], logs[at]) = (attempt.receipt, attempt.logs);
     }
     let view = Arc::into_inner(view).expect("the worker gave its handle back");
-    Ok(BlockOutput { receipts, changes: view.into_changes(), logs })
+    Ok(BlockOutput { receipts, changes: view.into_changes()?, logs })
 }
 
 /// What the transactions of batches appended, in the published order, without those that count for nothing.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use kempe_abi::Address;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::prelude::*;
 
@@ -25,12 +26,12 @@ pub trait StateRead: Send + Sync {
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
 
-    /// The value that a cell had before the block that runs: that of a view with changes of the block
-    /// is not its own.
+    /// The value that a contract's cell had before the block that runs, or behind the upgrade of the contract in
+    /// this block: that of a view with changes of the block is not its own.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    fn at_start(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+    fn at_start(&self, _contract: &Address, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
         self.get(key)
     }
 

@@ -1,6 +1,6 @@
 //! The next version of the counter contract, for tests of upgrades.
 //!
-//! `raise` reads one cell more than before, `lower` and `raise_slowly` are gone.
+//! `raise` reads one cell more than before, `raise_by_start` and `set_cap` are new, `lower` and `raise_slowly` are gone.
 #![no_std]
 
 use kempe_sdk::prelude::*;
@@ -50,6 +50,24 @@ impl Tally {
         self.total.add(amount);
         self.by_caller.add(caller(), amount);
         Ok(())
+    }
+
+    /// Raises the total by no more than the cap that there was before the block.
+    ///
+    /// # Errors
+    /// - [`TallyError::AboveCap`].
+    #[access(start(cap), add(total, by_caller[caller]))]
+    pub fn raise_by_start(&mut self, amount: u64) -> Result<(), TallyError> {
+        ensure!(Some(amount) <= self.cap.at_start(), TallyError::AboveCap);
+        self.total.add(amount);
+        self.by_caller.add(caller(), amount);
+        Ok(())
+    }
+
+    /// Sets another cap.
+    #[access(write(cap))]
+    pub fn set_cap(&mut self, cap: u64) {
+        self.cap.put(cap);
     }
 
     /// The sum over all callers.

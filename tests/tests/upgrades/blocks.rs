@@ -165,6 +165,58 @@ fn pipelined(chain: &Chain, gas: u64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What the old code left may mean something else to the new one: for it the block begins behind its upgrade.
+#[test]
+fn an_upgraded_contract_starts_its_block_anew() {
+    for scheduler in SCHEDULERS {
+        let mut world = World::of(genesis(N_ACCOUNTS, 0), options(2, scheduler));
+        let owner = world.accounts[0].address;
+        let deploy = |authority| Action::Deploy {
+            wasm: kempe_contracts::COUNTER.to_vec(),
+            args: Vec::new(),
+            authority: Some(Box::new(authority)),
+        };
+        let fuel = 1_000_000_000;
+        let txs = world.sign_with(vec![(0, vec![deploy(owner)], fuel, Vec::new())]);
+        assert_eq!(world.build(txs).record.receipts[0].outcome, Outcome::Ok);
+        let tally = contract_address(CHAIN_ID, &owner, 0, 0);
+        let upgrade = |cap: u64| {
+            let (wasm, args) = (kempe_tests::TALLY_NEXT.to_vec(), cap.to_le_bytes().to_vec());
+            let (allow_wider, authority) = (true, Some(owner));
+            Action::Upgrade(Box::new(Upgrade {
+                contract: tally,
+                wasm,
+                args,
+                allow_wider,
+                authority,
+            }))
+        };
+        // A transaction that deploys is one of the tail.
+        let behind = |action| vec![deploy(owner), action];
+        let raise = |amount: u64| call(tally, "raise_by_start", &amount);
+        let actions = [
+            vec![raise(1)],
+            vec![upgrade(5)],
+            behind(raise(6)),
+            behind(raise(5)),
+            behind(call(tally, "set_cap", &7_u64)),
+            behind(raise(6)),
+            behind(raise(5)),
+        ];
+        let txs = actions.into_iter().map(|actions| (0, actions, fuel, Vec::new()));
+        let txs = world.sign_with(txs);
+        let prepared = world.chain.prepare(txs, 0).expect("it is prepared");
+        let output = world.chain.execute(&prepared).expect("it runs");
+        assert_eq!(output, world.chain.execute_oracle(&prepared).expect("it runs"));
+        let outcomes: Vec<_> = output.receipts.iter().map(|receipt| receipt.outcome).collect();
+        let [ok, above] = [Outcome::Ok, Outcome::Revert(100)];
+        let unknown = Outcome::Trap(TrapKind::NoSuchMethod);
+        assert_eq!(outcomes, [unknown, ok, above, ok, ok, above, ok], "{}", scheduler.name());
+        world.chain.commit_prepared(prepared, output).expect("it is committed");
+        assert_eq!(world.send(0, raise(6)).outcome, ok, "the next block starts with what is set");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: number("KEMPE_CASES", 6),

@@ -24,15 +24,16 @@ impl Session {
         self.permit(found, want, || StateKey::new(address, field, key))
     }
 
-    /// The value that a cell of the running contract had before the block. In no list; it costs what
+    /// The value that a cell of the running contract had before the block, or behind its upgrade in this block. In no list; it costs what
     /// an entry of a list and its value cost, because it reads the state as one does.
     pub(crate) fn at_start(&mut self, field: u8, key: &[u8]) -> Result<Option<Bytes>, TrapKind> {
         if key.len() > KEY_BYTES_MAX {
             return Err(TrapKind::TooLarge);
         }
         self.charge(self.prices.list_entry)?;
-        let hash = self.hash(&self.frame().address, field, key);
-        let value = self.state.at_start(&hash).map_err(|error| {
+        let contract = self.frame().address;
+        let hash = self.hash(&contract, field, key);
+        let value = self.state.at_start(&contract, &hash).map_err(|error| {
             self.fault = Some(error);
             TrapKind::NotPermitted
         })?;
