@@ -287,7 +287,9 @@ impl Log {
         Ok(())
     }
 
-    fn check_usable(&self) -> Result<(), StoreError> {
+    /// # Errors
+    /// [`StoreError::Stopped`] when a write or a sync has failed.
+    pub(super) fn check_usable(&self) -> Result<(), StoreError> {
         if self.stopped { Err(StoreError::Stopped { path: self.dir.clone() }) } else { Ok(()) }
     }
 }

@@ -339,11 +339,11 @@ impl ChainStore {
     /// Makes a checkpoint now, where blocks go to a disk: the next opening has nothing to execute again.
     ///
     /// # Errors
-    /// [`StoreError::Io`], and what an earlier checkpoint failed with.
+    /// [`StoreError::Io`], what an earlier checkpoint failed with, and [`StoreError::Stopped`] where an
+    /// [`append`](Self::append) has failed: nobody knows which of its blocks are on the disk, and a checkpoint must not be ahead of them.
     pub fn checkpoint(&mut self) -> Result<(), StoreError> {
-        if !matches!(self.blocks, Blocks::Disk(_)) {
-            return Ok(());
-        }
+        let Blocks::Disk(log) = &self.blocks else { return Ok(()) };
+        log.check_usable()?;
         self.finish_checkpoint()?;
         self.state.archive.checkpoint(self.height())
     }

@@ -381,7 +381,10 @@ fn nothing_acknowledged_is_lost_whenever_the_disk_fails() {
             let faults = Faults::after(n_operations, kind);
             let n_acknowledged =
                 run_on(&Disk::with_faults(Arc::clone(&faults)), directory.path(), blocks);
-            let chain = Chain::open(directory.path(), options(1, &Color)).expect("it recovers");
+            let chain = Chain::open(directory.path(), options(1, &Color));
+            let chain = chain.unwrap_or_else(|error| {
+                panic!("{kind:?} {n_operations}, {n_acknowledged} acknowledged: {error}")
+            });
             let head = chain.head();
             assert!(head.height >= n_acknowledged, "{kind:?} {n_operations}: a block is lost");
             let same = expected.block(head.height).expect("readable").expect("there");

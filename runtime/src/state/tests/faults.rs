@@ -15,8 +15,9 @@ fn run(disk: &Disk, dir: &std::path::Path) -> Result<(u64, Vec<Vec<StateChange>>
         // What is tried and fails may be on the disk all the same.
         let tried = [blocks.done.clone(), vec![block(height)]].concat();
         if blocks.commit(block(height)).is_err() {
-            // The disk may work again, but nobody knows what is on it.
+            // The disk may work again, but nobody knows what is on it: no checkpoint may be ahead of that.
             assert!(blocks.commit(block(height)).is_err());
+            assert!(blocks.store.checkpoint().is_err());
             return Ok((u64::from(height) - 1, tried));
         }
         if height % 2 == 0 && blocks.store.checkpoint().is_err() {
