@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use kempe_abi::Abi;
+use kempe_abi::{Abi, AccessKind, Clause, Expr};
 use kempe_contracts::ALL;
 use kempe_runtime::engine::admission::admit;
 use kempe_runtime::engine::admission::lint::{Finding, lint};
@@ -19,6 +19,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("over-declared", "uncalled", "-"),
     ("over-declared", "untouched_each", "balances"),
     ("over-declared", "not_the_callers", "balances"),
+    ("over-declared", "only_the_callers", "balances"),
     ("over-declared", "not_its_own", "balances"),
     ("over-declared", "not_the_tokens", "balances"),
     ("over-declared", "not_hashed", "notes"),
@@ -86,6 +87,21 @@ fn a_fix_leaves_what_is_let_stand() {
         let access = found.fix.access.as_ref().unwrap();
         assert_eq!(*access, abi.method(method).unwrap().access, "{method}");
     }
+}
+
+/// The compiler compares fields and kinds, not keys: whoever declares the caller's cell and touches an argument's is told.
+#[test]
+fn a_key_that_the_code_cannot_know_is_the_arguments() {
+    let (abi, findings) = (abi(SMELLS), lint(SMELLS).unwrap());
+    let found = findings.iter().find(|finding| row(&abi, finding).1 == "only_the_callers").unwrap();
+    assert!(found.explanation.contains("it never asks who calls"), "{}", found.explanation);
+    let field = abi.fields.iter().position(|field| field.name == "balances").unwrap();
+    let touch = Clause::Touch {
+        kind: AccessKind::Write,
+        field: u8::try_from(field).unwrap(),
+        key: vec![Expr::Param(0)],
+    };
+    assert_eq!(found.fix.access.as_ref().unwrap(), &[touch]);
 }
 
 #[test]

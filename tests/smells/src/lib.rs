@@ -104,6 +104,11 @@ impl Smells {
         self.balances.put(to, amount);
     }
 
+    #[access(write(balances[caller]))]
+    pub fn only_the_callers(&mut self, to: Address, amount: u64) {
+        self.balances.put(to, amount);
+    }
+
     #[access(write(balances[this], balances[to]))]
     pub fn not_its_own(&mut self, to: Address, amount: u64) {
         self.balances.put(to, amount);

@@ -71,8 +71,9 @@ impl Mender<'_> {
     fn clause(&mut self, clause: &Clause) -> Option<Clause> {
         match clause {
             Clause::Touch { kind, field, key } => {
-                let kind = self.touch(*kind, *field, key)?;
-                Some(Clause::Touch { kind, field: *field, key: key.clone() })
+                let key = self.key(*field, key);
+                let kind = self.touch(*kind, *field, &key)?;
+                Some(Clause::Touch { kind, field: *field, key })
             }
             Clause::Start { field, .. } if !self.reached.of(*field).starts => {
                 let name = self.name(*field);
@@ -105,6 +106,27 @@ impl Mender<'_> {
             | Clause::Call { .. }
             | Clause::Dynamic => Some(clause.clone()),
         }
+    }
+
+    /// The key; or where the code cannot know it, and no other clause of the field has one that it can, with arguments of the
+    /// same types instead, which the code takes for it then: every call would be stopped, unless they happen to be equal.
+    fn key(&mut self, field: u8, key: &[Expr]) -> Vec<Expr> {
+        let why = key.iter().find_map(|part| self.unknowable(part));
+        let types = &self.abi.fields[usize::from(field)].keys;
+        let known = |(part, ty): (&Expr, &Type)| match self.unknowable(part) {
+            Some(_) => argument_of(self.method, ty).filter(|arg| self.unknowable(arg).is_none()),
+            None => Some(part.clone()),
+        };
+        let known: Option<Vec<Expr>> = key.iter().zip(types).map(known).collect();
+        let (Some(why), Some(known)) = (why, known.filter(|_| !self.has_other_key(field))) else {
+            return key.to_vec();
+        };
+        let name = self.name(field);
+        let what = format!(
+            "declares a cell of `{name}` whose key it cannot know: {why}. What it touches is another cell, which stops the call"
+        );
+        self.over(Some(field), what);
+        if self.keeps_over { key.to_vec() } else { known }
     }
 
     /// The kind that is enough; `None` if the clause is of no use.
@@ -332,10 +354,13 @@ fn entries(ty: &Type) -> Option<(&Type, Type)> {
 
 /// A parameter of the type, or the caller if it is an address.
 fn part_of(method: &Method, ty: &Type) -> Option<Expr> {
+    argument_of(method, ty).or_else(|| (*ty == Type::Address).then_some(Expr::Caller))
+}
+
+/// The first parameter of the type.
+fn argument_of(method: &Method, ty: &Type) -> Option<Expr> {
     let param = (0_u8..).zip(&method.params).find(|(_, param)| param.ty == *ty);
-    param
-        .map(|(index, _)| Expr::Param(index))
-        .or_else(|| (*ty == Type::Address).then_some(Expr::Caller))
+    param.map(|(index, _)| Expr::Param(index))
 }
 
 /// A finding of a read and a write that could be an addition.
