@@ -42,6 +42,16 @@ miri:
         cargo +nightly miri test -p kempe-runtime --lib executor:: --target-dir target/miri
     MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test -p kempe-sdk --lib --target-dir target/miri
 
+# The runtime's own tests that have threads, and the standard library, under the thread sanitizer, in ten minutes: prints each
+# data race. Needs a nightly toolchain with rust-src.
+race:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    RUSTFLAGS=-Zsanitizer=thread CARGO_PROFILE_DEV_OPT_LEVEL=1 TSAN_OPTIONS=halt_on_error=0 \
+        cargo +nightly test -Zbuild-std --target "$host" --target-dir target/race -p kempe-runtime --lib \
+        -- executor:: tasks:: engine:: state::tests::tree chain:: --skip admission --test-threads 1
+
 # What each thing takes in time, beside what its fuel pays for: fails where it is more than ten times as much.
 calibrate:
     KEMPE_CALIBRATE_RUNS=7 cargo test --release -p kempe-tests --test hostile prices -- --ignored --nocapture
