@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use alloc::vec::Vec;
 use kempe_abi::{AbiType, Address, Hash};
 
 use crate::{codec, host};
@@ -50,6 +51,16 @@ pub fn log(args: fmt::Arguments<'_>) {
 #[must_use]
 pub fn hash<T: AbiType>(value: &T) -> Hash {
     codec::encoded::<codec::Of<T>, _, _>(value, blake3)
+}
+
+/// The canonical encoding of a value: the bytes that [`hash()`] hashes.
+///
+/// A view that returns them of what somebody is to sign lets tools show and sign it, such as `kempe keys sign`, which signs
+/// the hash of a message.
+#[inline]
+#[must_use]
+pub fn message<T: AbiType>(value: &T) -> Vec<u8> {
+    codec::encoded::<codec::Of<T>, _, _>(value, <[u8]>::to_vec)
 }
 
 /// The blake3 hash.

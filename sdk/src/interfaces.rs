@@ -77,11 +77,15 @@ pub trait PriceHistory {
     fn first_after(&self, asset: Address, after_ms: u64) -> Option<Price>;
 }
 
+/// What an exchange sells at once at most. Source: the 112 bits of a reserve in the Uniswap v2 core whitepaper
+/// (Adams, Zinsmeister, Robinson, 2020).
+pub const SOLD_MAX: u128 = (1 << 112) - 1;
+
 /// An exchange of two tokens, which it calls `a` and `b`, as a step of a longer path.
 #[interface]
 pub trait Exchange {
     /// Sells what the exchange was sent since it last counted, of `a` or else of `b`, and sends what
     /// comes out, at least `min_out`, to `to`; returns how much. Whoever sends must call this in the
-    /// same transaction: what was sent is anybody's to sell.
+    /// same transaction: what was sent is anybody's to sell, and so is what is beyond [`SOLD_MAX`], which is left.
     fn swap_received(&mut self, a_in: bool, min_out: u128, to: Address) -> u128;
 }

@@ -79,7 +79,9 @@ mod wasm;
 
 pub use call::{CallError, call_encoded};
 pub use contract::{Contract, ContractError, Revert, revert};
-pub use env::{blake3, caller, ed25519_verify, hash, height, keccak256, sha256, this, time_ms};
+pub use env::{
+    blake3, caller, ed25519_verify, hash, height, keccak256, message, sha256, this, time_ms,
+};
 pub use event::{Event, emit};
 pub use kempe_abi::{self as abi, AbiType, Address, Hash};
 pub use kempe_sdk_macros::{Value, access, contract, error, event, interface};

@@ -93,7 +93,8 @@ impl Token {
     ) -> Call<(), errors::TokenError> {
         Call::new(self.address, "transfer_from", &(&from, &to, &amount))
     }
-    /// Sets an allowance by the owner's signature: anybody may send it, and pay for it.
+    /// Sets an allowance by the owner's signature: anybody may send it, and pay for it. So somebody else may have sent it before: whoever
+    /// goes on in the same transaction should look at the allowance first, and send the permit only if that is too small.
     #[must_use]
     pub fn permit(
         &self,
@@ -169,6 +170,21 @@ impl Token {
     #[must_use]
     pub fn permits(&self, owner: Address) -> Call<u64, Infallible> {
         Call::new(self.address, "permits", &(&owner,))
+    }
+    /// What an owner signs for a \[`permit`](Self::permit): the message, whose blake3 hash is signed.
+    #[must_use]
+    pub fn permit_message(
+        &self,
+        owner: Address,
+        spender: Address,
+        amount: u128,
+        deadline_ms: u64,
+    ) -> Call<Vec<u8>, Infallible> {
+        Call::new(
+            self.address,
+            "permit_message",
+            &(&owner, &spender, &amount, &deadline_ms),
+        )
     }
     /// What people call the token.
     #[must_use]
@@ -261,6 +277,13 @@ pub mod events {
         pub from: Address,
         pub amount: u128,
     }
+    /// The token was described.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
+    #[borsh(crate = "kempe_abi::borsh")]
+    pub struct Described {
+        pub metadata: super::types::Metadata,
+    }
     /// An amount was created.
     #[derive(Clone, Debug, PartialEq, Eq)]
     #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
@@ -275,6 +298,13 @@ pub mod events {
     #[borsh(crate = "kempe_abi::borsh")]
     pub struct OwnerChanged {
         pub from: Address,
+        pub to: Address,
+    }
+    /// Somebody may become the owner.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
+    #[borsh(crate = "kempe_abi::borsh")]
+    pub struct OwnerOffered {
         pub to: Address,
     }
     /// The token was paused or unpaused.
@@ -309,10 +339,14 @@ pub mod events {
         Approval(Approval),
         /// An amount was destroyed.
         Burn(Burn),
+        /// The token was described.
+        Described(Described),
         /// An amount was created.
         Mint(Mint),
         /// The token has another owner.
         OwnerChanged(OwnerChanged),
+        /// Somebody may become the owner.
+        OwnerOffered(OwnerOffered),
         /// The token was paused or unpaused.
         PauseChanged(PauseChanged),
         /// An account's roles changed.
@@ -331,9 +365,13 @@ pub mod events {
                     match record.id {
                         3266459509 => Self::Approval(borsh::from_slice(&record.data)?),
                         3387851656 => Self::Burn(borsh::from_slice(&record.data)?),
+                        3518334953 => Self::Described(borsh::from_slice(&record.data)?),
                         2818554150 => Self::Mint(borsh::from_slice(&record.data)?),
                         3257054401 => {
                             Self::OwnerChanged(borsh::from_slice(&record.data)?)
+                        }
+                        1743346634 => {
+                            Self::OwnerOffered(borsh::from_slice(&record.data)?)
                         }
                         560419051 => Self::PauseChanged(borsh::from_slice(&record.data)?),
                         2190241470 => {

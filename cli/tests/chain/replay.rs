@@ -151,7 +151,7 @@ fn another_schedule_than_the_published_one_is_refused() {
     let kempe = checkpointed();
     // A legal schedule, but not the one that the header names.
     forge_block(&kempe, 3, |block| {
-        assert_eq!(batches(block), [vec![0], vec![1, 2], vec![3]]);
+        assert_eq!(batches(block), [vec![0, 3], vec![1, 2]]);
         block.schedule = Schedule::new([[0], [1], [2], [3]], &[]).unwrap();
     });
     for words in ["replay", "replay --bisect", "replay --bisect 3"] {

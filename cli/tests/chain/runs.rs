@@ -12,8 +12,8 @@ fn a_file_of_calls_runs_as_blocks() {
     for (key, expected) in [
         ("txs", json!(4)),
         ("blocks", json!(1)),
-        ("batches", json!(3)),
-        ("critical_path", json!(3)),
+        ("batches", json!(2)),
+        ("critical_path", json!(2)),
         ("ok", json!(3)),
         ("reverts", json!(1)),
         ("reverts_by_name", json!({ "InsufficientBalance (101)": 1 })),
@@ -209,8 +209,8 @@ fn the_demo_needs_nothing() {
     let words = "demo --workload one-hot:50 --txs 60 --block-size 40 --repeats 1";
     let summary = kempe.json(words);
     assert_eq!((&summary["txs"], &summary["blocks"]), (&json!(60), &json!(2)));
-    // Everybody pays one account, so nothing runs beside anything.
-    assert_eq!((&summary["batches"], &summary["critical_path"]), (&json!(60), &json!(60)));
+    // Everybody pays one account, to which each payment adds, so all of a block run at once.
+    assert_eq!((&summary["batches"], &summary["critical_path"]), (&json!(2), &json!(2)));
     assert_eq!((&summary["ok"], &summary["roots_equal"]), (&json!(60), &json!(true)));
     let text = kempe.ok(words);
     assert!(text.contains("state roots    equal (1 thread"), "{text}");
@@ -227,7 +227,7 @@ fn a_schedule_is_drawn_with_the_contracts_names() {
     let json: Value =
         serde_json::from_str(&kempe.ok("schedule calls.jsonl --format json --scheduler layers"))
             .unwrap();
-    assert_eq!(json["schedule"], json!([[0], [1, 2], [3]]));
+    assert_eq!(json["schedule"], json!([[0, 3], [1, 2]]));
     assert_eq!(kempe.json("block")["height"], 2, "nothing was executed");
     kempe.fails(2, "schedule calls.jsonl --scheduler fastest");
 }

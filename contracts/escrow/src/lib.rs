@@ -4,8 +4,8 @@
 //! one byte under their hash. So the access list of every call, the balances that move included, follows
 //! from its arguments, and two deals touch nothing in common in this contract.
 //!
-//! What conflicts: calls on the same deal or lock, and what the token declares for its transfers. A token
-//! that writes the receiver's balance makes deposits of that token into this contract wait for each other.
+//! What conflicts: calls on the same deal or lock, and what the token declares for its transfers. With `token` deposits add to what this
+//! contract has, and payments of that token out of it follow one another; one that writes the receiver's balance makes deposits wait, too.
 //!
 //! Invariants:
 //! - a deal or lock is opened at most once, and closed at most once;

@@ -77,7 +77,7 @@ pub enum State {
     Revealed,
 }
 
-/// Why the escrow refuses.
+/// Why the escrow refuses: codes 1000 to 1099.
 #[error]
 pub enum EscrowError {
     /// The caller may not do this, or not yet.

@@ -22,9 +22,9 @@
 //! operator that settles reads its counter, and waits for its own taps of the block.
 #![no_std]
 
-use kempe_sdk::ed25519_verify;
 use kempe_sdk::interfaces::FungibleClient;
 use kempe_sdk::prelude::*;
+use kempe_sdk::{ed25519_verify, message};
 
 mod storage;
 #[cfg(test)]
@@ -284,6 +284,23 @@ impl Fare {
         self.gates.try_get((operator, gate))
     }
 
+    /// What a gate signs for a rider whom it lets pass: the message, whose blake3 hash is signed.
+    ///
+    /// # Arguments
+    /// - `operator`: whose gate it is.
+    /// - `rider`: who passes.
+    /// - `entering`: whether a ride begins, or else one ends.
+    /// - `at_ms`: the gate's time.
+    pub fn tap_message(
+        &self,
+        operator: Address,
+        rider: Address,
+        entering: bool,
+        at_ms: u64,
+    ) -> Vec<u8> {
+        message(&Tap::new(operator, rider, entering, at_ms))
+    }
+
     /// What an operator has earned and not settled.
     #[access(read(earned[operator]))]
     pub fn earned(&self, operator: Address) -> u128 {
@@ -304,8 +321,7 @@ impl Fare {
         // Each is later than the one before, so none is good twice.
         let is_fresh = at_ms > account.tapped_ms && at_ms.abs_diff(time_ms()) <= TAP_MS_MAX;
         ensure!(is_fresh, FareError::StaleTap);
-        let (tag, fare, rider) = (TAP_TAG, this(), caller());
-        let tap = Tap { tag, fare, operator, rider, entering, at_ms };
+        let tap = Tap::new(operator, caller(), entering, at_ms);
         let signed = ed25519_verify(&gate, hash(&tap).as_bytes(), signature);
         ensure!(signed, FareError::BadTap);
         account.tapped_ms = at_ms;

@@ -54,6 +54,13 @@ pub struct Tap {
     pub at_ms: u64,
 }
 
+impl Tap {
+    /// One for the fare collection that runs.
+    pub(crate) fn new(operator: Address, rider: Address, entering: bool, at_ms: u64) -> Self {
+        Self { tag: TAP_TAG, fare: this(), operator, rider, entering, at_ms }
+    }
+}
+
 /// A ride that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
 pub struct Ride {

@@ -69,6 +69,9 @@ impl Setup {
     fn tap(&mut self, rider: Address, operator: Address, zone: u16, entering: bool) -> Tapped {
         let (gate, at_ms) = (self.gate(zone), self.chain.time_ms());
         let tap = Tap { tag: TAP_TAG, fare: self.fare.address(), operator, rider, entering, at_ms };
+        let shown = (operator, rider, entering, at_ms);
+        let shown = self.chain.view::<Vec<u8>>(&self.fare, "tap_message", shown);
+        assert_eq!(kempe_sdk::blake3(&shown), hash(&tap));
         (operator, gate, at_ms, self.chain.sign(gate, hash(&tap).as_bytes()))
     }
 
@@ -145,6 +148,19 @@ fn a_ride_behind_the_cap_waives_nothing() {
     let rides = [s.metro, s.bus, s.metro, s.bus, s.metro, s.bus];
     assert_eq!(rides.map(|operator| s.ride(s.ann, operator, 0, 0)), [5, 0, 0, 50, 0, 50]);
     assert_eq!(s.chain.view::<u128>(&s.fare, "earned", (s.bus,)), 100);
+}
+
+/// Nor does one of which the cap has left less than the base fare.
+#[test]
+fn a_ride_that_the_cap_made_cheaper_waives_nothing() {
+    let mut s = setup();
+    let tariffs = [(s.metro, 5, 7), (s.bus, 50, 1_000)];
+    for (operator, base, daily_cap) in tariffs {
+        let tariff = Tariff { base, per_zone: 0, daily_cap };
+        s.send(s.authority, "set_tariff", (operator, tariff)).assert_ok();
+    }
+    let rides = [s.metro, s.metro, s.bus, s.metro];
+    assert_eq!(rides.map(|operator| s.ride(s.ann, operator, 0, 0)), [5, 2, 50, 0]);
 }
 
 /// A base fare waives one: not a second one, and a ride that paid none waives nothing, however often it is repeated.

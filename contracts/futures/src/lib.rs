@@ -9,9 +9,9 @@
 //! price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was observed after the
 //! time of its block, whatever was published since, for [`Terms::reward`]. So nobody trades at a price that is known, as far as
 //! the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
-//! what came in for it is owed to the trader. A request is canceled only behind its expiry, and only if it has no such price:
-//! whoever has seen the price cannot take the request back, nor change the margin that decides about it. The oracle remembers a
-//! price for so many rounds, two and a half minutes at least; a trader could still hope that nobody settles for so long, so the
+//! what came in for it is owed to the trader. A request is canceled only where no price decides about it: the first one does not
+//! count, or there is none by its expiry. So whoever has seen the price cannot take the request back, nor change the margin that
+//! decides about it. The oracle remembers a price for so many rounds, two minutes at least; a trader could still hope that nobody settles for so long, so the
 //! vault's providers should have a keeper, or pay for one by the reward. The keeper publishes prices, too: a round of the oracle
 //! that nobody has published is passed over by the next, and only a price of at most [`Terms::wait_ms_max`] behind the request
 //! counts, so that nobody has many rounds to choose from.
@@ -22,12 +22,12 @@
 //! which brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares
 //! depend on every position: both are rare. So does whoever says that more grows than there is room for, if only what grows: what
 //! shrinks takes from no stock. Funding follows from the sums of before the block, so that nobody changes for the time of a block
-//! what it sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token`, which
-//! says why, those of one market follow one another, since each writes what the market has.
+//! what it sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token` what
+//! comes in adds to what the market has, and what is collected from one market follows one another, since it writes that.
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be larger than the
 //! other is therefore limited when positions grow: all that grow between two pokes take from what the first one found, which must
-//! be about what there still is when the price has moved, and each must also fit what there was before its block. What shrinks
+//! be about what there still is when the price has moved, and each must also fit, at the last price, what there was before its block. What shrinks
 //! gives nothing back before the next poke, so where only the stock is short, or no longer true, settling fails and waits for
 //! one. Closing with a profit beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where
 //! positions have won nearly all of it, its shares are not sold; anyone may [`refill`](Futures::refill) it then, without shares,
@@ -36,8 +36,8 @@
 //! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves a
 //! position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its
 //! part of a move that is known; shares stay for [`PROVIDED_MS_MIN`]. Whoever has so large a part of the vault, or so much
-//! margin, that a side is full without the one or with the other, decides whether a request to grow has room at its price, and
-//! pays for it by shares sold or a position. A vault is valued as if losses beyond margins could be collected: liquidate such
+//! margin, that a side is full without the one or with the other, decides whether a request to grow has room, and
+//! pays for it by shares sold or a position; and so does who settles, as long as one price has room and the next has none. A vault is valued as if losses beyond margins could be collected: liquidate such
 //! positions before trusting what a share is worth.
 //!
 //! Invariants:
@@ -215,7 +215,9 @@ impl Futures {
     ///
     /// What a request is refused for is in the event:
     /// - [`FuturesError::Slippage`]: the price is worse than the trader's limit.
-    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes, or nobody provides.
+    /// - [`FuturesError::NoPrice`]: the last price is too old for positions to grow.
+    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes at the last price, or nobody
+    ///   provides.
     /// - [`FuturesError::WrongSide`]: the trader's position is another.
     /// - [`FuturesError::Unhealthy`]: there is less than the initial margin.
     /// - [`FuturesError::TooSmall`]: the position would be worth less than [`Terms::value_min`].
@@ -284,9 +286,11 @@ impl Futures {
         Ok(self.settled(trader, &order, price, done))
     }
 
-    /// Takes back a request that has expired and has no price: its margin and reward are owed to the caller.
+    /// Takes back a request that no price decides about: its margin and reward are owed to the caller.
     ///
-    /// One that has a price is to be settled, by the caller too, until the oracle has forgotten the price.
+    /// Its first price does not count, since it came too late or is none that the market reckons with; or there is no price
+    /// and the request has expired. One whose price counts is to be settled, by the caller too, until the oracle has
+    /// forgotten the price.
     ///
     /// # Errors
     /// - [`FuturesError::NoOrder`], [`FuturesError::OrderPending`].
@@ -297,7 +301,10 @@ impl Futures {
     pub fn cancel(&mut self) -> Result<(), FuturesError> {
         let by = caller();
         let order = self.orders.take(by).ok_or(FuturesError::NoOrder)?;
-        let over = time_ms() >= order.expires_ms && self.price_of(&order).is_err();
+        let over = match self.first_price(&order) {
+            Some(first) => self.counts(&order, first).is_err(),
+            None => time_ms() >= order.expires_ms,
+        };
         ensure!(over, FuturesError::OrderPending);
         // Both fit together when they came in.
         self.owe(by, order.margin + self.terms().reward);
@@ -639,12 +646,24 @@ impl Futures {
     }
 
     /// The price at which a request is settled.
-    #[inline(never)]
     fn price_of(&self, order: &Order) -> Result<u128, FuturesError> {
-        let price = PriceHistoryClient::new(self.oracle.get());
-        let price = price.first_after(self.asset.get(), order.time_ms);
+        let first = self.first_price(order).ok_or(FuturesError::NoPrice)?;
+        self.counts(order, first)
+    }
+
+    /// The first price behind a request, whether it counts or not.
+    #[inline(never)]
+    fn first_price(&self, order: &Order) -> Option<Price> {
+        let oracle = PriceHistoryClient::new(self.oracle.get());
+        oracle.first_after(self.asset.get(), order.time_ms)
+    }
+
+    /// A request's first price, if it was observed in time.
+    #[inline(never)]
+    fn counts(&self, order: &Order, first: Price) -> Result<u128, FuturesError> {
         let last_ms = order.time_ms.saturating_add(self.terms().wait_ms_max);
-        sane(price.filter(|p| p.time_ms < order.expires_ms && p.time_ms <= last_ms))
+        let timely = first.time_ms < order.expires_ms && first.time_ms <= last_ms;
+        sane(Some(first).filter(|_| timely))
     }
 
     /// Ends a request, which was done at the price or is refused for good. Returns the price if it was done.
@@ -669,12 +688,14 @@ impl Futures {
     fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
         let (&Order { long, size, .. }, terms) = (order, self.terms());
         ensure!(order.accepts(price), FuturesError::Slippage);
+        // Without it a poke fails too, so waiting for one could be for ever.
+        let last_price = self.price()?;
         let funding = self.funding.at_start().ok_or(FuturesError::BadTerms)?;
         let age_ms = time_ms().saturating_sub(funding.time_ms);
         ensure!(age_ms <= FUNDING_MS_MAX, FuturesError::StaleFunding);
-        self.check_room(long, size, price)?;
-        // All of a block take from what the last poke found, so that must be about what there is, at the price of now.
-        let last_price = self.price().map_err(|_| FuturesError::StaleRoom)?;
+        // At the price by which a poke fills the stock: what fits does not wait for more than one.
+        self.check_room(long, size, last_price)?;
+        // All of a block take from what the last poke found, so that must be about what there is.
         let room = room_of(terms.room(self.vault.at_start()), last_price);
         ensure!(room >= funding.room - funding.room / 20, FuturesError::StaleRoom);
         let position = self.position_of(by);

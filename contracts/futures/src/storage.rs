@@ -3,6 +3,8 @@
 use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
 use kempe_sdk::prelude::*;
 
+use crate::ORDER_MS_MIN;
+
 /// The largest position, in smallest units of the asset: with the largest price its cost fits. Ours to
 /// choose.
 pub const SIZE_MAX: u128 = 1 << 96;
@@ -29,13 +31,14 @@ pub struct Terms {
     pub funding_rate: u128,
     /// What a request pays whoever settles it.
     pub reward: u128,
-    /// The least that a position is worth which grows, or is left of one that shrinks: nobody liquidates what is worth less than
+    /// The least that a position is worth which grows, or is left of one that shrinks, above zero: nobody liquidates what is worth less than
     /// the call. Choose what pays for it by `liquidation_bp`.
     pub value_min: u128,
-    /// By how much the price of a request may be observed after it, in milliseconds: rounds of the oracle that are to be published in
-    /// time.
+    /// By how much the price of a request may be observed after it, in milliseconds, at least [`ORDER_MS_MIN`]: several rounds of the
+    /// oracle, for one of them to be published.
     pub wait_ms_max: u64,
-    /// How old a price may be, in milliseconds.
+    /// How old the last price may be, in milliseconds, at least [`ORDER_MS_MIN`]: several times what usually passes between two
+    /// publications, since a request to grow that is settled without a last price is refused.
     pub price_ms_max: u64,
 }
 
@@ -55,7 +58,9 @@ impl Terms {
             && u128::from(self.open_bp) <= bp
             && self.funding_rate <= 10 * ONE
             && self.reward < u128::MAX >> 2
-            && self.wait_ms_max > 0
+            && self.value_min > 0
+            && self.wait_ms_max >= ORDER_MS_MIN
+            && self.price_ms_max >= ORDER_MS_MIN
     }
 
     /// By how much one side may be worth more than the other with so much in the vault.
@@ -65,7 +70,7 @@ impl Terms {
     }
 }
 
-/// Why the market refuses.
+/// Why the market refuses: codes 1800 to 1899.
 #[error]
 pub enum FuturesError {
     /// The terms are not sound.

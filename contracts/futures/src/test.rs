@@ -659,7 +659,9 @@ fn refusals() {
         Terms { open_bp: 10_001, ..TERMS },
         Terms { funding_rate: 10 * ONE + 1, ..TERMS },
         Terms { reward: 1 << 126, ..TERMS },
-        Terms { wait_ms_max: 0, ..TERMS },
+        Terms { value_min: 0, ..TERMS },
+        Terms { wait_ms_max: ORDER_MS_MIN - 1, ..TERMS },
+        Terms { price_ms_max: ORDER_MS_MIN - 1, ..TERMS },
     ] {
         let args = (s.token.address(), s.oracle.address(), ASSET, bad);
         let refused = s.chain.try_deploy::<Futures>(s.keeper, args);
@@ -750,6 +752,32 @@ fn room_that_nobody_has_found_yet_refuses_nothing() {
     assert_eq!(s.settle(s.ben, true).value::<Option<u128>>(), Some(2 * ONE));
 }
 
+/// What fitted at its own price and does not at the last one is refused, and does not wait until the price has come back.
+#[test]
+fn what_no_poke_finds_room_for_is_refused() {
+    let mut s = setup();
+    s.request(s.ann, false, true, 400_000, 90_000).assert_ok();
+    s.set_price(2 * ONE);
+    // What was room for 500,000 is room for 250,000.
+    s.set_price(4 * ONE);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    assert_refused(&s.settle(s.ann, false), FuturesError::VaultFull);
+    assert_eq!((s.owed(s.ann), s.sums().shorts), (90_000, Side::default()));
+}
+
+/// Where the oracle has fallen silent nobody can poke: the margin is not kept for that.
+#[test]
+fn growing_ends_where_prices_end() {
+    let mut s = setup();
+    s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
+    s.set_price(2 * ONE);
+    s.chain.advance_ms(TERMS.price_ms_max + ROUND_MS);
+    s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
+    s.send(s.keeper, "poke", ()).assert_revert(FuturesError::NoPrice);
+    assert_refused(&s.settle(s.ann, true), FuturesError::NoPrice);
+    assert_eq!((s.owed(s.ann), s.sums().longs), (3_000, Side::default()));
+}
+
 /// A loss beyond the margin of what nobody liquidates is the vault's.
 #[test]
 fn a_position_is_worth_a_liquidation() {
@@ -799,8 +827,8 @@ fn a_price_long_behind_the_request_does_not_count() {
             continue;
         }
         receipt.assert_revert(FuturesError::NoPrice);
-        s.send(s.ann, "cancel", ()).assert_revert(FuturesError::OrderPending);
-        s.chain.set_time_ms(expires_ms);
+        // Nor will another: the position is not shut until the request expires.
+        assert!(s.chain.time_ms() < expires_ms);
         s.send(s.ann, "cancel", ()).assert_ok();
     }
 }

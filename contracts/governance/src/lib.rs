@@ -43,8 +43,8 @@ mod test;
 use storage::quorum;
 pub use storage::{
     Agreed, CHANGES_MAX, Canceled, Change, Choice, Executed, GovernanceError, History,
-    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally,
-    Voted,
+    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_BYTES_MAX, STEPS_MAX, Settings, Stage,
+    Step, Tally, Voted,
 };
 
 /// An organization of those who lock a token.
@@ -78,7 +78,8 @@ impl Governance {
     /// Sets up the organization.
     ///
     /// # Arguments
-    /// - `token`: what members lock. Not one that takes a fee out of transfers.
+    /// - `token`: what members lock. Not one that takes a fee out of transfers. Where its holders can make its supply smaller and larger
+    ///   again, `quorum_min` of the settings is what a quorum has to rely on.
     /// - `settings`: how it decides; a proposal can change them. Nobody decides anything where nobody has the
     ///   threshold.
     ///
@@ -146,9 +147,9 @@ impl Governance {
     /// Proposes steps.
     ///
     /// # Arguments
-    /// - `steps`: 1 to [`STEPS_MAX`], executed in order, all or none. Of the token that members lock only
+    /// - `steps`: 1 to [`STEPS_MAX`], of at most [`STEPS_BYTES_MAX`] bytes together, executed in order, all or none. Of the token that members lock only
     ///   `transfer` can be called, and its code cannot be replaced; a step cannot call the organization itself,
-    ///   nor ask more of later proposers than the caller's own power.
+    ///   nor ask more of later proposers than the caller's own power, or of a quorum than there is.
     /// - `text`: the hash of a text that explains them.
     /// - `salt`: any number that the caller has not used.
     ///
@@ -177,7 +178,10 @@ impl Governance {
         let power = self.power.get(by).before(time_ms());
         ensure!(power >= settings.threshold, GovernanceError::InsufficientPower);
         ensure!(!steps.is_empty() && steps.len() <= STEPS_MAX, GovernanceError::BadProposal);
-        steps.iter().try_for_each(|step| self.check_step(step, power))?;
+        let n_bytes: usize = steps.iter().map(Step::n_bytes).sum();
+        ensure!(n_bytes <= STEPS_BYTES_MAX, GovernanceError::BadProposal);
+        let lockable = self.lockable();
+        steps.iter().try_for_each(|step| self.check_step(step, power, lockable))?;
         ensure!(!self.proposals.contains(id), GovernanceError::AlreadyProposed);
         let begin_ms = time_ms() + settings.delay_ms;
         let end_ms = begin_ms + settings.voting_ms;
@@ -186,7 +190,7 @@ impl Governance {
             proposer: by,
             steps,
             text,
-            quorum: quorum(self.lockable(), &settings),
+            quorum: quorum(lockable, &settings),
             begin_ms,
             end_ms,
             ready_ms,
@@ -378,8 +382,8 @@ impl Governance {
         token.total_supply().saturating_sub(treasury)
     }
 
-    /// Checks a step that an account with so much power proposes.
-    fn check_step(&self, step: &Step, power: u128) -> Result<(), GovernanceError> {
+    /// Checks a step that an account with so much power proposes, of so much that can be locked.
+    fn check_step(&self, step: &Step, power: u128, lockable: u128) -> Result<(), GovernanceError> {
         match step {
             Step::Call { contract, .. } if *contract == this() => {
                 return Err(GovernanceError::BadProposal);
@@ -396,7 +400,8 @@ impl Governance {
             Step::Call { .. } => {}
             Step::SetSettings { settings } => {
                 // Somebody can propose again, though nobody else may have so much.
-                let sound = settings.is_sound() && settings.threshold <= power;
+                let reachable = settings.threshold <= power && settings.quorum_min <= lockable;
+                let sound = settings.is_sound() && reachable;
                 ensure!(sound, GovernanceError::BadSettings);
             }
         }

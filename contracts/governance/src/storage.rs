@@ -7,6 +7,10 @@ use kempe_sdk::prelude::*;
 /// The most steps of a proposal. Ours to choose.
 pub const STEPS_MAX: usize = 16;
 
+/// The most bytes of a proposal's steps: the encoded arguments of its calls, together. Ours to choose, so that the module's memory holds a
+/// proposal and its event.
+pub const STEPS_BYTES_MAX: usize = 2_048;
+
 /// The longest that any of the settings' periods lasts: 30 days. Ours to choose.
 pub const PERIOD_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
 
@@ -29,6 +33,9 @@ pub struct Settings {
     /// What must take part, in hundredths of a percent of the token's supply, locked or not, without what the organization
     /// itself has; votes against do not count for it.
     pub quorum_bp: u16,
+    /// What must take part at least, whatever the supply. A token whose holders can make it less and then more again, such as shares
+    /// of a pool or options, needs it: whoever proposes makes a part of the supply as small as their own part permits.
+    pub quorum_min: u128,
     /// The power that a proposer needs. A proposal that changes it asks for no more than its own proposer has.
     pub threshold: u128,
 }
@@ -143,6 +150,14 @@ impl Step {
     pub fn call(contract: Address, method: &str, args: Vec<u8>) -> Self {
         Self::Call { contract, method: MethodId::of(method).0, args }
     }
+
+    /// The encoded arguments.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match self {
+            Self::Call { args, .. } => args.len(),
+            Self::SetSettings { .. } | Self::Upgrade { .. } => 0,
+        }
+    }
 }
 
 /// What is to be done, and when it can be.
@@ -171,7 +186,8 @@ pub struct Proposal {
 /// The power that must take part, of a total, rounded up.
 pub(crate) fn quorum(total: u128, settings: &Settings) -> u128 {
     // At most the total.
-    mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total)
+    let part = mul_div_up(total, settings.quorum_bp.into(), BASIS_POINTS).unwrap_or(total);
+    part.max(settings.quorum_min)
 }
 
 /// What a voter says.
@@ -233,10 +249,10 @@ impl Proposal {
     }
 }
 
-/// Why the organization refuses.
+/// Why the organization refuses: codes 1900 to 1999.
 #[error]
 pub enum GovernanceError {
-    /// The settings cannot decide anything, or ask for more power than their proposer has.
+    /// The settings cannot decide anything, or ask for more power than their proposer has, or than there is.
     BadSettings = 1900,
     /// The amount is zero.
     ZeroAmount = 1901,
@@ -244,7 +260,7 @@ pub enum GovernanceError {
     InsufficientPower = 1902,
     /// The caller's power changed too often lately for more to be locked.
     TooManyChanges = 1903,
-    /// The proposal has no steps, too many, or one that the organization must not take.
+    /// The proposal has no steps, too many, more than [`STEPS_BYTES_MAX`], or one that the organization must not take.
     BadProposal = 1904,
     /// The caller has used this salt before.
     AlreadyProposed = 1905,

@@ -10,8 +10,8 @@ use kempe_token::{Token, TokenError};
 
 use crate::{
     Agreed, CHANGES_MAX, Canceled, Change, Choice, Executed, Governance, GovernanceError, History,
-    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_MAX, Settings, Stage, Step, Tally,
-    Voted,
+    PERIOD_MS_MAX, PowerChanged, Proposal, Proposed, STEPS_BYTES_MAX, STEPS_MAX, Settings, Stage,
+    Step, Tally, Voted,
 };
 
 const TEXT: Hash = Hash([9; 32]);
@@ -22,6 +22,7 @@ const SETTINGS: Settings = Settings {
     timelock_ms: 50_000,
     grace_ms: 200_000,
     quorum_bp: 1_333,
+    quorum_min: 0,
     threshold: 100,
 };
 
@@ -431,11 +432,38 @@ fn proposals_are_canceled_by_their_proposers() {
     assert_eq!(s.stage(TEXT), None);
 }
 
+/// Whoever can make the supply smaller for the time of a proposal makes a part of it smaller, and not what is needed at least.
+#[test]
+fn a_smaller_supply_makes_no_quorum_smaller_than_the_least() {
+    let mut chain = TestChain::native();
+    let [ada, bea] = ["ada", "bea"].map(|name| chain.account(name));
+    let token = chain.deploy::<Token>(ada, (ada,));
+    let settings = Settings { quorum_bp: 8_000, quorum_min: 800, ..SETTINGS };
+    let gov = chain.deploy::<Governance>(ada, (token.address(), settings));
+    for (who, amount) in [(ada, 700u128), (bea, 300)] {
+        chain.send(ada, &token, "mint", (who, amount)).assert_ok();
+        chain.send(who, &token, "approve", (gov.address(), u128::MAX)).assert_ok();
+    }
+    chain.send(ada, &gov, "lock", (100u128,)).assert_ok();
+    chain.send(ada, &token, "burn", (600u128,)).assert_ok();
+    let keep = Step::SetSettings { settings };
+    let id: Hash = {
+        let refused = chain.send(ada, &gov, "propose", (vec![keep], TEXT, 0u64));
+        refused.assert_revert(GovernanceError::BadSettings);
+        let pay = Step::call(token.address(), "transfer", encoded(&(ada, 0u128)));
+        chain.send(ada, &gov, "propose", (vec![pay], TEXT, 0u64)).value()
+    };
+    let proposal = chain.view::<Option<Proposal>>(&gov, "proposal", (id,)).unwrap();
+    assert_eq!(proposal.quorum, 800);
+}
+
 #[test]
 fn proposals_and_settings_that_are_refused() {
     let mut s = setup();
     let bad = Settings { voting_ms: 0, ..SETTINGS };
     let high = Settings { threshold: 501, ..SETTINGS };
+    let out_of_reach = Settings { quorum_min: 1_000_000, ..SETTINGS };
+    let long = Step::call(s.token.address(), "transfer", vec![0; STEPS_BYTES_MAX + 1]);
     let itself = Step::call(s.gov.address(), "unlock", encoded(&(1u128,)));
     for (steps, error) in [
         (vec![], GovernanceError::BadProposal),
@@ -443,7 +471,9 @@ fn proposals_and_settings_that_are_refused() {
         (vec![Step::SetSettings { settings: bad }], GovernanceError::BadSettings),
         // A threshold that nobody may reach, and a step that could not be taken.
         (vec![Step::SetSettings { settings: high }], GovernanceError::BadSettings),
+        (vec![Step::SetSettings { settings: out_of_reach }], GovernanceError::BadSettings),
         (vec![s.pay(1), itself], GovernanceError::BadProposal),
+        (vec![long], GovernanceError::BadProposal),
     ] {
         s.try_propose(s.members[0], steps, 1).assert_revert(error);
     }

@@ -10,8 +10,8 @@
 //! are priced by what the market had before the block, with the interest until now, which conflicts with nothing. So
 //! deposits, withdrawals, loans and repayments of different accounts do not conflict in this contract, and neither does
 //! [`Lending::accrue`] with any of them: it goes by what there was before the block, too, and the index of debt is the same behind it.
-//! Send it once in a while. What the tokens declare for this contract's balance comes on top: with `token`, which says why, those who move the
-//! same one follow one another.
+//! Send it once in a while. What the tokens declare for this contract's balance comes on top: with `token` those who pay in
+//! add to it, and those who are paid out of the same one follow one another.
 //!
 //! All of a block pay and get one price for a share of the supply, whether interest was accrued or not: who
 //! comes has no part in interest of the time before, who leaves has all of it. Nothing that a lender or a
@@ -406,14 +406,17 @@ impl Lending {
     ///
     /// # Errors
     /// - [`LendingError::NotAccrued`]: the market was set up in this block.
-    /// - [`LendingError::AlreadyAccrued`]: interest was accrued, or reserves were taken out, in this block.
+    /// - [`LendingError::AlreadyAccrued`]: interest was accrued in this block.
     ///
     /// # Events
     /// [`Accrued`].
     #[access(start(rates, cash, supply, debt, invested), write(rates))]
     pub fn accrue(&mut self) -> Result<(), LendingError> {
         let (terms, old, now_ms) = (self.terms.get(), self.rates()?, time_ms());
-        ensure!(self.rates.get() == Some(old), LendingError::AlreadyAccrued);
+        // In this block only the reserves may have changed: what was taken out of them was there before the block, and is no gain.
+        let left = self.rates.get().map_or(0, |rates| rates.reserves);
+        let is_old = self.rates.get() == Some(Rates { reserves: left, ..old });
+        ensure!(is_old, LendingError::AlreadyAccrued);
         let totals = self.totals_at_start();
         let Lenders { lent, reserves, .. } = Lenders::at(&old, totals, &terms, now_ms);
         let debt_index = old.debt_index_at(now_ms);
@@ -423,7 +426,7 @@ impl Lending {
             time_ms: now_ms,
             debt_index,
             debt_rate: terms.rate(utilization),
-            reserves,
+            reserves: reserves - (old.reserves - left),
             lent,
             invested: totals.invested,
         });

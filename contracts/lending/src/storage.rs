@@ -24,8 +24,9 @@ pub const VIRTUAL_SHARES: u128 = 1_000_000;
 /// index is beyond 128 bits, and the market goes on. Ours to choose.
 pub const DEBT_INDEX_MAX: u128 = 1 << 96;
 
-/// Where the sum of what lenders put in and took out begins: in the middle, since they take out interest, too. It is at most what
-/// there is of the token, and goes as far below only by as much interest, so nobody fills it by going in and out.
+/// Where the sum of what lenders put in and took out begins: in the middle, since they take out interest, too. What they
+/// have put in and not taken out is there or lent, so it is at most what there is of the token and what is owed, and it goes as far below
+/// only by as much interest: nobody fills it by going in and out.
 pub const INVESTED_START: u128 = 1 << 127;
 
 /// What a market is.
@@ -249,7 +250,7 @@ impl Prices {
     }
 }
 
-/// Why the market refuses.
+/// Why the market refuses: codes 1500 to 1599.
 #[error]
 pub enum LendingError {
     /// The terms are not sound, or the two tokens are one.

@@ -31,7 +31,7 @@ mod test;
 
 pub use storage::{
     Agreed, Board, BoardChanged, Canceled, Executed, LIFE_MS_MAX, MEMBERS_MAX, MultisigError,
-    Proposal, Proposed, STEPS_MAX, Step, UPGRADE_MS, Voted,
+    Proposal, Proposed, STEPS_BYTES_MAX, STEPS_MAX, Step, UPGRADE_MS, Voted,
 };
 
 /// A wallet of several members.
@@ -74,7 +74,7 @@ impl Multisig {
     /// Proposes steps, and approves them.
     ///
     /// # Arguments
-    /// - `steps`: 1 to [`STEPS_MAX`], executed in order, all or none. None calls the wallet itself.
+    /// - `steps`: 1 to [`STEPS_MAX`], of at most [`STEPS_BYTES_MAX`] bytes together, executed in order, all or none. None calls the wallet itself.
     /// - `expires_ms`: it can be executed before this block time, at most [`LIFE_MS_MAX`] ahead.
     /// - `salt`: any number that the caller has not used.
     ///
@@ -99,6 +99,8 @@ impl Multisig {
     ) -> Result<Hash, MultisigError> {
         self.check_member()?;
         ensure!(!steps.is_empty() && steps.len() <= STEPS_MAX, MultisigError::BadProposal);
+        let n_bytes: usize = steps.iter().map(Step::n_bytes).sum();
+        ensure!(n_bytes <= STEPS_BYTES_MAX, MultisigError::BadProposal);
         steps.iter().try_for_each(check_step)?;
         let now_ms = time_ms();
         let timely = now_ms < expires_ms && expires_ms - now_ms <= LIFE_MS_MAX;

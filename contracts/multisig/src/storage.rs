@@ -9,6 +9,10 @@ pub const MEMBERS_MAX: usize = 32;
 /// The most steps of a proposal. Ours to choose.
 pub const STEPS_MAX: usize = 16;
 
+/// The most bytes of a proposal's steps: the encoded arguments of its calls and the addresses of its boards, together. Ours to choose,
+/// so that the module's memory holds a proposal and its event.
+pub const STEPS_BYTES_MAX: usize = 2_048;
+
 /// The longest that a proposal can be executed: 90 days. Ours to choose.
 pub const LIFE_MS_MAX: u64 = 90 * 24 * 60 * 60 * 1_000;
 
@@ -82,6 +86,15 @@ impl Step {
     pub fn call(contract: Address, method: &str, args: Vec<u8>) -> Self {
         Self::Call { contract, method: MethodId::of(method).0, args }
     }
+
+    /// The encoded arguments, or the addresses.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match self {
+            Self::Call { args, .. } => args.len(),
+            Self::SetBoard { board } => size_of::<Address>() * board.members.len(),
+            Self::Upgrade { .. } => 0,
+        }
+    }
 }
 
 /// What is to be done.
@@ -99,14 +112,14 @@ pub struct Proposal {
     pub closed: bool,
 }
 
-/// Why the wallet refuses.
+/// Why the wallet refuses: codes 1200 to 1299.
 #[error]
 pub enum MultisigError {
     /// The caller is not a member.
     NotMember = 1200,
     /// The board has no members, too many, one twice or one who cannot vote, or a threshold that it cannot reach.
     BadBoard = 1201,
-    /// The proposal has no steps, too many, or one that calls the wallet itself.
+    /// The proposal has no steps, too many, more than [`STEPS_BYTES_MAX`], or one that calls the wallet itself.
     BadProposal = 1202,
     /// The caller has used this salt before.
     AlreadyProposed = 1203,

@@ -10,7 +10,7 @@ use kempe_token::{Token, TokenError};
 
 use crate::{
     Agreed, Board, BoardChanged, Canceled, Executed, LIFE_MS_MAX, MEMBERS_MAX, Multisig,
-    MultisigError, Proposal, Proposed, STEPS_MAX, Step, UPGRADE_MS, Voted,
+    MultisigError, Proposal, Proposed, STEPS_BYTES_MAX, STEPS_MAX, Step, UPGRADE_MS, Voted,
 };
 
 /// Beyond every test.
@@ -245,11 +245,13 @@ fn refusals() {
     let mut s = setup();
     let now = s.chain.time_ms();
     let good = vec![s.pay(1)];
+    let long = Step::call(s.stranger, "go", vec![0; STEPS_BYTES_MAX + 1]);
     let bad_board = Board { members: vec![s.stranger], threshold: 2 };
     for (sender, steps, expires_ms, error) in [
         (s.stranger, good.clone(), LATE, MultisigError::NotMember),
         (s.members[0], vec![], LATE, MultisigError::BadProposal),
         (s.members[0], vec![s.pay(1); STEPS_MAX + 1], LATE, MultisigError::BadProposal),
+        (s.members[0], vec![long], LATE, MultisigError::BadProposal),
         (s.members[0], vec![Step::SetBoard { board: bad_board }], LATE, MultisigError::BadBoard),
         (s.members[0], good.clone(), now, MultisigError::Expired),
         (s.members[0], good.clone(), u64::MAX, MultisigError::Expired),

@@ -11,7 +11,8 @@
 //! What conflicts: a holder's options and a writer's count are cells of their own, and the sums are counters to
 //! which writing, exercising and closing only add. So calls of different accounts do not conflict in this
 //! contract; after the expiry the sums stand still and settling only reads them. What the tokens declare for
-//! this contract's balance comes on top: with `token`, which says why, those who move the same one follow one another.
+//! this contract's balance comes on top: with `token` those who pay in add to it, and those who are paid out of the same one follow
+//! one another.
 //!
 //! Invariants:
 //! - the contract has what is locked in the one token and what was paid in the other, less what settled
@@ -53,7 +54,7 @@ pub struct Options {
     /// What was paid.
     paid: Counter<u128>,
     /// What each account holds.
-    balances: Map<Address, u128>,
+    balances: Map<Address, Counter<u128>>,
     /// What each account has written and not closed.
     written: Map<Address, u128>,
     /// What each writer was settled for.
@@ -96,8 +97,8 @@ impl Options {
     /// # Events
     /// [`Written`].
     #[access(
-        write(balances[caller], written[caller]),
-        add(options, total_written, locked),
+        write(written[caller]),
+        add(balances[caller], options, total_written, locked),
         calls(locked_token.transfer_from(caller, this, _))
     )]
     pub fn write(&mut self, amount: u128) -> Result<(), OptionError> {
@@ -237,7 +238,7 @@ impl Options {
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(write(balances[caller], balances[to]))]
+    #[access(write(balances[caller]), add(balances[to]))]
     pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), OptionError> {
         self.hand_over(caller(), to, amount)
     }
@@ -250,7 +251,7 @@ impl Options {
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(write(allowances[from][caller], balances[from], balances[to]))]
+    #[access(write(allowances[from][caller], balances[from]), add(balances[to]))]
     pub fn transfer_from(
         &mut self,
         from: Address,
@@ -375,9 +376,8 @@ impl Options {
     }
 
     fn give(&mut self, to: Address, amount: u128) -> Result<(), OptionError> {
-        let had = self.balances.get(to);
-        let has = had.checked_add(amount).ok_or(OptionError::TooLarge)?;
-        self.balances.put(to, has);
+        ensure!(amount <= u128::MAX >> 1, OptionError::TooLarge);
+        self.balances.add(to, amount);
         Ok(())
     }
 }

@@ -89,7 +89,7 @@ pub struct Sums {
     pub paid: u128,
 }
 
-/// Why the series refuses.
+/// Why the series refuses: codes 1700 to 1799.
 #[error]
 pub enum OptionError {
     /// The tokens are one, the strike is zero, or the times are not in the future, one behind the other.

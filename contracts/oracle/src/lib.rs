@@ -37,6 +37,7 @@ mod storage;
 #[cfg(test)]
 mod test;
 
+use storage::reported;
 pub use storage::{
     AHEAD_MS_MAX, AdminOffered, BEHIND_MS_MAX, OracleError, Panel, PanelChanged, Published,
     RECENT_MAX, REPORTERS_MAX, ROUND_MS, Recent, Report, median, message,
@@ -205,6 +206,16 @@ impl Oracle {
     #[access(start(recent[asset]))]
     pub fn first_after(&self, asset: Address, after_ms: u64) -> Option<Price> {
         self.recent.at_start(asset)?.first_after(after_ms)
+    }
+
+    /// What a reporter signs: the message, whose blake3 hash is signed.
+    ///
+    /// # Arguments
+    /// - `asset`: what the price is of.
+    /// - `value`: the price.
+    /// - `time_ms`: the beginning of the round.
+    pub fn report_message(&self, asset: Address, value: u128, time_ms: u64) -> Vec<u8> {
+        kempe_sdk::message(&reported(self.domain.get(), this(), asset, value, time_ms))
     }
 
     /// Who reports.

@@ -18,7 +18,7 @@ pub const BEHIND_MS_MAX: u64 = 30_000;
 pub const ROUND_MS: u64 = 5_000;
 
 /// How many prices of an asset are remembered. Who needs the first behind a time has as many rounds to ask for it, less what
-/// reports may be ahead: 150 seconds at least. Each costs a publication 24 bytes. Ours to choose.
+/// it may be published behind and later ones ahead: 120 seconds at least. Each costs a publication 24 bytes. Ours to choose.
 pub const RECENT_MAX: usize = 32;
 
 /// The last prices of an asset.
@@ -99,7 +99,18 @@ pub struct Report {
 /// - `asset`, `value`, `time_ms`: what is reported.
 #[must_use]
 pub fn message(domain: u64, oracle: Address, asset: Address, value: u128, time_ms: u64) -> Hash {
-    hash(&(*b"kempe oracle 1", domain, oracle, asset, value, time_ms))
+    hash(&reported(domain, oracle, asset, value, time_ms))
+}
+
+/// What [`message`] hashes.
+pub(crate) const fn reported(
+    domain: u64,
+    oracle: Address,
+    asset: Address,
+    value: u128,
+    time_ms: u64,
+) -> ([u8; 14], u64, Address, Address, u128, u64) {
+    (*b"kempe oracle 1", domain, oracle, asset, value, time_ms)
 }
 
 /// The median; of an even number the middle between the two in the middle, rounded down.
@@ -120,7 +131,7 @@ pub fn median(values: &mut [u128]) -> Option<u128> {
     Some(low + (high - low) / 2)
 }
 
-/// Why the oracle refuses.
+/// Why the oracle refuses: codes 1300 to 1399.
 #[error]
 pub enum OracleError {
     /// Only the admin, or whom that is offered to, may do this.

@@ -66,6 +66,15 @@ impl Setup {
 }
 
 #[test]
+fn reporters_are_shown_what_to_sign() {
+    let mut s = setup();
+    let (value, time_ms) = (5u128, begin_ms(7));
+    let shown: Vec<u8> = s.chain.view(&s.oracle, "report_message", (ASSET, value, time_ms));
+    let signed = message(DOMAIN, s.oracle.address(), ASSET, value, time_ms);
+    assert_eq!(kempe_sdk::blake3(&shown), signed);
+}
+
+#[test]
 fn the_median_is_the_price() {
     let mut s = setup();
     assert_eq!(s.price(), None);

@@ -13,8 +13,8 @@
 //!   suffice, the trade runs behind the block's batches. It adds to the makers' funds, and so does not wait
 //!   for what else they do. Trades of one market wait for each other; an order waits for a trade only where
 //!   the trade looked: at the prices it took, and for the digits it passed on its way.
-//! - Different markets have nothing in common but their tokens, whose balances of this contract those write who bring funds in
-//!   or out.
+//! - Different markets have nothing in common but their tokens: those who bring funds in add to what this contract has of one, and
+//!   those who take funds out write it.
 //!
 //! Measured by a test: 300 orders of 100 traders at 60 prices are five batches of 60, as many as there are orders at one price. Ten trades
 //! behind them are ten batches.

@@ -137,7 +137,7 @@ pub struct Traded {
     pub resting: u64,
 }
 
-/// Why the book refuses.
+/// Why the book refuses: codes 1600 to 1699.
 #[error]
 pub enum BookError {
     /// The two tokens are one, or a lot, a tick or the smallest order is zero.

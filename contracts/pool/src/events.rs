@@ -2,7 +2,7 @@
 
 use kempe_sdk::prelude::*;
 
-/// Why the pool refuses.
+/// Why the pool refuses: codes 200 to 219.
 #[error]
 pub enum PoolError {
     /// The two tokens are one, or the fee is 100 % or more.

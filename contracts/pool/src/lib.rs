@@ -5,8 +5,8 @@
 //! swaps on one pool one after the other: each is priced by what the one before it left, which is what an exchange by a formula
 //! is. Whoever looks at the price over time ([`Pool::observe`]) waits for none of them.
 //!
-//! Shares are a fungible token: whoever has them can send them, let others move them, stake them. That touches
-//! the balances of those two, and not the reserves, so it waits for no swap and no swap for it.
+//! Shares are a fungible token: whoever has them can send them, let others move them, stake them. That writes
+//! the sender's and adds to the receiver's, and touches no reserves, so it waits for no swap and no swap for it.
 //!
 //! Use tokens that move what they are told to move: of one that takes a fee out of transfers, or whose authority takes
 //! units out of the pool, the pool has less than it counts, whoever swaps along a path pays for that, and the last providers
@@ -24,7 +24,7 @@
 #![no_std]
 
 use ethnum::U256;
-use kempe_sdk::interfaces::{self, FungibleClient};
+use kempe_sdk::interfaces::{self, FungibleClient, SOLD_MAX};
 use kempe_sdk::prelude::*;
 
 mod events;
@@ -55,7 +55,7 @@ pub struct Pool {
     /// How much of each token the pool counts as its own.
     reserves: Item<Reserves>,
     /// What each account owns of the pool.
-    shares: Map<Address, u128>,
+    shares: Map<Address, Counter<u128>>,
     /// What a spender, the second key, may move of an owner's shares, the first; absent is zero.
     allowances: Map<Address, Map<Address, u128>>,
 }
@@ -284,8 +284,8 @@ impl Pool {
             (self.token_b.get(), self.token_a.get(), pool.b, pool.a)
         };
         let has = FungibleClient::new(token_in).balance(this());
-        // What is beyond stays for the next: a gift that is too large for one swap ends none.
-        let amount_in = has.saturating_sub(reserve_in).min(IN_MAX);
+        // What is beyond stays for the next swap: a gift that is more than one takes in does not end it.
+        let amount_in = has.saturating_sub(reserve_in).min(SOLD_MAX);
         let out = quote_swap(reserve_in, reserve_out, fee, amount_in, min_out, u64::MAX)?;
         let holds = sum(reserve_in, amount_in)?;
         let (a, b) = if a_in { (holds, pool.b - out) } else { (pool.a - out, holds) };
@@ -326,10 +326,11 @@ impl Pool {
     /// # Errors
     /// - [`PoolError::InsufficientShares`]: the caller has fewer.
     /// - [`PoolError::BadReceiver`]: what the pool itself had would be lost.
+    /// - [`PoolError::TooLarge`]: the amount is 2^127 or more.
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(write(shares[caller], shares[to]))]
+    #[access(write(shares[caller]), add(shares[to]))]
     pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), PoolError> {
         self.move_shares(caller(), to, amount)
     }
@@ -362,7 +363,7 @@ impl Pool {
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(write(allowances[from][caller], shares[from], shares[to]))]
+    #[access(write(allowances[from][caller], shares[from]), add(shares[to]))]
     pub fn transfer_from(
         &mut self,
         from: Address,
@@ -416,14 +417,14 @@ impl Pool {
         self.reserves.get().map_or(0, |reserves| reserves.total_shares)
     }
 
-    /// The receiver's shares are read behind what the sender's became, so moving to oneself is right.
+    /// Adds to the receiver's shares behind what the sender's became, so moving to oneself is right.
     fn move_shares(&mut self, from: Address, to: Address, amount: u128) -> Result<(), PoolError> {
         ensure!(to != this(), PoolError::BadReceiver);
+        ensure!(amount <= u128::MAX >> 1, PoolError::TooLarge);
         let had = self.shares.get(from);
         let left = had.checked_sub(amount).ok_or(PoolError::InsufficientShares)?;
         self.shares.put(from, left);
-        let had = self.shares.get(to);
-        self.shares.put(to, sum(had, amount)?);
+        self.shares.add(to, amount);
         emit(Transfer { from, to, amount });
         Ok(())
     }
@@ -433,9 +434,6 @@ impl Pool {
         self.reserves.get().unwrap_or_default().until(time_ms())
     }
 }
-
-/// The most that one swap takes in: less the fee it is below 2^126 then, and its product with a reserve fits in 256 bits.
-const IN_MAX: u128 = (1 << 112) - 1;
 
 /// What a swap gives: `out = out_reserve * in' / (in_reserve + in')`, where `in'` is what comes in less
 /// the fee.
@@ -451,7 +449,8 @@ fn quote_swap(
     ensure!(amount_in > 0, PoolError::ZeroAmount);
     ensure!(in_reserve > 0 && out_reserve > 0, PoolError::NoLiquidity);
     let kept = BASIS_POINTS - u128::from(fee_basis_points);
-    ensure!(amount_in <= IN_MAX, PoolError::TooLarge);
+    // Less the fee it is below 2^126 then, and its product with a reserve fits in 256 bits.
+    ensure!(amount_in <= SOLD_MAX, PoolError::TooLarge);
     let in_less_fee = U256::from(amount_in) * U256::from(kept);
     let numerator = in_less_fee * U256::from(out_reserve);
     let denominator = U256::from(in_reserve) * U256::from(BASIS_POINTS) + in_less_fee;

@@ -15,7 +15,7 @@
 //! - a swap along pools that tell the truth gives at least what was demanded, or nothing happens.
 #![no_std]
 
-use kempe_sdk::interfaces::{ExchangeClient, FungibleClient};
+use kempe_sdk::interfaces::{ExchangeClient, FungibleClient, SOLD_MAX};
 use kempe_sdk::prelude::*;
 
 #[cfg(test)]
@@ -52,6 +52,8 @@ pub enum RouterError {
     Slippage = 222,
     /// The amount is zero.
     ZeroAmount = 223,
+    /// More would come into a pool than it sells at once ([`SOLD_MAX`]): the rest would be anybody's.
+    TooLarge = 224,
 }
 
 /// A path was gone.
@@ -80,7 +82,7 @@ impl Router {
     /// - `deadline_ms`: the latest block time to accept.
     ///
     /// # Errors
-    /// - [`RouterError::BadPath`], [`RouterError::Expired`], [`RouterError::ZeroAmount`],
+    /// - [`RouterError::BadPath`], [`RouterError::Expired`], [`RouterError::ZeroAmount`], [`RouterError::TooLarge`],
     ///   [`RouterError::Slippage`], and whatever the pools and tokens refuse with.
     ///
     /// # Events
@@ -102,8 +104,9 @@ impl Router {
         ensure!(amount_in > 0, RouterError::ZeroAmount);
         let to = check_path(first, &path)?;
         FungibleClient::new(token_in).transfer_from(caller(), first, amount_in);
-        let mut amount = 0;
+        let mut amount = amount_in;
         for hop in &path {
+            ensure!(amount <= SOLD_MAX, RouterError::TooLarge);
             amount = ExchangeClient::new(hop.pool).swap_received(hop.a_in, 1, hop.to);
         }
         ensure!(amount >= min_out, RouterError::Slippage);

@@ -111,6 +111,12 @@ fn refusals() {
     s.chain.send(s.bob, &s.router, "swap", greedy).assert_revert(RouterError::Slippage);
     let poor = args(10_001, 1, FOREVER);
     s.chain.send(s.bob, &s.router, "swap", poor).assert_revert(TokenError::InsufficientBalance);
+    // What the first pool would leave of it could be sold by anybody.
+    let alice = s.chain.account("alice");
+    s.chain.send(alice, &s.tokens[0], "mint", (s.bob, 1u128 << 112)).assert_ok();
+    let vast = args(1 << 112, 1, FOREVER);
+    s.chain.send(s.bob, &s.router, "swap", vast).assert_revert(RouterError::TooLarge);
+    s.chain.send(s.bob, &s.tokens[0], "burn", (1u128 << 112,)).assert_ok();
     // Another token than the first pool's: it was sent nothing that it sells.
     let wrong = (s.tokens[3].address(), 10u128, first, path.clone(), 1u128, FOREVER);
     let receipt = s.chain.send(s.bob, &s.router, "swap", wrong);

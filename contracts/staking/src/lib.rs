@@ -9,8 +9,8 @@
 //! they came and went. That is enough to know, when a round ends, the tokens times seconds of all of it:
 //! `staked * length - came + went`. An account's own part is in its own cell, and is worth something once
 //! the rate of its round is known. So calls of different accounts do not conflict here; the end of a round
-//! conflicts with all of them, and comes once in a while. In the token they meet: what this contract has is one cell there, which
-//! each stake and each withdrawal writes, unless the token counts it. `token` does not, and says why.
+//! conflicts with all of them, and comes once in a while. In the token they meet: what this contract has is one cell there. With
+//! `token` stakes add to it, and withdrawals, which write it, follow one another.
 //!
 //! The rate of the round in which an account was last brought up to date is the one thing that it must look
 //! up. A template cannot know that round, so the account says it: `since_round` is the `round` that
@@ -80,7 +80,8 @@ impl Staking {
     /// # Arguments
     /// - `stake_token`: what is staked. Not one that takes a fee out of transfers.
     /// - `reward_token`: what is earned; may be the same. Not one that takes a fee, either.
-    /// - `rewarder`: who ends rounds by paying rewards. It stays: choose a multisig or an organization whose members change.
+    /// - `rewarder`: who ends rounds by paying rewards. It stays: choose a multisig or an organization whose members change. A
+    ///   `governance` can pay rewards in any token but the one that its members lock, of which it makes no allowance.
     /// - `unbonding_s`: how many seconds an amount stays after it stopped earning; at most [`UNBONDING_S_MAX`].
     ///
     /// # Errors

@@ -165,7 +165,7 @@ pub(crate) fn sum(a: u128, b: u128) -> Result<u128, StakingError> {
     a.checked_add(b).ok_or(StakingError::TooLarge)
 }
 
-/// Why the contract refuses.
+/// Why the contract refuses: codes 1400 to 1499.
 #[error]
 pub enum StakingError {
     /// The amount is zero.

@@ -1,5 +1,7 @@
 use kempe_sdk::prelude::*;
 
+use crate::Metadata;
+
 /// An amount moved.
 #[event]
 pub struct Transfer {
@@ -47,6 +49,20 @@ pub struct RolesChanged {
     pub of: Address,
     /// The set of roles from now on.
     pub roles: u8,
+}
+
+/// Somebody may become the owner.
+#[event]
+pub struct OwnerOffered {
+    /// Who.
+    pub to: Address,
+}
+
+/// The token was described.
+#[event]
+pub struct Described {
+    /// What people call it.
+    pub metadata: Metadata,
 }
 
 /// The token has another owner.

@@ -8,12 +8,13 @@
 //! - only a minter raises the supply, and it never exceeds 2^128 - 1;
 //! - a permit is good once.
 //!
-//! What conflicts: transfers of different pairs of accounts share no key, and neither do transfers
-//! with mints. Mints and burns `add` to the supply, so they conflict only on the balance of one account.
-//! Roles and the pause are read by those whom they concern, and reads do not conflict; nothing that
-//! every call does writes them. Transfers to one account follow one another, also those to a contract that holds for many: a balance that is a
-//! `Stock` would let them run at once, and makes transfers between different accounts, which are most, 7 to 13 % slower. A second balance for
-//! contracts would have to be asked for by each of them in another way than a `Fungible` is.
+//! What conflicts: what moves out of an account writes its balance, and what moves in adds to it. So whoever is paid by many, as
+//! shops are and contracts that hold for many, is paid by all of them at once; what one account pays follows one another, and
+//! waits for what it is paid in its block. Mints and burns `add` to the supply. Roles and the pause are read by those whom they
+//! concern, and reads do not conflict; nothing that every call does writes them.
+//!
+//! A balance that is a `Stock` would let an account pay at once, too. It needs a look at what it has before each block, and makes transfers
+//! between different accounts, which are most, 7 to 13 % slower.
 //!
 //! A pause stops minting, burning, and every use of an allowance: contracts that hold or move the token
 //! for others come to rest. It does not stop `transfer`: nobody can lock holders in, and a transfer
@@ -21,7 +22,7 @@
 #![no_std]
 
 use kempe_sdk::prelude::*;
-use kempe_sdk::{ed25519_verify, interfaces};
+use kempe_sdk::{ed25519_verify, interfaces, message};
 
 mod errors;
 mod events;
@@ -30,7 +31,10 @@ mod storage;
 mod test;
 
 pub use errors::TokenError;
-pub use events::{Approval, Burn, Mint, OwnerChanged, PauseChanged, RolesChanged, Transfer};
+pub use events::{
+    Approval, Burn, Described, Mint, OwnerChanged, OwnerOffered, PauseChanged, RolesChanged,
+    Transfer,
+};
 pub use storage::{ALL_ROLES, MINTER, Metadata, PAUSER, PERMIT_TAG, Permit};
 
 /// A fungible token. Its owner gives roles to those who mint and pause.
@@ -41,8 +45,8 @@ pub struct Token {
     owner: Item<Address>,
     /// The sum of all balances.
     supply: Counter<u128>,
-    /// What each account has; absent is zero.
-    balances: Map<Address, u128>,
+    /// What each account has.
+    balances: Map<Address, Counter<u128>>,
     /// What a spender, the second key, may move of a holder's, the first; absent is zero.
     allowances: Map<Address, Map<Address, u128>>,
     /// The roles of each account, a set of bits; absent is none.
@@ -77,20 +81,18 @@ impl Token {
     /// # Errors
     /// - [`TokenError::MissingRole`]: the caller is no minter.
     /// - [`TokenError::Paused`].
-    /// - [`TokenError::AmountTooLarge`]: the receiver would have 2^128 or more, or the amount is 2^127
-    ///   or more.
+    /// - [`TokenError::AmountTooLarge`]: the amount is 2^127 or more.
     ///
     /// A supply of 2^128 or more stops the transaction.
     ///
     /// # Events
     /// [`Mint`].
-    #[access(read(roles[caller], paused), add(supply), write(balances[to]))]
+    #[access(read(roles[caller], paused), add(supply, balances[to]))]
     pub fn mint(&mut self, to: Address, amount: u128) -> Result<(), TokenError> {
         self.ensure_role(MINTER)?;
         self.ensure_running()?;
-        ensure!(amount <= Self::MINT_MAX, TokenError::AmountTooLarge);
-        self.supply.add(amount);
         self.deposit(to, amount)?;
+        self.supply.add(amount);
         emit(Mint { to, amount });
         Ok(())
     }
@@ -110,7 +112,7 @@ impl Token {
     #[access(read(paused), add(supply), write(balances[caller]))]
     pub fn burn(&mut self, amount: u128) -> Result<(), TokenError> {
         self.ensure_running()?;
-        ensure!(amount <= Self::MINT_MAX, TokenError::AmountTooLarge);
+        ensure!(amount <= Self::STEP_MAX, TokenError::AmountTooLarge);
         let from = caller();
         self.withdraw(from, amount)?;
         self.supply.sub(amount);
@@ -126,10 +128,11 @@ impl Token {
     ///
     /// # Errors
     /// - [`TokenError::InsufficientBalance`]: the caller has less.
+    /// - [`TokenError::AmountTooLarge`]: the amount is 2^127 or more.
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(write(balances[caller], balances[to]))]
+    #[access(write(balances[caller]), add(balances[to]))]
     pub fn transfer(&mut self, to: Address, amount: u128) -> Result<(), TokenError> {
         self.move_balance(caller(), to, amount)
     }
@@ -163,10 +166,11 @@ impl Token {
     /// - [`TokenError::Paused`].
     /// - [`TokenError::InsufficientAllowance`]: the caller may move less, also of its own.
     /// - [`TokenError::InsufficientBalance`]: `from` has less.
+    /// - [`TokenError::AmountTooLarge`]: the amount is 2^127 or more.
     ///
     /// # Events
     /// [`Transfer`].
-    #[access(read(paused), write(allowances[from][caller], balances[from], balances[to]))]
+    #[access(read(paused), write(allowances[from][caller], balances[from]), add(balances[to]))]
     pub fn transfer_from(
         &mut self,
         from: Address,
@@ -181,7 +185,8 @@ impl Token {
         self.move_balance(from, to, amount)
     }
 
-    /// Sets an allowance by the owner's signature: anybody may send it, and pay for it.
+    /// Sets an allowance by the owner's signature: anybody may send it, and pay for it. So somebody else may have sent it before: whoever
+    /// goes on in the same transaction should look at the allowance first, and send the permit only if that is too small.
     ///
     /// # Arguments
     /// - `owner`: whose balance it is.
@@ -207,8 +212,7 @@ impl Token {
     ) -> Result<(), TokenError> {
         ensure!(time_ms() <= deadline_ms, TokenError::PermitExpired);
         let number = self.permits.get(owner);
-        let token = this();
-        let permit = Permit { tag: PERMIT_TAG, token, owner, spender, amount, number, deadline_ms };
+        let permit = Permit::new(owner, spender, amount, number, deadline_ms);
         let signed = ed25519_verify(&owner, hash(&permit).as_bytes(), &signature);
         ensure!(signed, TokenError::BadPermit);
         self.permits.put(owner, number + 1);
@@ -242,10 +246,14 @@ impl Token {
     ///
     /// # Errors
     /// - [`TokenError::NotOwner`].
+    ///
+    /// # Events
+    /// [`OwnerOffered`].
     #[access(read(owner), write(offered))]
     pub fn offer_ownership(&mut self, to: Address) -> Result<(), TokenError> {
         self.ensure_owner()?;
         self.offered.put(to);
+        emit(OwnerOffered { to });
         Ok(())
     }
 
@@ -285,11 +293,15 @@ impl Token {
     ///
     /// # Errors
     /// - [`TokenError::NotOwner`], [`TokenError::AlreadyDescribed`].
+    ///
+    /// # Events
+    /// [`Described`].
     #[access(read(owner), write(metadata))]
     pub fn describe(&mut self, metadata: Metadata) -> Result<(), TokenError> {
         self.ensure_owner()?;
         ensure!(!self.metadata.exists(), TokenError::AlreadyDescribed);
         self.metadata.put(metadata);
+        emit(Described { metadata });
         Ok(())
     }
 
@@ -335,6 +347,19 @@ impl Token {
         self.permits.get(owner)
     }
 
+    /// What an owner signs for a [`permit`](Self::permit): the message, whose blake3 hash is signed.
+    #[access(read(permits[owner]))]
+    pub fn permit_message(
+        &self,
+        owner: Address,
+        spender: Address,
+        amount: u128,
+        deadline_ms: u64,
+    ) -> Vec<u8> {
+        let number = self.permits.get(owner);
+        message(&Permit::new(owner, spender, amount, number, deadline_ms))
+    }
+
     /// What people call the token.
     #[access(read(metadata))]
     pub fn metadata(&self) -> Metadata {
@@ -342,7 +367,7 @@ impl Token {
     }
 
     /// One step of a counter: 2^127 - 1.
-    const MINT_MAX: u128 = u128::MAX >> 1;
+    const STEP_MAX: u128 = u128::MAX >> 1;
 
     // Not inlined: several methods use these, and every copy is bytes of the module.
     #[inline(never)]
@@ -363,7 +388,7 @@ impl Token {
         Ok(())
     }
 
-    /// Moves a balance. The deposit reads what the withdrawal wrote, so moving to oneself is right.
+    /// Moves a balance. The deposit adds to what the withdrawal wrote, so moving to oneself is right.
     fn move_balance(&mut self, from: Address, to: Address, amount: u128) -> Result<(), TokenError> {
         self.withdraw(from, amount)?;
         self.deposit(to, amount)?;
@@ -379,9 +404,9 @@ impl Token {
     }
 
     fn deposit(&mut self, to: Address, amount: u128) -> Result<(), TokenError> {
-        let had = self.balances.get(to);
-        let has = had.checked_add(amount).ok_or(TokenError::AmountTooLarge)?;
-        self.balances.put(to, has);
+        ensure!(amount <= Self::STEP_MAX, TokenError::AmountTooLarge);
+        // All balances are the supply, which is a counter: none leaves its bounds.
+        self.balances.add(to, amount);
         Ok(())
     }
 }

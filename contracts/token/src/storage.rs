@@ -44,5 +44,18 @@ pub struct Permit {
     pub deadline_ms: u64,
 }
 
+impl Permit {
+    /// One for the token that runs.
+    pub(crate) fn new(
+        owner: Address,
+        spender: Address,
+        amount: u128,
+        number: u64,
+        deadline_ms: u64,
+    ) -> Self {
+        Self { tag: PERMIT_TAG, token: this(), owner, spender, amount, number, deadline_ms }
+    }
+}
+
 /// The first bytes of a [`Permit`].
 pub const PERMIT_TAG: [u8; 16] = *b"kempe permit v1\0";

@@ -6,8 +6,8 @@ use kempe_sdk::prelude::*;
 use kempe_sdk::testing::{Instance, TestChain};
 
 use crate::{
-    Approval, Burn, MINTER, Metadata, Mint, OwnerChanged, PAUSER, PERMIT_TAG, PauseChanged, Permit,
-    RolesChanged, Token, TokenError, Transfer,
+    Approval, Burn, Described, MINTER, Metadata, Mint, OwnerChanged, OwnerOffered, PAUSER,
+    PERMIT_TAG, PauseChanged, Permit, RolesChanged, Token, TokenError, Transfer,
 };
 
 struct Setup {
@@ -136,6 +136,13 @@ fn the_supply_is_bounded() {
         .send(s.owner, &s.token, "mint", (s.carol, most + 1))
         .assert_revert(TokenError::AmountTooLarge);
     assert_eq!((s.balance(s.carol), s.supply()), (0, most + 100));
+    // Nor is more moved at once; all of it can be, in two steps.
+    s.chain.send(s.owner, &s.token, "mint", (s.bob, 1u128)).assert_ok();
+    let mut send = |amount: u128| s.chain.send(s.bob, &s.token, "transfer", (s.carol, amount));
+    send(most + 1).assert_revert(TokenError::AmountTooLarge);
+    send(most).assert_ok();
+    send(1).assert_ok();
+    assert_eq!(s.balance(s.carol), most + 1);
 }
 
 #[test]
@@ -149,6 +156,24 @@ fn transfers_between_different_accounts_run_at_once() {
         s.token.tx(s.bob, "transfer", (erin, 1u128)),
     ]);
     report.assert_ok().assert_batches(&[&[0, 1], &[2]]);
+}
+
+/// What many pay to one is added up; only what it has of that in the block waits for them.
+#[test]
+fn transfers_to_one_account_run_at_once() {
+    let mut s = setup();
+    s.chain.send(s.owner, &s.token, "mint", (s.carol, 100u128)).assert_ok();
+    s.chain.send(s.bob, &s.token, "approve", (s.owner, 5u128)).assert_ok();
+    s.chain.send(s.alice, &s.token, "transfer", (s.bob, 50u128)).assert_ok();
+    let (before, dave) = (s.balance(s.bob), s.chain.account("dave"));
+    let report = s.chain.block([
+        s.token.tx(s.alice, "transfer", (dave, 1u128)),
+        s.token.tx(s.carol, "transfer", (dave, 2u128)),
+        s.token.tx(s.owner, "transfer_from", (s.bob, dave, 3u128)),
+        s.token.tx(dave, "transfer", (s.bob, 6u128)),
+    ]);
+    report.assert_ok().assert_batches(&[&[0, 1, 2], &[3]]);
+    assert_eq!((s.balance(dave), s.balance(s.bob)), (0, before + 3));
 }
 
 #[test]
@@ -189,7 +214,9 @@ fn an_ownership_is_taken_by_whom_it_is_offered_to() {
         .send(s.alice, &s.token, "offer_ownership", (s.alice,))
         .assert_revert(TokenError::NotOwner);
     s.chain.send(s.alice, &s.token, "accept_ownership", ()).assert_revert(TokenError::NotOwner);
-    s.chain.send(s.owner, &s.token, "offer_ownership", (s.alice,)).assert_ok();
+    let receipt = s.chain.send(s.owner, &s.token, "offer_ownership", (s.alice,));
+    let event = OwnerOffered { to: s.alice };
+    assert_eq!(receipt.assert_ok().events::<OwnerOffered>(), [event]);
     s.chain.send(s.bob, &s.token, "accept_ownership", ()).assert_revert(TokenError::NotOwner);
     assert_eq!(s.chain.view::<Option<Address>>(&s.token, "owner", ()), Some(s.owner));
     let receipt = s.chain.send(s.alice, &s.token, "accept_ownership", ());
@@ -230,6 +257,9 @@ fn a_permit_is_good_once_and_for_one_thing() {
         deadline_ms: 1_000_000,
     };
     let signature = s.chain.sign(s.alice, hash(&permit).as_bytes());
+    let shown = (permit.owner, permit.spender, permit.amount, permit.deadline_ms);
+    let shown = s.chain.view::<Vec<u8>>(&s.token, "permit_message", shown);
+    assert_eq!(kempe_sdk::blake3(&shown), hash(&permit));
     let args = |amount: u128| (s.alice, s.bob, amount, 1_000_000u64, signature);
     // Another amount, another signer, another token: all the same to a signature.
     s.chain.send(s.bob, &s.token, "permit", args(41)).assert_revert(TokenError::BadPermit);
@@ -260,7 +290,8 @@ fn a_token_is_described_once() {
     let mut metadata = Metadata { decimals: 6, ..Metadata::default() };
     metadata.symbol[..4].copy_from_slice(b"COIN");
     s.chain.send(s.alice, &s.token, "describe", (metadata,)).assert_revert(TokenError::NotOwner);
-    s.chain.send(s.owner, &s.token, "describe", (metadata,)).assert_ok();
+    let receipt = s.chain.send(s.owner, &s.token, "describe", (metadata,));
+    assert_eq!(receipt.assert_ok().events::<Described>(), [Described { metadata }]);
     s.chain
         .send(s.owner, &s.token, "describe", (Metadata::default(),))
         .assert_revert(TokenError::AlreadyDescribed);

@@ -65,7 +65,7 @@ impl Progress {
     }
 }
 
-/// Why the contract refuses.
+/// Why the contract refuses: codes 1100 to 1199.
 #[error]
 pub enum VestingError {
     /// The caller is not the funder.

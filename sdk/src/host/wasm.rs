@@ -2,10 +2,10 @@
 
 use core::mem::MaybeUninit;
 
-use alloc::vec::Vec;
 use kempe_abi::Address;
 
 use crate::codec::Bound;
+use crate::wasm::Lent;
 
 mod import {
     // `safe` are those that only read: the host checks every range and traps on a bad one.
@@ -51,7 +51,7 @@ fn filled(fill: impl FnOnce(*mut u8)) -> [u8; 32] {
     unsafe { bytes.assume_init() }
 }
 
-/// Bytes of a buffer on the stack for what the host copies out; longer ones go to the heap.
+/// Bytes of a buffer on the stack for what the host copies out; longer ones go to the end of the heap.
 const STACK_BYTES: usize = 256;
 
 /// Calls `read` with the bytes that `fill(out, cap)` copies; `None` if it returns a negative length.
@@ -73,18 +73,10 @@ pub(crate) fn with_copied<B: Bound, T>(
     if B::MAX <= STACK_BYTES {
         return Some(read(&[]));
     }
-    Some(read(&copied_to_heap(&fill, len)))
-}
-
-#[cold]
-#[inline(never)]
-#[expect(unsafe_code, reason = "the host fills a buffer that is not zeroed")]
-fn copied_to_heap(fill: &impl Fn(*mut u8, usize) -> i32, len: usize) -> Vec<u8> {
-    let mut heap = Vec::<u8>::with_capacity(len);
-    fill(heap.as_mut_ptr(), len);
-    // SAFETY: the capacity is `len`, and the host wrote as many bytes, the same as a moment ago.
-    unsafe { heap.set_len(len) };
-    heap
+    let lent = Lent::new(len);
+    fill(lent.bytes, len);
+    // SAFETY: `lent` has as many bytes, which nothing else touches, and the host wrote as many as a moment ago.
+    Some(read(unsafe { core::slice::from_raw_parts(lent.bytes, len) }))
 }
 
 /// The value in a field's cell.

@@ -400,6 +400,9 @@ impl Session {
         amount: u128,
         floor: u128,
     ) -> Result<bool, TrapKind> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
         if (Bound { amount, floor }).is_nothing() {
             return Ok(true);
         }

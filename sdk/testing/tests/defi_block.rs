@@ -24,7 +24,7 @@ use kempe_oracle::{ROUND_MS, Report, message};
 use kempe_runtime::chain::{BlockReport, Chain, ChainOptions};
 use kempe_runtime::scheduler::{Color, ConflictGraph, Mode, lower_bound};
 use kempe_runtime::types::{
-    Action, Genesis, SignedTransaction, Transaction, address_of, contract_address,
+    Action, Genesis, Limits, SignedTransaction, Transaction, address_of, contract_address,
 };
 use kempe_sdk::testing::Rng;
 
@@ -84,7 +84,7 @@ impl World {
                 chain_id: 1,
                 sender: self.address(sender),
                 nonce: *nonce - 1,
-                fuel_limit: 1_000_000_000,
+                fuel_limit: Limits::default().tx_fuel_max,
                 actions: vec![action],
                 access: Vec::new(),
             };
@@ -220,6 +220,7 @@ fn add_governance(w: &mut World) {
         timelock_ms: 0,
         grace_ms: 1,
         quorum_bp: 1,
+        quorum_min: 0,
         threshold: 0,
     };
     w.governance = w.deploy(kempe_contracts::GOVERNANCE, (w.coin, settings));

@@ -28,6 +28,7 @@ impl Organization {
             timelock_ms: 10_000,
             grace_ms: 100_000,
             quorum_bp: 5_000,
+            quorum_min: 0,
             threshold: 1,
         };
         let args = (token.address(), settings);

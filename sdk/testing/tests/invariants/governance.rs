@@ -36,6 +36,7 @@ fn settings(quorum_bp: u16) -> Settings {
         timelock_ms: 15 * HOUR_MS,
         grace_ms: 90 * HOUR_MS,
         quorum_bp,
+        quorum_min: 0,
         threshold: 100,
     }
 }

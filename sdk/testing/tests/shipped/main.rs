@@ -1,8 +1,10 @@
 //! The shipped contracts do on wasm what they do natively: same results, events, refusals and batches.
 
+mod longest;
+
 use kempe_abi::{Address, TrapKind};
 use kempe_counter::Tally;
-use kempe_orderbook::{Filled, Orderbook, Price, Side, Traded};
+use kempe_orderbook::{Filled, Orderbook, Price, Side};
 use kempe_pool::{Pool, PoolError, Reserves, Swapped};
 use kempe_runtime::engine::admit;
 use kempe_runtime::types::{Limits, Prices};
@@ -211,38 +213,4 @@ fn shares_of_a_pool_are_staked() {
         (report.batches, earned, receipt.assert_ok().value::<(u128, u128)>())
     });
     assert_eq!(results[0], results[1]);
-}
-
-/// Orders so far apart, and of so many people, that looking for them and paying them is more than a transaction may touch: a
-/// trade takes what it can, and the next one the rest.
-#[test]
-fn a_sparse_book_is_traded_in_pieces() {
-    let mut chain = kempe_testing::wasm(&[kempe_contracts::TOKEN, kempe_contracts::ORDERBOOK]);
-    let people: Vec<Address> = (0..31).map(|i| chain.account(&format!("trader {i}"))).collect();
-    let taker = chain.account("taker");
-    let tokens = [0, 1].map(|_| chain.deploy::<Token>(taker, (taker,)));
-    let args = (tokens[0].address(), tokens[1].address(), 1u128, 1u128, 1u64);
-    let book = chain.deploy::<Orderbook>(taker, args);
-    for who in people.iter().chain([&taker]) {
-        for token in &tokens {
-            chain.send(taker, token, "mint", (*who, 10_000_000u128)).assert_ok();
-            chain.send(*who, token, "approve", (book.address(), u128::MAX)).assert_ok();
-        }
-        chain.send(*who, &book, "deposit", (9_000_000u128, 9_000_000u128)).assert_ok();
-    }
-    for high in 1..=16 {
-        let price = Price { high, mid: 31, low: 31 };
-        let place = |who: &Address| book.tx(*who, "place", (Side::Sell, price, 1u64, 1u64));
-        chain.block(people.iter().map(place)).assert_ok();
-    }
-    let (mut lots, mut n_trades) = (16 * 31, 0);
-    while lots > 0 {
-        let limit = Price { high: 31, mid: 31, low: 31 };
-        let receipt = chain.send(taker, &book, "trade", (Side::Buy, limit, lots, None::<u64>));
-        let traded = receipt.assert_ok().value::<Traded>().lots;
-        assert!(traded >= lots.min(31 * 6), "{traded} of {lots}");
-        (lots, n_trades) = (lots - traded, n_trades + 1);
-    }
-    // Finding a price takes up to 96 cells and filling it 32 and more: seven prices each time.
-    assert_eq!(n_trades, 3);
 }
