@@ -1,5 +1,5 @@
 //! The guide's first page, followed to the letter: its commands and its files, in their order, outside of this
-//! checkout.
+//! checkout. And the commands of the README.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
@@ -11,6 +11,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("../../docs/src/first-contract.md");
+const README: &str = include_str!("../../README.md");
 
 /// A block of code, with the text since the one before it.
 struct Block {
@@ -91,4 +92,26 @@ fn the_first_page_does_what_it_says() {
         }
     }
     assert_eq!((n_files, n_commands, n_promises), (2, 9, 1), "the page has other parts now");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_commands_of_the_readme_work() {
+    let (_, section) = README.split_once("\n## Deploy and call it\n").unwrap();
+    let commands = section.split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    assert!(
+        commands.lines().count() > 5 && commands.lines().all(|line| line.starts_with("kempe "))
+    );
+    let home = TempDir::new().unwrap();
+    let mut at = home.path().to_owned();
+    // What its reader has: the contracts of the checkout, and new code for one of them.
+    let contracts = concat!(env!("CARGO_MANIFEST_DIR"), "/../contracts");
+    std::os::unix::fs::symlink(contracts, at.join("contracts")).unwrap();
+    fs::write(at.join("token2.wasm"), kempe_contracts::TOKEN).unwrap();
+    let printed = shell(home.path(), &mut at, commands);
+    // The balance of carol, and the transfer that gave it, explained.
+    assert!(printed.lines().any(|line| line == "5"), "{printed}");
+    let explained = ["action   token.transfer(to: carol, amount: 5)", "access list"];
+    assert!(explained.iter().all(|line| printed.lines().any(|it| it == *line)), "{printed}");
+    assert!(at.join("client").is_dir());
 }
