@@ -7,7 +7,7 @@ use kempe_runtime::engine::admission::admit;
 use kempe_runtime::types::{Action, contract_address};
 use serde::Serialize;
 
-use super::upgrade::authority;
+use super::upgrade::{authority, check_authority};
 use crate::args::{Global, HELP};
 use crate::describe::Describer;
 use crate::output::{Exit, Failure, Output};
@@ -90,6 +90,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     };
     let authority =
         args.upgradable_by.as_deref().map(|word| authority(&session, word)).transpose()?;
+    authority.iter().try_for_each(|authority| check_authority(&session, authority))?;
     let key = session.signer(&args.signer)?;
     let sender = kempe_runtime::types::address_of(&key);
     let nonce = session.chain.next_nonce(&sender)?;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use ed25519_zebra::SigningKey;
 use kempe_abi::upgrade::{
-    Change, EventChange, FieldChange, MethodChange, check, events, fields, interfaces, methods,
+    AUTHORIZE, Change, EventChange, FieldChange, MethodChange, UpgradeTerms, check, events, fields,
+    interfaces, methods,
 };
-use kempe_abi::{Abi, Address, ErrorCase, Hash, Method, MethodKind};
+use kempe_abi::{Abi, AbiType, Address, ErrorCase, Hash, Method, MethodKind, Type};
 use kempe_runtime::engine::admission::admit;
 use kempe_runtime::types::{Action, Upgrade, address_of};
 use serde::Serialize;
@@ -174,11 +175,18 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let upgrade =
         Upgrade { contract, wasm, args: encoded, allow_wider: args.allow_wider, authority };
     let difference = Difference::new(&session, loaded.abi(), &new, &upgrade);
-    let refused = check(loaded.abi(), &new, args.allow_wider).err().map(|misfit| {
+    let misfit = check(loaded.abi(), &new, args.allow_wider).err().map(|misfit| {
         let allowed = check(loaded.abi(), &new, true).is_ok();
         let help = if allowed { "--allow-wider permits it" } else { "nothing was sent" };
         Failure::new(Exit::Failed, misfit).with_help(help)
     });
+    // A contract that decides about itself does so with its new code.
+    let may_decide = match authority {
+        Some(authority) if authority == contract => can_agree(&session, &authority, &new),
+        Some(authority) => check_authority(&session, &authority),
+        None => Ok(()),
+    };
+    let refused = misfit.or(may_decide.err());
     if args.dry_run {
         output.result(difference.text(), &difference)?;
         return refused.map_or(Ok(()), Err);
@@ -200,6 +208,29 @@ fn nobody(session: &Session, contract: &Address) -> Failure {
         session.names.show(contract)
     );
     Failure::new(Exit::Failed, message).with_help("deploy the new code as another contract")
+}
+
+/// Refuses a contract as the authority that could never agree: nobody could upgrade anymore what it decides about.
+pub(super) fn check_authority(session: &Session, authority: &Address) -> Result<(), Failure> {
+    let contract = session.chain.contract(authority)?;
+    contract.map_or(Ok(()), |contract| can_agree(session, authority, contract.abi()))
+}
+
+/// Whether a contract with this ABI has the method by which the host asks it.
+fn can_agree(session: &Session, contract: &Address, abi: &Abi) -> Result<(), Failure> {
+    let asked = abi.method(AUTHORIZE).filter(|method| {
+        let types = method.params.iter().map(|param| &param.ty);
+        method.returns == Type::Unit && types.eq([&Type::from(UpgradeTerms::TYPE)])
+    });
+    asked.map(drop).ok_or_else(|| {
+        let name = session.names.show(contract);
+        let message = format!(
+            "`{name}` could never agree to an upgrade: it has no `{AUTHORIZE}(UpgradeTerms)`"
+        );
+        Failure::new(Exit::Failed, message).with_help(
+            "nothing was sent; let an account decide, or a contract with that method, as governance and multisig are",
+        )
+    })
 }
 
 /// Whether who signs is the authority, or that is a contract, which the host asks. Else the fuel for the code would be
