@@ -103,14 +103,18 @@ impl Session {
         self.signer_of(&address, args.password_stdin)
     }
 
+    /// The name of a development account, if the address is one's.
+    #[must_use]
+    pub fn development(&self, address: &Address) -> Option<&str> {
+        self.names.development(address).filter(|_| self.chain.genesis().development)
+    }
+
     /// The key of an address; see [`signer`](Self::signer).
     ///
     /// # Errors
     /// As [`signer`](Self::signer).
     pub fn signer_of(&self, address: &Address, stdin: bool) -> Result<SigningKey, Failure> {
-        if let Some(name) = self.names.development(address)
-            && self.chain.genesis().development
-        {
+        if let Some(name) = self.development(address) {
             return Ok(development_key(name));
         }
         let Some(name) = self.names.key(address) else {

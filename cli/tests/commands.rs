@@ -7,6 +7,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use kempe_cli::keystore::address_of;
+use kempe_cli::session::development_key;
+use kempe_runtime::chain::{Chain, ChainOptions};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "correct horse";
@@ -101,6 +104,60 @@ fn a_key_is_stored_shown_exported_and_removed() {
     assert!(error.contains("help: add --yes"), "{error}");
     kempe.ok(&["keys", "remove", "alice", "--yes"], "");
     assert_eq!(kempe.ok(&["keys", "list"], ""), "");
+}
+
+#[test]
+fn development_accounts_sign_and_come_before_keys_of_their_name() {
+    let kempe = Kempe::new();
+    let show = |who| kempe.run(&["keys", "show", who], "");
+    let sign =
+        |who| kempe.run(&["keys", "sign", who, "0x6f7261636c65", "--password-stdin"], PASSWORD);
+    let new = |name| kempe.run(&["keys", "new", name, "--password-stdin"], PASSWORD);
+    assert_eq!(sign("alice").code, 1, "there is no chain");
+    kempe.ok(&["init"], "");
+    let key = development_key("alice");
+    let alice = format!("{}\n", address_of(&key));
+    let signature = key.sign(blake3::hash(b"oracle").as_bytes()).to_bytes();
+    let signature = format!("0x{}\n", hex::encode(signature));
+    // No password is asked for.
+    let signed = kempe.ok(&["keys", "sign", "alice", "0x6f7261636c65"], "");
+    assert_eq!((signed, sign(alice.trim()).stdout), (signature.clone(), signature.clone()));
+    assert_eq!((show("alice").stdout, show("alice").stderr), (alice.clone(), String::new()));
+    kempe.ok(&["keys", "sign", "alice", "0x", "--dir", "kempe-chain"], "");
+    kempe.fails(1, &["keys", "sign", "alice", "0x", "--dir", "elsewhere"], "");
+
+    // A key of the same name is possible: the keys are for all chains. What the name means is said.
+    let made = new("alice");
+    assert!(
+        made.stderr.contains("the chain in kempe-chain has another `alice`"),
+        "{}",
+        made.stderr
+    );
+    assert!(made.code == 0 && made.stdout != alice, "{}", made.stdout);
+    let shown = show("alice");
+    assert_eq!(shown.stdout, alice);
+    let other = format!("the key called `alice` is {}", made.stdout);
+    assert!(shown.stderr.ends_with(&other), "{}", shown.stderr);
+    assert_eq!(sign("alice").stdout, signature);
+    let own = sign(made.stdout.trim());
+    assert!(own.code == 0 && own.stdout != signature && own.stderr.is_empty(), "{}", own.stderr);
+    assert_eq!(show(made.stdout.trim()).stdout, made.stdout);
+    assert_eq!(kempe.ok(&["keys", "show", "alice", "--dir", "elsewhere"], ""), made.stdout);
+    let nobody = format!("0x{}", "11".repeat(32));
+    assert!(sign(&nobody).stderr.contains("the key of 0x1111"));
+
+    // Other names are not warned of, nor is the account's own key.
+    assert!(!new("zoe").stderr.contains("warning"));
+    let stdin = format!("{PASSWORD}\n{}\n", hex::encode(development_key("bob").as_bytes()));
+    let import = |name| kempe.run(&["keys", "import", name, "--password-stdin"], &stdin);
+    assert_eq!((import("bob").code, &*import("robert").stderr), (0, ""));
+    assert!(import("carol").stderr.contains("has another `carol`"));
+    // Where the chain cannot be opened, the keys can be used all the same.
+    let dir = kempe.home.path().join("kempe-chain");
+    let held = Chain::open(&dir, ChainOptions::default()).unwrap();
+    let shown = show("zoe");
+    assert!(shown.code == 0 && shown.stderr.contains("the chain in kempe-chain is not asked"));
+    drop(held);
 }
 
 #[test]

@@ -101,10 +101,15 @@ impl Names {
     /// The address of any name, or of digits.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<Address> {
-        [&self.genesis, &self.contracts, &self.keys]
-            .iter()
-            .find_map(|table| table.get(word).copied())
+        self.on_chain(word)
+            .or_else(|| self.keys.get(word).copied())
             .or_else(|| word.starts_with("0x").then(|| word.parse().ok()).flatten())
+    }
+
+    /// The address of what has this name on the chain: a name of a key is of something else then.
+    #[must_use]
+    pub fn on_chain(&self, word: &str) -> Option<Address> {
+        self.genesis.get(word).or_else(|| self.contracts.get(word)).copied()
     }
 
     /// The name of an address.
