@@ -25,7 +25,9 @@ pub(crate) fn transaction(chain: &Chain, word: &str) -> Result<(BlockRecord, usi
     let record = block(chain, Some(height))?;
     let n_txs = record.receipts.len();
     if index >= n_txs {
-        let message = format!("block {height} has {n_txs} transactions, none at position {index}");
+        let plural = if n_txs == 1 { "" } else { "s" };
+        let message =
+            format!("block {height} has {n_txs} transaction{plural}, none at position {index}");
         return Err(Failure::new(Exit::Failed, message));
     }
     Ok((record, index))

@@ -50,6 +50,8 @@ pub struct TxView {
     pub logs: Vec<String>,
     #[serde(skip)]
     result_texts: Vec<String>,
+    #[serde(skip)]
+    has_calls: bool,
 }
 
 impl TxView {
@@ -78,6 +80,7 @@ impl TxView {
             fee: receipt.fee.to_string(),
             logs: Vec::new(),
             result_texts: results(describer, tx, &receipt.results).map(|(_, text)| text).collect(),
+            has_calls: tx.actions.iter().any(|action| matches!(action, Action::Call { .. })),
         })
     }
 
@@ -109,10 +112,12 @@ impl TxView {
     /// # Errors
     /// That failure.
     pub fn check(&self) -> Result<(), Failure> {
-        check(
-            &self.outcome,
-            "`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed",
-        )
+        let help = if self.has_calls {
+            "`kempe simulate` says what a call would do; nothing but the sender's nonce and fee changed"
+        } else {
+            "nothing but the sender's nonce and fee changed"
+        };
+        check(&self.outcome, help)
     }
 }
 

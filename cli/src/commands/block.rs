@@ -1,6 +1,6 @@
 //! `kempe block`: a block, its schedule and its transactions.
 
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, Row, Table, Width, presets};
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
@@ -14,7 +14,12 @@ const EXAMPLES: &str = "\
 Examples:
   kempe block                       the last one
   kempe block 2 --json
-  kempe block 2 --limit 1000        more of its transactions";
+  kempe block 2 --limit 1000        more of its transactions
+
+What a transaction does is cut to a line; `kempe tx HEIGHT:INDEX` shows all of it.";
+
+/// How much of what a transaction does is shown in the table: a transfer to an address in digits. Ours to choose.
+const ACTION_WIDTH: u16 = 120;
 
 /// The arguments of `kempe block`.
 #[derive(Debug, clap::Args)]
@@ -90,14 +95,18 @@ fn text(view: &BlockView) -> String {
         table.load_style(presets::NOTHING);
         table.set_header(["tx", "batch", "sender", "action", "outcome"]);
         for tx in &view.transactions {
-            table.add_row([
+            let mut row = Row::from([
                 tx.index.to_string(),
                 tx.batch.map_or("tail".into(), |batch| batch.to_string()),
                 tx.sender.clone(),
                 tx.actions.join("; "),
                 tx.outcome.line(),
             ]);
+            row.max_height(1);
+            table.add_row(row);
         }
+        let action = table.column_mut(3).expect("the header has five columns");
+        action.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(ACTION_WIDTH)));
         lines.push(String::new());
         lines.push(table.trim_fmt());
         if view.transactions.len() < view.txs {

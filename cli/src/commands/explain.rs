@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::args::{Global, HELP};
 use crate::describe::{BoundView, Describer};
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, excerpt};
 use crate::report::TxView;
 use crate::session::{ChainArgs, Session};
 use crate::{footprint, locate};
@@ -230,7 +230,7 @@ fn text(explained: &Explained) -> String {
         };
         let batch = wait.batch.map_or("tail".into(), |batch| format!("batch {batch}"));
         put(format!("  tx {} ({batch}): {reason}", wait.index));
-        put(format!("       {} by {}", wait.action, wait.sender));
+        put(format!("       {} by {}", excerpt(&wait.action), wait.sender));
     }
     if let Some(more) = explained.waits_for.len().checked_sub(WAITS_SHOWN).filter(|&n| n > 0) {
         put(format!("  ... and {more} more: --json shows all"));

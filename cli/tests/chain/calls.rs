@@ -30,6 +30,8 @@ fn a_call_is_run_shown_and_explained() {
     insta::assert_snapshot!("block", redacted(&kempe.ok("block")));
     insta::assert_snapshot!("events", kempe.ok("events --contract token"));
     assert_eq!(kempe.json("events --name Mint").as_array().unwrap().len(), 1);
+    let error = kempe.fails(1, "explain 3:1");
+    assert!(error.contains("block 3 has 1 transaction, none at position 1"), "{error}");
 }
 
 #[test]
@@ -51,6 +53,10 @@ fn a_revert_ends_with_3_and_names_the_error() {
     let ended = kempe.run("call token transfer --to carol --amount 1 --from bob --fuel 34000");
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("OutOfFuel"), "{}", ended.stderr);
+    // There is no simulating a deployment.
+    let ended = kempe.run("deploy token.wasm --name second --owner alice --fuel 100000");
+    assert_eq!(ended.code, 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("\nhelp: nothing but the sender's nonce"), "{}", ended.stderr);
     let ended = kempe.run("simulate token transfer --to carol --amount 101 --from bob");
     assert_eq!(ended.code, 3);
     assert_eq!(kempe.ok("call token balance --of bob"), "100\n");
