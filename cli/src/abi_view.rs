@@ -252,7 +252,7 @@ impl View<'_> {
 
 /// A constant as it stands in a template: an integer with its type.
 fn literal(ty: &Type, bytes: &[u8]) -> Option<String> {
-    let text = value::display(ty, bytes, &|_| None).ok()?;
+    let text = value::display(ty, bytes, &()).ok()?;
     let suffix = if text.parse::<i128>().is_ok() || text.parse::<u128>().is_ok() {
         ty.to_string()
     } else {

@@ -1,6 +1,8 @@
 //! Keys, outcomes, events and calls in the words of the contracts they belong to.
 
-use std::cell::RefCell;
+mod held;
+
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -21,6 +23,8 @@ use crate::abi_view;
 use crate::session::Names;
 use crate::value;
 
+pub use held::Shown;
+
 /// The word for taking from a stock.
 pub const RESERVE: &str = "reserve";
 
@@ -29,6 +33,8 @@ pub struct Describer<'a> {
     chain: &'a Chain,
     names: &'a Names,
     contracts: RefCell<BTreeMap<Address, Option<Rc<Contract>>>>,
+    /// How many of the contracts were loaded only because values hold calls of them.
+    n_held: Cell<usize>,
 }
 
 impl fmt::Debug for Describer<'_> {
@@ -124,6 +130,9 @@ pub struct EventView {
     pub name: String,
     /// The fields.
     pub fields: Value,
+    /// The calls that the fields hold, as those of a proposal do, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
     /// The fields as text.
     #[serde(skip)]
     pub text: String,
@@ -146,7 +155,7 @@ impl<'a> Describer<'a> {
     /// A describer of the chain as it is now.
     #[must_use]
     pub fn new(chain: &'a Chain, names: &'a Names) -> Self {
-        Self { chain, names, contracts: RefCell::default() }
+        Self { chain, names, contracts: RefCell::default(), n_held: Cell::default() }
     }
 
     /// The names of addresses.
@@ -207,10 +216,9 @@ impl<'a> Describer<'a> {
         let types = || field.keys.iter().chain(item.then_some(&Type::U64));
         match parts(types(), &key.key) {
             Some(parts) => {
-                let name_of = |address: &Address| self.names.name_of(address);
                 let part = |(ty, bytes): (_, &&[u8])| {
-                    value::display(ty, bytes, &name_of)
-                        .unwrap_or_else(|_| format!("0x{}", hex::encode(bytes)))
+                    self.value(ty, bytes)
+                        .map_or_else(|_| format!("0x{}", hex::encode(bytes)), |shown| shown.text)
                 };
                 let parts = types().zip(&parts).map(part);
                 let parts: String = parts.map(|part| format!("[{part}]")).collect();
@@ -329,15 +337,18 @@ impl<'a> Describer<'a> {
         let raw = || format!("0x{}", hex::encode(&event.data));
         let Some(known) = known else {
             let name = format!("{:#010x}", event.id);
-            return EventView { contract: owner, name, fields: raw().into(), text: raw() };
+            let (fields, calls) = (raw().into(), Vec::new());
+            return EventView { contract: owner, name, fields, calls, text: raw() };
         };
         let ty = Type::Struct(known.name.clone(), known.fields.clone());
-        let name_of = |address: &Address| self.names.name_of(address);
+        let raw_shown = |_| Shown { text: raw(), calls: Vec::new() };
+        let Shown { text, calls } = self.value(&ty, &event.data).unwrap_or_else(raw_shown);
         EventView {
             contract: owner,
             name: known.name.clone(),
             fields: value::to_json(&ty, &event.data).unwrap_or_else(|_| raw().into()),
-            text: value::display(&ty, &event.data, &name_of).unwrap_or_else(|_| raw()),
+            calls,
+            text,
         }
     }
 
@@ -354,12 +365,15 @@ impl<'a> Describer<'a> {
                 format!("upgrade {contract} to {} bytes", upgrade.wasm.len())
             }
             Action::Call { contract, method, args } => {
-                let owner = self.names.show(contract);
+                let raw = |name: &str| {
+                    format!("{}.{name}(0x{})", self.names.show(contract), hex::encode(args))
+                };
                 match self.method(contract, *method) {
                     Some((_, method)) => {
-                        format!("{owner}.{}({})", method.name, self.args(&method, args))
+                        let call = self.call(contract, &method, args, 0);
+                        call.unwrap_or_else(|| raw(&method.name))
                     }
-                    None => format!("{owner}.{:#010x}(0x{})", method.0, hex::encode(args)),
+                    None => raw(&format!("{:#010x}", method.0)),
                 }
             }
         }
@@ -370,18 +384,6 @@ impl<'a> Describer<'a> {
         let contract = self.contract(contract)?;
         let method = contract.abi().method_by_id(id)?.clone();
         Some((contract, method))
-    }
-
-    fn args(&self, method: &Method, args: &[u8]) -> String {
-        let name_of = |address: &Address| self.names.name_of(address);
-        let Some(parts) = parts(method.params.iter().map(|param| &param.ty), args) else {
-            return format!("0x{}", hex::encode(args));
-        };
-        let shown = method.params.iter().zip(parts).map(|(param, bytes)| {
-            let text = value::display(&param.ty, bytes, &name_of);
-            format!("{}: {}", param.name, text.unwrap_or_else(|_| hex::encode(bytes)))
-        });
-        shown.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use kempe_abi::{AccessKind, Address, Type};
+use kempe_abi::{AccessKind, Type};
 use kempe_runtime::chain::Simulation;
 use kempe_runtime::types::{
     Action, BlockRecord, DeclaredAccess, EventRecord, Receipt, Transaction,
@@ -10,7 +10,7 @@ use kempe_runtime::types::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::describe::{BoundView, Describer, EventView, OutcomeView};
+use crate::describe::{BoundView, Describer, EventView, OutcomeView, Shown};
 use crate::output::{Exit, Failure};
 use crate::value;
 
@@ -37,6 +37,9 @@ pub struct TxView {
     pub outcome: OutcomeView,
     /// The results of its calls.
     pub results: Vec<Value>,
+    /// The calls that the results hold, as a proposal does, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub result_calls: Vec<String>,
     /// Its events.
     pub events: Vec<EventView>,
     /// The fuel it burned.
@@ -63,6 +66,7 @@ impl TxView {
         let tx = &signed.transaction;
         let mut batches = record.block.schedule.batches();
         let batch = batches.position(|batch| batch.iter().any(|&at| at as usize == index));
+        let Results { json, texts, calls } = Results::new(describer, tx, &receipt.results);
         Some(Self {
             tx: receipt.tx.to_string(),
             height: record.block.header.height,
@@ -73,13 +77,14 @@ impl TxView {
             nonce: tx.nonce,
             actions: tx.actions.iter().map(|action| describer.action(action)).collect(),
             outcome: describer.outcome(receipt.outcome, receipt.failure.as_deref(), Some(tx)),
-            results: results(describer, tx, &receipt.results).map(|(json, _)| json).collect(),
+            results: json,
+            result_calls: calls,
             events: events(describer, &receipt.events),
             fuel: receipt.fuel,
             fuel_limit: tx.fuel_limit,
             fee: receipt.fee.to_string(),
             logs: Vec::new(),
-            result_texts: results(describer, tx, &receipt.results).map(|(_, text)| text).collect(),
+            result_texts: texts,
             has_calls: tx.actions.iter().any(|action| matches!(action, Action::Call { .. })),
         })
     }
@@ -128,6 +133,9 @@ pub struct SimulationView {
     pub outcome: OutcomeView,
     /// The results of its calls.
     pub results: Vec<Value>,
+    /// The calls that the results hold, as a proposal does, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub result_calls: Vec<String>,
     /// Its events.
     pub events: Vec<EventView>,
     /// The fuel it would burn.
@@ -197,7 +205,7 @@ impl SimulationView {
             let bound = bound.filter(|_| entry.kind == AccessKind::Add);
             AccessView { may_take: None, ..view(entry, bound) }
         };
-        let results: Vec<_> = results(describer, tx, &simulation.results).collect();
+        let Results { json, texts, calls } = Results::new(describer, tx, &simulation.results);
         Self {
             outcome: describer.outcome(simulation.outcome, simulation.failure.as_deref(), Some(tx)),
             events: events(describer, &simulation.events),
@@ -209,8 +217,9 @@ impl SimulationView {
             dynamic: simulation.dynamic,
             logs: simulation.logs.clone(),
             calls: tx.actions.iter().filter_map(EncodedCall::of).collect(),
-            result_texts: results.iter().map(|(_, text)| text.clone()).collect(),
-            results: results.into_iter().map(|(json, _)| json).collect(),
+            result_texts: texts,
+            results: json,
+            result_calls: calls,
         }
     }
 
@@ -342,24 +351,34 @@ fn events(describer: &Describer<'_>, events: &[EventRecord]) -> Vec<EventView> {
     events.iter().map(|event| describer.event(event)).collect()
 }
 
-/// The results of the calls, as JSON and as text, without those that say nothing.
-fn results<'a>(
-    describer: &'a Describer<'_>,
-    tx: &'a Transaction,
-    results: &'a [Vec<u8>],
-) -> impl Iterator<Item = (Value, String)> + 'a {
-    tx.actions.iter().zip(results).filter_map(|(action, bytes)| {
-        let Action::Call { contract, method, .. } = action else { return None };
-        let name_of = |address: &Address| describer.names().name_of(address);
-        let raw = || format!("0x{}", hex::encode(bytes));
-        match describer.method(contract, *method) {
-            Some((_, method)) if method.returns == Type::Unit => None,
-            Some((_, method)) => {
-                let json = value::to_json(&method.returns, bytes).unwrap_or_else(|_| raw().into());
-                let text = value::display(&method.returns, bytes, &name_of);
-                Some((json, text.unwrap_or_else(|_| raw())))
+/// The results of calls, without those that say nothing.
+#[derive(Default)]
+struct Results {
+    json: Vec<Value>,
+    texts: Vec<String>,
+    /// The calls that they hold.
+    calls: Vec<String>,
+}
+
+impl Results {
+    fn new(describer: &Describer<'_>, tx: &Transaction, results: &[Vec<u8>]) -> Self {
+        let mut all = Self::default();
+        for (action, bytes) in tx.actions.iter().zip(results) {
+            let Action::Call { contract, method, .. } = action else { continue };
+            let raw = || format!("0x{}", hex::encode(bytes));
+            let method = describer.method(contract, *method).map(|(_, method)| method);
+            let ty = method.as_ref().map(|method| &method.returns);
+            if ty == Some(&Type::Unit) {
+                continue;
             }
-            None => Some((raw().into(), raw())),
+            let json = ty.and_then(|ty| value::to_json(ty, bytes).ok());
+            let shown = ty.and_then(|ty| describer.value(ty, bytes).ok());
+            let Shown { text, calls } =
+                shown.unwrap_or_else(|| Shown { text: raw(), calls: Vec::new() });
+            all.json.push(json.unwrap_or_else(|| raw().into()));
+            all.texts.push(text);
+            all.calls.extend(calls);
         }
-    })
+        all
+    }
 }

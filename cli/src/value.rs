@@ -19,7 +19,7 @@ mod encode;
 #[cfg(test)]
 mod tests;
 
-use kempe_abi::{Address, Member, Type};
+use kempe_abi::{Address, Member, MethodId, Type};
 
 pub use arguments::{encode_args, parse_flags};
 pub use decode::{display, to_json};
@@ -28,8 +28,22 @@ pub use encode::{from_json, from_text};
 /// Finds the address of an account by its name.
 pub type Resolve<'a> = dyn Fn(&str) -> Option<Address> + 'a;
 
-/// Finds the name of an account by its address.
-pub type NameOf<'a> = dyn Fn(&Address) -> Option<String> + 'a;
+/// What the addresses and the calls in a value are in words.
+pub trait Words {
+    /// The name of an address.
+    fn name(&self, _address: &Address) -> Option<String> {
+        None
+    }
+
+    /// A call, as in `token.transfer(to: bob, amount: 5)`; `None` if the contract is not known, or these are not a
+    /// method of it and its encoded arguments.
+    fn call(&self, _contract: &Address, _method: MethodId, _args: &[u8]) -> Option<String> {
+        None
+    }
+}
+
+/// No words: digits.
+impl Words for () {}
 
 /// Why a text or JSON is not a value of a type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

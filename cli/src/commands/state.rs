@@ -66,6 +66,9 @@ struct CellView {
     key: String,
     field: String,
     value: Value,
+    /// The calls that the value holds, as a proposal does, where they are known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    calls: Vec<String>,
     #[serde(skip)]
     text: String,
 }
@@ -204,19 +207,21 @@ fn cell_view(
     bytes: &[u8],
 ) -> CellView {
     let field = contract.abi().fields.get(usize::from(key.field));
-    let name_of = |address: &Address| describer.names().name_of(address);
     let raw = || format!("0x{}", hex::encode(bytes));
     let ty = field.map(|field| match field.log_part(&key.key) {
         Some((_, Part::Length)) => &Type::U64,
         _ => &field.value,
     });
     let json = ty.and_then(|ty| value::to_json(ty, bytes).ok());
-    let text = ty.and_then(|ty| value::display(ty, bytes, &name_of).ok());
+    let shown = ty.and_then(|ty| describer.value(ty, bytes).ok());
+    let (text, calls) =
+        shown.map_or_else(|| (raw(), Vec::new()), |found| (found.text, found.calls));
     CellView {
         key: describer.key(key),
         field: field.map_or_else(|| key.field.to_string(), |field| field.name.clone()),
         value: json.unwrap_or_else(|| raw().into()),
-        text: text.unwrap_or_else(raw),
+        calls,
+        text,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use kempe_abi::{Address, Decode, Hash, LayoutError, Member, Type, size_of_value};
+use kempe_abi::{Address, Decode, Hash, LayoutError, Member, MethodId, Type, size_of_value};
 use serde_json::{Map, Value};
 
-use super::{NameOf, are_positions, is_nullable};
+use super::{Words, are_positions, is_nullable};
 
 /// The JSON of an encoded value; [`from_json`](super::from_json) gives the same bytes back.
 ///
@@ -16,14 +16,15 @@ pub fn to_json(ty: &Type, bytes: &[u8]) -> Result<Value, LayoutError> {
     Decoder { rest: bytes }.json(ty)
 }
 
-/// The text of an encoded value, on one line, without control characters.
+/// The text of an encoded value, on one line, without control characters. Fields that hold a call, as the steps of a
+/// proposal do, are shown as the call if there are words for it.
 ///
 /// # Errors
 /// [`LayoutError`] when `bytes` is not exactly one value of the type.
-pub fn display(ty: &Type, bytes: &[u8], names: &NameOf<'_>) -> Result<String, LayoutError> {
+pub fn display(ty: &Type, bytes: &[u8], words: &dyn Words) -> Result<String, LayoutError> {
     check(ty, bytes)?;
     let mut text = String::new();
-    Decoder { rest: bytes }.text(ty, names, &mut text)?;
+    Decoder { rest: bytes }.text(ty, words, &mut text)?;
     Ok(text)
 }
 
@@ -128,12 +129,12 @@ impl<'a> Decoder<'a> {
         Ok(Value::Object(members.collect::<Result<_, LayoutError>>()?))
     }
 
-    fn text(&mut self, ty: &Type, names: &NameOf<'_>, out: &mut String) -> Result<(), LayoutError> {
+    fn text(&mut self, ty: &Type, words: &dyn Words, out: &mut String) -> Result<(), LayoutError> {
         match ty {
             Type::Unit => out.push_str("()"),
             Type::Address => {
                 let address = self.take::<Address>(ty)?;
-                out.push_str(&names(&address).unwrap_or_else(|| address.to_string()));
+                out.push_str(&words.name(&address).unwrap_or_else(|| address.to_string()));
             }
             // The debug form escapes control characters, which the chain's contents may not send
             // to a terminal.
@@ -145,26 +146,31 @@ impl<'a> Decoder<'a> {
                 0 => out.push_str("none"),
                 _ if is_nullable(inner) => {
                     out.push_str("some(");
-                    self.text(inner, names, out)?;
+                    self.text(inner, words, out)?;
                     out.push(')');
                 }
-                _ => self.text(inner, names, out)?,
+                _ => self.text(inner, words, out)?,
             },
             Type::List(inner) | Type::Array(inner, _) if **inner != Type::U8 => {
                 let n = self.count(ty)?;
-                self.text_list(('[', ']'), (0..n).map(|_| ("", &**inner)), names, out)?;
+                self.text_list(('[', ']'), (0..n).map(|_| ("", &**inner)), words, out)?;
             }
             Type::Tuple(members) => {
-                self.text_list(('(', ')'), members.iter().map(|ty| ("", ty)), names, out)?;
+                self.text_list(('(', ')'), members.iter().map(|ty| ("", ty)), words, out)?;
             }
-            Type::Struct(_, fields) => self.text_fields(fields, names, out)?,
+            Type::Struct(_, fields) => match self.call(fields, words) {
+                Some(call) => out.push_str(&call),
+                None => self.text_fields(fields, words, out)?,
+            },
             Type::Enum(_, variants) => {
                 let variant = variants
                     .get(usize::from(self.take::<u8>(ty)?))
                     .ok_or_else(|| LayoutError::Invalid(ty.to_string()))?;
                 out.push_str(&variant.name);
-                if !variant.fields.is_empty() {
-                    self.text_fields(&variant.fields, names, out)?;
+                match self.call(&variant.fields, words) {
+                    Some(call) => write!(out, "({call})").expect("a string takes any text"),
+                    None if variant.fields.is_empty() => {}
+                    None => self.text_fields(&variant.fields, words, out)?,
                 }
             }
             _ => match self.json(ty)? {
@@ -175,17 +181,34 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
+    /// The call that the fields hold, in words. Else nothing is taken.
+    fn call(&mut self, fields: &[Member], words: &dyn Words) -> Option<String> {
+        let [contract, method, args] = fields else { return None };
+        let is_bytes = matches!(&args.ty, Type::List(inner) if **inner == Type::U8);
+        if [contract, method, args].map(|field| &*field.name) != ["contract", "method", "args"]
+            || (&contract.ty, &method.ty, is_bytes) != (&Type::Address, &Type::U32, true)
+        {
+            return None;
+        }
+        let mut held = Self { rest: self.rest };
+        let contract = held.take::<Address>(&contract.ty).ok()?;
+        let method = MethodId(held.take::<u32>(&method.ty).ok()?);
+        let call = words.call(&contract, method, held.bytes(&args.ty).ok()?)?;
+        self.rest = held.rest;
+        Some(call)
+    }
+
     fn text_fields(
         &mut self,
         fields: &[Member],
-        names: &NameOf<'_>,
+        words: &dyn Words,
         out: &mut String,
     ) -> Result<(), LayoutError> {
         if are_positions(fields) {
-            self.text_list(('(', ')'), fields.iter().map(|field| ("", &field.ty)), names, out)
+            self.text_list(('(', ')'), fields.iter().map(|field| ("", &field.ty)), words, out)
         } else {
             let members = fields.iter().map(|field| (&*field.name, &field.ty));
-            self.text_list(('{', '}'), members, names, out)
+            self.text_list(('{', '}'), members, words, out)
         }
     }
 
@@ -193,7 +216,7 @@ impl<'a> Decoder<'a> {
         &mut self,
         brackets: (char, char),
         items: impl Iterator<Item = (&'t str, &'t Type)>,
-        names: &NameOf<'_>,
+        words: &dyn Words,
         out: &mut String,
     ) -> Result<(), LayoutError> {
         out.push(brackets.0);
@@ -205,7 +228,7 @@ impl<'a> Decoder<'a> {
                 out.push_str(name);
                 out.push_str(": ");
             }
-            self.text(ty, names, out)?;
+            self.text(ty, words, out)?;
         }
         out.push(brackets.1);
         Ok(())

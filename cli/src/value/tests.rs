@@ -1,6 +1,6 @@
 //! Against the derived encoder, for any type and value, and for any bytes.
 
-use kempe_abi::{AbiType, Address, Hash, Member, Param, Type, TypeDef, Variant, borsh};
+use kempe_abi::{AbiType, Address, Hash, Member, MethodId, Param, Type, TypeDef, Variant, borsh};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -155,12 +155,79 @@ fn arguments_come_by_name_or_in_order() {
 #[test]
 fn the_text_of_a_value_cannot_drive_a_terminal() {
     let bytes = borsh::to_vec(&"\u{1b}[2J\n".to_owned()).unwrap();
-    assert_eq!(display(&Type::String, &bytes, &|_| None).unwrap(), "\"\\u{1b}[2J\\n\"");
+    assert_eq!(display(&Type::String, &bytes, &()).unwrap(), "\"\\u{1b}[2J\\n\"");
     let value = (Address([0xa1; 32]), Some(5u128), vec![1u8]);
     let ty = type_of::<(Address, Option<u128>, Vec<u8>)>();
-    let named = |address: &Address| (address.0 == [0xa1; 32]).then(|| "alice".to_owned());
-    let text = display(&ty, &borsh::to_vec(&value).unwrap(), &named).unwrap();
+    let text = display(&ty, &borsh::to_vec(&value).unwrap(), &Known).unwrap();
     assert_eq!(text, "(alice, 5, 0x01)");
+}
+
+/// Knows alice, and the method 7 of her address, which takes no arguments.
+struct Known;
+
+impl Words for Known {
+    fn name(&self, address: &Address) -> Option<String> {
+        (address.0 == [0xa1; 32]).then(|| "alice".to_owned())
+    }
+
+    fn call(&self, contract: &Address, method: MethodId, args: &[u8]) -> Option<String> {
+        let is_known = (method.0, args) == (7, &[]);
+        self.name(contract).filter(|_| is_known).map(|name| format!("{name}.ring()"))
+    }
+}
+
+#[test]
+fn fields_that_hold_a_call_are_shown_as_the_call() {
+    let member = |name: &str, ty: Type| Member { name: name.into(), ty };
+    let bytes = || Type::List(Box::new(Type::U8));
+    let held =
+        [member("contract", Type::Address), member("method", Type::U32), member("args", bytes())];
+    let shown = |ty: &Type, value: &[u8]| display(ty, value, &Known).unwrap();
+    let call = |contract: u8, method: u32, args: &[u8]| {
+        borsh::to_vec(&(Address([contract; 32]), method, args)).unwrap()
+    };
+    let step = Type::Struct("Step".into(), held.to_vec());
+    assert_eq!(shown(&step, &call(0xa1, 7, &[])), "alice.ring()");
+    // What is behind a call is still there, and so is what is behind one that is not known.
+    let call_or_stop = Type::Enum(
+        "Step".into(),
+        vec![
+            Variant { name: "Stop".into(), fields: vec![] },
+            Variant { name: "Call".into(), fields: held.to_vec() },
+        ],
+    );
+    let steps = Type::Tuple(vec![Type::List(Box::new(call_or_stop)), Type::U8]);
+    let parts = [
+        &4u32.to_le_bytes()[..],
+        &[1],
+        &call(0xa1, 7, &[]),
+        &[1],
+        &call(0xa1, 8, &[]),
+        &[1],
+        &call(0xa1, 7, &[9]),
+        &[0, 5],
+    ];
+    let text = shown(&steps, &parts.concat());
+    let raw = |method: u32, args: &str| {
+        format!("Call{{contract: alice, method: {method}, args: 0x{args}}}")
+    };
+    let expected = format!("([Call(alice.ring()), {}, {}, Stop], 5)", raw(8, ""), raw(7, "09"));
+    assert_eq!(text, expected);
+
+    // Others only look alike: another name, another order, another type, a field more.
+    let [contract, method, args] = held;
+    for fields in [
+        vec![member("at", Type::Address), method.clone(), args.clone()],
+        vec![contract.clone(), member("method", Type::I32), args.clone()],
+        vec![contract.clone(), method.clone(), member("args", Type::String)],
+        vec![contract.clone(), method.clone(), args.clone(), member("n", Type::Unit)],
+    ] {
+        let text = shown(&Type::Struct("Step".into(), fields), &call(0xa1, 7, &[]));
+        assert!(text.starts_with('{') && text.contains("alice"), "{text}");
+    }
+    let swapped = Type::Struct("Step".into(), vec![method, contract, args]);
+    let bytes = borsh::to_vec(&(7u32, Address([0xa1; 32]), Vec::<u8>::new())).unwrap();
+    assert_eq!(shown(&swapped, &bytes), "{method: 7, contract: alice, args: 0x}");
 }
 
 fn any_type() -> impl Strategy<Value = Type> {
@@ -281,7 +348,7 @@ proptest! {
             _ => text,
         };
         prop_assert_eq!(&from_text(&ty, &text, &names).unwrap(), &bytes, "{}", text);
-        let shown = display(&ty, &bytes, &|_| None).unwrap();
+        let shown = display(&ty, &bytes, &()).unwrap();
         prop_assert!(!shown.contains(char::is_control), "{}", shown);
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod compiled;
 mod damage;
 mod modules;
+mod proposals;
 mod replay;
 mod runs;
 mod stocks;
