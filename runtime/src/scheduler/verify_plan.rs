@@ -1,5 +1,8 @@
 //! Whether a plan fits a block.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
 use super::thin::{self, Sink};
 use super::verify::{check_each_once, check_published};
 use super::{Block, Dag, Form, Mode, Plan, ScheduleError, verify};
@@ -116,13 +119,16 @@ pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), Pla
 fn check_first_round(block: &Block<'_>, txs: &[u32]) -> Result<(), PlanError> {
     let mut pairs = Pairs::new(block);
     thin::reads_after_writes(block, txs.iter().copied(), &mut pairs);
-    match pairs.resolved().first() {
-        Some(&(first, second, slot)) => Err(PlanError::Unordered { first, second, slot }),
+    match pairs.pairs.first() {
+        Some(&(from, second, slot)) => {
+            Err(PlanError::Unordered { first: pairs.source(from), second, slot })
+        }
         None => Ok(()),
     }
 }
 
-/// The pairs that must be kept in order; a join's members are resolved.
+/// The pairs that must be kept in order: a transaction, or a join that stands for all that lead into it; another transaction;
+/// and the key. They are not multiplied out, because n readers after m adders would be n x m.
 struct Pairs {
     n_txs: u32,
     /// What leads into each join.
@@ -151,67 +157,122 @@ impl Sink for Pairs {
 }
 
 impl Pairs {
-    /// Each transaction that must come before another, with that other and the key.
-    fn resolved(&self) -> Vec<(u32, u32, u32)> {
-        let mut resolved = Vec::new();
-        for &(from, to, slot) in &self.pairs {
-            let mut nodes = vec![from];
-            while let Some(node) = nodes.pop() {
-                match node.checked_sub(self.n_txs) {
-                    Some(join) => nodes.extend_from_slice(&self.joined[join as usize]),
-                    None => resolved.push((node, to, slot)),
-                }
+    /// A transaction that a node stands for.
+    fn source(&self, mut node: u32) -> u32 {
+        while let Some(join) = node.checked_sub(self.n_txs) {
+            node = *self.joined[join as usize].first().expect("something leads into a join");
+        }
+        node
+    }
+
+    /// All transactions that the first nodes of these pairs stand for.
+    fn sources(&self, pairs: &[(u32, u32, u32)]) -> Vec<u32> {
+        let mut is_source = vec![false; self.n_txs as usize + self.joined.len()];
+        pairs.iter().for_each(|&(from, ..)| is_source[from as usize] = true);
+        // What leads into a join was there before it.
+        for (join, members) in self.joined.iter().enumerate().rev() {
+            if is_source[self.n_txs as usize + join] {
+                members.iter().for_each(|&member| is_source[member as usize] = true);
             }
         }
-        resolved
+        (0..self.n_txs).filter(|&tx| is_source[tx as usize]).collect()
+    }
+
+    /// For each node which of at most 64 transactions it stands for.
+    fn stands_for(&self, txs: &[u32]) -> Vec<u64> {
+        let mut bits = vec![0u64; self.n_txs as usize + self.joined.len()];
+        txs.iter().enumerate().for_each(|(bit, &tx)| bits[tx as usize] = 1 << bit);
+        for (join, members) in (self.n_txs..).zip(&self.joined) {
+            bits[join as usize] =
+                members.iter().fold(0, |all, &member| all | bits[member as usize]);
+        }
+        bits
     }
 }
 
 fn check_dag(dag: &Dag, order: &[u32], block: &Block<'_>, pairs: &Pairs) -> Result<(), PlanError> {
     let places = places(dag, order, block)?;
-    let mut indirect = direct(dag, pairs);
-    // Sources by place, 64 at a time: a bit of a node says that the source reaches it.
-    indirect.sort_unstable_by_key(|&(first, ..)| (places[first as usize], first));
-    let mut rest = &indirect[..];
-    while let Some(&(first, ..)) = rest.first() {
-        let mut sources = vec![first];
-        let end = rest.iter().position(|&(source, ..)| {
-            if sources.last() != Some(&source) {
-                sources.push(source);
-            }
-            sources.len() > 64
+    let unsettled = unsettled(dag, pairs);
+    // 64 at a time: a bit of a node says that the source reaches it.
+    let mut sources = pairs.sources(&unsettled);
+    sources.sort_unstable_by_key(|&tx| places[tx as usize]);
+    for sources in sources.chunks(64) {
+        let (needed, reached) = (pairs.stands_for(sources), reach(dag, sources));
+        let missing = unsettled.iter().filter_map(|&(from, second, slot)| {
+            let missing = needed[from as usize] & !reached[second as usize];
+            (missing != 0).then(|| (missing.trailing_zeros(), second, slot))
         });
-        sources.truncate(64);
-        let (now, later) = rest.split_at(end.unwrap_or(rest.len()));
-        let reached = reach(dag, &sources);
-        let mut bit = 0;
-        for &(first, second, slot) in now {
-            while sources[bit] != first {
-                bit += 1;
-            }
-            if reached[second as usize] >> bit & 1 == 0 {
-                return Err(PlanError::Unordered { first, second, slot });
-            }
+        if let Some((bit, second, slot)) = missing.min_by_key(|(bit, ..)| *bit) {
+            return Err(PlanError::Unordered { first: sources[bit as usize], second, slot });
         }
-        rest = later;
     }
     Ok(())
 }
 
 /// The pairs that no edge keeps in order, and no join between two edges.
-fn direct(dag: &Dag, pairs: &Pairs) -> Vec<(u32, u32, u32)> {
-    let resolved = pairs.resolved();
-    let leads = |from: u32, to: u32| dag.successors(from).contains(&to);
-    let through = |from: u32, to: u32| {
-        let joins = dag.successors(from).iter().filter(|&&node| node >= dag.n_txs());
-        joins.copied().any(|join| dag.successors(join).binary_search(&to).is_ok())
+fn unsettled(dag: &Dag, pairs: &Pairs) -> Vec<(u32, u32, u32)> {
+    let rows = Rows { dag, of_long: OnceCell::new() };
+    let mut same = Vec::new();
+    for (join, members) in (pairs.n_txs..).zip(&pairs.joined) {
+        same.push(rows.same_as(join, members, &same));
+    }
+    let is_kept = |from: u32, to: u32| match from.checked_sub(pairs.n_txs) {
+        Some(join) => same[join as usize].is_some_and(|same| rows.leads(same, to)),
+        None => {
+            rows.leads(from, to) || rows.joins_of(from).iter().any(|&join| rows.leads(join, to))
+        }
     };
-    let kept = |&(first, second, _): &(u32, u32, u32)| {
-        // A long row is left to the search, so that a crafted one stays linear.
-        let is_short = dag.successors(first).len() <= 32;
-        is_short && (leads(first, second) || through(first, second))
-    };
-    resolved.into_iter().filter(|pair| !kept(pair)).collect()
+    pairs.pairs.iter().copied().filter(|&(from, to, _)| !is_kept(from, to)).collect()
+}
+
+/// A row that is longer is not gone through for each pair, so that a crafted graph stays linear.
+const SHORT: usize = 32;
+
+/// The edges of a graph, to be asked for.
+struct Rows<'a> {
+    dag: &'a Dag,
+    /// Those of long rows, once one was asked for that is not where it would stand in order.
+    of_long: OnceCell<HashSet<(u32, u32)>>,
+}
+
+impl Rows<'_> {
+    fn leads(&self, from: u32, to: u32) -> bool {
+        let row = self.dag.successors(from);
+        if row.len() <= SHORT {
+            return row.contains(&to);
+        }
+        let edges = || {
+            let nodes = (0u32..).take(self.dag.n_nodes());
+            let rows = nodes.map(|node| (node, self.dag.successors(node)));
+            let long = rows.filter(|(_, row)| row.len() > SHORT);
+            long.flat_map(|(node, row)| row.iter().map(move |&to| (node, to))).collect()
+        };
+        row.binary_search(&to).is_ok() || self.of_long.get_or_init(edges).contains(&(from, to))
+    }
+
+    /// The joins that a transaction leads to, unless it leads to much.
+    fn joins_of(&self, tx: u32) -> Vec<u32> {
+        let row = Some(self.dag.successors(tx)).filter(|row| row.len() <= SHORT);
+        row.into_iter().flatten().copied().filter(|&node| node >= self.dag.n_txs()).collect()
+    }
+
+    /// A join of the graph to which all lead that lead into a join of the pairs, where `same` has those of the joins before:
+    /// that of the same number, where the graph was made as the pairs were.
+    fn same_as(&self, join: u32, members: &[u32], same: &[Option<u32>]) -> Option<u32> {
+        let n_txs = self.dag.n_txs();
+        let all_lead_to = |node: u32| {
+            members.iter().all(|&member| match member.checked_sub(n_txs) {
+                None => self.leads(member, node),
+                Some(before) => {
+                    same[before as usize].is_some_and(|before| self.leads(before, node))
+                }
+            })
+        };
+        let own = Some(join).filter(|&join| (join as usize) < self.dag.n_nodes());
+        let first_tx = members.iter().find(|&&member| member < n_txs);
+        let others = first_tx.map(|&tx| self.joins_of(tx)).unwrap_or_default();
+        own.into_iter().chain(others).find(|&node| all_lead_to(node))
+    }
 }
 
 /// Where each transaction stands in the published order; every edge must lead forward, and nobody

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kempe_abi::AccessKind;
 use proptest::prelude::*;
 
 use super::super::*;
@@ -279,27 +280,50 @@ fn versions_wait_only_for_what_is_read() {
 }
 
 #[test]
-fn no_planner_is_quadratic_on_crafted_blocks() {
-    // 4,000 transactions that alternate, share one key, or share two in a chain: with every pair
-    // these would be 8 million edges. Each must end at once and be legal.
-    let rows: [fn(u32) -> Vec<Access>; 4] = [
-        |_| vec![Access::new(0, Write)],
-        |tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Write })],
-        |tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Add })],
-        |tx| vec![Access::new(tx, Write), Access::new(tx + 1, Write)],
+fn nothing_is_quadratic_on_crafted_blocks() {
+    // 20,000 transactions that alternate, share one key or many, come in two halves that exclude each other, or share two keys
+    // in a chain: with every pair these would be 100 to 200 million edges. Each must end at once and be legal.
+    let halves = |tx: u32, kinds: [AccessKind; 2]| kinds[usize::from(tx >= 10_000)];
+    let rows: [&dyn Fn(u32) -> Vec<Access>; 7] = [
+        &|_| vec![Access::new(0, Write)],
+        &|tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Write })],
+        &|tx| vec![Access::new(0, if tx % 2 == 0 { Read } else { Add })],
+        &|tx| vec![Access::new(0, halves(tx, [Add, Read]))],
+        &|tx| vec![Access::new(0, halves(tx, [Read, Add]))],
+        &|tx| (0..40).map(|slot| Access::new(slot, halves(tx, [Add, Read]))).collect(),
+        &|tx| vec![Access::new(tx, Write), Access::new(tx + 1, Write)],
     ];
-    for row in rows {
+    for (at, row) in rows.into_iter().enumerate() {
         let mut owned = Owned::default();
-        (0..4_000).for_each(|tx| owned.accesses.push_tx(row(tx)));
+        (0..20_000).for_each(|tx| owned.accesses.push_tx(row(tx)));
         let block = owned.block();
         for scheduler in SCHEDULERS {
             let plan = scheduler.plan(&block, 8);
-            assert_eq!(
-                verify_plan(&plan, &block, scheduler.mode()),
-                Ok(()),
-                "{}",
-                scheduler.name()
-            );
+            let verdict = verify_plan(&plan, &block, scheduler.mode());
+            assert_eq!(verdict, Ok(()), "{} {at}", scheduler.name());
         }
+    }
+}
+
+#[test]
+fn who_does_not_lead_into_a_join_is_found_among_all_that_do() {
+    // 2,000 adders, then 2,000 readers, by joins that are numbered in another way than the pairs; and without the edge of one.
+    let mut owned = Owned::default();
+    for tx in 0..4_000 {
+        owned.accesses.push_tx([Access::new(0, if tx < 2_000 { Add } else { Read })]);
+    }
+    let block = owned.block();
+    let verdict = |without: Option<(u32, u32)>, join: u32| {
+        let adders = (0..2_000).map(|tx| (tx, join));
+        let edges = adders.chain((2_000..4_000).rev().map(|tx| (join, tx)));
+        let edges: Vec<(u32, u32)> = edges.filter(|&edge| Some(edge) != without).collect();
+        let dag = Dag::new(&block, 3, &edges).unwrap();
+        verify_plan(&Plan::new(block.txs().collect(), 0, Form::Graph(dag)), &block, Mode::Preserve)
+    };
+    for join in [4_000, 4_002] {
+        assert_eq!(verdict(None, join), Ok(()));
+        let unordered = |first, second| Err(PlanError::Unordered { first, second, slot: 0 });
+        assert_eq!(verdict(Some((1_234, join)), join), unordered(1_234, 2_000));
+        assert_eq!(verdict(Some((join, 3_456)), join), unordered(0, 3_456));
     }
 }
