@@ -127,3 +127,31 @@ pub enum Command {
     /// Print a completion script for a shell
     Completions(commands::completions::Args),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// What the library would wrap reads badly: examples and paragraphs are set by hand.
+    #[test]
+    fn no_line_of_help_is_longer_than_100_characters() {
+        fn check(command: &clap::Command, path: &str) -> Vec<String> {
+            let help = command.clone().term_width(0).render_long_help().to_string();
+            let is_long = |line: &&str| {
+                // Lists of names wrap well.
+                line.chars().count() > 100 && !line.trim_start().starts_with("[possible values: ")
+            };
+            let own = help.lines().filter(is_long).map(|line| format!("{path}: {line}"));
+            let own: Vec<String> = own.collect();
+            let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help");
+            let others = verbs.flat_map(|verb| check(verb, &format!("{path} {}", verb.get_name())));
+            own.into_iter().chain(others).collect()
+        }
+        let mut cli = Cli::command();
+        cli.build();
+        let long = check(&cli, "kempe");
+        assert!(long.is_empty(), "{}", long.join("\n"));
+    }
+}

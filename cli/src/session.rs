@@ -42,8 +42,7 @@ impl ChainArgs {
 /// Who signs.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SignerArgs {
-    /// Who signs: a development account, or a key of `kempe keys` [default: the first account of
-    /// a development chain]
+    /// Who signs: a development account or a key [default: a development chain's first account]
     #[arg(long, value_name = "ACCOUNT")]
     pub from: Option<String>,
 

@@ -70,7 +70,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     trace: Vec<PathBuf>,
 
-    /// A directory of them: all files in it, and in the directories below, whose names end in .jsonl
+    /// A directory of them: all files in it and below it whose names end in .jsonl
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
 
@@ -84,7 +84,7 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Vec<u16>,
 
-    /// On how many threads the blocks really run, as wasm, at most one a core; 0: they are only simulated
+    /// On how many threads the blocks really run, as wasm, at most one a core; 0: on none
     #[arg(long, value_name = "N", default_value = "2")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
@@ -107,7 +107,7 @@ struct RunArgs {
 enum Preset {
     /// A dozen kinds of 1,500 transactions
     Quick,
-    /// Every kind, of 10,000 transactions, some of them in several forms, and contention from 10 to 1,000,000 accounts
+    /// Every kind of 10,000, some in several forms, and 10 to 1,000,000 accounts
     Full,
 }
 

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(default_value = ".", value_name = "CONTRACT")]
     contracts: Vec<PathBuf>,
 
-    /// Where to put the wasm and cargo's files [default: target/kempe of the contract's workspace]
+    /// Where to put the wasm and cargo's files [default: target/kempe of the workspace]
     #[arg(long, value_name = "DIR")]
     target_dir: Option<PathBuf>,
 

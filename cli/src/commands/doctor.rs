@@ -20,17 +20,17 @@ const EXAMPLES: &str = "\
 Examples:
   kempe doctor
   kempe doctor --dir here --json
-  kempe doctor --repair                 make the chain's store again from its blocks, if it is broken
+  kempe doctor --repair                 make a chain's broken store again from its blocks
   kempe doctor --repair --truncate-to 7 and give up the blocks behind block 7, of which one is lost
 
-Looks at the toolchain, the engine, the keys, and the chain: whether its store opens, its state has the
-root of the last block, every block can be read, and its named contracts exist. `kempe replay` executes
-the blocks again, too. What is broken ends with code 1.
+Looks at the toolchain, the engine, the keys, and the chain: whether its store opens, its state has
+the root of the last block, every block can be read, and its named contracts exist. `kempe replay`
+executes the blocks again, too. What is broken ends with code 1.
 
-With --repair, every block of a broken chain is checked and executed again into a new store; the old one
-stays as store.damaged-N in the chain's directory. State, receipts and indices follow from the blocks. A
-block that is damaged cannot be recovered: it is named, and nothing is changed unless --truncate-to names
-the block before it. Names of contracts that cannot be read are set aside, too.";
+With --repair, every block of a broken chain is checked and executed again into a new store; the old
+one stays as store.damaged-N in the chain's directory. State, receipts and indices follow from the
+blocks. A block that is damaged cannot be recovered: it is named, and nothing is changed unless
+--truncate-to names the block before it. Names of contracts that cannot be read are set aside, too.";
 
 /// The arguments of `kempe doctor`.
 #[derive(Debug, clap::Args)]

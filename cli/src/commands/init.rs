@@ -15,7 +15,7 @@ use crate::session::{ChainArgs, development_address, now_ms, read_capped};
 
 const EXAMPLES: &str = "\
 Examples:
-  kempe init                        a development chain in kempe-chain: alice, bob, carol, dave, erin
+  kempe init                        a chain in kempe-chain: alice, bob, carol, dave, erin
   kempe init --dir here --accounts 20
   kempe init --genesis genesis.toml a chain of your own rules and accounts";
 

@@ -28,10 +28,12 @@ Examples:
   kempe run calls.jsonl --scheduler layers
 
 Calls of one sender keep their order; others that conflict may change it, unless the scheduler is
-layers, graph, prio-graph or sequential. Those named ...-graph, graph, stages, greedy, prio-graph, versions,
-values, block-stm and aria run without barriers; replay runs the batches that they publish. Each block is executed on each number of threads and by the serial oracle; it is committed once, and
-only if all agree. A broken line commits nothing of its block. The chain of a trace is a real one on
-disk, in a temporary directory unless --dir is given.";
+layers, graph, versions, values, block-stm, block-stm-hints, prio-graph or sequential. Those named
+...-graph, graph, stages, greedy, versions, values, block-stm, block-stm-hints and aria run without
+barriers; replay runs the batches that they publish. Each block is executed on each number of
+threads and by the serial oracle; it is committed once, and only if all agree. A broken line commits
+nothing of its block. The chain of a trace is a real one on disk, in a temporary directory unless
+--dir is given.";
 
 /// The arguments of `kempe run`.
 #[derive(Debug, clap::Args)]
@@ -55,8 +57,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Vec<u16>,
 
-    /// How often to execute each block on each number of threads; the fastest counts
-    /// [default: 1; 15 for a trace]
+    /// How often to execute each block; the fastest counts [default: 1; 15 for a trace]
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     repeats: Option<u16>,
@@ -134,7 +135,11 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
 }
 
 fn run_trace(args: &Args, file: &Path, output: &Output) -> Result<(), Failure> {
-    let trace = Trace::open(file)?;
+    let trace = Trace::open(file).map_err(|error| {
+        Failure::new(Exit::Failed, error).with_help(
+            "a recorded block has numbers for keys, `gas`, `ns`, `from` and `to` in each line",
+        )
+    })?;
     let transfers = transfers(&trace);
     if transfers.specs.is_empty() {
         let message = format!("{} has no transaction with a sender", file.display());

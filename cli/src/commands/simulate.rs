@@ -14,7 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   kempe simulate token transfer --to bob --amount 5 --from alice
   kempe simulate token transfer --to bob --amount 5 --from alice --fuel 50000
-  kempe simulate token transfer --to bob --amount 5 --json    and the call as it is encoded, for a proposal
+  kempe simulate token transfer --to bob --amount 5 --json    also the call's bytes, for a proposal
 
 The same code runs as in a block, with the same limits; nothing is signed and nothing is committed.
 A call that would revert or be stopped ends with code 3.";

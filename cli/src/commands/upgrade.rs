@@ -29,10 +29,10 @@ Examples:
   kempe upgrade vault vault2.wasm -- --accounts '[\"alice\",\"bob\"]'   the arguments of migrate
   kempe upgrade vault vault2.wasm --final         the last upgrade: nobody may do another
 
-A contract can be upgraded if it was deployed with --upgradable-by, by that account; if the authority is a
-contract it is asked, and anybody may send what it agreed to. Without --allow-wider an upgrade is refused
-in which a method may touch more than before, takes, returns or refuses with something else, or is gone,
-or an event or an interface is.
+A contract can be upgraded if it was deployed with --upgradable-by, by that account; if the
+authority is a contract it is asked, and anybody may send what it agreed to. Without --allow-wider
+an upgrade is refused in which a method may touch more than before, takes, returns or refuses with
+something else, or is gone, or an event or an interface is.
 An upgrade that fails ends with code 3 and leaves everything as it was.";
 
 /// The arguments of `kempe upgrade`.

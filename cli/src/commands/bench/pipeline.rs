@@ -23,10 +23,11 @@ Examples:
   kempe bench pipeline --mix token,pool,counter --contention low,high --json
 
 Each path runs the same blocks in a chain of its own, on disk: signed-durable checks signatures,
-unsigned-durable trusts them, execute ends at receipts and has no root and no disk, and sequential is the same in
-the given order on one thread. All blocks are run again, durable ones one by one and the others by the serial
-oracle, and the roots compared. The accounts are funded by blocks of mints, whose signatures nobody checks. CPU
-per stage is measured with one block at a time on its way, and is the process's time between two stages.";
+unsigned-durable trusts them, execute ends at receipts and has no root and no disk, and sequential
+is the same in the given order on one thread. All blocks are run again, durable ones one by one and
+the others by the serial oracle, and the roots compared. The accounts are funded by blocks of mints,
+whose signatures nobody checks. CPU per stage is measured with one block at a time on its way, and
+is the process's time between two stages.";
 
 /// The arguments of `kempe bench pipeline`.
 #[derive(Debug, clap::Args)]
@@ -65,8 +66,7 @@ pub(super) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Vec<u16>,
 
-    /// Measure the time from bytes to durable for blocks of these sizes, one at a time, too, on the first of the
-    /// workloads; 0: do not
+    /// Sizes of blocks whose time from bytes to durable is measured, one at a time; 0: none
     #[arg(
         long,
         value_name = "N,...",
@@ -85,8 +85,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     html: Option<std::path::PathBuf>,
 
-    /// Where to keep the chains while they run, in a directory that is removed [default: the system's for temporary
-    /// files]
+    /// Where the chains are until they are removed [default: where temporary files are]
     #[arg(long, value_name = "DIR")]
     dir: Option<std::path::PathBuf>,
 }

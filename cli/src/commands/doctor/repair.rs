@@ -18,7 +18,8 @@ use crate::session::{NAMES_FILE, read_names};
 /// Repairs what is broken in a chain's directory: its store, and its file of names.
 pub(super) fn run(dir: &Path, keep: Option<u64>) -> Vec<Finding> {
     if !exists(dir) {
-        return Vec::new();
+        let message = format!("there is no chain in {}", dir.display());
+        return vec![Finding::broken("repair", &Failure::new(Exit::Failed, message))];
     }
     let store = store(dir, keep);
     let is_open = store.status == "ok";
