@@ -155,7 +155,7 @@ impl Input {
     ///
     /// Keys are texts or numbers; what reads and writes a key names it in `writes`. `blind` names keys
     /// of `writes` that are not read. Everything may be left out but one of `reads`, `writes`, `adds`;
-    /// the cost is then 1,000 ns. Other fields are refused.
+    /// the cost is then 1,000 ns. It is at most [`COST_NS_MAX`](crate::COST_NS_MAX), and 0 counts as 1. Other fields are refused.
     ///
     /// # Errors
     /// [`TraceError`], with the line.

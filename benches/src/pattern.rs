@@ -72,12 +72,14 @@ pub struct Parameter {
     pub min: f64,
     /// The greatest.
     pub max: f64,
+    /// Whether it is a whole number, because it counts something.
+    pub is_count: bool,
 }
 
 /// What patterns understand beside the parameters of their shapes; see [`Shape::common`].
 pub const COMMON: [Parameter; 7] = [
-    parameter("txs", 10_000.0, 1.0, 1_000_000.0),
-    parameter("seed", 7.0, 0.0, 4_294_967_295.0),
+    count("txs", 10_000.0, 1.0, 1_000_000.0),
+    count("seed", 7.0, 0.0, 4_294_967_295.0),
     // How many times as many keys a list declares as the transaction touches.
     parameter("over", 1.0, 1.0, 100.0),
     // Of 100 transactions, how many trap halfway.
@@ -85,7 +87,7 @@ pub const COMMON: [Parameter; 7] = [
     // Of 100 transactions, how many cost twenty times as much.
     parameter("heavy", 0.0, 0.0, 100.0),
     // Nanoseconds added to each transaction for every key it touches: the latency of the state.
-    parameter("latency", 0.0, 0.0, 1_000_000.0),
+    count("latency", 0.0, 0.0, 1_000_000.0),
     // How far costs are spread: log-normally with this standard deviation of the logarithm, around the same mean.
     parameter("sigma", 0.0, 0.0, 3.0),
 ];
@@ -93,8 +95,12 @@ pub const COMMON: [Parameter; 7] = [
 /// How many of them, the first ones, blocks of calls have.
 const N_OF_CALLS: usize = 2;
 
-pub(crate) const fn parameter(name: &'static str, default: f64, min: f64, max: f64) -> Parameter {
-    Parameter { name, default, min, max }
+const fn parameter(name: &'static str, default: f64, min: f64, max: f64) -> Parameter {
+    Parameter { name, default, min, max, is_count: false }
+}
+
+const fn count(name: &'static str, default: f64, min: f64, max: f64) -> Parameter {
+    Parameter { is_count: true, ..parameter(name, default, min, max) }
 }
 
 /// A shape with values for its parameters. As text: `shape:name=value,name=value`.
@@ -121,7 +127,7 @@ pub enum PatternError {
         name: String,
     },
     /// A value is no number, or not in its range.
-    #[error("{name}={found:?} is not a number in {min}..={max}")]
+    #[error("{name}={found:?} is not a {what}number in {min}..={max}", what = if *is_count { "whole " } else { "" })]
     Value {
         /// The parameter.
         name: &'static str,
@@ -131,6 +137,8 @@ pub enum PatternError {
         min: f64,
         /// The greatest.
         max: f64,
+        /// Whether it has to be a whole number.
+        is_count: bool,
     },
 }
 
@@ -170,9 +178,10 @@ impl FromStr for Pattern {
 }
 
 fn parse(parameter: &Parameter, text: &str) -> Result<f64, PatternError> {
-    let &Parameter { name, min, max, .. } = parameter;
+    let &Parameter { name, min, max, is_count, .. } = parameter;
     let value = text.parse::<f64>().ok().filter(|value| (min..=max).contains(value));
-    value.ok_or_else(|| PatternError::Value { name, found: text.to_owned(), min, max })
+    let value = value.filter(|value| !is_count || value.fract() == 0.0);
+    value.ok_or_else(|| PatternError::Value { name, found: text.to_owned(), min, max, is_count })
 }
 
 /// The parameters that are not the shape's defaults.

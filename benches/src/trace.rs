@@ -147,6 +147,12 @@ pub enum TraceFault {
     /// There are more lines than [`TRACE_TXS_MAX`].
     #[error("the trace has more than n_txs_max={TRACE_TXS_MAX} transactions")]
     TooManyTxs,
+    /// A line is empty, and others follow.
+    #[error("the line is empty")]
+    EmptyLine,
+    /// A line is something else than a JSON object.
+    #[error("a line is a JSON object: {{...}}")]
+    NoObject,
     /// A line is no recorded transaction. The text is the parser's, cut and without control characters.
     #[error("{0}")]
     Line(String),
@@ -259,23 +265,22 @@ pub(crate) fn check_cost(ns: u64) -> Result<(), (usize, TraceFault)> {
 }
 
 /// Calls `each` with every line and its position; refuses a file without lines, too many, or too
-/// long ones. What `each` refuses is a column and a fault.
+/// long ones. Empty lines at the end, and the mark that some editors write at the start, are passed over. What `each`
+/// refuses is a column and a fault.
 pub(crate) fn each_line(
     source: &mut impl BufRead,
     file: &Path,
     mut each: impl FnMut(usize, &[u8]) -> Result<(), (usize, TraceFault)>,
 ) -> Result<(), TraceError> {
     let mut line = Vec::new();
-    for at in 0.. {
-        let fail = |column, fault| fail(file, at + 1, column, fault);
+    let (mut n_txs, mut first_empty) = (0, None);
+    for number in 1.. {
+        let fail = |column, fault| fail(file, number, column, fault);
         line.clear();
         let mut limited = source.by_ref().take(LINE_BYTES_MAX as u64 + 1);
         limited.read_until(b'\n', &mut line).map_err(|error| fail(0, error.into()))?;
-        if line.is_empty() && at == 0 {
-            break;
-        }
         if line.is_empty() {
-            return Ok(());
+            break;
         }
         if line.last() == Some(&b'\n') {
             line.pop();
@@ -283,12 +288,30 @@ pub(crate) fn each_line(
         if line.len() > LINE_BYTES_MAX {
             return Err(fail(LINE_BYTES_MAX + 1, TraceFault::LineTooLong));
         }
-        if at == TRACE_TXS_MAX {
+        let text = if number == 1 { without_mark(&line) } else { &line };
+        let Some(start) = text.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+            first_empty.get_or_insert(number);
+            continue;
+        };
+        if let Some(empty) = first_empty {
+            return Err(self::fail(file, empty, 0, TraceFault::EmptyLine));
+        }
+        if n_txs == TRACE_TXS_MAX {
             return Err(fail(0, TraceFault::TooManyTxs));
         }
-        each(at, &line).map_err(|(column, fault)| fail(column, fault))?;
+        // The parser would take a list for the fields in their order.
+        if text[start] != b'{' {
+            return Err(fail(start + 1, TraceFault::NoObject));
+        }
+        each(n_txs, text).map_err(|(column, fault)| fail(column, fault))?;
+        n_txs += 1;
     }
-    Err(fail(file, 0, 0, TraceFault::Empty))
+    if n_txs == 0 { Err(fail(file, 0, 0, TraceFault::Empty)) } else { Ok(()) }
+}
+
+/// A text without the mark of its encoding, U+FEFF, at its start.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 /// Numbers things from 0 in the order in which they are first seen.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::InputTx;
-use crate::trace::{Numbers, check_cost, each_line, fail, plain};
+use crate::trace::{Numbers, check_cost, each_line, fail, plain, without_mark};
 use crate::{LINE_BYTES_MAX, TraceError, TraceFault};
 
 /// What a transaction without a cost costs, in nanoseconds.
@@ -36,7 +36,7 @@ struct Line {
 
 /// A key or an account. The number 7 and the text "7" are the same.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a key is a text or a whole number from 0 to 18446744073709551615")]
 enum Key {
     Number(u64),
     Text(String),
@@ -75,7 +75,7 @@ pub fn first_fields(path: &Path) -> Result<Option<BTreeMap<String, IgnoredAny>>,
     if line.is_empty() {
         return Ok(None);
     }
-    Ok(Some(serde_json::from_slice(&line).unwrap_or_default()))
+    Ok(Some(serde_json::from_slice(without_mark(&line)).unwrap_or_default()))
 }
 
 /// The transactions, and the names of their keys by number.
@@ -158,6 +158,21 @@ mod tests {
     }
 
     #[test]
+    fn what_editors_leave_is_passed_over() {
+        let plain = open("{\"writes\":[1]}\n{\"reads\":[1]}").unwrap();
+        for text in [
+            "{\"writes\":[1]}\r\n{\"reads\":[1]}\r\n\r\n",
+            "\u{feff}{\"writes\":[1]}\n {\"reads\":[1]}\n\n \n",
+        ] {
+            assert_eq!(open(text).unwrap(), plain, "{text:?}");
+        }
+        // A recorded block is told as such behind a mark, too.
+        let recorded = "\u{feff}{\"tx\":0,\"reads\":[],\"writes\":[1],\"gas\":1,\"ns\":9}\n\n";
+        assert_eq!(open(recorded).unwrap().costs(), [9]);
+        assert_eq!(open("{\"writes\":[1],\"cost\":0}").unwrap().costs(), [1]);
+    }
+
+    #[test]
     fn broken_lines_are_named() {
         let check = |text: &str, expected: &str| {
             let error = open(text).expect_err(text);
@@ -166,9 +181,20 @@ mod tests {
         check("", "f: the trace has no transactions");
         check("{}", "f:1: the line has no key");
         check("{\"reads\":[1]}\n{\"reads\":[1],\"x\":1}", "f:2:16: unknown field `x`");
-        check("{\"reads\":[1]}\n\n", "f:2: EOF");
+        check("{\"reads\":[1]}\n\n{\"reads\":[1]}", "f:2: the line is empty");
+        check("\n \r\n", "f: the trace has no transactions");
         check("{\"writes\":[1],\"blind\":[2]}", "f:1: a key of `blind` is not in `writes`");
-        check("{\"reads\":[-1]}", "f:1:");
+        for key in ["-1", "1.5", "null", "18446744073709551616", "[1]"] {
+            let expected = "a key is a text or a whole number from 0 to 18446744073709551615";
+            check(
+                &format!("{{\"reads\":[{key}]}}"),
+                &format!("f:1:{}: {expected}", 11 + key.len()),
+            );
+        }
+        // A list of the fields' values, and what is no object at all.
+        for line in ["[[\"a\"],[\"b\"],[],[],5,\"x\"]", "[]", "7", "nonsense"] {
+            check(line, "f:1:1: a line is a JSON object: {...}");
+        }
         let long = "f:1: a transaction has ns=60000000001 of at most 60000000000";
         check("{\"reads\":[1],\"cost\":60000000001}", long);
         let huge = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(2000));

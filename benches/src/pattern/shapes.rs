@@ -3,7 +3,7 @@
 //! Costs are rough nanoseconds of a contract in wasm; what matters is their relation. Sources: the
 //! named benchmarks' papers and repositories, for the keys that each transaction touches.
 
-use super::{Draw, Make, Parameter, Shape, calls, parameter};
+use super::{Draw, Make, Parameter, Shape, calls, count, parameter};
 use crate::world::{Stage, WorldError};
 
 const MANY: f64 = 16_000_000.0;
@@ -21,15 +21,15 @@ pub const SHAPES: [Shape; 32] = [
     shape(
         "p2p",
         "transfers: two balances are read and written",
-        &[parameter("accounts", 1000.0, 2.0, MANY), ZIPF],
+        &[count("accounts", 1000.0, 2.0, MANY), ZIPF],
         p2p,
     ),
     shape(
         "ycsb",
         "ten operations on records, four of five reads",
         &[
-            parameter("records", 100_000.0, 1.0, MANY),
-            parameter("ops", 10.0, 1.0, 100.0),
+            count("records", 100_000.0, 1.0, MANY),
+            count("ops", 10.0, 1.0, 100.0),
             parameter("reads", 80.0, 0.0, 100.0),
             ZIPF,
         ],
@@ -39,8 +39,8 @@ pub const SHAPES: [Shape; 32] = [
         "smallbank",
         "six banking transactions on checking and savings accounts",
         &[
-            parameter("accounts", 100_000.0, 1001.0, MANY),
-            parameter("hot", 100.0, 1.0, 1000.0),
+            count("accounts", 100_000.0, 1001.0, MANY),
+            count("hot", 100.0, 1.0, 1000.0),
             parameter("share", 90.0, 0.0, 100.0),
         ],
         smallbank,
@@ -48,14 +48,14 @@ pub const SHAPES: [Shape; 32] = [
     shape(
         "tpcc",
         "new orders and payments of warehouses and districts",
-        &[parameter("warehouses", 10.0, 1.0, 10_000.0)],
+        &[count("warehouses", 10.0, 1.0, 10_000.0)],
         tpcc,
     ),
     shape(
         "gigagas",
         "raw transfers, ERC-20 transfers and swaps in shares",
         &[
-            parameter("accounts", 20_000.0, 2.0, MANY),
+            count("accounts", 20_000.0, 2.0, MANY),
             parameter("raw", 60.0, 0.0, 100.0),
             parameter("erc20", 20.0, 0.0, 100.0),
             parameter("hot", 0.0, 0.0, 100.0),
@@ -65,60 +65,60 @@ pub const SHAPES: [Shape; 32] = [
     shape(
         "banking",
         "Solana's banking bench: 0 no conflict, 1 the same accounts in a batch of 64, 2 all",
-        &[parameter("contention", 0.0, 0.0, 2.0)],
+        &[count("contention", 0.0, 0.0, 2.0)],
         banking,
     ),
     shape(
         "resource",
         "Aptos: all change one resource, or with aggregator=1 add to it",
-        &[parameter("aggregator", 0.0, 0.0, 1.0)],
+        &[count("aggregator", 0.0, 0.0, 1.0)],
         resource,
     ),
-    shape("pools", "Aptos: swaps over pools", &[parameter("pools", 100.0, 1.0, MANY), ZIPF], pools),
+    shape("pools", "Aptos: swaps over pools", &[count("pools", 100.0, 1.0, MANY), ZIPF], pools),
     shape(
         "soroban",
         "Soroban: asset transfers, token transfers, swaps in equal shares",
-        &[parameter("accounts", 10_000.0, 2.0, MANY), parameter("pools", 10.0, 1.0, MANY)],
+        &[count("accounts", 10_000.0, 2.0, MANY), count("pools", 10.0, 1.0, MANY)],
         soroban,
     ),
     shape(
         "nft",
         "mints: the next number is read and written, or with add=1 only counted",
-        &[parameter("add", 0.0, 0.0, 1.0)],
+        &[count("add", 0.0, 0.0, 1.0)],
         nft,
     ),
     shape(
         "amm",
         "swaps: a pool and two balances, pools by Zipf",
         &[
-            parameter("pools", 1000.0, 1.0, MANY),
+            count("pools", 1000.0, 1.0, MANY),
             parameter("zipf", 1.0, 0.0, 10.0),
-            parameter("accounts", 100_000.0, 2.0, MANY),
+            count("accounts", 100_000.0, 2.0, MANY),
         ],
         amm,
     ),
     shape(
         "orderbook",
         "orders: placing at a price level, cancelling, taking the best",
-        &[parameter("markets", 10.0, 1.0, MANY), parameter("levels", 100.0, 1.0, 10_000.0)],
+        &[count("markets", 10.0, 1.0, MANY), count("levels", 100.0, 1.0, 10_000.0)],
         orderbook,
     ),
     shape(
         "oracle",
         "one price that most read and some set",
-        &[parameter("writes", 1.0, 0.0, 100.0), parameter("feeds", 1.0, 1.0, MANY)],
+        &[parameter("writes", 1.0, 0.0, 100.0), count("feeds", 1.0, 1.0, MANY)],
         oracle,
     ),
     shape(
         "liquidation",
         "a price falls, then many positions are closed against one pool",
-        &[parameter("positions", 10_000.0, 1.0, MANY), parameter("add", 0.0, 0.0, 1.0)],
+        &[count("positions", 10_000.0, 1.0, MANY), count("add", 0.0, 0.0, 1.0)],
         liquidation,
     ),
     shape(
         "nonces",
         "few senders, whose own transactions follow each other",
-        &[parameter("senders", 10.0, 1.0, MANY)],
+        &[count("senders", 10.0, 1.0, MANY)],
         nonces,
     ),
     shape(
@@ -131,19 +131,19 @@ pub const SHAPES: [Shape; 32] = [
     shape(
         "cliques",
         "groups in which everybody conflicts",
-        &[parameter("size", 100.0, 1.0, MANY)],
+        &[count("size", 100.0, 1.0, MANY)],
         cliques,
     ),
     shape(
         "bipartite",
         "exchanges between two sides",
-        &[parameter("left", 100.0, 1.0, MANY), parameter("right", 100.0, 1.0, MANY), ZIPF],
+        &[count("left", 100.0, 1.0, MANY), count("right", 100.0, 1.0, MANY), ZIPF],
         bipartite,
     ),
     shape(
         "hot",
         "a share of the transactions touches hot keys",
-        &[parameter("keys", 1.0, 1.0, MANY), parameter("share", 30.0, 0.0, 100.0)],
+        &[count("keys", 1.0, 1.0, MANY), parameter("share", 30.0, 0.0, 100.0)],
         hot,
     ),
     shape("independent", "nobody conflicts", &[], independent),
@@ -156,20 +156,20 @@ pub const SHAPES: [Shape; 32] = [
     shape(
         "counters",
         "additions to few counters, which some read",
-        &[parameter("counters", 1.0, 1.0, MANY), parameter("reads", 5.0, 0.0, 100.0)],
+        &[count("counters", 1.0, 1.0, MANY), parameter("reads", 5.0, 0.0, 100.0)],
         counters,
     ),
     shape(
         "fees",
         "transfers that also pay a fee to one account: written, or with add=1 added",
-        &[parameter("accounts", 10_000.0, 2.0, MANY), parameter("add", 0.0, 0.0, 1.0)],
+        &[count("accounts", 10_000.0, 2.0, MANY), count("add", 0.0, 0.0, 1.0)],
         fees,
     ),
     shape("airdrop", "one account pays everybody", &[], airdrop),
     of_calls(
         "token",
         "calls: transfers of the token, so many of a hundred to one account",
-        &[parameter("accounts", 100_000.0, 2.0, MANY), ZIPF, parameter("hot", 0.0, 0.0, 100.0)],
+        &[count("accounts", 100_000.0, 2.0, MANY), ZIPF, parameter("hot", 0.0, 0.0, 100.0)],
         calls::token,
     ),
     of_calls("swaps", "calls: sales to pools", &[POOLS, ZIPF_OF_POOLS], calls::swaps),
@@ -177,14 +177,14 @@ pub const SHAPES: [Shape; 32] = [
     of_calls(
         "loans",
         "calls: loans at prices that are reported meanwhile, every so many calls",
-        &[MARKETS, parameter("every", 100.0, 1.0, 1_000_000.0)],
+        &[MARKETS, count("every", 100.0, 1.0, 1_000_000.0)],
         calls::loans,
     ),
     of_calls("stakes", "calls: everybody stakes", &[], calls::stakes),
     of_calls(
         "orders",
         "calls: orders at prices around the middle of a book",
-        &[parameter("prices", 100.0, 1.0, 500.0)],
+        &[count("prices", 100.0, 1.0, 500.0)],
         calls::orders,
     ),
     of_calls(
@@ -195,9 +195,9 @@ pub const SHAPES: [Shape; 32] = [
     ),
 ];
 
-const POOLS: Parameter = parameter("pools", 100.0, 1.0, 1000.0);
+const POOLS: Parameter = count("pools", 100.0, 1.0, 1000.0);
 const ZIPF_OF_POOLS: Parameter = parameter("zipf", 1.0, 0.0, 10.0);
-const MARKETS: Parameter = parameter("markets", 4.0, 1.0, 100.0);
+const MARKETS: Parameter = count("markets", 4.0, 1.0, 100.0);
 
 const fn of_calls(
     name: &'static str,

@@ -57,6 +57,22 @@ fn parameters_do_what_they_say() {
     assert!((900..1200).contains(&share), "{share}");
 }
 
+/// What is not a whole number is cut silently where it counts something.
+#[test]
+fn what_counts_something_says_so() {
+    let parameters = |shape: &Shape| [shape.parameters, shape.common()].concat();
+    let counts: std::collections::BTreeSet<&str> =
+        SHAPES.iter().flat_map(parameters).filter(|p| p.is_count).map(|p| p.name).collect();
+    let source = concat!(include_str!("shapes.rs"), include_str!("calls.rs"));
+    for asked in source.split("draw.count(\"").skip(1) {
+        let name = asked.split('"').next().unwrap();
+        assert!(counts.contains(name), "{name}");
+    }
+    for parameter in SHAPES.iter().flat_map(parameters).filter(|p| p.is_count) {
+        assert_eq!(parameter.default.fract(), 0.0, "{}", parameter.name);
+    }
+}
+
 #[test]
 fn texts_that_are_no_pattern_are_refused() {
     let check = |text: &str, expected: &str| {
@@ -67,8 +83,10 @@ fn texts_that_are_no_pattern_are_refused() {
     check("nothing:txs=1", "there is no workload \"nothing\"");
     check("p2p:banana=1", "p2p has no parameter \"banana\"; it has accounts, zipf, txs, seed");
     check("mints:trap=1", "mints has no parameter \"trap\"; it has txs, seed");
-    check("p2p:accounts=1", "accounts=\"1\" is not a number in 2..=16000000");
-    check("p2p:accounts", "accounts=\"\" is not a number");
+    check("p2p:accounts=1", "accounts=\"1\" is not a whole number in 2..=16000000");
+    check("p2p:accounts", "accounts=\"\" is not a whole number");
+    check("p2p:txs=1.7", "txs=\"1.7\" is not a whole number in 1..=1000000");
+    check("nft:add=0.5", "add=\"0.5\" is not a whole number in 0..=1");
     check("p2p:zipf=NaN", "zipf=\"NaN\" is not a number in 0..=10");
-    check("p2p:txs=1e99", "txs=\"1e99\" is not a number in 1..=1000000");
+    check("p2p:txs=1e99", "txs=\"1e99\" is not a whole number in 1..=1000000");
 }

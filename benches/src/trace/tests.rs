@@ -42,7 +42,9 @@ fn fields_mean_what_the_table_says() {
 #[test]
 fn faults_name_line_and_column() {
     check_refused("", " the trace has no transactions");
-    check_refused(&format!("{LINE}\n\n"), "2: EOF while parsing a value");
+    check_refused(&format!("{LINE}\n\n{LINE}"), "2: the line is empty");
+    check_refused(&format!("{LINE}\n[0,[],[],[],[],1,1]"), "2:1: a line is a JSON object: {...}");
+    assert_eq!(read(format!("\u{feff}{LINE}\r\n\n").as_bytes()).unwrap().txs.len(), 1);
     check_refused(&format!("{LINE}\n{LINE}"), "2: tx=0 stands where tx=1 should");
     check_refused(&LINE[..20], "1:20: EOF while parsing a string");
     check_refused(&format!("{LINE}x"), "1:47: trailing characters");
@@ -87,10 +89,12 @@ fn messages_stay_short_and_harmless() {
 
 #[test]
 fn an_endless_line_is_not_held_in_memory() {
-    let endless = BufReader::new(io::repeat(b'['));
-    let error = Trace::read(endless, Path::new("t.jsonl")).unwrap_err();
-    assert!(matches!(error.fault, TraceFault::LineTooLong));
-    assert_eq!((error.line, error.column), (1, LINE_BYTES_MAX + 1));
+    for byte in [b'[', b' '] {
+        let endless = BufReader::new(io::repeat(byte));
+        let error = Trace::read(endless, Path::new("t.jsonl")).unwrap_err();
+        assert!(matches!(error.fault, TraceFault::LineTooLong));
+        assert_eq!((error.line, error.column), (1, LINE_BYTES_MAX + 1));
+    }
     let padded = format!("{LINE}{}\n", " ".repeat(LINE_BYTES_MAX - LINE.len()));
     assert_eq!(read(padded.as_bytes()).unwrap().txs.len(), 1, "exactly the limit is allowed");
 }
