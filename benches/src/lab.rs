@@ -23,7 +23,7 @@ pub use prediction::Prediction;
 use prediction::p95_without_overheads;
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 
-use kempe_runtime::scheduler::{Scheduler, lower_bound_of, verify_plan};
+use kempe_runtime::scheduler::{Plan, Scheduler, lower_bound_of, verify_plan};
 use rayon::prelude::*;
 
 use crate::{Input, Model, Overheads, Simulated, planning_time, simulate_as};
@@ -67,12 +67,7 @@ pub fn simulate_rows(
             let key = error.slot().map(|slot| format!(" (key {})", input.key_name(slot)));
             format!("{name} on {}: {error}{}", input.name(), key.unwrap_or_default())
         })?;
-        // What a transaction only declares, or would have done if it had not failed, nobody had to wait for who did not
-        // know the lists.
-        let is_touched = |tx, at| input.touches(tx, at);
-        let is_done = |tx, at| input.does(tx, at);
-        let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: false };
-        let run = simulate_as(&plan, &block, n_workers, Overheads::default(), model);
+        let (run, root_equal) = simulated(&plan, input, n_workers);
         let bound = lower_bound_of(&plan, &block, n_workers as u64, scheduler.mode()).max();
         let latencies = run.latencies();
         Ok(Row {
@@ -85,7 +80,7 @@ pub fn simulate_rows(
             speedup: ratio(total, run.makespan),
             speedup_with_overheads: None,
             bound_ratio: ratio(run.makespan, bound),
-            root_equal: is_serializable(&plan, &block, model, &run),
+            root_equal,
             makespan_ns: run.makespan,
             bound_ns: bound,
             tx_per_s: ratio(n_txs as u64 * 1_000_000_000, run.makespan),
@@ -112,6 +107,19 @@ pub fn simulate_rows(
         })
     });
     rows.collect::<Vec<_>>().into_iter().collect()
+}
+
+/// Runs a plan of a block as the rows say, without overheads; and whether the result is that of its order.
+fn simulated(plan: &Plan, input: &Input, n_workers: usize) -> (Simulated, bool) {
+    let block = input.block();
+    // What a transaction only declares, or would have done if it had not failed, nobody had to wait for who did not
+    // know the lists.
+    let is_touched = |tx, at| input.touches(tx, at);
+    let is_done = |tx, at| input.does(tx, at);
+    let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: false };
+    let run = simulate_as(plan, &block, n_workers, Overheads::default(), model);
+    let is_equal = is_serializable(plan, &block, model, &run);
+    (run, is_equal)
 }
 
 /// The speedup of a block with a scheduler's overheads, in nanoseconds, where the block takes `base_ns` on one thread.

@@ -3,6 +3,7 @@
 
 mod calibration;
 mod hops;
+mod rounds;
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
 use kempe_runtime::scheduler::{Graph, Schedule, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
 use rayon::prelude::*;
+use rounds::{Round, Took};
 
 use crate::lab::ratio;
 use crate::world::ENV;
@@ -24,6 +26,10 @@ use crate::{
 const LONG_NS: u64 = 250_000_000;
 /// Enough for a median: even while a long block runs, something else may happen to the machine.
 const N_ROUNDS_OF_LONG: usize = 3;
+
+/// A block that takes less runs several times in a row each time, until about so much has passed: a few microseconds are
+/// noise. Ours to choose.
+const TIMED_NS_MIN: u64 = 1_000_000;
 
 /// How blocks are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +67,10 @@ pub struct Measure {
 pub struct RealRuns<'s> {
     schedulers: &'s [&'s dyn Scheduler],
     how: Measure,
-    /// Those of the last block.
-    overheads: Vec<Overheads>,
-    calibrations: Vec<Calibration>,
+    /// That of the last block.
+    used: Calibration,
+    /// What was found while threads stayed as far apart.
+    known: Vec<Calibration>,
     /// Tells how far so many threads are apart.
     distance: fn(usize) -> u64,
     world: ReplayWorld,
@@ -71,10 +78,10 @@ pub struct RealRuns<'s> {
 
 /// What each scheduler's plans cost beside the transactions, as long as threads are so far apart, in blocks of about
 /// so many transactions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calibration {
-    /// Nanoseconds until one thread sees what another wrote.
-    pub hop_ns: u64,
+    /// Nanoseconds until one thread sees what another wrote; none where that changed while it was found, in two tries.
+    pub hop_ns: Option<u64>,
     /// The transactions of the blocks on which it was found.
     pub n_txs: u64,
     /// By scheduler.
@@ -98,20 +105,15 @@ impl<'s> RealRuns<'s> {
     /// [`WorldError`].
     pub fn new(schedulers: &'s [&'s dyn Scheduler], how: Measure) -> Result<Self, WorldError> {
         let overheads = vec![Overheads::default(); schedulers.len()];
-        let (calibrations, world) = (Vec::new(), ReplayWorld::new()?);
-        Ok(Self { schedulers, how, overheads, calibrations, distance: hop_ns, world })
+        let used = Calibration { overheads, ..Calibration::default() };
+        let (known, world) = (Vec::new(), ReplayWorld::new()?);
+        Ok(Self { schedulers, how, used, known, distance: hop_ns, world })
     }
 
-    /// What was found of costs beside the transactions.
+    /// What the predictions of the last block take for what running costs beside the transactions.
     #[must_use]
-    pub fn calibrations(&self) -> &[Calibration] {
-        &self.calibrations
-    }
-
-    /// What each scheduler's plan of the last block cost beside its transactions.
-    #[must_use]
-    pub fn overheads(&self) -> &[Overheads] {
-        &self.overheads
+    pub fn calibration(&self) -> &Calibration {
+        &self.used
     }
 
     /// Measures again what was measured while the distance between threads changed. If it never stayed the same,
@@ -124,7 +126,7 @@ impl<'s> RealRuns<'s> {
         let mut n_tries = 0;
         loop {
             n_tries += 1;
-            let hop_ns = self.calibrate(size_for(n_txs), calibration::overheads)?;
+            let hop_ns = self.calibrate(size_for(n_txs), calibration::find)?;
             let start = Instant::now();
             let mut rows = measure(self)?;
             let is_settled = is_alike(hop_ns, self.distance());
@@ -146,36 +148,41 @@ impl<'s> RealRuns<'s> {
     fn calibrate(
         &mut self,
         n_txs: u64,
-        find: impl Fn(&[&dyn Scheduler], Measure, u64) -> Result<Vec<Overheads>, WorldError>,
+        find: impl Fn(&[&dyn Scheduler], Measure, u64) -> Result<Calibration, WorldError>,
     ) -> Result<u64, WorldError> {
         let mut hop_ns = self.distance();
+        // What was found while it changed is for no distance: it counts where there is nothing else.
+        let mut unsettled = None;
         for _ in 0..N_TRIES {
-            let mut known = self.calibrations.iter().filter(|known| known.n_txs == n_txs);
-            let n_known = known.clone().count();
-            let is_known = |known: &Calibration| match self.how.limit {
-                None => is_alike(known.hop_ns, hop_ns),
-                Some(_) => known.hop_ns.max(hop_ns) < 2 * known.hop_ns.min(hop_ns),
+            let n_known = self.of_size(n_txs).count();
+            let is_known = |(known, _): (u64, _)| match self.how.limit {
+                None => is_alike(known, hop_ns),
+                Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
             };
-            if n_known == CALIBRATIONS_MAX || known.any(is_known) {
+            if n_known == CALIBRATIONS_MAX || self.of_size(n_txs).any(is_known) {
                 break;
             }
-            let overheads = find(self.schedulers, self.how, n_txs)?;
+            let found = find(self.schedulers, self.how, n_txs)?;
             let before = std::mem::replace(&mut hop_ns, self.distance());
-            // What was found while it changed is for no distance.
             if is_alike(before, hop_ns) {
-                self.calibrations.push(Calibration { hop_ns: before, n_txs, overheads });
-            } else if n_known == 0 {
-                self.overheads = overheads;
+                self.known.push(Calibration { hop_ns: Some(before), ..found });
+            } else {
+                unsettled = Some(Calibration { hop_ns: None, ..found });
             }
         }
-        let distance = |known: &&Calibration| {
-            1000 * known.hop_ns.max(hop_ns) / known.hop_ns.min(hop_ns).max(1)
-        };
-        let of_size = self.calibrations.iter().filter(|known| known.n_txs == n_txs);
-        if let Some(nearest) = of_size.min_by_key(distance) {
-            self.overheads.clone_from(&nearest.overheads);
-        }
+        let distance =
+            |(known, _): &(u64, _)| 1000 * hop_ns.max(*known) / hop_ns.min(*known).max(1);
+        let nearest = self.of_size(n_txs).min_by_key(distance);
+        let nearest = nearest.map(|(_, known)| known).or(unsettled.as_ref());
+        let nearest = nearest.expect("where none is known one was found");
+        self.used = nearest.clone();
         Ok(hop_ns)
+    }
+
+    /// What is known for blocks of a size, with how far threads were apart.
+    fn of_size(&self, n_txs: u64) -> impl Iterator<Item = (u64, &Calibration)> {
+        let known = self.known.iter().filter(move |known| known.n_txs == n_txs);
+        known.filter_map(|known| Some((known.hop_ns?, known)))
     }
 
     /// Runs a block of the lab as wasm.
@@ -188,6 +195,10 @@ impl<'s> RealRuns<'s> {
     /// # Errors
     /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
     pub fn input(&mut self, input: &Input) -> Result<Vec<Row>, WorldError> {
+        if input.calls().is_none() {
+            // Before anything is measured for a block that cannot run.
+            self.world.block(input)?;
+        }
         self.measured(input.n_txs(), |runs| runs.input_once(input))
     }
 
@@ -247,6 +258,10 @@ struct Bench<'a> {
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
     /// is faster where a graph has to run again. The faster counts.
     plans: [Plan; 2],
+    /// Which of them that is: the graph as long as they were not compared.
+    faster: usize,
+    /// How often it runs in a row each time.
+    n_times: u64,
     /// What came out.
     output: BlockOutput,
 }
@@ -264,80 +279,72 @@ impl<'a> Bench<'a> {
             plan(&Sequential, &alone, world, block, &[])?,
         ];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
-        Ok(Self { name, world, block, runs, input: None, alone, plans, output })
-    }
-
-    /// The time of the block on one thread, in the given order.
-    fn base(&mut self) -> Result<u64, WorldError> {
-        let mut times = Base::default();
-        let Measure { n_rounds, limit, .. } = self.runs.how;
-        let n_rounds = limit.map_or(n_rounds, |_| n_rounds.min(N_ROUNDS_OF_LONG));
-        // The first round warms up.
-        for round in 0..=n_rounds {
-            let time = self.time_alone()?;
-            if round > 0 {
-                times.push(time);
+        let mut warm_ns = time(&mut alone, &plans[1], world, block, 1)?;
+        for _ in 0..2 {
+            if warm_ns < TIMED_NS_MIN {
+                warm_ns = warm_ns.min(time(&mut alone, &plans[1], world, block, 1)?);
             }
         }
-        Ok(times.best())
+        let n_times = (TIMED_NS_MIN / warm_ns.max(1000)).max(1);
+        let input = None;
+        Ok(Self { name, world, block, runs, input, alone, plans, faster: 0, n_times, output })
     }
 
-    fn time_alone(&mut self) -> Result<[u64; 2], WorldError> {
-        let mut time = |plan| time(&mut self.alone, plan, self.world, self.block);
-        let [graph, batches] = &self.plans;
-        Ok([time(graph)?, time(batches)?])
+    /// The time of the block on one thread, in the given order, by the plan that is faster.
+    fn base(&mut self) -> Result<u64, WorldError> {
+        let Measure { n_rounds, limit, .. } = self.runs.how;
+        let n_rounds = limit.map_or(n_rounds, |_| n_rounds.min(N_ROUNDS_OF_LONG));
+        let mut times = [Vec::new(), Vec::new()];
+        // The first round warms up.
+        for round in 0..=n_rounds {
+            for (times, plan) in times.iter_mut().zip(&self.plans) {
+                let time = time(&mut self.alone, plan, self.world, self.block, self.n_times)?;
+                times.extend((round > 0).then_some(time));
+            }
+        }
+        let [graph, batches] = times.map(|mut times| median(&mut times));
+        self.faster = usize::from(batches < graph);
+        Ok(graph.min(batches))
     }
 
     /// Runs all plans, in rounds in which each follows another.
     fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
-        let RealRuns { schedulers, how: Measure { n_threads, n_rounds, limit }, overheads, .. } =
+        let RealRuns { schedulers, how: Measure { n_threads, n_rounds, limit }, used, .. } =
             self.runs;
         let mut executor = self.world.executor(*n_threads)?;
         let mut runs = Vec::new();
-        for (&scheduler, &overheads) in schedulers.iter().zip(overheads) {
+        for (&scheduler, &overheads) in schedulers.iter().zip(&used.overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
             let (times_ns, cpu_ns) = (Vec::new(), Vec::new());
             runs.push(Run { scheduler, overheads, plan, times_ns, cpu_ns, predicted_ns: 0 });
         }
         let costs_ns: u64 = costs.iter().sum();
-        // What all rounds would take if half of the work went to another thread.
-        let n_runs = (*n_rounds as u64 + 1) * (4 + runs.len() as u64) / 2;
-        let is_over = |limit: Duration| nanos(limit) < costs_ns.saturating_mul(n_runs);
+        let all_ns = rounds::cost(runs.len(), costs_ns).saturating_mul(*n_rounds as u64 + 1);
         let is_long = costs_ns > LONG_NS;
-        let n_rounds = match is_long || limit.is_some_and(is_over) {
+        let n_rounds = match is_long || limit.is_some_and(|limit| nanos(limit) < all_ns) {
             true => N_ROUNDS_OF_LONG.min(*n_rounds),
             false => *n_rounds,
         };
-        let first = usize::from(is_long);
-        let mut base_ns = Base::default();
+        let (world, block, n_times) = (self.world, self.block, self.n_times);
+        let mut rounds = Vec::new();
         // The first round warms up.
-        for round in first..=n_rounds {
-            let base = self.time_alone()?;
-            if round > 0 {
-                base_ns.push(base);
-            }
-            // Whoever comes first would find the caches as one thread left them.
-            if let Some(first) = runs.first() {
-                time(&mut executor, &first.plan, self.world, self.block)?;
-            }
-            for run in &mut runs {
+        for round in usize::from(is_long)..=n_rounds {
+            let measured = Round::run(runs.len(), |run| {
                 let before = ProcessTime::now();
-                let time = time(&mut executor, &run.plan, self.world, self.block)?;
-                if round > 0 {
-                    run.times_ns.push(time);
-                    run.cpu_ns.push(nanos(before.elapsed()));
-                }
-            }
+                let wall_ns = match run {
+                    Some(at) => time(&mut executor, &runs[at].plan, world, block, n_times)?,
+                    None => time(&mut self.alone, &self.plans[self.faster], world, block, n_times)?,
+                };
+                Ok(Took { wall_ns, cpu_ns: nanos(before.elapsed()) / n_times })
+            })?;
+            rounds.extend((round > 0).then_some(measured));
         }
-        let rounds = base_ns.rounds();
-        let base_ns = median(&mut rounds.clone());
+        let base_ns = median(&mut rounds.iter().flat_map(Round::alone_ns).collect::<Vec<_>>());
         let costs_ns = costs_ns.max(1);
-        for run in &mut runs {
-            // The machine is not always as fast: what counts is how a run compares with one thread in
-            // the same round.
-            let of_round = run.times_ns.iter().zip(rounds);
-            run.times_ns = of_round.map(|(&time, &alone)| share(base_ns, time, alone)).collect();
+        for (at, run) in runs.iter_mut().enumerate() {
+            run.times_ns = rounds.iter().map(|round| round.paced_ns(at, base_ns)).collect();
             run.times_ns.sort_unstable();
+            run.cpu_ns = rounds.iter().map(|round| round.cpu_ns(at)).collect();
         }
         let mut predicted = Vec::new();
         let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
@@ -438,28 +445,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// How long a block took on one thread, by its two plans.
-#[derive(Default)]
-struct Base([Vec<u64>; 2]);
-
-impl Base {
-    fn push(&mut self, times: [u64; 2]) {
-        self.0.iter_mut().zip(times).for_each(|(all, time)| all.push(time));
-    }
-
-    /// The faster plan's median.
-    fn best(&self) -> u64 {
-        median(&mut self.rounds().clone())
-    }
-
-    /// The faster plan's time in each round.
-    fn rounds(&self) -> &Vec<u64> {
-        let [graph, batches] = &self.0;
-        let is_faster = median(&mut graph.clone()) <= median(&mut batches.clone());
-        if is_faster { graph } else { batches }
-    }
-}
-
 /// How all plans ran.
 struct Ran<'a> {
     executor: Executor,
@@ -474,7 +459,7 @@ struct Run<'a> {
     scheduler: &'a dyn Scheduler,
     overheads: Overheads,
     plan: Plan,
-    /// In each round; the least first.
+    /// In each round, at the pace of all of them; the least first.
     times_ns: Vec<u64>,
     /// What all threads of the process took.
     cpu_ns: Vec<u64>,
@@ -507,18 +492,23 @@ fn plan(
     Ok(Plan::by(interned, scheduler, executor.n_threads())?)
 }
 
+/// How long a run takes, the mean of so many in a row.
 fn time(
     executor: &mut Executor,
     plan: &Plan,
     world: &World,
     block: &UnsignedBlock,
+    n_times: u64,
 ) -> Result<u64, WorldError> {
     let (txs, state) = (block.txs(), world.state());
-    let start = Instant::now();
-    let output = executor.execute(&txs, plan, &state, ENV)?;
-    let time = start.elapsed();
-    drop(output);
-    Ok(nanos(time))
+    let mut all = Duration::ZERO;
+    for _ in 0..n_times {
+        let start = Instant::now();
+        let output = executor.execute(&txs, plan, &state, ENV)?;
+        all += start.elapsed();
+        drop(output);
+    }
+    Ok(nanos(all) / n_times)
 }
 
 fn nanos(time: Duration) -> u64 {
@@ -558,7 +548,13 @@ mod tests {
     }
 
     fn scripted() -> RealRuns<'static> {
-        RealRuns { distance: |_| SCRIPT.with_borrow_mut(|script| script.remove(0)), ..runs() }
+        let distance = |_: usize| SCRIPT.with_borrow_mut(|script| script.remove(0));
+        RealRuns { distance, ..runs() }
+    }
+
+    fn calibration(n_schedulers: usize, dispatch: u64) -> Calibration {
+        let overheads = vec![Overheads { dispatch, ..Overheads::default() }; n_schedulers];
+        Calibration { hop_ns: None, n_txs: 800, overheads }
     }
 
     fn check(rows: Vec<Row>) {
@@ -577,33 +573,32 @@ mod tests {
         let found = Cell::new(0);
         let find = |schedulers: &[&dyn Scheduler], _, _| {
             found.set(found.get() + 1);
-            Ok(vec![Overheads { dispatch: found.get(), ..Overheads::default() }; schedulers.len()])
+            Ok(calibration(schedulers.len(), found.get()))
         };
-        // Before, and after each search: what is seen, how often was searched, whose overheads count.
-        for (script, hop, n_found, dispatch) in [
-            (&[60, 280, 270][..], 270, 2, 2), // it changed: only the second counts
-            (&[290], 290, 2, 2),
-            (&[60, 66], 66, 3, 3),
-            (&[250], 250, 3, 2),
-            (&[700, 60], 60, 4, 3), // it changed back to what is known
+        // Before, and after each search: what is seen, how often was searched, whose overheads count, and for what distance.
+        for (script, hop, n_found, dispatch, of) in [
+            (&[60, 280, 60][..], 60, 2, 2, None), // it changed all the time: the last count for this block
+            (&[60, 280, 270], 270, 4, 4, Some(280)), // it changed once: only the second count
+            (&[290], 290, 4, 4, Some(280)),
+            (&[60, 66], 66, 5, 5, Some(60)),
+            (&[250], 250, 5, 4, Some(280)),
+            (&[700, 60], 60, 6, 5, Some(60)), // it changed back to what is known
         ] {
             SCRIPT.set(script.to_vec());
             assert_eq!(runs.calibrate(800, find).unwrap(), hop, "{script:?}");
-            assert_eq!(
-                (found.get(), runs.overheads[0].dispatch),
-                (n_found, dispatch),
-                "{script:?}"
-            );
+            let Calibration { hop_ns, overheads, .. } = runs.calibration();
+            let found = (found.get(), overheads[0].dispatch, *hop_ns);
+            assert_eq!(found, (n_found, dispatch, of), "{script:?}");
         }
-        assert_eq!(runs.calibrations().len(), 2);
+        assert_eq!(runs.known.len(), 2);
     }
 
     #[test]
     fn a_block_during_which_the_distance_changes_is_measured_again() {
         let mut runs = scripted();
-        let zeros = vec![Overheads::default(); SCHEDULERS.len()];
         for hop_ns in [60, 280] {
-            runs.calibrations.push(Calibration { hop_ns, n_txs: 800, overheads: zeros.clone() });
+            let hop_ns = Some(hop_ns);
+            runs.known.push(Calibration { hop_ns, ..calibration(SCHEDULERS.len(), 0) });
         }
         let input = Input::new("one".to_owned(), vec![InputTx::default()]);
         let row = runs.input_once(&input).unwrap().swap_remove(0);
@@ -631,7 +626,7 @@ mod tests {
         let found = Cell::new(0);
         let find = |schedulers: &[&dyn Scheduler], _, _| {
             found.set(found.get() + 1);
-            Ok(vec![Overheads::default(); schedulers.len()])
+            Ok(calibration(schedulers.len(), 0))
         };
         // Before, and after each search: how often was searched.
         for (script, n_found) in [(&[60, 60][..], 1), (&[110], 1), (&[130, 130], 2)] {
@@ -675,10 +670,24 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_is_hardly_there_is_timed_many_times() {
+        let runs = runs();
+        let n_times = |n_txs| {
+            let input = Input::new("short".to_owned(), vec![InputTx::default(); n_txs]);
+            let block = runs.world.block(&input).unwrap();
+            Bench::new(String::new(), &runs.world.base, &block, &runs).unwrap().n_times
+        };
+        assert!((2..=1000).contains(&n_times(1)), "{}", n_times(1));
+        assert_eq!(n_times(5000), 1);
+    }
+
+    #[test]
     fn a_list_that_is_too_long_is_named() {
         let accesses = (0..1024).map(|key| (key, AccessKind::Read, false)).collect();
         let txs = vec![InputTx::default(), InputTx { accesses, ..InputTx::default() }];
-        let error = runs().input_once(&Input::new("long".to_owned(), txs));
+        // Before overheads are looked for: the distance is not asked for.
+        SCRIPT.set(Vec::new());
+        let error = scripted().input(&Input::new("long".to_owned(), txs));
         assert_eq!(
             error.unwrap_err().to_string(),
             "transaction 1 of long touches 1024 keys, and a list names at most 1023"

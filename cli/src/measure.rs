@@ -277,7 +277,8 @@ impl Summary {
     }
 }
 
-fn plural(n: u64, word: &str) -> String {
+/// A number of things: `1 block`, `2 blocks`.
+pub(crate) fn plural(n: u64, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -50,6 +50,15 @@ fn a_bench_writes_what_scripts_read() {
         assert!(least.is_none() || least <= speedup && speedup <= most, "{row}");
         assert_eq!(row["rounds"].as_u64(), least.map(|_| 5), "{row}");
     }
+    // Every prediction can be traced to what it took.
+    for row in rows.iter().filter(|row| row["simulated"] == false) {
+        let own = report["overheads"].as_array().unwrap().iter().filter(|found| {
+            found["scheduler"] == row["scheduler"] && found["workload"] == row["workload"]
+        });
+        let own: Vec<&Value> = own.collect();
+        assert!(own.len() == 1 && own[0]["block_txs"] == 800, "{row}: {own:?}");
+        assert!(own[0]["dispatch_ns"].is_u64() && own[0]["barrier_ns"].is_u64(), "{own:?}");
+    }
     let count = |simulated: bool| rows.iter().filter(|row| row["simulated"] == simulated).count();
     assert_eq!(count(true), 3 * 2);
     assert_eq!(count(false), 3, "each scheduler");
@@ -86,6 +95,13 @@ fn two_benches_are_compared() {
     let (text, errors, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
     assert!(code == 1 && text.contains("WRONG NOW"), "{code} {text} {errors}");
     assert!(errors.contains("a result that was right before is wrong now"), "{errors}");
+    // What a file names is not written to the terminal as it is.
+    let odd = fs::read_to_string(dir.path().join("a.json")).unwrap();
+    let odd = odd.replacen("\"processor\": \"", "\"processor\": \"\\u001b[2J", 1);
+    fs::write(dir.path().join("b.json"), odd.replace("\"speedup\": 1.0", "\"speedup\": 9.0"))
+        .unwrap();
+    let (text, _, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
+    assert!(code == 0 && text.contains("\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
     fs::write(dir.path().join("b.json"), "{}").unwrap();
     let (_, errors, code) = kempe(dir.path(), &["bench", "compare", "a.json", "b.json"]);
     assert!(code == 1 && errors.contains("b.json is not what"), "{code} {errors}");
@@ -100,7 +116,12 @@ fn bad_input_is_refused_by_name() {
         ("", "block.jsonl: the trace has no transactions"),
         ("{\"reads\":[1]}\nnonsense", "block.jsonl:2:"),
         ("{\"reads\":[1],\"color\":3}", "unknown field `color`"),
-        ("{\"reads\":[18446744073709551616]}", "block.jsonl:1:"),
+        (
+            "{\"reads\":[18446744073709551616]}",
+            "block.jsonl:1:31: a key is a text or a whole number from 0 to 18446744073709551615",
+        ),
+        ("[[1],[2],[],[],5,\"x\"]", "block.jsonl:1:1: a line is a JSON object"),
+        ("{\"reads\":[1]}\n\n{\"reads\":[1]}", "block.jsonl:2: the line is empty"),
         ("{\"writes\":[1],\"cost\":18446744073709551615}", "ns=18446744073709551615 of at most"),
         ("{\"cost\":5}", "no key in `reads`, `writes` or `adds`"),
         (&deep, "block.jsonl:1:"),
@@ -112,7 +133,8 @@ fn bad_input_is_refused_by_name() {
         assert!(errors.contains(expected), "{expected} is not in {errors}");
     }
     for (args, expected) in [
-        (&["--workload", "p2p:accounts=1e99"][..], "accounts=\"1e99\" is not a number in"),
+        (&["--workload", "p2p:accounts=1e99"][..], "accounts=\"1e99\" is not a whole number in"),
+        (&["--workload", "p2p:txs=1.7"], "txs=\"1.7\" is not a whole number in"),
         (&["--workload", "nothing"], "there is no workload \"nothing\"; there are p2p"),
         (&["--trace", "missing.jsonl"], "missing.jsonl"),
         (&["--traces", "."], "no file whose name ends in .jsonl"),
@@ -127,6 +149,13 @@ fn bad_input_is_refused_by_name() {
     {
         let (_, errors, code) = kempe(dir.path(), &["bench", "full", "--out", out]);
         assert!(code == 2 && errors.contains(expected), "{code} {errors}");
+    }
+    for (csv, html) in [("a.x", "./a.x"), ("b.x", "b.x"), ("c.x", "d/../c.x")] {
+        fs::create_dir_all(dir.path().join("d")).unwrap();
+        let args = ["bench", "full", "--csv", csv, "--html", html];
+        let (_, errors, code) = kempe(dir.path(), &args);
+        let expected = format!("--csv and --html both name {html}");
+        assert!(code == 2 && errors.contains(&expected), "{code} {errors}");
     }
     let twice = ["--workload", "chain:txs=9", "--workload", "chain:txs=9"];
     let (_, errors, code) = bench(dir.path(), &twice);
@@ -173,7 +202,7 @@ fn who_plans_in_the_place_of_another_is_named() {
     let args: Vec<&str> = args.split_whitespace().collect();
     let (text, errors, code) = kempe(dir.path(), &args);
     assert_eq!(code, 0, "{errors}");
-    assert!(text.contains("dsatur is color on 1 blocks that are too large for it."), "{text}");
+    assert!(text.contains("dsatur is color on 1 block that is too large for it."), "{text}");
     let report = fs::read_to_string(dir.path().join("a.json")).unwrap();
     assert!(report.contains("\"stand_in\": \"color\""), "{report}");
 }
@@ -280,6 +309,7 @@ fn directories_are_read_to_the_bottom_and_odd_blocks_are_told() {
         ("a/b/deep.jsonl", odd),
         ("a/b/c.jsonl/x.jsonl", plain),
         ("a/no.txt", "x"),
+        ("a/blank.jsonl", "\n"),
     ] {
         fs::write(dir.path().join(name), text).unwrap();
     }

@@ -32,7 +32,8 @@ pub struct Change {
     pub before: f64,
     /// The figure now.
     pub after: f64,
-    /// The change as a share of what was before.
+    /// The change as a share of what was before: infinite from 0, which is null in JSON. Of a share of time, idle, the
+    /// difference.
     pub change: f64,
     /// What the spread of both explains.
     pub noise: f64,
@@ -107,35 +108,42 @@ fn by_key(report: &LabReport) -> BTreeMap<Key<'_>, &Row> {
     rows.collect()
 }
 
-/// How a row has a figure, and what it changes by itself.
-type Figure = (fn(&Row) -> f64, f64);
+/// How a row has a figure, what it changes by itself, and how two are compared.
+type Figure = (fn(&Row) -> f64, f64, fn(f64, f64) -> f64);
 
 /// What changed of a run.
 fn changes(was: &Row, is: &Row) -> Vec<Change> {
     let measured = (was.spread + is.spread).max(NOISE_MIN);
-    let exact = |of: fn(&Row) -> f64| was.simulated.then_some((of, ROUNDING));
+    let by_share: fn(f64, f64) -> f64 = relative;
+    let by_difference: fn(f64, f64) -> f64 = |before, after| after - before;
+    let exact = |of: fn(&Row) -> f64| -> Option<Figure> {
+        was.simulated.then_some((of, ROUNDING, by_share))
+    };
+    let share = |of: fn(&Row) -> f64| -> Option<Figure> {
+        was.simulated.then_some((of, ROUNDING, by_difference))
+    };
+    let some = |of: fn(&Row) -> f64, noise| -> Option<Figure> { Some((of, noise, by_share)) };
+    let noise = |of_measured| if was.simulated { ROUNDING } else { of_measured };
     #[expect(clippy::cast_precision_loss, reason = "a makespan has fewer than 53 bits")]
-    let figures: [(&str, Option<Figure>); 9] = [
-        ("speedup", Some((|row| row.speedup, if was.simulated { ROUNDING } else { measured }))),
+    let figures: [(&str, Option<Figure>); 10] = [
+        ("speedup", some(|row| row.speedup, noise(measured))),
         ("makespan_ns", exact(|row| row.makespan_ns as f64)),
         ("bound_ratio", exact(|row| row.bound_ratio)),
         ("latency_ns_p99", exact(|row| row.latency_ns_p99.unwrap_or(0) as f64)),
-        ("idle", exact(|row| row.idle.unwrap_or(0.0))),
+        ("idle", share(|row| row.idle.unwrap_or(0.0))),
+        ("idle_at_barriers", share(|row| row.idle_at_barriers.unwrap_or(0.0))),
         ("overtakes_per_tx", exact(|row| row.overtakes_per_tx.unwrap_or(0.0))),
         (
             "cpu_ns_per_tx",
-            (!was.simulated).then_some((|row| row.cpu_ns_per_tx.unwrap_or(0.0), measured)),
+            some(|row| row.cpu_ns_per_tx.unwrap_or(0.0), measured).filter(|_| !was.simulated),
         ),
-        (
-            "executions_per_tx",
-            Some((|row| row.executions_per_tx, if was.simulated { ROUNDING } else { NOISE_MIN })),
-        ),
-        ("plan_ns_per_tx", Some((|row| row.plan_ns_per_tx.unwrap_or(0.0), PLANNING_NOISE))),
+        ("executions_per_tx", some(|row| row.executions_per_tx, noise(NOISE_MIN))),
+        ("plan_ns_per_tx", some(|row| row.plan_ns_per_tx.unwrap_or(0.0), PLANNING_NOISE)),
     ];
     let changed = figures.into_iter().filter_map(|(figure, how)| {
-        let (of, noise) = how?;
+        let (of, noise, compared) = how?;
         let (before, after) = (of(was), of(is));
-        let change = relative(before, after).filter(|change| change.abs() > noise)?;
+        let change = Some(compared(before, after)).filter(|change| change.abs() > noise)?;
         let (scheduler, workload) = (was.scheduler.clone(), was.workload.clone());
         let (workers, simulated) = (Some(was.workers), was.simulated);
         Some(Change {
@@ -160,7 +168,7 @@ fn build_times(before: &LabReport, after: &LabReport) -> Vec<Change> {
             (&is.scheduler, &is.workload, is.txs) == (&was.scheduler, &was.workload, was.txs)
         };
         let is = after.build_times.iter().find(same)?;
-        let change = relative(was.ns_per_tx, is.ns_per_tx)?;
+        let change = relative(was.ns_per_tx, is.ns_per_tx);
         (change.abs() > PLANNING_NOISE).then(|| Change {
             scheduler: was.scheduler.clone(),
             workload: format!("{}, txs={}", was.workload, was.txs),
@@ -176,7 +184,7 @@ fn build_times(before: &LabReport, after: &LabReport) -> Vec<Change> {
     changed.collect()
 }
 
-/// The change as a share; none from or to nothing.
-fn relative(before: f64, after: f64) -> Option<f64> {
-    (before > 0.0 && after > 0.0).then(|| (after - before) / before)
+/// The change as a share of what was before; infinite from nothing.
+fn relative(before: f64, after: f64) -> f64 {
+    if before == after { 0.0 } else { (after - before) / before }
 }

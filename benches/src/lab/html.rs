@@ -5,8 +5,8 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plots::{self, Line, PlotError, lines::Axes};
-use super::{LabReport, Machine, Row};
-use crate::{Input, Overheads, simulate};
+use super::{LabReport, Machine, Row, simulated};
+use crate::Input;
 use kempe_runtime::scheduler::by_name;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:900px;margin:2em auto;\
@@ -30,7 +30,7 @@ pub fn html(report: &LabReport, gantt_of: Option<&Input>) -> Result<String, Plot
     page.ladder(report)?;
     page.latencies(report)?;
     if let Some(input) = gantt_of {
-        page.gantts(input)?;
+        page.gantts(report, input)?;
     }
     page.build_times(report)?;
     page.measured(report)?;
@@ -45,11 +45,21 @@ pub(super) struct Page {
     origin: String,
 }
 
+/// The schedulers whose runs are drawn worker by worker, and how many; others if these were not run.
+const GANTTS: [&str; 4] = ["color", "heaviest-first-graph", "versions", "block-stm"];
+/// The most workers that are drawn.
+const GANTT_WORKERS_MAX: usize = 16;
+
 /// What is said of the spread of figures that are simulated.
 const EXACT: &str = "Simulated: it repeats exactly, so that there is no spread.";
 
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A number of things: `1 worker`, `2 workers`.
+fn counted(n: usize, word: &str) -> String {
+    format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a plot needs few digits")]
@@ -87,7 +97,7 @@ impl Page {
 
     fn head(&mut self, report: &LabReport) {
         self.begin("Kempe scheduler lab", &report.machine);
-        self.put(format!("{} repeats.</p><ul>", report.repeats));
+        self.put(format!("{}.</p><ul>", counted(report.repeats as usize, "repeat")));
         for sentence in &report.method {
             self.put(format!("<li>{}</li>", escaped(sentence)));
         }
@@ -150,10 +160,16 @@ impl Page {
         }
         let axes = Axes { x: "workers (simulated)", y: "speedup, mean over blocks", log_y: true };
         let svg = plots::lines(&drawn, &axes)?;
+        let band = match drawn.iter().any(|line| !line.low.is_empty()) {
+            true => {
+                " Dotted: where the overheads of two threads, as measured, and work that takes longer beside each \
+                 further worker would put the line of the same color."
+            }
+            false => "",
+        };
         let caption = format!(
-            "Discrete events on recorded or given costs, without overheads. The band below each line \
-             ends where the overheads of two threads, as measured, and work that takes longer beside each further \
-             worker would put it. Dashed: what no plan with that freedom can exceed. {EXACT}"
+            "Discrete events on recorded or given costs, without overheads.{band} Dashed: what no plan with that freedom \
+             can exceed. {EXACT}"
         );
         self.figure("Speedup against workers", &svg, &caption);
         Ok(())
@@ -196,8 +212,10 @@ impl Page {
             log_y: true,
         };
         let svg = plots::lines(&drawn.collect::<Vec<_>>(), &axes)?;
-        let caption =
-            format!("The blocks {family} with so many accounts, {n_workers} workers. {EXACT}");
+        let caption = format!(
+            "The blocks {family} with so many accounts, {}. {EXACT}",
+            counted(n_workers, "worker")
+        );
         self.figure(TITLE, &svg, &caption);
         Ok(())
     }
@@ -224,9 +242,11 @@ impl Page {
             return Ok(());
         }
         let svg = plots::boxes(&values, "makespan / lower bound (simulated)")?;
+        let others = report.stand_ins().join(" ");
         let caption = format!(
-            "{n_workers} workers; least, quartiles, median and greatest over the blocks. 1 cannot be \
-             beaten by any plan that has the scheduler's freedom. {EXACT}"
+            "{}; least, quartiles, median and greatest over the blocks; beside each name the median. 1 cannot be \
+             beaten by any plan that has the scheduler's freedom. {others} {EXACT}",
+            counted(n_workers, "worker")
         );
         self.figure(TITLE, &svg, &caption);
         Ok(())
@@ -278,23 +298,27 @@ impl Page {
         }
         let svg = plots::rungs(&values, "share of the sequential time (simulated)")?;
         let caption = format!(
-            "When half, and 99 of 100, transactions of a block were done, mean over blocks; {n_workers} workers. {EXACT}"
+            "When half, and 99 of 100, transactions of a block were done, mean over blocks; {}. {EXACT}",
+            counted(n_workers, "worker")
         );
         self.figure("Latency", &svg, &caption);
         Ok(())
     }
 
-    fn gantts(&mut self, input: &Input) -> Result<(), PlotError> {
-        const N_WORKERS: usize = 8;
-        let block = input.block();
-        for name in ["color", "heaviest-first-graph", "versions", "block-stm"] {
+    fn gantts(&mut self, report: &LabReport, input: &Input) -> Result<(), PlotError> {
+        let shown = report.schedulers_shown();
+        let chosen = GANTTS.into_iter().filter(|name| shown.contains(name));
+        let others = shown.iter().copied().filter(|name| !GANTTS.contains(name));
+        let n_workers = report.workers_shown().unwrap_or(8).min(GANTT_WORKERS_MAX);
+        for name in chosen.chain(others).take(GANTTS.len()) {
             let Some(scheduler) = by_name(name) else { continue };
-            let plan = scheduler.plan(&block, N_WORKERS);
-            let run = simulate(&plan, &block, N_WORKERS, Overheads::default());
-            let (svg, end) = plots::gantt(&run.spans, N_WORKERS)?;
+            let (run, _) = simulated(&scheduler.plan(&input.block(), n_workers), input, n_workers);
+            let (svg, end) = plots::gantt(&run.spans, n_workers)?;
             let title = format!("{name} on {}, worker by worker", input.name());
             let mut caption = format!(
-                "Each bar is a transaction; orange ones did not count when they ended. {EXACT}"
+                "{}. Each bar is a transaction, in one of two shades of blue, so that neighbors can be told apart; orange \
+                 ones did not count when they ended. {EXACT}",
+                counted(n_workers, "worker")
             );
             if end < run.makespan {
                 caption += &format!(
@@ -327,8 +351,9 @@ impl Page {
             let n_parts = parts.len();
             for (part, names) in (1..).zip(parts) {
                 let line = |&name: &&str| build_line(report, workload, name);
-                let drawn: Vec<Line> =
+                let mut drawn: Vec<Line> =
                     names.iter().map(line).filter(|line| !line.points.is_empty()).collect();
+                drawn.extend(guides(&drawn));
                 let axes =
                     Axes { x: "transactions", y: "ms of a processor (measured)", log_y: true };
                 let svg = plots::lines(&drawn, &axes)?;
@@ -337,14 +362,28 @@ impl Page {
                     n_parts => format!(" ({part} of {n_parts})"),
                 };
                 let title = format!("What planning costs: {workload}{part}");
-                let caption = "One thread; the least of three (of two that take more than 0.1 s), and a line to the greatest. Both axes are logarithmic: \
-                               a planner that walks all pairs would rise twice as steeply. dsatur and smallest-last \
-                               fall back above 200,000 pairs.";
+                let caption = "One thread; the least of three (of two that take more than 0.1 s), and a line to the greatest. Both axes are logarithmic. \
+                               Dashed: what grows as the transactions (n), and as their square (n²), which a planner that walks all pairs \
+                               rises like where pairs grow so; what no longer fits into a cache rises more steeply than n for a while. dsatur \
+                               and smallest-last, which do walk pairs, fall back above 200,000 of them, and take longest just below.";
                 self.figure(&title, &svg, caption);
             }
         }
         Ok(())
     }
+}
+
+/// How lines rise that grow as the transactions, and as their square, from where the lowest of some lines begins.
+pub(super) fn guides(lines: &[Line]) -> Vec<Line> {
+    let firsts = lines.iter().filter_map(|line| line.points.first().copied());
+    let Some((n_txs, ms)) = firsts.min_by(|a, b| a.1.total_cmp(&b.1)) else { return Vec::new() };
+    let lasts = lines.iter().filter_map(|line| line.points.last());
+    let most = lasts.map(|point| point.0).fold(n_txs, f64::max);
+    let guide = |(name, power): (&str, i32)| {
+        let points = vec![(n_txs, ms), (most, ms * (most / n_txs).powi(power))];
+        Line { name: name.to_owned(), points, is_bound: true, ..Line::default() }
+    };
+    [("n", 1), ("n²", 2)].map(guide).into()
 }
 
 /// What a scheduler's plans cost as blocks of one kind grow, in milliseconds.

@@ -1,5 +1,7 @@
 //! What a bench found, for scripts and for people.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Machine, Rung, SHOWN};
@@ -107,14 +109,17 @@ pub struct BuildTime {
     pub ns_per_tx_max: Option<f64>,
 }
 
-/// What running a scheduler's plans costs beside the transactions, on the measured number of threads, so far apart.
+/// What the prediction of a measured run takes for what running a scheduler's plans costs beside the transactions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibrated {
     /// The scheduler.
     pub scheduler: String,
-    /// Nanoseconds until one thread sees what another wrote.
+    /// The block that ran.
     #[serde(default)]
-    pub hop_ns: u64,
+    pub workload: String,
+    /// Nanoseconds until one thread saw what another wrote when it was found; none where that changed meanwhile.
+    #[serde(default)]
+    pub hop_ns: Option<u64>,
     /// The transactions of the blocks on which it was found.
     #[serde(default)]
     pub block_txs: u64,
@@ -185,6 +190,23 @@ impl LabReport {
         let known = SHOWN.into_iter().filter(|name| all.contains(name));
         let others = all.iter().copied().filter(|name| !SHOWN.contains(name));
         known.chain(others).take(SHOWN.len()).collect()
+    }
+
+    /// For each scheduler that left blocks to another one, because they are too large for it, a sentence that says so.
+    #[must_use]
+    pub fn stand_ins(&self) -> Vec<String> {
+        let mut found = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
+        for row in &self.results {
+            if let Some(other) = &row.stand_in {
+                found.entry((&row.scheduler, other)).or_default().insert(&row.workload);
+            }
+        }
+        let sentence = |((name, other), blocks): ((&str, &str), BTreeSet<&str>)| {
+            let (n, are) =
+                (blocks.len(), if blocks.len() == 1 { "block that is" } else { "blocks that are" });
+            format!("{name} is {other} on {n} {are} too large for it.")
+        };
+        found.into_iter().map(sentence).collect()
     }
 
     /// The number of simulated workers for which a figure stands that is given for one number only: the least from 8 on,

@@ -143,6 +143,58 @@ fn plots_are_drawn_for_the_workers_and_schedulers_that_there_are() {
 }
 
 #[test]
+fn a_page_shows_what_was_run_and_says_on_how_many_workers() {
+    let mut report = report(&["p2p:accounts=9,txs=50"]);
+    let block = input("p2p:accounts=100,txs=60,trap=30,over=3");
+    let page = |report: &LabReport| html(report, Some(&block)).unwrap();
+    let drawn = |page: &str| -> Vec<String> {
+        let titles = page.split("<h2>").skip(1).filter_map(|rest| rest.split_once("</h2>"));
+        let ends = titles.filter_map(|(title, _)| title.strip_suffix(", worker by worker"));
+        ends.map(|title| title.split_once(" on ").unwrap().0.to_owned()).collect()
+    };
+    let found = page(&report);
+    assert_eq!(drawn(&found), ["color", "heaviest-first-graph", "versions", "block-stm"]);
+    // The picture is the run of the row: executions of those that only declare what others write are none.
+    let stm = by_name("block-stm").unwrap();
+    let rows = simulate_rows(stm, &block, &[8]).unwrap();
+    let (run, is_equal) = simulated(&stm.plan(&block.block(), 8), &block, 8);
+    assert!(is_equal && run.makespan == rows[0].makespan_ns);
+    let declared = simulate(&stm.plan(&block.block(), 8), &block.block(), 8, Overheads::default());
+    assert_ne!(declared.makespan, run.makespan);
+    let (svg, _) = plots::gantt(&run.spans, 8).unwrap();
+    assert!(found.contains(&svg));
+    // The same column as on the terminal; and no word of a band that is not drawn.
+    assert!(found.contains("<th>runs/tx at P=8<"), "{found}");
+    assert!(!found.contains("Dotted: where"));
+    let rows = report.results.iter_mut().filter(|row| row.workers < 8);
+    rows.for_each(|row| row.executions_per_tx = 77.0);
+    assert!(!page(&report).contains("<td>77.00"));
+    report.results.iter_mut().for_each(|row| row.speedup_with_overheads = Some(0.9));
+    assert!(page(&report).contains("Dotted: where"));
+    // Who planned in the place of another.
+    assert!(!page(&report).contains(" is color on "));
+    let dsatur = report.results.iter_mut().filter(|row| row.scheduler == "dsatur");
+    dsatur.for_each(|row| row.stand_in = Some("color".to_owned()));
+    let sentence = "dsatur is color on 1 block that is too large for it.";
+    assert_eq!(page(&report).matches(sentence).count(), 2, "below the box plot and the table");
+    report.results.retain(|row| ["graph", "layers", "values"].contains(&&*row.scheduler));
+    report.results.retain(|row| row.workers == 1);
+    let found = page(&report);
+    assert_eq!(drawn(&found), ["layers", "graph", "values"]);
+    assert!(found.contains("<p>Kempe ") && found.contains("\n1 repeat.</p>"), "{found}");
+    assert!(found.contains(">1 worker. Each bar"), "{found}");
+}
+
+#[test]
+fn guides_rise_as_the_transactions_and_as_their_square() {
+    let line = |points: &[(f64, f64)]| Line { points: points.to_vec(), ..Line::default() };
+    let drawn = [line(&[(10.0, 3.0), (1000.0, 500.0)]), line(&[(10.0, 2.0), (100.0, 9.0)])];
+    let found: Vec<_> = html::guides(&drawn).into_iter().map(|guide| guide.points).collect();
+    assert_eq!(found, [[(10.0, 2.0), (1000.0, 200.0)], [(10.0, 2.0), (1000.0, 20_000.0)]]);
+    assert!(html::guides(&[]).is_empty());
+}
+
+#[test]
 fn the_parts_of_a_plot_that_is_split_are_numbered() {
     let mut report = report(&["p2p:txs=20"]);
     let title = "<h2>What planning costs: w";
@@ -209,6 +261,34 @@ fn every_figure_is_compared_and_not_only_speed() {
         ["bound_ratio", "build_ns_per_tx", "executions_per_tx", "makespan_ns", "plan_ns_per_tx"];
     assert_eq!(found, all);
     assert!(comparison.machines.is_some());
+}
+
+#[test]
+fn changes_from_and_to_nothing_are_said() {
+    let mut before = report(&["p2p:accounts=30,txs=100"]);
+    let find = |report: &LabReport, name: &str| {
+        report.results.iter().position(|row| row.scheduler == name && row.workers == 8).unwrap()
+    };
+    let (graph, color) = (find(&before, "graph"), find(&before, "color"));
+    before.results[graph].idle = None;
+    let mut after = before.clone();
+    after.results[graph].idle = Some(0.5);
+    assert_eq!(before.results[graph].overtakes_per_tx, Some(0.0));
+    after.results[graph].overtakes_per_tx = Some(58.2);
+    after.results[color].idle_at_barriers = Some(0.0);
+    after.results[color].speedup = 0.0;
+    let idled = -before.results[color].idle_at_barriers.unwrap();
+    let Comparison { changes, .. } = compare(&before, &after);
+    let found: Vec<(&str, f64)> =
+        changes.iter().map(|found| (found.figure, found.change)).collect();
+    let expected = [
+        ("overtakes_per_tx", f64::INFINITY),
+        ("speedup", -1.0),
+        ("idle", 0.5),
+        ("idle_at_barriers", idled),
+    ];
+    assert_eq!(found, expected);
+    assert!(serde_json::to_string(&changes).unwrap().contains("\"change\":null"));
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
 
-use super::{Bench, Measure, RealRuns, Run, median, share};
+use super::{Bench, Calibration, Measure, RealRuns, Run, median, share};
 use crate::{Input, InputTx, Overheads, WorldError, simulate};
 
 /// What each transaction of a block of short ones burns: about as much as a transfer takes. Locks
@@ -32,12 +32,12 @@ const N_PASSES: usize = 3;
 /// What a transaction of such blocks is planned to cost: about what it does, whatever that is.
 const PLANNED_NS: u64 = 1000;
 
-/// Finds the overheads of all schedulers.
-pub(super) fn overheads(
+/// Finds the overheads of all schedulers. How far threads are apart is not looked at.
+pub(super) fn find(
     schedulers: &[&dyn Scheduler],
     how: Measure,
     n_txs: u64,
-) -> Result<Vec<Overheads>, WorldError> {
+) -> Result<Calibration, WorldError> {
     let short = (n_txs, SHORT_NS);
     let n_rounds = how.n_rounds.min(N_PASSES);
     let how = Measure { n_rounds, limit: None, ..how };
@@ -46,12 +46,12 @@ pub(super) fn overheads(
     let mut runs = RealRuns::new(&firsts, how)?;
     let mut passes = Vec::new();
     for _ in 0..N_PASSES {
-        runs.overheads = vec![Overheads::default(); firsts.len()];
+        runs.used.overheads = vec![Overheads::default(); firsts.len()];
         pass(&mut runs, short)?;
-        passes.push(runs.overheads.clone());
+        passes.push(runs.used.overheads.clone());
     }
     let of = |at: &usize| of_passes(passes.iter().map(|pass| pass[*at]));
-    Ok(alike.1.iter().map(of).collect())
+    Ok(Calibration { hop_ns: None, n_txs, overheads: alike.1.iter().map(of).collect() })
 }
 
 /// The schedulers that plan transactions which wait for nobody in different ways, and for each scheduler the place among
@@ -102,14 +102,14 @@ fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
 /// Finds the overheads of all schedulers of `runs` once.
 fn pass(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let (around, around_key) = around(runs.how, short)?;
-    for overheads in &mut runs.overheads {
+    for overheads in &mut runs.used.overheads {
         *overheads = Overheads { around, around_key, ..*overheads };
     }
     dispatch(runs, short)?;
     let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
     for (at, (found, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
         let inflation = share(1000, found.missing_ns, found.predicted_ns);
-        runs.overheads[at].inflation_permille = inflation / n_others;
+        runs.used.overheads[at].inflation_permille = inflation / n_others;
     }
     wake(runs)?;
     on_ladders(runs, short)?;
@@ -145,7 +145,7 @@ fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let [few, own] = [each(&independent(short, N_KEYS[0]))?, each(&independent(short, N_KEYS[1]))?];
     let shared = each(&sharing(short))?;
     let more = N_KEYS[1] - N_KEYS[0];
-    for (at, overheads) in runs.overheads.iter_mut().enumerate() {
+    for (at, overheads) in runs.used.overheads.iter_mut().enumerate() {
         let of_own = own[at].saturating_sub(few[at]) / more;
         let of_shared = shared[at].saturating_sub(few[at]) / more;
         overheads.access = of_shared.min(of_own);
@@ -159,7 +159,7 @@ fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
 fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
     let one_each = independent((runs.how.n_threads as u64, 5 * LONG.1), N_KEYS[0]);
     let found = measure(runs, &one_each)?;
-    for (overheads, (found, _)) in runs.overheads.iter_mut().zip(found) {
+    for (overheads, (found, _)) in runs.used.overheads.iter_mut().zip(found) {
         overheads.wake = found.missing_ns;
     }
     Ok(())
@@ -171,14 +171,14 @@ fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
 fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
     let mut own = RealRuns::new(&schedulers, runs.how)?;
-    if let Some(&Overheads { around, around_key, .. }) = runs.overheads.first() {
-        own.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
+    if let Some(&Overheads { around, around_key, .. }) = runs.used.overheads.first() {
+        own.used.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
     }
     dispatch(&mut own, short)?;
     let ladders = [(2, 1), (2, MANY_KEYS), (MANY_TXS, 1)].map(|form| climbed(&own, short, form));
     let [narrow, keys, wide] = ladders;
     let (narrow, keys, wide) = (narrow?, keys?, wide?);
-    let [of_batches, of_graphs] = [own.overheads[0], own.overheads[1]];
+    let [of_batches, of_graphs] = [own.used.overheads[0], own.used.overheads[1]];
     let step = |some: Overheads| Overheads { barrier: SOME_NS, handover: SOME_NS, ..some };
     let remote = |some: Overheads| Overheads { remote: SOME_NS, ..some };
     let take = |some: Overheads| Overheads { take: SOME_NS, ..some };
@@ -189,13 +189,13 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let (barrier, taken) =
         solved([&narrow[0], &wide[0]].map(|climbed| climbed.lacks(found, [&step, &take])));
     let found = Overheads { barrier, take: taken, ..found };
-    own.overheads[0] = found;
+    own.used.overheads[0] = found;
     let per_tx = |input: &Input| -> Result<u64, WorldError> {
         Ok(measure(&own, input)?[0].0.missing_ns / short.0)
     };
     let single = per_tx(&chain(short, N_KEYS[0]))?;
     let settle = per_tx(&adding(short))?;
-    for overheads in &mut runs.overheads {
+    for overheads in &mut runs.used.overheads {
         let Overheads { remote, take, .. } = found;
         *overheads = Overheads { barrier, handover, take, remote, single, settle, ..*overheads };
     }
@@ -276,6 +276,7 @@ struct Found {
 fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Found, u64)>, WorldError> {
     let block = runs.world.block(input)?;
     let mut bench = Bench::new(input.name().to_owned(), &runs.world.base, &block, runs)?;
+    bench.base()?;
     let ran = bench.run(&vec![PLANNED_NS; input.n_txs()])?;
     let cost = (ran.base_ns / (input.n_txs() as u64).max(1)).max(1);
     let found = |run: &Run<'_>| Found {

@@ -33,7 +33,9 @@ Examples:
   kempe schedule block.jsonl --format flame > hot-keys.svg
 
 The steps are transactions of equal cost; a batch of n transactions takes n / workers steps. For a
-scheduler without barriers they are simulated, and the batches are those that it publishes.";
+scheduler without barriers they are simulated, and the batches are those that it publishes. What a
+key costs, and what a change saves, counts recorded times where there are some, and what is saved
+is so in the given order with the scheduler graph. The flame graph is of the same keys.";
 
 /// The numbers of workers for which steps are counted.
 const WORKERS: [u64; 4] = [2, 4, 8, 16];
@@ -79,7 +81,7 @@ pub enum Format {
     Dot,
     /// A picture: a column for each batch
     Svg,
-    /// A flame graph of the keys: contract, field, key, as wide as their transactions exclude each other
+    /// A flame graph: contract, field, key, as wide as its transactions take turns
     Flame,
 }
 
@@ -121,6 +123,8 @@ struct Report {
     together: Vec<Together>,
     saved_if_narrowed: Option<f64>,
     best_change: Option<String>,
+    /// Whether what keys cost, and what changes save, is of recorded times; otherwise of transactions of equal cost, as steps are.
+    has_costs: bool,
 }
 
 /// A hot key by its name.
@@ -169,7 +173,10 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     match args.format {
         Format::Dot => Ok(output.raw(dot(&graph, name).as_bytes())?),
         Format::Svg => Ok(output.raw(svg(&graph, &plan.schedule(&block))?.as_bytes())?),
-        Format::Flame => Ok(output.raw(&flame(&costed, name)?)?),
+        Format::Flame => {
+            let unit = if input.costs.is_empty() { "transactions" } else { "ns" };
+            Ok(output.raw(&flame(&costed, unit, name)?)?)
+        }
         Format::Text => {
             let report = report(&input, [&block, &costed], scheduler, &graph, &plan, &name);
             Ok(output.result(text(&report), &report)?)
@@ -182,24 +189,27 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
 }
 
 /// A flame graph of the keys that make transactions wait.
-fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Failure> {
+fn flame(block: &Block<'_>, unit: &str, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Failure> {
+    let work: u64 = block.txs().map(|tx| block.cost(tx)).fold(0, u64::saturating_add);
     let found = contention(block, HOT_WORKERS, FLAME_KEYS_MAX, None);
     let lines = found.keys.iter().map(|key| {
         let name = name(key.slot);
         // `token.balances[alice]` is three frames, `key 7` two. A space would start the count.
         let (contract, rest) =
             name.split_once('.').or_else(|| name.split_once(' ')).unwrap_or(("", &name));
-        let (field, entry) = rest.split_once('[').unwrap_or((rest, ""));
-        let frames = [contract, field, entry.trim_end_matches(']')]
-            .map(|frame| frame.replace(';', ",").replace(' ', "_"));
+        let entry = rest.strip_suffix(']').and_then(|rest| rest.split_once('['));
+        let (field, entry) = entry.unwrap_or((rest, ""));
+        let frames =
+            [contract, field, entry].map(|frame| frame.replace(';', ",").replace(' ', "_"));
         let frames: Vec<&str> =
             frames.iter().map(String::as_str).filter(|frame| !frame.is_empty()).collect();
         #[expect(
             clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
             clippy::cast_sign_loss,
-            reason = "a small share"
+            reason = "a share of the work"
         )]
-        let width = (key.serial_share * 10_000.0).ceil() as u64;
+        let width = (key.serial_share * work as f64).ceil() as u64;
         format!("{} {width}", frames.join(";"))
     });
     let lines: Vec<String> = lines.collect();
@@ -208,16 +218,21 @@ fn flame(block: &Block<'_>, name: impl Fn(u32) -> String) -> Result<Vec<u8>, Fai
     }
     let mut options = inferno::flamegraph::Options::default();
     options.title = "Keys that make transactions wait".to_owned();
-    options.count_name = "hundredths of a percent of all work".to_owned();
+    options.count_name = format!("{unit} one by one");
     let mut svg = Vec::new();
     let lines = lines.iter().map(String::as_str);
     inferno::flamegraph::from_lines(&mut options, lines, &mut svg).context("drawing the keys")?;
     Ok(svg)
 }
 
-/// A recorded block names what each transaction touched; calls name a method.
+/// A recorded block names what each transaction touched; calls name a method. What is neither is taken as a block, which says
+/// what is wrong with it.
 fn is_trace(path: &Path) -> Result<bool, Failure> {
+    let is_csv = path.extension().is_some_and(|extension| extension == "csv");
     let fields = first_fields(path)?.unwrap_or_default();
+    if fields.is_empty() && !is_csv {
+        return Ok(true);
+    }
     let has = |field: &&str| fields.contains_key(*field);
     Ok(!has(&"method") && ["reads", "writes", "adds"].iter().any(has))
 }
@@ -327,6 +342,7 @@ fn report(
         together: hot.together,
         saved_if_narrowed: hot.saved_if_narrowed,
         best_change,
+        has_costs: !input.costs.is_empty(),
     }
 }
 
@@ -367,13 +383,13 @@ fn text(report: &Report) -> String {
         let HotKey { writers, readers, adders, serial_share, .. } = found;
         let (writers, share) = (writers - takers, serial_share * 100.0);
         let takers = if *takers == 0 { String::new() } else { format!("{takers} reserve, ") };
-        let value = format!(
-            "{takers}{writers} write, {readers} read, {adders} add: {share:.1} % of all work"
-        );
+        let of = if report.has_costs { "the recorded time" } else { "all transactions" };
+        let value =
+            format!("{takers}{writers} write, {readers} read, {adders} add: {share:.1} % of {of}");
         lines.push(format!("hot key        {key}  {value}"));
     }
     if let Some(change) = &report.best_change {
-        lines.push(format!("best change    {change}"));
+        lines.push(format!("best change    {change}, by graph"));
     }
     lines.join("\n").lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

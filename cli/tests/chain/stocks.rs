@@ -110,8 +110,7 @@ fn a_stock_is_not_to_be_made_an_add() {
     let kempe = with_seats();
     kempe.write("calls.jsonl", takes(&[20; 4]));
     let text = kempe.ok("schedule calls.jsonl");
-    let hot =
-        "hot key        seats.seats  4 reserve, 0 write, 0 read, 0 add: 100.0 % of all work\n";
+    let hot = "hot key        seats.seats  4 reserve, 0 write, 0 read, 0 add: 100.0 % of all transactions\n";
     assert!(text.contains(hot), "{text}");
     let change = "best change    declare less of seats.seats than it holds: 75 % less time";
     assert!(text.contains(change), "{text}");

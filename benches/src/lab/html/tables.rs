@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Page, escaped, float};
+use super::{Page, counted, escaped, float};
 use crate::lab::plots::{self, PlotError};
 use crate::lab::{LabReport, Prediction, Row, p95_without_overheads};
 
@@ -94,9 +94,11 @@ impl Page {
             }
             let svg = plots::spreads(&values, "speedup, mean over blocks (measured)")?;
             let caption = format!(
-                "Transactions in wasm on {n_threads} threads, against one thread that runs them in the given order. The \
+                "Transactions in wasm on {}, in turns with one thread that runs them in the given order: each counts by what \
+                 it is of the two runs on one thread around it. The \
                  median of {} rounds (3 where a block is long); the line goes from the slowest round of each block to \
                  its fastest, mean over the blocks.",
+                counted(n_threads, "thread"),
                 report.repeats
             );
             self.figure("Measured speedup", &svg, &caption);
@@ -149,8 +151,11 @@ impl Page {
             for n in &workers {
                 self.put(format!("<th>P={n}"));
             }
+            // The same number as on the terminal and in the plots.
+            let greatest = workers.last().copied();
+            let shown = report.workers_shown().filter(|_| simulated).or(greatest).unwrap_or(1);
             let plan = if simulated { "<th>plan ns/tx, least and most of 3" } else { "" };
-            self.put(format!("<th>runs/tx{plan}<th>result"));
+            self.put(format!("<th>runs/tx at P={shown}{plan}<th>result"));
             for name in report.schedulers() {
                 let own = || {
                     let rows = report.results.iter().filter(|row| row.simulated == simulated);
@@ -164,8 +169,7 @@ impl Page {
                     let range = range.map(|range| format!(" ({})", range_cell(Some(range), 2)));
                     _ = write!(row, "<td>{mean}{}", range.unwrap_or_default());
                 }
-                let n = workers.last().copied().unwrap_or(1);
-                let mean = |of: fn(&Row) -> Option<f64>| report.mean(name, n, simulated, of);
+                let mean = |of: fn(&Row) -> Option<f64>| report.mean(name, shown, simulated, of);
                 let runs = mean(|row| Some(row.executions_per_tx)).unwrap_or(0.0);
                 let plan = mean(|row| row.plan_ns_per_tx);
                 let plan = plan.zip(mean(|row| row.plan_ns_per_tx_max));
@@ -178,6 +182,10 @@ impl Page {
                 self.put(row);
             }
             self.put("</table>");
+            let others = report.stand_ins().join(" ");
+            if !others.is_empty() {
+                self.put(format!("<p>{}</p>", escaped(&others)));
+            }
         }
     }
 }

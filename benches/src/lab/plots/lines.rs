@@ -11,7 +11,7 @@ use super::{COLORS, PlotError, SIZE, font, svg};
 pub(in crate::lab) struct Line {
     pub(in crate::lab) name: String,
     pub(in crate::lab) points: Vec<(f64, f64)>,
-    /// Where the band below the line ends, if it has one, at the same places.
+    /// Where it would be at the least, as a dotted line of its own, if that is known.
     pub(in crate::lab) low: Vec<(f64, f64)>,
     /// From where to where the repeats of each point went, if it was measured: place, least and greatest.
     pub(in crate::lab) whiskers: Vec<(f64, [f64; 2])>,
@@ -50,8 +50,10 @@ pub(in crate::lab) fn lines(lines: &[Line], axes: &Axes<'_>) -> Result<String, P
     let base = if x_high <= 256.0 { 2.0 } else { 10.0 };
     let x = (x_low..x_high.max(x_low * 1.01)).log_scale().base(base);
     if axes.log_y {
-        let low = y_low.max(1e-3);
-        draw(lines, axes, x, (low / 1.2..y_high.max(low * 1.1) * 1.2).log_scale())
+        let (low, high) = (y_low.max(1e-3) / 1.2, y_high.max(y_low.max(1e-3) * 1.1) * 1.2);
+        // Over few decades there would be hardly a label.
+        let base = if high / low <= 1000.0 { 2.0 } else { 10.0 };
+        draw(lines, axes, x, (low..high).log_scale().base(base))
     } else {
         let y: RangedCoordf64 = (0.0..y_high.max(1e-9) * 1.05).into();
         draw(lines, axes, x, y)
@@ -90,9 +92,9 @@ where
             let color = COLORS[at % COLORS.len()];
             let points = line.points.iter().copied();
             if !line.low.is_empty() {
-                let around = points.clone().chain(line.low.iter().rev().copied());
-                let band = Polygon::new(around.collect::<Vec<_>>(), color.mix(0.15).filled());
-                chart.draw_series(std::iter::once(band)).map_err(PlotError::new)?;
+                let low = line.low.iter().copied();
+                let dotted = DashedLineSeries::new(low, 2, 4, color.stroke_width(1));
+                chart.draw_series(dotted).map_err(PlotError::new)?;
             }
             if line.is_bound {
                 let dashed = DashedLineSeries::new(points, 6, 4, color.stroke_width(1));

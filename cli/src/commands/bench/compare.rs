@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use kempe_bench::{Comparison, LabReport, REPORT_VERSION, compare};
 
+use crate::abi_view::printable;
 use crate::output::{Exit, Failure, Output};
 use crate::session::read_capped;
 
@@ -26,6 +27,7 @@ pub(super) fn run(before: &Path, after: &Path, output: &Output) -> Result<(), Fa
     match comparison.broken.first() {
         None => Ok(()),
         Some(first) => {
+            let first = printable(first);
             let message = format!("a result that was right before is wrong now: {first}");
             Err(Failure::new(Exit::Failed, message))
         }
@@ -57,26 +59,31 @@ fn text(comparison: &Comparison) -> String {
     }
     if let Some([before, after]) = machines {
         lines.push(format!(
-            "the machines differ, and with them what was measured: {before}; {after}"
+            "the machines differ, and with them what was measured: {}; {}",
+            printable(before),
+            printable(after)
         ));
     }
     for change in changes.iter().take(SHOWN_MAX) {
         let how = if change.simulated { "simulated" } else { "measured" };
         let workers = change.workers.map_or(String::new(), |n| format!("{n:>3} workers"));
+        let percent = match change.change {
+            size if size.is_finite() => format!("{:+7.1} %", size * 100.0),
+            _ => "   from 0".to_owned(),
+        };
         lines.push(format!(
-            "{:+7.1} %  {:22} {workers:11}  {} {:.2} -> {:.2}  ({how}, noise {:.1} %)  {}",
-            change.change * 100.0,
-            change.scheduler,
+            "{percent}  {:22} {workers:11}  {} {:.2} -> {:.2}  ({how}, noise {:.1} %)  {}",
+            printable(&change.scheduler),
             change.figure,
             change.before,
             change.after,
             change.noise * 100.0,
-            change.workload
+            printable(&change.workload)
         ));
     }
     if let Some(more) = changes.len().checked_sub(SHOWN_MAX).filter(|&more| more > 0) {
         lines.push(format!("... and {more} more: --json shows all"));
     }
-    lines.extend(broken.iter().map(|what| format!("WRONG NOW: {what}")));
+    lines.extend(broken.iter().map(|what| format!("WRONG NOW: {}", printable(what))));
     lines.join("\n")
 }

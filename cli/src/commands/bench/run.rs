@@ -1,6 +1,5 @@
 //! Running the bench and printing what it found.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use serde::Serialize;
 
 use super::{Preset, RunArgs};
 use crate::abi_view::printable;
+use crate::measure::plural;
 use crate::output::{Exit, Failure, Output};
 use crate::progress;
 
@@ -97,9 +97,7 @@ const PLANNERS: [&str; 14] = [
 ];
 
 pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
-    for path in [&args.out, &args.csv, &args.html].into_iter().flatten() {
-        check_place(path)?;
-    }
+    check_places(&[("--out", &args.out), ("--csv", &args.csv), ("--html", &args.html)])?;
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
     if usize::from(args.threads) > n_cores {
         let message = format!("--threads {}: this machine has cores={n_cores}", args.threads);
@@ -162,11 +160,20 @@ fn measure(
     let bar = progress::bar(inputs.len() as u64, "blocks run for real");
     let mut runs =
         RealRuns::new(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
-    let mut left_out = Vec::new();
+    let (mut left_out, mut calibrated) = (Vec::new(), Vec::new());
     for input in inputs {
         match runs.input(input) {
             Ok(rows) => {
-                add_overheads(results, input, &rows, schedulers, runs.overheads());
+                let Calibration { hop_ns, n_txs, overheads } = runs.calibration();
+                add_overheads(results, input, &rows, schedulers, overheads);
+                let each = schedulers.iter().zip(overheads);
+                calibrated.extend(each.map(|(scheduler, &overheads)| Calibrated {
+                    scheduler: scheduler.name().to_owned(),
+                    workload: input.name().to_owned(),
+                    hop_ns: *hop_ns,
+                    block_txs: *n_txs,
+                    overheads,
+                }));
                 results.extend(rows);
             }
             Err(error @ WorldError::ListTooLong { .. }) => left_out.push(error.to_string()),
@@ -176,11 +183,12 @@ fn measure(
     }
     bar.finish_and_clear();
     method.push(format!(
-        "Measured runs execute transactions in wasm on {} threads, in {ROUNDS} rounds (3 where a block takes \
-         more than a quarter of a second, and in `quick` where {ROUNDS} would take more than {} ms) beside one thread that runs them in the given order; the median \
-         counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
+        "Measured runs execute transactions in wasm on {}, in {ROUNDS} rounds (3 where a block takes \
+         more than a quarter of a second, and in `quick` where {ROUNDS} would take more than {} ms) in turns with one thread that runs them in the given order: \
+         each counts by what it is of the two runs on one thread around it, so that a machine whose speed changes changes both. The median \
+         of that counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
-        args.threads,
+        plural(args.threads.into(), "thread"),
         LIMIT_OF_QUICK.as_millis()
     ));
     method.push(
@@ -198,16 +206,7 @@ fn measure(
             .to_owned(),
     );
     method.extend(left_out.into_iter().map(|why| format!("{ONLY_SIMULATED}{why}.")));
-    let calibrated =
-        runs.calibrations().iter().flat_map(|Calibration { hop_ns, n_txs, overheads }| {
-            schedulers.iter().zip(overheads).map(|(scheduler, &overheads)| Calibrated {
-                scheduler: scheduler.name().to_owned(),
-                hop_ns: *hop_ns,
-                block_txs: *n_txs,
-                overheads,
-            })
-        });
-    Ok(calibrated.collect())
+    Ok(calibrated)
 }
 
 /// Says of the simulated rows of a block what the overheads would leave that were measured with it.
@@ -329,7 +328,7 @@ fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         for entry in fs::read_dir(&dir).with_context(reading)? {
             let entry = entry.with_context(reading)?;
             let path = entry.path();
-            let is_empty = || fs::metadata(&path).is_ok_and(|found| found.len() == 0);
+            let is_empty = || is_blank(&path);
             // A link to a directory may lead back up.
             if entry.file_type().with_context(reading)?.is_dir() {
                 directories.push(path);
@@ -350,22 +349,35 @@ fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// What planning costs as blocks grow, at low and at high contention.
+/// Whether a file has nothing in it, or a few empty lines.
+fn is_blank(path: &Path) -> bool {
+    const BLANK_BYTES_MAX: u64 = 1024;
+    let is_white = || fs::read(path).is_ok_and(|text| text.trim_ascii().is_empty());
+    fs::metadata(path)
+        .is_ok_and(|found| found.len() == 0 || found.len() <= BLANK_BYTES_MAX && is_white())
+}
+
+/// What planning costs as blocks grow, at low and at high contention: with as many accounts for each transaction, so that each
+/// conflicts with as many others in a large block as in a small one, and with few.
 fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure> {
+    type Accounts = fn(u32) -> u32;
+    let families: [(&str, Accounts); 2] =
+        [("p2p, 50 accounts a transaction", |n_txs| 50 * n_txs), ("p2p, 100 accounts", |_| 100)];
     let mut found = Vec::new();
     let planners: Vec<&&dyn Scheduler> =
         schedulers.iter().filter(|scheduler| PLANNERS.contains(&scheduler.name())).collect();
-    let bar = progress::bar((2 * SIZES.len() * planners.len()) as u64, "planning");
-    for accounts in ["p2p:accounts=1000000", "p2p:accounts=100"] {
+    let n_plans = families.len() * SIZES.len() * planners.len();
+    let bar = progress::bar(n_plans as u64, "planning");
+    for (family, accounts) in families {
         for n_txs in SIZES {
-            let input = generated(&format!("{accounts},txs={n_txs}"))?;
+            let input = generated(&format!("p2p:accounts={},txs={n_txs}", accounts(n_txs)))?;
             for scheduler in &planners {
                 let time = planning_time(**scheduler, &input.block(), 8, 3);
                 #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
                 let per_tx = |ns: u64| (ns as f64 / f64::from(n_txs) * 100.0).round() / 100.0;
                 found.push(BuildTime {
                     scheduler: scheduler.name().to_owned(),
-                    workload: accounts.to_owned(),
+                    workload: family.to_owned(),
                     txs: input.n_txs(),
                     ns_per_tx: per_tx(time.min_ns),
                     ns_per_tx_max: Some(per_tx(time.max_ns)),
@@ -382,9 +394,10 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
 fn method(inputs: &[Input]) -> Vec<String> {
     let txs: usize = inputs.iter().map(Input::n_txs).sum();
     vec![
-        format!("{} blocks with {txs} transactions.", inputs.len()),
+        format!("{} with {}.", plural(inputs.len() as u64, "block"), plural(txs as u64, "transaction")),
         "Speedups are simulated: discrete events over the plan that the runtime would get, with the \
-         costs of the recorded block or of the generator (calls of contracts: their fuel), and without overheads."
+         costs of the recorded block or of the generator (calls of contracts: their fuel), and without overheads. A plan \
+         of which nine tenths are one chain runs on one worker, as in the runtime."
             .to_owned(),
         "Speedup is the sum of all costs divided by the makespan. The lower bound is the greatest of \
          work divided by workers, critical path, heaviest key and biggest transaction, for what the \
@@ -403,6 +416,32 @@ fn method(inputs: &[Input]) -> Vec<String> {
 /// The commit of the sources that this program was built of, if git knew them; marked where they were changed since.
 pub(super) fn commit() -> Option<String> {
     Some(env!("KEMPE_COMMIT").to_owned()).filter(|commit| !commit.is_empty())
+}
+
+/// Refuses files that could not be written after all has been measured, and two that are one.
+fn check_places(options: &[(&str, &Option<PathBuf>)]) -> Result<(), Failure> {
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (option, path) in options {
+        let Some(path) = path else { continue };
+        check_place(path)?;
+        let place = place_of(path);
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == place) {
+            let message = format!("{other} and {option} both name {}", path.display());
+            return Err(
+                Failure::new(Exit::Usage, message).with_help("each needs a file of its own")
+            );
+        }
+        seen.push((option, place));
+    }
+    Ok(())
+}
+
+/// Where a file is, or will be, whatever leads there.
+fn place_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = fs::canonicalize(parent.unwrap_or(Path::new(".")));
+    let new = || Some(parent.ok()?.join(path.file_name()?));
+    fs::canonicalize(path).ok().or_else(new).unwrap_or_else(|| path.to_owned())
 }
 
 /// Refuses a file that could not be written after all has been measured.
@@ -473,18 +512,8 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
         }
     }
     let n_blocks = report.ladder.len() / 5;
-    let mut stand_ins = BTreeMap::<(&str, &str), BTreeSet<&str>>::new();
-    for row in &report.results {
-        if let Some(other) = &row.stand_in {
-            stand_ins.entry((&row.scheduler, other)).or_default().insert(&row.workload);
-        }
-    }
-    let stand_ins: String = stand_ins
-        .iter()
-        .map(|((name, other), blocks)| {
-            format!("{name} is {other} on {} blocks that are too large for it.\n", blocks.len())
-        })
-        .collect();
+    let stand_ins = report.stand_ins().into_iter();
+    let stand_ins: String = stand_ins.map(|sentence| sentence + "\n").collect();
     let lines = table.to_string();
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
     let left_out = report.method.iter().filter(|sentence| sentence.starts_with(ONLY_SIMULATED));
@@ -492,9 +521,11 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     let Machine { processor, cores, commit, .. } = &report.machine;
     format!(
         "{processor}, {cores} cores, commit {}.\n\
-         Mean speedup over {n_blocks} blocks, simulated; the last four columns at {wide} workers.\n{}\n\
+         Mean speedup over {}, simulated; the last four columns at {}.\n{}\n\
          {}{stand_ins}{left_out}Every plan is legal, and every run gave the result of its published order.",
         commit.as_deref().unwrap_or("unknown"),
+        plural(n_blocks as u64, "block"),
+        plural(wide as u64, "worker"),
         lines.join("\n"),
         measured_text(report)
     )
@@ -569,7 +600,7 @@ struct ListedParameter {
 
 fn listed(parameters: &[Parameter]) -> Vec<ListedParameter> {
     let listed =
-        |&Parameter { name, default, min, max }| ListedParameter { name, default, min, max };
+        |&Parameter { name, default, min, max, .. }| ListedParameter { name, default, min, max };
     parameters.iter().map(listed).collect()
 }
 
