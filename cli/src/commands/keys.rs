@@ -198,7 +198,7 @@ impl Found {
         if self.is_development {
             return Ok(development_key(name));
         }
-        Ok(keys.open(name, &*password::existing(name, password_stdin)?)?)
+        Ok(keys.open(name, &password::existing(name, password_stdin)?)?)
     }
 }
 

@@ -199,6 +199,34 @@ fn what_the_linter_finds_is_let_stand_for_a_reason() {
     }
 }
 
+/// This contract with its new code included.
+#[test]
+fn a_contract_that_could_never_agree_is_nobodys_authority() {
+    let kempe = Kempe::new();
+    kempe.ok("init");
+    kempe.write("v1.wat", vault(&[("keep", READS, 0)]));
+    kempe.write("v2.wat", vault(&[("keep", READS, 0), ("add", WRITES, 0)]));
+    kempe.ok("deploy v1.wat --upgradable-by bob");
+    kempe.ok("deploy token.wasm --owner alice");
+    let missing = "could never agree to an upgrade: it has no `authorize_upgrade(UpgradeTerms)`";
+    let height = &kempe.json("block")["height"];
+    for words in [
+        "deploy v1.wat --name lost --upgradable-by token",
+        "upgrade vault v2.wat --from bob --upgradable-by token",
+        "upgrade vault v2.wat --from bob --upgradable-by vault",
+    ] {
+        let error = kempe.fails(1, words);
+        assert!(error.contains(missing) && error.contains("help: nothing was sent"), "{error}");
+    }
+    let dry = kempe.run("upgrade vault v2.wat --upgradable-by token --dry-run");
+    assert!(dry.code == 1 && dry.stdout.contains("authority  token"), "{}", dry.stdout);
+    assert!(dry.stderr.contains(missing), "{}", dry.stderr);
+    assert_eq!(&kempe.json("block")["height"], height);
+    kempe.write("multisig.wasm", kempe_contracts::MULTISIG);
+    kempe.ok(r#"deploy multisig.wasm --members ["alice"] --threshold 1"#);
+    kempe.ok("deploy v1.wat --name kept --upgradable-by multisig");
+}
+
 #[test]
 fn an_upgrade_shows_what_changes_and_refuses_more() {
     let kempe = Kempe::new();
@@ -250,26 +278,6 @@ code       0x";
     assert_eq!((changes.len(), &changes[1]["change"]), (4, &json!("narrower")));
     assert_eq!(upgraded["outcome"]["status"], "ok", "{upgraded}");
     assert_eq!(kempe.run("call vault trim --slot 1").code, 3, "the new code runs");
-
-    // A contract that could never agree is nobody's authority, this one with its new code included.
-    kempe.ok("deploy token.wasm --owner alice");
-    let missing = "could never agree to an upgrade: it has no `authorize_upgrade(UpgradeTerms)`";
-    let height = &kempe.json("block")["height"];
-    for words in [
-        "deploy v1.wat --name lost --upgradable-by token",
-        "upgrade vault v2.wat --from bob --upgradable-by token",
-        "upgrade vault v2.wat --from bob --upgradable-by vault",
-    ] {
-        let error = kempe.fails(1, words);
-        assert!(error.contains(missing) && error.contains("help: nothing was sent"), "{error}");
-    }
-    let dry = kempe.run("upgrade vault v2.wat --upgradable-by token --dry-run");
-    assert!(dry.code == 1 && dry.stdout.contains("authority  token"), "{}", dry.stdout);
-    assert!(dry.stderr.contains(missing), "{}", dry.stderr);
-    assert_eq!(&kempe.json("block")["height"], height);
-    kempe.write("multisig.wasm", kempe_contracts::MULTISIG);
-    kempe.ok(r#"deploy multisig.wasm --members ["alice"] --threshold 1"#);
-    kempe.ok("deploy v1.wat --name kept --upgradable-by multisig");
 
     let error = kempe.fails(1, "upgrade vault v3.wat --from bob --slot 1");
     assert!(error.contains("calls of `keep` may touch more") && error.contains("--allow-wider"));
