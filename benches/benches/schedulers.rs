@@ -5,7 +5,7 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use kempe_bench::{Workload, transfer_accesses};
+use kempe_bench::{Workload, plain_transfer_accesses};
 use kempe_runtime::scheduler::{Block, Color, ConflictGraph, Mode, SCHEDULERS, Scheduler, verify};
 
 /// The transactions of a block: of each kind of contention, and where that is the least.
@@ -36,7 +36,7 @@ fn group<'a>(
 fn bench(criterion: &mut Criterion, name: &str, n_txs: usize) {
     let workload: Workload = name.parse().expect("the names above are workloads");
     let specs = workload.transfers(n_txs, 7).expect("their parameters are in range");
-    let accesses = transfer_accesses(&specs);
+    let accesses = plain_transfer_accesses(&specs);
     let block = Block::new(&accesses, &[], &[], &[]).expect("no column can be of wrong length");
     let block_id = format!("workload={name}/txs={n_txs}");
     let mut plans = group(criterion, "scheduler::plan", n_txs);

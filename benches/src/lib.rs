@@ -32,7 +32,9 @@ pub use simulate::{Model, Overheads, Simulated, Span, simulate, simulate_as};
 pub use trace::{
     COST_NS_MAX, LINE_BYTES_MAX, TRACE_TXS_MAX, Trace, TraceError, TraceFault, TraceKind, TraceTx,
 };
-pub use transfers::{AMOUNT_MAX, TransferSpec, Transfers, transfer_accesses, transfers};
+pub use transfers::{
+    AMOUNT_MAX, TransferSpec, Transfers, plain_transfer_accesses, transfer_accesses, transfers,
+};
 pub use workload::{ACCOUNTS_MAX, Workload, WorkloadError};
 pub use world::{
     BALANCE, ReplayWorld, TokenWorld, UnsignedBlock, World, WorldError, account_address, run_block,

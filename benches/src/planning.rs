@@ -44,7 +44,7 @@ mod tests {
     use kempe_runtime::scheduler::SCHEDULERS;
 
     use super::*;
-    use crate::{Workload, transfer_accesses};
+    use crate::{Workload, plain_transfer_accesses};
 
     /// Prints the table; the time of a busy machine proves nothing.
     #[test]
@@ -53,7 +53,7 @@ mod tests {
         for name in ["uniform:1000000", "zipf:1000000:100", "uniform:100", "one-hot:1000000"] {
             for n_txs in [20_000, 40_000] {
                 let specs = name.parse::<Workload>().unwrap().transfers(n_txs, 7).unwrap();
-                let accesses = transfer_accesses(&specs);
+                let accesses = plain_transfer_accesses(&specs);
                 let block = Block::new(&accesses, &[], &[], &[]).unwrap();
                 print!("{name} {n_txs}:");
                 for scheduler in SCHEDULERS {

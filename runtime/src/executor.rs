@@ -36,8 +36,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 pub use crate::access::Lists;
 use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
-use crate::engine::{Appended, BlockEnv, CALL_STACK_BYTES, ContractSet, Engine, Mode, Run, Worker};
-use crate::scheduler::Access;
+use crate::engine::{
+    Appended, BlockEnv, CALL_STACK_BYTES, Cell, ContractSet, Engine, Mode, Run, Worker,
+};
+use crate::scheduler::{Access, Accesses};
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
 use crate::types::{Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
@@ -254,6 +256,8 @@ struct BlockRun<'a> {
     state: &'a Arc<dyn StateRead>,
     env: BlockEnv,
     slots: Slots,
+    /// How many transactions list each slot, no further than two; empty if nothing is added in the block.
+    n_users: Vec<u8>,
     receipts: Disjoint<Receipt>,
     logs: Disjoint<Vec<String>>,
     /// What was appended to logs, in the order in which they ran. Of those that failed when their additions
@@ -264,7 +268,7 @@ struct BlockRun<'a> {
     retries: Vec<(u32, u64)>,
 }
 
-/// A transaction of a batch whose effects wait for the batch to end: it added to something, or an
+/// A transaction of a batch whose effects wait for the batch to end: it added to something that others list, or an
 /// earlier one of its sender could turn out to be tried again.
 struct Pending {
     tx_index: u32,
@@ -291,6 +295,7 @@ impl<'a> BlockRun<'a> {
             state,
             env,
             slots: Slots::load(plan.interned(), &**state)?,
+            n_users: n_users(plan.interned().accesses()),
             receipts: Disjoint::new(n_txs, blank),
             logs: Disjoint::new(n_txs, Vec::new),
             appended: Mutex::default(),
@@ -352,21 +357,28 @@ impl<'a> BlockRun<'a> {
         if has_dynamic && run.outcome == undeclared && is_dynamic() {
             return Ok(Some(Pending::retry(tx_index, run.fuel)));
         }
-        let cells = worker.cells_mut();
-        let waits = has_dynamic || cells.iter().any(|cell| cell.added.get() != 0);
-        let pending = waits.then(|| {
+        let (accesses, cells) = (interned.accesses().of(tx_index), worker.cells_mut());
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: these are the accesses of a transaction whose turn has come, and what it adds to is its own.
+        let is_published = !has_dynamic
+            && self.adds_alone(accesses, cells)
+            && unsafe { self.slots.publish(accesses, cells) };
+        let pending = (!is_published).then(|| {
             let (effects, fee_only) = (effects_of(cells), run.fee_only.take());
             Pending { tx_index, effects, fee_only, retry: None }
         });
-        if !waits {
-            #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: these are the accesses of a transaction whose turn has come.
-            unsafe {
-                self.slots.publish(interned.accesses().of(tx_index), cells);
-            }
-        }
         self.put_run(tx_index, run);
         Ok(pending)
+    }
+
+    /// Whether a transaction only adds to what it may write, or nobody else in the block lists: then it need not wait for those
+    /// who add to the same.
+    fn adds_alone(&self, accesses: &[Access], cells: &[Cell]) -> bool {
+        accesses.iter().zip(cells).all(|(access, cell)| {
+            cell.added.get() == 0
+                || access.kind == AccessKind::Write
+                || self.n_users[access.slot as usize] == 1
+        })
     }
 
     /// Runs a transaction on the values that `read` gives for the positions in its list and their
@@ -442,6 +454,20 @@ impl Pending {
     fn retry(tx_index: u32, burned: u64) -> Self {
         Self { tx_index, effects: Vec::new(), fee_only: None, retry: Some(burned) }
     }
+}
+
+/// How many transactions list each slot, no further than two; empty if none adds to anything.
+fn n_users(accesses: &Accesses) -> Vec<u8> {
+    let adds = |row: &[Access]| row.iter().any(|access| access.kind == AccessKind::Add);
+    if !accesses.rows().any(adds) {
+        return Vec::new();
+    }
+    let mut n_users = vec![0u8; accesses.n_slots()];
+    for access in accesses.rows().flatten() {
+        let n_users = &mut n_users[access.slot as usize];
+        *n_users = (*n_users + 1).min(2);
+    }
+    n_users
 }
 
 /// What stands for a receipt until the transaction has run.

@@ -22,8 +22,8 @@ Examples:
   echo $PASSWORD | kempe keys new yuri --password-stdin
   kempe keys sign zoe 0x6f7261636c65    the encoded report, permit or tap that a contract checks
 
-Where there is a development chain, `show` and `sign` take its accounts, as --from does. A name that an
-account and a key have is the account's there; an address names the key.
+Where there is a development chain, `show` and `sign` take its accounts, as --from does. A name
+that an account and a key have is the account's there; an address names the key.
 A password comes from the terminal, from --password-stdin, or from KEMPE_PASSWORD.";
 
 /// The arguments of `kempe keys`.

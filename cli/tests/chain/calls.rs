@@ -54,7 +54,7 @@ fn a_revert_ends_with_3_and_names_the_error() {
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("OutOfFuel"), "{}", ended.stderr);
     // There is no simulating a deployment.
-    let ended = kempe.run("deploy token.wasm --name second --owner alice --fuel 100000");
+    let ended = kempe.run("deploy token.wasm --name second --owner alice --fuel 120000");
     assert_eq!(ended.code, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("\nhelp: nothing but the sender's nonce"), "{}", ended.stderr);
     let ended = kempe.run("simulate token transfer --to carol --amount 101 --from bob");

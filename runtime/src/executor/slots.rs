@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::Interned;
 use super::changed::{ChangedCells, Listed};
 use super::disjoint::Disjoint;
-use super::effects::Effect;
+use super::effects::{Addition, Effect};
 use crate::engine::Cell;
 use crate::prefetch::prefetch;
 use crate::scheduler::Access;
@@ -146,19 +146,31 @@ impl Slots {
         slot.value.as_deref().map(Bytes::from_slice)
     }
 
-    /// Publishes the writes of a transaction.
+    /// Publishes the writes and additions of a transaction. False, and nothing is changed, if an addition does not fit.
     ///
     /// # Safety
-    /// The calling thread runs the transaction with these accesses, whose turn has come by a verified plan.
+    /// The calling thread runs the transaction with these accesses, whose turn has come by a verified plan, and no other
+    /// lists a slot that it adds to without permission to write.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
-    pub(super) unsafe fn publish(&self, accesses: &[Access], cells: &mut [Cell]) {
+    pub(super) unsafe fn publish(&self, accesses: &[Access], cells: &mut [Cell]) -> bool {
+        for (access, cell) in accesses.iter().zip(&mut *cells) {
+            let Some(addition) = Addition::of(cell) else { continue };
+            // SAFETY: as below.
+            let slot = unsafe { self.0.get(access.slot) };
+            match addition.value(slot.value.as_deref()) {
+                Ok(value) => cell.value = Some(value),
+                Err(_) => return false,
+            }
+        }
         for (access, cell) in accesses.iter().zip(cells) {
-            if cell.dirty && access.kind == AccessKind::Write {
+            let is_written = cell.dirty && access.kind == AccessKind::Write;
+            if is_written || cell.added.get() != 0 {
                 // SAFETY: no other transaction whose turn has come lists a slot which this one may
-                // write.
+                // write, and none at all one that it adds to, as the caller promises.
                 unsafe { self.put(access.slot, cell.value.take()) };
             }
         }
+        true
     }
 
     /// Applies effects, in order, while other transactions may run. If an addition does not fit nothing is
