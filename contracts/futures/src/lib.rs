@@ -312,7 +312,7 @@ impl Futures {
         Ok(())
     }
 
-    /// Pays what the market owes the caller.
+    /// Pays what the market owes the caller; of 2^127 or more only so much less one, which is what a token moves at once.
     ///
     /// That is for positions that are closed or liquidated, margin that was removed, orders that were canceled, and
     /// rewards.
@@ -326,9 +326,10 @@ impl Futures {
     /// [`Collected`].
     #[access(write(owed[caller]), calls(token.transfer(caller, _)))]
     pub fn collect(&mut self) -> Result<u128, FuturesError> {
-        let (by, amount) = (caller(), self.owed.get(caller()));
-        ensure!(amount > 0, FuturesError::ZeroAmount);
-        self.owed.put(by, 0);
+        let (by, owed) = (caller(), self.owed.get(caller()));
+        ensure!(owed > 0, FuturesError::ZeroAmount);
+        let amount = owed.min(u128::MAX >> 1);
+        self.owed.put(by, owed - amount);
         FungibleClient::new(self.token.get()).transfer(by, amount);
         emit(Collected { by, amount });
         Ok(amount)

@@ -35,6 +35,7 @@ pub struct Settings {
     pub quorum_bp: u16,
     /// What must take part at least, whatever the supply. A token whose holders can make it less and then more again, such as shares
     /// of a pool or options, needs it: whoever proposes makes a part of the supply as small as their own part permits.
+    /// Should the supply fall below it, nothing is decided any more, not even another one: choose far less than there will always be.
     pub quorum_min: u128,
     /// The power that a proposer needs. A proposal that changes it asks for no more than its own proposer has.
     pub threshold: u128,

@@ -422,11 +422,13 @@ impl Lending {
         let debt_index = old.debt_index_at(now_ms);
         let (debt, assets) = (totals.debt(debt_index), totals.assets(debt_index));
         let utilization = if assets == 0 { 0 } else { shares_down(debt, assets)? };
+        // Where bad debt has left less than there were reserves, more may have been taken than is counted.
+        let reserves = reserves.saturating_sub(old.reserves - left);
         self.rates.put(Rates {
             time_ms: now_ms,
             debt_index,
             debt_rate: terms.rate(utilization),
-            reserves: reserves - (old.reserves - left),
+            reserves,
             lent,
             invested: totals.invested,
         });

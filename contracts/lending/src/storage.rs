@@ -275,6 +275,6 @@ pub enum LendingError {
     Slippage = 1509,
     /// The account would owe something, and less than [`Terms::debt_min`].
     TooSmall = 1510,
-    /// Interest was accrued, or reserves were taken out, in this block: the next one accrues.
+    /// Interest was accrued in this block: the next one accrues.
     AlreadyAccrued = 1511,
 }

@@ -108,7 +108,11 @@ impl Options {
         let locked = series.locked(amount)?;
         self.give(by, amount)?;
         let had = self.written.get(by);
-        self.written.put(by, had.checked_add(amount).ok_or(OptionError::TooLarge)?);
+        let written = had.checked_add(amount).ok_or(OptionError::TooLarge)?;
+        // What a writer is settled for is one payment, so all of it has to be one that tokens make.
+        series.locked(written)?;
+        series.payment(written)?;
+        self.written.put(by, written);
         self.options.add(amount);
         self.total_written.add(amount);
         self.locked.add(locked);

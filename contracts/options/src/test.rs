@@ -228,6 +228,16 @@ fn options_are_a_token() {
         .assert_revert(OptionError::InsufficientOptions);
 }
 
+/// More than a token moves at once could never be paid to the writer.
+#[test]
+fn what_a_writer_is_settled_for_is_one_payment() {
+    let mut s = setup(false);
+    let most = (u128::MAX >> 1) / 5 * 2 - 1;
+    s.chain.send(s.writer, &s.underlying, "mint", (s.writer, most)).assert_ok();
+    s.send(s.writer, "write", most).assert_ok();
+    s.send(s.writer, "write", 10).assert_revert(OptionError::TooLarge);
+}
+
 #[test]
 fn refusals() {
     let mut s = setup(true);

@@ -9,7 +9,7 @@ pub enum TokenError {
     InsufficientBalance = 101,
     /// The allowance is smaller than the amount.
     InsufficientAllowance = 102,
-    /// The amount is larger than can be held or minted.
+    /// The amount is larger than can be minted, burned or moved in one step: 2^127 or more.
     AmountTooLarge = 103,
     /// The caller does not have the role.
     MissingRole = 104,

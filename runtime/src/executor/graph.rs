@@ -41,7 +41,7 @@ impl<'a> InPlace<'a> {
         let _held = lock(&self.additions);
         for effect in pending.effects.iter().filter(|effect| effect.is_sum()) {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: whoever runs now changes a slot that is added to only with the lock held.
+            // SAFETY: whoever runs now changes a slot that others add to only with the lock held.
             let current = unsafe { self.run.slots.read(effect.slot) };
             let sign = if effect.added > 0 { ADDED } else { TAKEN };
             let near = if effect.is_near_bound(current.as_deref()) { NEAR_BOUND } else { 0 };
@@ -53,7 +53,7 @@ impl<'a> InPlace<'a> {
             }
         }
         #[expect(unsafe_code, reason = "see `Disjoint`")]
-        // SAFETY: whoever runs now and lists a slot that is added to only adds to it too, which does
+        // SAFETY: whoever runs now and lists a slot that this adds to only adds to it too, which does
         // not read it, and applies its addition with the lock held; the other slots of these effects
         // are in no list of a transaction that runs now.
         let applied = unsafe { self.run.slots.try_apply_beside(&pending.effects) };

@@ -16,7 +16,7 @@ use crate::state::{Changes, StateRead, StoreError, changed_row};
 use crate::types::Bytes;
 
 /// Inside a batch, a transaction reads and writes the slots of its list; see [`Disjoint`]. What is
-/// added is applied between batches, in the published order.
+/// added is applied between batches, in the published order, or at once where one transaction of the block alone lists the slot.
 #[derive(Debug, Default)]
 pub(super) struct Slots(Disjoint<Slot>);
 

@@ -74,7 +74,10 @@ impl BlockView {
         }
         let items = changes_of(take(&mut attempt.appended), self)?;
         self.items.extend(items);
-        if attempt.receipt.outcome == Outcome::Ok {
+        let is_upgrade = |action: &Action| matches!(action, Action::Upgrade(_));
+        if attempt.receipt.outcome == Outcome::Ok && tx.actions.iter().any(is_upgrade) {
+            // What it appended was there before the block, too, as far as the new code sees.
+            self.show_items()?;
             tx.actions.iter().for_each(|action| self.note_upgrade(action));
         }
         Ok(())
