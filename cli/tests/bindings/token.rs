@@ -203,7 +203,7 @@ pub mod errors {
         InsufficientBalance,
         /// The allowance is smaller than the amount.
         InsufficientAllowance,
-        /// The amount is larger than can be held or minted.
+        /// The amount is larger than can be minted, burned or moved in one step: 2^127 or more.
         AmountTooLarge,
         /// The caller does not have the role.
         MissingRole,
