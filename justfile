@@ -50,7 +50,7 @@ race:
     host=$(rustc -vV | sed -n 's/^host: //p')
     RUSTFLAGS=-Zsanitizer=thread CARGO_PROFILE_DEV_OPT_LEVEL=1 TSAN_OPTIONS=halt_on_error=0 \
         cargo +nightly test -Zbuild-std --target "$host" --target-dir target/race -p kempe-runtime --lib \
-        -- executor:: tasks:: engine:: state::tests::tree chain:: --skip admission --test-threads 1
+        -- executor:: tasks:: engine::compiler state::tests::tree chain:: --test-threads 1
 
 # What each thing takes in time, beside what its fuel pays for: fails where it is more than ten times as much.
 calibrate:
