@@ -26,7 +26,7 @@ pub use lab::{
 };
 pub use measured::{Calibration, Measure, RealRuns};
 pub use memory::keep_freed_memory;
-pub use pattern::{COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
+pub use pattern::{ACCESSES_MAX, COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::{PlanningTime, planning_time};
 pub use simulate::{Model, Overheads, Simulated, Span, simulate, simulate_as};
 pub use trace::{

@@ -8,10 +8,10 @@ mod rounds;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
-use hops::hop_ns;
 pub(crate) use hops::is_alike;
+use hops::{has_all_cores, hop_ns};
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
-use kempe_runtime::scheduler::{Graph, Schedule, Scheduler, Sequential, lower_bound_of};
+use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
 use rayon::prelude::*;
 use rounds::{Round, Took};
@@ -73,6 +73,8 @@ pub struct RealRuns<'s> {
     known: Vec<Calibration>,
     /// Tells how far so many threads are apart.
     distance: fn(usize) -> u64,
+    /// Tells whether so many threads have a whole processor each.
+    has_all_cores: fn(&Executor) -> bool,
     world: ReplayWorld,
 }
 
@@ -80,7 +82,8 @@ pub struct RealRuns<'s> {
 /// so many transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calibration {
-    /// Nanoseconds until one thread sees what another wrote; none where that changed while it was found, in two tries.
+    /// Nanoseconds until one thread sees what another wrote; none where that changed while it was found, or something else used the
+    /// processors, in two tries.
     pub hop_ns: Option<u64>,
     /// The transactions of the blocks on which it was found.
     pub n_txs: u64,
@@ -89,12 +92,12 @@ pub struct Calibration {
 }
 
 /// The sizes of the blocks on which overheads are found, of which the nearest counts: what transactions share of the caches and of the way
-/// to memory is another in a larger block.
-const SIZES: [u64; 3] = [800, 3200, 12_800];
+/// to memory is another in a larger block. The first and the last are those of the presets of `kempe bench`.
+const SIZES: [u64; 3] = [1000, 3200, 10_000];
 /// The most calibrations of a size: after so many the nearest counts, as where noise makes each another.
 const CALIBRATIONS_MAX: usize = 4;
 /// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
-/// before.
+/// before, or did not have their processors to themselves.
 const N_TRIES: usize = 2;
 
 impl<'s> RealRuns<'s> {
@@ -107,7 +110,7 @@ impl<'s> RealRuns<'s> {
         let overheads = vec![Overheads::default(); schedulers.len()];
         let used = Calibration { overheads, ..Calibration::default() };
         let (known, world) = (Vec::new(), ReplayWorld::new()?);
-        Ok(Self { schedulers, how, used, known, distance: hop_ns, world })
+        Ok(Self { schedulers, how, used, known, distance: hop_ns, has_all_cores, world })
     }
 
     /// What the predictions of the last block take for what running costs beside the transactions.
@@ -116,8 +119,8 @@ impl<'s> RealRuns<'s> {
         &self.used
     }
 
-    /// Measures again what was measured while the distance between threads changed. If it never stayed the same,
-    /// the rows do not name one.
+    /// Measures again what was measured while the distance between threads changed, or before or after which something else used their
+    /// processors. If it never stayed the same, the rows do not name one.
     fn measured(
         &mut self,
         n_txs: usize,
@@ -128,14 +131,20 @@ impl<'s> RealRuns<'s> {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), calibration::find)?;
             let start = Instant::now();
+            let had_cores = self.has_cores();
             let mut rows = measure(self)?;
-            let is_settled = is_alike(hop_ns, self.distance());
+            let is_settled = is_alike(hop_ns, self.distance()) && had_cores && self.has_cores();
             let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
             if is_settled || is_late || n_tries == N_TRIES {
                 rows.iter_mut().for_each(|row| row.hop_ns = is_settled.then_some(hop_ns));
                 return Ok(rows);
             }
         }
+    }
+
+    /// Whether nothing else uses the processors now.
+    fn has_cores(&self) -> bool {
+        pinned(&self.world.base, self.how.n_threads).is_ok_and(|on| (self.has_all_cores)(&on))
     }
 
     /// How far threads are apart now.
@@ -164,7 +173,7 @@ impl<'s> RealRuns<'s> {
             }
             let found = find(self.schedulers, self.how, n_txs)?;
             let before = std::mem::replace(&mut hop_ns, self.distance());
-            if is_alike(before, hop_ns) {
+            if is_alike(before, hop_ns) && self.has_cores() {
                 self.known.push(Calibration { hop_ns: Some(before), ..found });
             } else {
                 unsettled = Some(Calibration { hop_ns: None, ..found });
@@ -237,6 +246,11 @@ fn size_for(n_txs: usize) -> u64 {
     SIZES[larger]
 }
 
+/// An executor whose threads have a processor each, where there are enough.
+fn pinned(world: &World, n_threads: usize) -> Result<Executor, WorldError> {
+    Ok(Executor::pinned(world.engine(), Prices::default(), n_threads)?)
+}
+
 /// A transaction without keys costs about as much as so many keys.
 const KEYS_OF_A_TX: u64 = 4;
 
@@ -273,7 +287,7 @@ impl<'a> Bench<'a> {
         block: &'a UnsignedBlock,
         runs: &'a RealRuns<'a>,
     ) -> Result<Self, WorldError> {
-        let mut alone = world.executor(1)?;
+        let mut alone = pinned(world, 1)?;
         let plans = [
             plan(&Graph, &alone, world, block, &[])?,
             plan(&Sequential, &alone, world, block, &[])?,
@@ -311,7 +325,7 @@ impl<'a> Bench<'a> {
     fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
         let RealRuns { schedulers, how: Measure { n_threads, n_rounds, limit }, used, .. } =
             self.runs;
-        let mut executor = self.world.executor(*n_threads)?;
+        let mut executor = pinned(self.world, *n_threads)?;
         let mut runs = Vec::new();
         for (&scheduler, &overheads) in schedulers.iter().zip(&used.overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
@@ -357,9 +371,13 @@ impl<'a> Bench<'a> {
     fn predicted_ns(&self, run: &Run<'_>, base_ns: u64, costs_ns: u64) -> u64 {
         let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
-        let planned = run.scheduler.plan(&block, n_threads);
+        let mut planned = run.scheduler.plan(&block, n_threads);
         // What transactions took while this was measured, not when the costs were found.
-        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        let mut overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        if run.plan.is_in_batches() {
+            planned = scheduler::Plan::batches(planned.into_schedule(&block));
+            overheads.add = 0;
+        }
         let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
         let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
         let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
@@ -549,12 +567,12 @@ mod tests {
 
     fn scripted() -> RealRuns<'static> {
         let distance = |_: usize| SCRIPT.with_borrow_mut(|script| script.remove(0));
-        RealRuns { distance, ..runs() }
+        RealRuns { distance, has_all_cores: |_| true, ..runs() }
     }
 
     fn calibration(n_schedulers: usize, dispatch: u64) -> Calibration {
         let overheads = vec![Overheads { dispatch, ..Overheads::default() }; n_schedulers];
-        Calibration { hop_ns: None, n_txs: 800, overheads }
+        Calibration { hop_ns: None, n_txs: SIZES[0], overheads }
     }
 
     fn check(rows: Vec<Row>) {
@@ -585,7 +603,7 @@ mod tests {
             (&[700, 60], 60, 6, 5, Some(60)), // it changed back to what is known
         ] {
             SCRIPT.set(script.to_vec());
-            assert_eq!(runs.calibrate(800, find).unwrap(), hop, "{script:?}");
+            assert_eq!(runs.calibrate(SIZES[0], find).unwrap(), hop, "{script:?}");
             let Calibration { hop_ns, overheads, .. } = runs.calibration();
             let found = (found.get(), overheads[0].dispatch, *hop_ns);
             assert_eq!(found, (n_found, dispatch, of), "{script:?}");
@@ -631,7 +649,7 @@ mod tests {
         // Before, and after each search: how often was searched.
         for (script, n_found) in [(&[60, 60][..], 1), (&[110], 1), (&[130, 130], 2)] {
             SCRIPT.set(script.to_vec());
-            runs.calibrate(800, find).unwrap();
+            runs.calibrate(SIZES[0], find).unwrap();
             assert_eq!(found.get(), n_found, "{script:?}");
         }
         SCRIPT.set(vec![60, 280]);

@@ -13,6 +13,7 @@
 mod calls;
 mod shapes;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -222,7 +223,7 @@ impl Pattern {
                 return Input::of_calls(self.to_string(), stage);
             }
         };
-        let mut txs = Vec::new();
+        let (mut txs, mut n_accesses) = (Vec::new(), 0);
         for at in 0..whole(n_txs) {
             draw.at = at;
             draw.tx = InputTx { cost: 1000, ..InputTx::default() };
@@ -239,11 +240,18 @@ impl Pattern {
             }
             tx.cost += whole(latency) * (tx.accesses.len() as u64);
             draw.over_declare(&mut tx, over);
+            n_accesses += tx.accesses.len();
+            if n_accesses > ACCESSES_MAX {
+                return Err(WorldError::TooManyAccesses(self.to_string()));
+            }
             txs.push(tx);
         }
         Ok(Input::new(self.to_string(), txs))
     }
 }
+
+/// The most accesses that a generated block may have: with what is made of them, some gigabytes. Ours to choose.
+pub const ACCESSES_MAX: usize = 1 << 25;
 
 /// What a shape makes a transaction with.
 struct Draw<'a> {
@@ -351,11 +359,12 @@ impl Draw<'_> {
         let touched = tx.accesses.clone();
         #[expect(clippy::cast_precision_loss, reason = "a list has few entries")]
         let n_extra = whole(touched.len() as f64 * (over - 1.0));
+        let mut known: HashSet<u64> = touched.iter().map(|&(key, ..)| key).collect();
         for at in 0..n_extra {
             let n = touched.len() as u64;
             let (key, kind, _) = touched[usize::try_from(at % n).unwrap_or(0)];
             // A neighbor in the same space, as a list that names a whole page would.
-            let is_new = |other: &u64| tx.accesses.iter().all(|(known, ..)| known != other);
+            let is_new = |other: &u64| known.insert(*other);
             let other = (1 + at / n..).map(|step| key ^ step).find(is_new).unwrap_or(key);
             tx.accesses.push((other, kind, false));
             tx.n_untouched += 1;

@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 use std::fmt;
 
 use kempe_abi::AccessKind;
-use kempe_runtime::scheduler::{Access, Block, Dag, Form, Plan, Schedule};
+use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule, adds_together};
 use serde::{Deserialize, Serialize};
 
 /// What running costs beside the transactions, in the unit of their costs.
@@ -35,13 +35,16 @@ pub struct Overheads {
     /// For each batch of one transaction, which needs no barrier.
     #[serde(rename = "single_ns", default)]
     pub single: u64,
-    /// For each transaction that adds to something, when its batch ends: one worker applies the additions.
+    /// For each transaction that adds to what others of its batch add to, when the batch ends: one worker applies the additions.
     #[serde(rename = "settle_ns", default)]
     pub settle: u64,
+    /// For each execution of a transaction that adds to what others add to meanwhile, where there are no batches.
+    #[serde(rename = "add_ns", default)]
+    pub add: u64,
     /// Each time that a worker takes transactions of a batch: as many at once as the runtime gives it.
     #[serde(rename = "take_ns", default)]
     pub take: u64,
-    /// For a transaction of a graph that starts on another worker than the one that set it free.
+    /// For a transaction of a graph that starts on another worker than the one that set it free: so long after that.
     #[serde(rename = "handover_ns")]
     pub handover: u64,
     /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
@@ -74,6 +77,7 @@ impl Overheads {
             take: unit(self.take),
             single: unit(self.single),
             settle: unit(self.settle),
+            add: unit(self.add),
             remote: unit(self.remote),
             inflation_permille: self.inflation_permille,
             around: unit(self.around),
@@ -189,6 +193,10 @@ pub fn simulate_as(
     let mut machine = Machine::new(block, n_workers.max(1), overheads, model);
     let around = machine.around.iter().fold(0u64, |sum, &around| sum.saturating_add(around));
     machine.now = around.div_ceil(machine.n_workers as u64);
+    machine.adds_together = match plan.form() {
+        Form::Batches(schedule) => adds_together(block, schedule.batches()),
+        _ => adds_together(block, [plan.body()]),
+    };
     match plan.form() {
         Form::Batches(schedule) => machine.batches(schedule),
         _ if plan.is_chain(block) => machine.chain(plan.body()),
@@ -225,6 +233,8 @@ struct Machine<'a> {
     around: Vec<u64>,
     /// By transaction: how many keys none before it names.
     n_new: Vec<u64>,
+    /// By transaction, whether it adds to what others add to meanwhile; empty if none does.
+    adds_together: Vec<bool>,
     /// By slot: which workers have its value, a bit each, worker 64 the first bit again; nobody before it was touched.
     holders: Vec<u64>,
     now: u64,
@@ -246,6 +256,7 @@ impl<'a> Machine<'a> {
             model,
             around,
             n_new,
+            adds_together: Vec::new(),
             holders,
             now,
             spans,
@@ -289,15 +300,19 @@ impl<'a> Machine<'a> {
                 / 1000;
         let longer = u64::try_from(longer).unwrap_or(u64::MAX);
         let n_accesses = self.block.accesses().of(tx).len() as u64;
-        let Overheads { dispatch, access, key, .. } = self.overheads;
+        let Overheads { dispatch, access, key, add, .. } = self.overheads;
         let beside = dispatch
+            .saturating_add(if self.is_together(tx) { add } else { 0 })
             .saturating_add(access.saturating_mul(n_accesses))
             .saturating_add(key.saturating_mul(self.n_new[tx as usize]));
         cost.saturating_add(longer).saturating_add(beside)
     }
 
-    /// What a worker waits for the values of a transaction that others have; from then on it has them. Nobody waits for
-    /// what is only added to.
+    fn is_together(&self, tx: u32) -> bool {
+        self.adds_together.get(tx as usize).copied().unwrap_or(false)
+    }
+
+    /// What a worker waits for the values of a transaction that others have; from then on it has them.
     fn fetch(&mut self, tx: u32, worker: usize) -> u64 {
         if self.holders.is_empty() {
             return 0;
@@ -312,11 +327,10 @@ impl<'a> Machine<'a> {
                     n_remote += u64::from(others != 0 && !has);
                     *holders |= own;
                 }
-                AccessKind::Write => {
+                AccessKind::Write | AccessKind::Add => {
                     n_remote += u64::from(others != 0);
                     *holders = own;
                 }
-                AccessKind::Add => {}
             }
         }
         self.overheads.remote.saturating_mul(n_remote)
@@ -395,12 +409,9 @@ impl<'a> Machine<'a> {
         let barrier =
             if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
         self.now = last.saturating_add(barrier);
-        if self.overheads.settle > 0 {
-            let adds = |access: &Access| access.kind == AccessKind::Add;
-            let is_adding = |&&tx: &&u32| self.block.accesses().of(tx).iter().any(adds);
-            let n_adding = txs.iter().filter(is_adding).count() as u64;
-            self.now = self.now.saturating_add(self.overheads.settle.saturating_mul(n_adding));
-        }
+        let n_together = txs.iter().filter(|&&tx| self.is_together(tx)).count() as u64;
+        let settle = if self.n_workers == 1 { 0 } else { self.overheads.settle };
+        self.now = self.now.saturating_add(settle.saturating_mul(n_together));
     }
 
     /// All at once, and then those of `again` whose first run did not count, by their graph.
@@ -450,15 +461,15 @@ impl<'a> Machine<'a> {
             asleep.into_iter().map(|at| Reverse((self.begins(at), NONE, at))).collect();
         loop {
             while !idle.is_empty()
-                && let Some((tx, by)) = ready.pop()
+                && let Some((tx, Freed { by, at: freed_at })) = ready.pop()
             {
                 // Whoever set it free goes on with it, if idle.
-                let at = by.and_then(|by| idle.iter().position(|&worker| worker == by));
-                let worker = idle.remove(at.unwrap_or(idle.len() - 1));
+                let place = by.and_then(|by| idle.iter().position(|&worker| worker == by));
+                let worker = idle.remove(place.unwrap_or(idle.len() - 1));
                 let is_handed_over = by.is_some_and(|by| by != worker);
                 self.handovers += u64::from(is_handed_over);
                 let handover = if is_handed_over { self.overheads.handover } else { 0 };
-                let start = self.now.saturating_add(handover);
+                let start = self.now.max(freed_at.saturating_add(handover));
                 let cost = cost(self, tx);
                 let end = start.saturating_add(cost).saturating_add(self.fetch(tx, worker));
                 self.span(tx, worker, start, end);
@@ -470,14 +481,14 @@ impl<'a> Machine<'a> {
             }
             self.now = end;
             idle.push(worker);
-            ready.release(tx, worker);
+            ready.release(tx, Freed { by: Some(worker), at: end });
             // All that ends now, before anything starts: the choice is by rank, not by chance.
             while let Some(&Reverse((other, tx, worker))) = running.peek()
                 && other == end
             {
                 running.pop();
                 idle.push(worker);
-                ready.release(tx, worker);
+                ready.release(tx, Freed { by: Some(worker), at: end });
             }
         }
     }
@@ -550,7 +561,14 @@ struct Ready<'a> {
     n_left: usize,
     waits: Vec<u32>,
     is_here: Vec<bool>,
-    heap: BinaryHeap<(u64, Reverse<u32>, Option<usize>)>,
+    heap: BinaryHeap<(u64, Reverse<u32>, Freed)>,
+}
+
+/// Which worker set a transaction free, if it waited for anybody, and when.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Freed {
+    by: Option<usize>,
+    at: u64,
 }
 
 impl<'a> Ready<'a> {
@@ -562,29 +580,29 @@ impl<'a> Ready<'a> {
         let mut ready = Self { dag, urgency, n_left, waits, is_here, heap };
         let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
         let joins = dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX);
-        joins.filter(is_free).for_each(|join| ready.end(join, None));
-        txs.iter().copied().filter(is_free).for_each(|tx| ready.push(tx, None));
+        joins.filter(is_free).for_each(|join| ready.end(join, Freed::default()));
+        txs.iter().copied().filter(is_free).for_each(|tx| ready.push(tx, Freed::default()));
         ready
     }
 
-    fn push(&mut self, tx: u32, by: Option<usize>) {
-        self.heap.push((self.urgency[tx as usize], Reverse(tx), by));
+    fn push(&mut self, tx: u32, freed: Freed) {
+        self.heap.push((self.urgency[tx as usize], Reverse(tx), freed));
     }
 
-    fn pop(&mut self) -> Option<(u32, Option<usize>)> {
-        self.heap.pop().map(|(_, Reverse(tx), by)| (tx, by))
+    fn pop(&mut self) -> Option<(u32, Freed)> {
+        self.heap.pop().map(|(_, Reverse(tx), freed)| (tx, freed))
     }
 
     /// Counts a transaction as done for those that wait for it.
-    fn release(&mut self, tx: u32, worker: usize) {
+    fn release(&mut self, tx: u32, freed: Freed) {
         if tx != NONE {
             self.n_left -= 1;
-            self.end(tx, Some(worker));
+            self.end(tx, freed);
         }
     }
 
     /// Ends a node, and the joins that waited for nothing else.
-    fn end(&mut self, node: u32, by: Option<usize>) {
+    fn end(&mut self, node: u32, freed: Freed) {
         let mut ended = vec![node];
         while let Some(node) = ended.pop() {
             for &next in self.dag.successors(node) {
@@ -595,7 +613,7 @@ impl<'a> Ready<'a> {
                 if next >= self.dag.n_txs() {
                     ended.push(next);
                 } else if self.is_here[next as usize] {
-                    self.push(next, by);
+                    self.push(next, freed);
                 }
             }
         }

@@ -18,7 +18,7 @@ pub(crate) use calls::{Calls, Stage};
 pub use replay::ReplayWorld;
 pub use token::{BALANCE, TokenWorld, account_address};
 
-use crate::WorkloadError;
+use crate::{ACCESSES_MAX, WorkloadError};
 
 /// More than a transfer needs, or a deployment, or the longest transaction of a recorded block.
 const FUEL_MAX: u64 = 1_000_000_000_000;
@@ -74,6 +74,9 @@ pub enum WorldError {
         /// How many keys it touches.
         n_keys: usize,
     },
+    /// The transactions of a pattern would have more accesses than [`ACCESSES_MAX`].
+    #[error("{0} has more than {ACCESSES_MAX} accesses: take less of `txs`, `over` or `ops`")]
+    TooManyAccesses(String),
     /// A transaction that should succeed failed, or the other way round.
     #[error("transaction {tx} of {block} ended with {outcome:?}")]
     Outcome {

@@ -56,7 +56,7 @@ fn a_bench_writes_what_scripts_read() {
             found["scheduler"] == row["scheduler"] && found["workload"] == row["workload"]
         });
         let own: Vec<&Value> = own.collect();
-        assert!(own.len() == 1 && own[0]["block_txs"] == 800, "{row}: {own:?}");
+        assert!(own.len() == 1 && own[0]["block_txs"] == 1000, "{row}: {own:?}");
         assert!(own[0]["dispatch_ns"].is_u64() && own[0]["barrier_ns"].is_u64(), "{own:?}");
     }
     let count = |simulated: bool| rows.iter().filter(|row| row["simulated"] == simulated).count();

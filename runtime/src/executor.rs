@@ -8,6 +8,7 @@
 mod barriers;
 mod batched;
 mod changed;
+mod cores;
 mod disjoint;
 mod effects;
 mod ends;
@@ -39,7 +40,7 @@ use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{
     Appended, BlockEnv, CALL_STACK_BYTES, Cell, ContractSet, Engine, Mode, Run, Worker,
 };
-use crate::scheduler::{Access, Accesses};
+use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
 use crate::types::{Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
@@ -121,10 +122,38 @@ impl Executor {
         prices: Prices,
         n_threads: usize,
     ) -> Result<Self, ExecutorError> {
+        Self::on(engine, prices, n_threads, &[])
+    }
+
+    /// The same with each thread on a processor of its own, for measuring: where threads wake up for a short block, a kernel may
+    /// leave two on one processor until long after its end. These are the first ones that the calling thread may use, for each executor, and threads
+    /// that one of them starts may use no others. As [`new`](Self::new) where there are fewer processors than threads, or the system is not Linux.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Threads`].
+    pub fn pinned(
+        engine: &Arc<Engine>,
+        prices: Prices,
+        n_threads: usize,
+    ) -> Result<Self, ExecutorError> {
+        let cores = cores::usable();
+        let is_enough = cores.len() >= n_threads;
+        Self::on(engine, prices, n_threads, if is_enough { &cores } else { &[] })
+    }
+
+    /// With each thread on one of these processors; on any where there are none.
+    fn on(
+        engine: &Arc<Engine>,
+        prices: Prices,
+        n_threads: usize,
+        cores: &[usize],
+    ) -> Result<Self, ExecutorError> {
+        let cores = cores.to_vec();
         let threads = ThreadPoolBuilder::new()
             .num_threads(n_threads.max(1))
             .stack_size(CALL_STACK_BYTES)
             .thread_name(|at| format!("kempe-worker-{at}"))
+            .start_handler(move |at| cores.get(at).copied().into_iter().for_each(cores::stay_on))
             .build()
             .map_err(|error| ExecutorError::Threads(error.to_string()))?;
         let (engine, threads) = (Arc::clone(engine), Arc::new(threads));
@@ -256,8 +285,11 @@ struct BlockRun<'a> {
     state: &'a Arc<dyn StateRead>,
     env: BlockEnv,
     slots: Slots,
-    /// How many transactions list each slot, no further than two; empty if nothing is added in the block.
-    n_users: Vec<u8>,
+    /// By transaction, whether it may add to what others may add to meanwhile ([`adds_together`](crate::scheduler::adds_together)): what
+    /// it does counts in turn with them. Empty if none does, or there is one thread, which runs them in turn.
+    adds_together: Vec<bool>,
+    /// By transaction, whether an earlier one of its sender in its batch may turn out to be tried again; empty if none is such.
+    behind_dynamic: Vec<bool>,
     receipts: Disjoint<Receipt>,
     logs: Disjoint<Vec<String>>,
     /// What was appended to logs, in the order in which they ran. Of those that failed when their additions
@@ -268,8 +300,8 @@ struct BlockRun<'a> {
     retries: Vec<(u32, u64)>,
 }
 
-/// A transaction of a batch whose effects wait for the batch to end: it added to something that others list, or an
-/// earlier one of its sender could turn out to be tried again.
+/// A transaction whose effects wait: for its turn among those that add to the same, or because an earlier one of its sender in the batch, or
+/// it itself, is to be tried again.
 struct Pending {
     tx_index: u32,
     effects: Vec<Effect>,
@@ -295,7 +327,8 @@ impl<'a> BlockRun<'a> {
             state,
             env,
             slots: Slots::load(plan.interned(), &**state)?,
-            n_users: n_users(plan.interned().accesses()),
+            adds_together: Vec::new(),
+            behind_dynamic: Vec::new(),
             receipts: Disjoint::new(n_txs, blank),
             logs: Disjoint::new(n_txs, Vec::new),
             appended: Mutex::default(),
@@ -358,27 +391,36 @@ impl<'a> BlockRun<'a> {
             return Ok(Some(Pending::retry(tx_index, run.fuel)));
         }
         let (accesses, cells) = (interned.accesses().of(tx_index), worker.cells_mut());
-        #[expect(unsafe_code, reason = "see `Disjoint`")]
-        // SAFETY: these are the accesses of a transaction whose turn has come, and what it adds to is its own.
-        let is_published = !has_dynamic
-            && self.adds_alone(accesses, cells)
-            && unsafe { self.slots.publish(accesses, cells) };
-        let pending = (!is_published).then(|| {
+        if self.waits(tx_index, accesses, cells) {
             let (effects, fee_only) = (effects_of(cells), run.fee_only.take());
-            Pending { tx_index, effects, fee_only, retry: None }
-        });
+            self.put_run(tx_index, run);
+            return Ok(Some(Pending { tx_index, effects, fee_only, retry: None }));
+        }
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: these are the accesses of a transaction whose turn has come, and no other thread adds meanwhile to what it adds
+        // to, or it would wait.
+        if unsafe { self.slots.publish(accesses, cells) } {
+            self.put_run(tx_index, run);
+            return Ok(None);
+        }
+        let (mut effects, fee_only) = (effects_of(cells), run.fee_only.take());
         self.put_run(tx_index, run);
-        Ok(pending)
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: likewise.
+        unsafe {
+            self.settle(tx_index, &mut effects, fee_only);
+        }
+        Ok(None)
     }
 
-    /// Whether a transaction only adds to what it may write, or nobody else in the block lists: then it need not wait for those
-    /// who add to the same.
-    fn adds_alone(&self, accesses: &[Access], cells: &[Cell]) -> bool {
-        accesses.iter().zip(cells).all(|(access, cell)| {
-            cell.added.get() == 0
-                || access.kind == AccessKind::Write
-                || self.n_users[access.slot as usize] == 1
-        })
+    /// Whether what a transaction did must not count yet.
+    fn waits(&self, tx_index: u32, accesses: &[Access], cells: &[Cell]) -> bool {
+        let is_in = |txs: &[bool]| txs.get(tx_index as usize).copied().unwrap_or(false);
+        let adds = |(access, cell): (&Access, &Cell)| {
+            access.kind == AccessKind::Add && cell.added.get() != 0
+        };
+        is_in(&self.behind_dynamic)
+            || is_in(&self.adds_together) && accesses.iter().zip(cells).any(adds)
     }
 
     /// Runs a transaction on the values that `read` gives for the positions in its list and their
@@ -454,20 +496,6 @@ impl Pending {
     fn retry(tx_index: u32, burned: u64) -> Self {
         Self { tx_index, effects: Vec::new(), fee_only: None, retry: Some(burned) }
     }
-}
-
-/// How many transactions list each slot, no further than two; empty if none adds to anything.
-fn n_users(accesses: &Accesses) -> Vec<u8> {
-    let adds = |row: &[Access]| row.iter().any(|access| access.kind == AccessKind::Add);
-    if !accesses.rows().any(adds) {
-        return Vec::new();
-    }
-    let mut n_users = vec![0u8; accesses.n_slots()];
-    for access in accesses.rows().flatten() {
-        let n_users = &mut n_users[access.slot as usize];
-        *n_users = (*n_users + 1).min(2);
-    }
-    n_users
 }
 
 /// What stands for a receipt until the transaction has run.

@@ -59,6 +59,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod thin;
+mod together;
 mod unbarred;
 mod values;
 mod verify;
@@ -84,6 +85,7 @@ pub use schedule::{FormError, Schedule};
 pub use sequential::Sequential;
 pub use smallest_last::SmallestLast;
 pub use stages::Stages;
+pub use together::adds_together;
 pub use unbarred::{
     COLOR_GRAPH, DSATUR_GRAPH, HEAVIEST_FIRST_GRAPH, SMALLEST_LAST_GRAPH, Unbarred,
     WELSH_POWELL_GRAPH,

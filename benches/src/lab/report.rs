@@ -209,6 +209,18 @@ impl LabReport {
         found.into_iter().map(sentence).collect()
     }
 
+    /// Where blocks were measured while something else used the processors, or these were not always as far apart, a sentence that says how
+    /// many.
+    #[must_use]
+    pub fn disturbed(&self) -> Option<String> {
+        let rows = self.results.iter().filter(|row| !row.simulated && row.hop_ns.is_none());
+        let blocks: BTreeSet<&str> = rows.map(|row| &*row.workload).collect();
+        let n = blocks.len();
+        let blocks = if n == 1 { "block" } else { "blocks" };
+        let why = "something else used the processors, or these moved";
+        (n > 0).then(|| format!("{n} {blocks} ran while {why}: their measured times say little."))
+    }
+
     /// The number of simulated workers for which a figure stands that is given for one number only: the least from 8 on,
     /// or the greatest if there is none. `None` if nothing was simulated.
     #[must_use]

@@ -335,3 +335,15 @@ fn an_optimistic_run_is_the_same_however_much_is_declared() {
     let failed = run("p2p:accounts=2,txs=500,trap=100");
     assert_eq!((failed.1, failed.2), (1.0, true), "nobody has written anything");
 }
+
+#[test]
+fn blocks_that_did_not_have_the_processors_are_counted() {
+    let mut report = report(&["p2p:txs=20", "chain:txs=20"]);
+    assert_eq!(report.disturbed(), None);
+    let of_graph = report.results.iter_mut().filter(|row| row.scheduler == "graph");
+    let of_chain = of_graph.filter(|row| row.workload.starts_with("chain"));
+    of_chain.for_each(|row| (row.simulated, row.hop_ns) = (false, None));
+    let found = report.disturbed().unwrap();
+    assert!(found.starts_with("1 block ran while something else"), "{found}");
+    assert!(html(&report, None).unwrap().contains(&found));
+}

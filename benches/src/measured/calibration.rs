@@ -7,7 +7,7 @@
 //! that another worker has, on ladders whose rungs wait for the rung before.
 
 use kempe_abi::AccessKind;
-use kempe_runtime::scheduler::{Graph, Layers, Scheduler};
+use kempe_runtime::scheduler::{Form, Graph, Layers, Scheduler};
 
 use super::{Bench, Calibration, Measure, RealRuns, Run, median, share};
 use crate::{Input, InputTx, Overheads, WorldError, simulate};
@@ -92,6 +92,7 @@ fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
         take: middle(|pass| pass.take),
         single: middle(|pass| pass.single),
         settle: middle(|pass| pass.settle),
+        add: middle(|pass| pass.add),
         remote: middle(|pass| pass.remote),
         inflation_permille: middle(|pass| pass.inflation_permille),
         around: middle(|pass| pass.around),
@@ -113,7 +114,7 @@ fn pass(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     }
     wake(runs)?;
     on_ladders(runs, short)?;
-    Ok(())
+    adding_together(runs, short)
 }
 
 /// What of a transaction's time is not executing it, and for each key of the block: what it costs less on several threads although
@@ -167,7 +168,7 @@ fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
 
 /// Finds what a barrier costs, what taking from a batch, what a hand-over, and a value that another worker has: on ladders
 /// with few and with many keys and with few and with many transactions on a rung, by plans that wait on each rung; and what
-/// a batch of one costs, and applying additions when a batch ends.
+/// a batch of one costs, and what one worker has to do when a batch of which many add to the same ends.
 fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
     let mut own = RealRuns::new(&schedulers, runs.how)?;
@@ -197,7 +198,20 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let settle = per_tx(&adding(short))?;
     for overheads in &mut runs.used.overheads {
         let Overheads { remote, take, .. } = found;
-        *overheads = Overheads { barrier, handover, take, remote, single, settle, ..*overheads };
+        let known = Overheads { barrier, handover, take, remote, ..*overheads };
+        *overheads = Overheads { single, settle, ..known };
+    }
+    Ok(())
+}
+
+/// Finds what adding to what others add to costs each on its way, where there are no batches.
+fn adding_together(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
+    let (input, n_workers) = (adding(short), runs.how.n_threads);
+    for (at, (found, _)) in measure(runs, &input)?.into_iter().enumerate() {
+        let plan = runs.schedulers[at].plan(&input.block(), n_workers);
+        if !matches!(plan.form(), Form::Batches(_)) {
+            runs.used.overheads[at].add = found.missing_ns * n_workers as u64 / short.0;
+        }
     }
     Ok(())
 }
@@ -308,11 +322,11 @@ fn sharing((n_txs, cost): Block) -> Input {
     Input::new("sharing".to_owned(), (0..n_txs).map(tx).collect())
 }
 
-/// Transactions that add to a key of their own.
+/// Transactions each two of which add to the same.
 fn adding((n_txs, cost): (u64, u64)) -> Input {
     let tx = |at: u64| {
         let accesses =
-            vec![(2 * at, AccessKind::Write, false), (2 * at + 1, AccessKind::Add, false)];
+            vec![(2 * at, AccessKind::Write, false), (at / 2 * 2 + 1, AccessKind::Add, false)];
         InputTx { accesses, cost, ..InputTx::default() }
     };
     Input::new("adding".to_owned(), (0..n_txs).map(tx).collect())

@@ -90,3 +90,11 @@ fn texts_that_are_no_pattern_are_refused() {
     check("p2p:zipf=NaN", "zipf=\"NaN\" is not a number in 0..=10");
     check("p2p:txs=1e99", "txs=\"1e99\" is not a whole number in 1..=1000000");
 }
+
+#[test]
+fn a_block_of_too_many_accesses_is_refused_before_it_is_made() {
+    let pattern: Pattern = "ycsb:ops=100,over=100,txs=1000000".parse().unwrap();
+    let error = pattern.generate().unwrap_err();
+    assert!(matches!(error, WorldError::TooManyAccesses(_)), "{error}");
+    assert!(error.to_string().contains("more than 33554432 accesses"), "{error}");
+}

@@ -232,3 +232,32 @@ fn who_goes_on_elsewhere_is_handed_over() {
     assert_eq!(simulate(&plan, &block, 2, Overheads::default()).handovers, 1);
     assert_eq!(simulate(&plan, &block, 1, Overheads::default()).handovers, 0);
 }
+
+#[test]
+fn a_hand_over_takes_so_long_from_when_it_was_set_free() {
+    let rows: [&[(u32, AccessKind)]; 4] =
+        [&[(0, Write)], &[(0, Read)], &[(0, Read)], &[(1, Write)]];
+    let accesses = block_of(&rows);
+    let run = |other, handover| {
+        let costs = [10, 40, 40, other];
+        let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
+        makespan("graph", &block, 2, Overheads { handover, ..Overheads::default() })
+    };
+    assert_eq!((run(2, 0), run(2, 5)), (50, 55), "the other worker waits for it");
+    assert_eq!((run(30, 0), run(30, 5), run(30, 25)), (70, 70, 75), "it has something else to do");
+}
+
+#[test]
+fn adding_costs_something_where_others_add_to_the_same() {
+    let makespans = |rows: [&[(u32, AccessKind)]; 4]| {
+        let accesses = block_of(&rows);
+        let block = Block::new(&accesses, &[10; 4], &[], &[]).unwrap();
+        let some = Overheads { settle: 3, ..Overheads::default() };
+        let [two, one] = [2, 1].map(|n_workers| makespan("layers", &block, n_workers, some));
+        let add = Overheads { add: 3, ..Overheads::default() };
+        [two, one, makespan("graph", &block, 2, add)]
+    };
+    let one: &[_] = &[(0, Add)];
+    assert_eq!(makespans([one; 4]), [20 + 4 * 3, 40, 26], "one worker settles for all");
+    assert_eq!(makespans([one, &[(1, Add)], &[(2, Add)], &[(3, Write)]]), [20, 40, 20]);
+}

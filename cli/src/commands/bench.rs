@@ -105,7 +105,7 @@ struct RunArgs {
 /// Which blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Preset {
-    /// A dozen kinds of 1,500 transactions
+    /// A dozen kinds of 1,000 transactions
     Quick,
     /// Every kind of 10,000, some in several forms, and 10 to 1,000,000 accounts
     Full,

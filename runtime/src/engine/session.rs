@@ -57,6 +57,9 @@ pub(crate) struct Host {
 #[error("the transaction was stopped")]
 pub(crate) struct Stopped;
 
+/// Lines of the cache of its own, as for a [`Worker`](super::Worker): workers' sessions are made one after the other, and each is
+/// written at every step.
+#[repr(align(128))]
 pub(crate) struct Session {
     pub(crate) engine: Arc<Engine>,
     pub(crate) prices: Prices,

@@ -10,6 +10,7 @@ use super::barriers::Barriers;
 use super::unbarred::{Done, StopOnPanic};
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
+use crate::scheduler::adds_together;
 use crate::state::StoreError;
 use crate::sync::lock;
 
@@ -32,6 +33,11 @@ pub(super) struct Batched<'a> {
 impl BlockRun<'_> {
     /// Runs the batches of the schedule on all threads.
     pub(super) fn run_batches(&mut self) -> Result<(), StoreError> {
+        self.behind_dynamic = self.behind_dynamic();
+        if self.executor.n_threads() > 1 || !self.behind_dynamic.is_empty() {
+            let batches = self.plan.schedule().batches();
+            self.adds_together = adds_together(&self.plan.interned().block(), batches);
+        }
         let batched = Batched::new(self);
         batched.run_all();
         let Batched { retries, error, .. } = batched;
@@ -42,6 +48,29 @@ impl BlockRun<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// By transaction, whether an earlier one of its sender in its batch is dynamic: if that is to be tried again, this one runs behind it.
+    fn behind_dynamic(&self) -> Vec<bool> {
+        let interned = self.plan.interned();
+        let (block, lists, mut is_behind) = (interned.block(), interned.lists(), Vec::new());
+        if !lists.has_dynamic() {
+            return is_behind;
+        }
+        // By sender, one more than the last batch that has a dynamic transaction of it.
+        let mut last = vec![0; block.n_txs()];
+        for (number, batch) in (1..).zip(self.plan.schedule().batches()) {
+            for &tx in batch {
+                let last = &mut last[block.sender(tx) as usize];
+                if *last == number {
+                    is_behind.resize(block.n_txs(), false);
+                    is_behind[tx as usize] = true;
+                } else if lists.of(tx).is_some_and(|list| list.dynamic) {
+                    *last = number;
+                }
+            }
+        }
+        is_behind
     }
 }
 

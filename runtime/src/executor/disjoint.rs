@@ -13,7 +13,7 @@ use crate::prefetch::prefetch;
 /// those whose turn has come at the same time, none lists a slot that another one may write. By batches: one is a turn, and
 /// whoever begins with a batch has seen the end of the one before, with all that was written until then. By a graph: what
 /// conflicts is joined by edges, and whoever is set free has seen all that those did for whom it waited. What is only added
-/// to, nobody reads in its turn; it is changed between two batches, or with a lock held, or by the only transaction of the block that lists it.
+/// to, nobody reads in its turn; it is changed between two batches, or with a lock held, or by the only transaction that lists it meanwhile.
 pub(super) struct Disjoint<T>(Box<[UnsafeCell<T>]>);
 
 #[expect(unsafe_code, reason = "entries are used without locks")]

@@ -5,7 +5,7 @@ use super::plan::{Unbarred, Way};
 use super::slots::Slots;
 use super::versions::Versions;
 use super::{BlockRun, ExecutorError};
-use crate::scheduler::Form;
+use crate::scheduler::{Form, adds_together};
 
 impl BlockRun<'_> {
     /// Runs all but the tail, without batches if the plan needs none. `None` if the block must run by its
@@ -32,6 +32,10 @@ impl BlockRun<'_> {
             }
         };
         let is_alone = self.executor.n_threads() == 1 || unbarred.is_chain();
+        if is_alone || matches!(unbarred.form(), Form::Graph(_)) {
+            // The order of a graph may be another than the published one where additions commute.
+            self.adds_together = adds_together(&self.plan.interned().block(), [unbarred.body()]);
+        }
         if is_alone {
             let goes_on = self.run_in_order(unbarred.body(), &InPlace::new(&self))?;
             return Ok(goes_on.then_some(self));

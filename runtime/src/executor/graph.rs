@@ -32,7 +32,7 @@ impl<'a> InPlace<'a> {
         Self { run, additions: Mutex::new(()), signs }
     }
 
-    /// Applies the effects of a transaction that added something. False if the order could show.
+    /// Applies the effects of a transaction that added to what others may add to meanwhile. False if the order could show.
     ///
     /// Of a stock, what is taken is there in any order, and so is the room for what is added if it never was
     /// above the middle: all that is added, on top of what was there first, is then what is there last and

@@ -142,6 +142,12 @@ impl Plan {
         }
     }
 
+    /// Whether the block runs by the batches that are published, as any does that has dynamic calls.
+    #[must_use]
+    pub fn is_in_batches(&self) -> bool {
+        matches!(self.way, Way::Batches)
+    }
+
     pub(super) fn way(&self) -> &Way {
         &self.way
     }

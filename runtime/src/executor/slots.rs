@@ -16,7 +16,7 @@ use crate::state::{Changes, StateRead, StoreError, changed_row};
 use crate::types::Bytes;
 
 /// Inside a batch, a transaction reads and writes the slots of its list; see [`Disjoint`]. What is
-/// added is applied between batches, in the published order, or at once where one transaction of the block alone lists the slot.
+/// added is applied between batches, in the published order, or at once where nobody else adds to the slot meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Slots(Disjoint<Slot>);
 
@@ -149,8 +149,8 @@ impl Slots {
     /// Publishes the writes and additions of a transaction. False, and nothing is changed, if an addition does not fit.
     ///
     /// # Safety
-    /// The calling thread runs the transaction with these accesses, whose turn has come by a verified plan, and no other
-    /// lists a slot that it adds to without permission to write.
+    /// The calling thread runs the transaction with these accesses, whose turn has come by a verified plan, and no other thread
+    /// meanwhile runs one that adds to a slot that it adds to, unless that one waits.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
     pub(super) unsafe fn publish(&self, accesses: &[Access], cells: &mut [Cell]) -> bool {
         for (access, cell) in accesses.iter().zip(&mut *cells) {

@@ -6,8 +6,8 @@
 //! the first who reads the sum ([`Versions`]), so there are no locks: a version that is read before it was
 //! set would be a panic, which the order of the graph rules out.
 //!
-//! A key that is in all lists to be written needs no versions. Who writes also reads, so its transactions wait
-//! for each other anyway, and its value stays in its slot, as in a graph on one value for each key: the
+//! A key that is in one list only, or in all lists to be written, needs no versions. Who writes also reads, so its transactions
+//! wait for each other anyway, and its value stays in its slot, as in a graph on one value for each key: most
 //! accounts of transfers are such keys.
 //!
 //! A declared write may not happen. Its version then names the one that the transaction read instead,
@@ -71,11 +71,16 @@ struct Place {
 impl Layout {
     /// Numbers the versions of a block that a graph runs, in the order that its schedule publishes. O(accesses).
     pub(super) fn new(accesses: &Accesses, schedule: &Schedule) -> Self {
-        // Nobody knows beforehand that a write does not read, so no graph lets two writers run at once.
-        let mut last = vec![IN_PLACE; accesses.n_slots()];
-        let others = accesses.rows().flatten().filter(|access| access.kind != AccessKind::Write);
-        others.for_each(|access| last[access.slot as usize] = START);
-        Self::after(last, accesses, schedule)
+        // How many lists name a slot, no further than two, and whether one of them has it for something else than to write: nobody
+        // knows beforehand that a write does not read, so no graph lets two writers run at once.
+        let mut uses = vec![(0u8, false); accesses.n_slots()];
+        for access in accesses.rows().flatten() {
+            let (n_lists, is_other) = &mut uses[access.slot as usize];
+            *n_lists = (*n_lists + 1).min(2);
+            *is_other |= access.kind != AccessKind::Write;
+        }
+        let place = |(n_lists, is_other)| if is_other && n_lists > 1 { START } else { IN_PLACE };
+        Self::after(uses.into_iter().map(place).collect(), accesses, schedule)
     }
 
     /// The same of a block that runs in two rounds: in the first, nobody waits.
@@ -196,7 +201,7 @@ impl<'a, 'p> Versions<'a, 'p> {
         let slot = accesses.of(tx)[at].slot;
         if reads == IN_PLACE {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
-            // SAFETY: the slot is in all lists to be written, so all but this transaction have ended or wait for it.
+            // SAFETY: the slot is in all lists to be written, so all but this transaction have ended or wait for it; or in no other.
             return unsafe { self.run.slots.get(slot) }.value();
         }
         let slot = self.start(slot);
@@ -212,13 +217,7 @@ impl<'a, 'p> Versions<'a, 'p> {
             let version = match access.kind {
                 AccessKind::Read => continue,
                 _ if sets == IN_PLACE => {
-                    if cell.dirty {
-                        #[expect(unsafe_code, reason = "see `Disjoint`")]
-                        // SAFETY: as in `read`, and what was read there was copied.
-                        unsafe {
-                            self.run.slots.put(access.slot, cell.value.take());
-                        }
-                    }
+                    self.publish_in_place(access.slot, cell);
                     continue;
                 }
                 AccessKind::Add => match Addition::of(cell) {
@@ -230,6 +229,28 @@ impl<'a, 'p> Versions<'a, 'p> {
             };
             let is_first = self.table.versions[sets as usize].set(version).is_ok();
             debug_assert!(is_first, "a transaction runs once");
+        }
+    }
+
+    /// Writes what a transaction did to a key that has no versions.
+    fn publish_in_place(&self, slot: u32, cell: &mut Cell) {
+        let value = match Addition::of(cell) {
+            Some(addition) => {
+                #[expect(unsafe_code, reason = "see `Disjoint`")]
+                // SAFETY: as in `read`.
+                let current = unsafe { self.run.slots.get(slot) }.value();
+                match addition.value(current.map(|value| &**value)) {
+                    Ok(value) => Some(value),
+                    Err(_) => return self.table.is_unfit.store(true, Ordering::Relaxed),
+                }
+            }
+            None if cell.dirty => cell.value.take(),
+            None => return,
+        };
+        #[expect(unsafe_code, reason = "see `Disjoint`")]
+        // SAFETY: as in `read`, and what was read there was copied.
+        unsafe {
+            self.run.slots.put(slot, value);
         }
     }
 }
@@ -389,10 +410,10 @@ mod tests {
     #[test]
     fn keys_that_are_only_written_have_no_versions() {
         use AccessKind::{Add, Read, Write};
-        // All write 0; 1 is only read; 2 is read between writes; 3 is added to.
+        // All write 0; 1 is only read; 2 is read between writes; 3 is added to; 4 and 5 are in one list.
         let rows: [&[(u32, AccessKind)]; 3] = [
-            &[(0, Write), (1, Read), (2, Write), (3, Add)],
-            &[(0, Write), (1, Read), (2, Read), (3, Add)],
+            &[(0, Write), (1, Read), (2, Write), (3, Add), (4, Add)],
+            &[(0, Write), (1, Read), (2, Read), (3, Add), (5, Read)],
             &[(0, Write), (2, Write), (3, Write)],
         ];
         let mut accesses = Accesses::default();
@@ -406,12 +427,13 @@ mod tests {
             links.iter().map(|link| (link.reads, link.sets)).collect()
         };
         const BOTH: (u32, u32) = (IN_PLACE, IN_PLACE);
-        assert_eq!(links(0), [BOTH, (START, START), (START, 0), (START, 1)]);
-        assert_eq!(links(1), [BOTH, (START, START), (0, START), (1, 2)]);
+        assert_eq!(links(0), [BOTH, (START, START), (START, 0), (START, 1), BOTH]);
+        assert_eq!(links(1), [BOTH, (START, START), (0, START), (1, 2), BOTH]);
         assert_eq!(links(2), [BOTH, (0, 3), (4, 5)], "4 is the sum of what was added");
-        assert_eq!(layout.last, [IN_PLACE, START, 3, 5]);
+        assert_eq!(layout.last, [IN_PLACE, START, 3, 5, IN_PLACE, IN_PLACE]);
         let rounds = Layout::of_rounds(&accesses, &schedule);
         assert_eq!(rounds.last.iter().filter(|&&last| last == IN_PLACE).count(), 0);
-        assert_eq!(rounds.places.len(), layout.places.len() + 3);
+        // Three writes, an addition and its sum.
+        assert_eq!(rounds.places.len(), layout.places.len() + 5);
     }
 }

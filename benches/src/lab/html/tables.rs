@@ -182,9 +182,10 @@ impl Page {
                 self.put(row);
             }
             self.put("</table>");
-            let others = report.stand_ins().join(" ");
-            if !others.is_empty() {
-                self.put(format!("<p>{}</p>", escaped(&others)));
+            let disturbed = report.disturbed().filter(|_| !simulated);
+            let remarks: Vec<String> = report.stand_ins().into_iter().chain(disturbed).collect();
+            if !remarks.is_empty() {
+                self.put(format!("<p>{}</p>", escaped(&remarks.join(" "))));
             }
         }
     }

@@ -299,7 +299,7 @@ fn generated(text: &str) -> Result<Input, Failure> {
 }
 
 fn preset(preset: Preset) -> Vec<String> {
-    let n_txs = if preset == Preset::Quick { 1500 } else { 10_000 };
+    let n_txs = if preset == Preset::Quick { 1000 } else { 10_000 };
     let sized = |text: &str| match text.contains(':') {
         true => format!("{text},txs={n_txs}"),
         false => format!("{text}:txs={n_txs}"),
@@ -512,7 +512,7 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
         }
     }
     let n_blocks = report.ladder.len() / 5;
-    let stand_ins = report.stand_ins().into_iter();
+    let stand_ins = report.stand_ins().into_iter().chain(report.disturbed());
     let stand_ins: String = stand_ins.map(|sentence| sentence + "\n").collect();
     let lines = table.to_string();
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
