@@ -373,10 +373,9 @@ impl<'a> Bench<'a> {
         let block = run.plan.interned().block();
         let mut planned = run.scheduler.plan(&block, n_threads);
         // What transactions took while this was measured, not when the costs were found.
-        let mut overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
         if run.plan.is_in_batches() {
             planned = scheduler::Plan::batches(planned.into_schedule(&block));
-            overheads.add = 0;
         }
         let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
         let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);

@@ -190,6 +190,11 @@ pub fn simulate_as(
     overheads: Overheads,
     model: Model<'_>,
 ) -> Simulated {
+    // Where there are batches additions are settled at their end, elsewhere by each transaction.
+    let overheads = match plan.form() {
+        Form::Batches(_) => Overheads { add: 0, ..overheads },
+        _ => Overheads { settle: 0, ..overheads },
+    };
     let mut machine = Machine::new(block, n_workers.max(1), overheads, model);
     let around = machine.around.iter().fold(0u64, |sum, &around| sum.saturating_add(around));
     machine.now = around.div_ceil(machine.n_workers as u64);

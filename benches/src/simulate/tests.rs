@@ -252,12 +252,12 @@ fn adding_costs_something_where_others_add_to_the_same() {
     let makespans = |rows: [&[(u32, AccessKind)]; 4]| {
         let accesses = block_of(&rows);
         let block = Block::new(&accesses, &[10; 4], &[], &[]).unwrap();
-        let some = Overheads { settle: 3, ..Overheads::default() };
+        let some = Overheads { settle: 3, add: 4, ..Overheads::default() };
         let [two, one] = [2, 1].map(|n_workers| makespan("layers", &block, n_workers, some));
-        let add = Overheads { add: 3, ..Overheads::default() };
-        [two, one, makespan("graph", &block, 2, add)]
+        let [graph, values] = ["graph", "values"].map(|name| makespan(name, &block, 2, some));
+        [two, one, graph, values]
     };
     let one: &[_] = &[(0, Add)];
-    assert_eq!(makespans([one; 4]), [20 + 4 * 3, 40, 26], "one worker settles for all");
-    assert_eq!(makespans([one, &[(1, Add)], &[(2, Add)], &[(3, Write)]]), [20, 40, 20]);
+    assert_eq!(makespans([one; 4]), [20 + 4 * 3, 40, 28, 28], "one worker settles for all");
+    assert_eq!(makespans([one, &[(1, Add)], &[(2, Add)], &[(3, Write)]]), [20, 40, 20, 20]);
 }
