@@ -20,6 +20,6 @@ pub(crate) use receipt::{Footprints, RECEIPT_KEY};
 pub use signatures::{KeyCache, signatures_together, verify_signatures};
 pub(crate) use transaction::SIGNATURE_BYTES;
 pub use transaction::{
-    ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SignedTransaction, TX_BYTES_MAX, TX_KEY,
-    Transaction, TransactionError, Upgrade, address_of, contract_address,
+    ACTIONS_MAX, Action, DeclaredAccess, LIST_ENTRIES_MAX, SIGNATURE_DOMAIN, SignedTransaction,
+    TX_BYTES_MAX, TX_KEY, Transaction, TransactionError, Upgrade, address_of, contract_address,
 };

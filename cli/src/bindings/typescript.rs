@@ -9,7 +9,7 @@ use std::fmt::Write;
 use kempe_abi::{
     Abi, AccessKind, Decode, ErrorSet, Event, Member, Method, MethodId, MethodKind, TrapKind, Type,
 };
-use kempe_runtime::types::{ACTIONS_MAX, LIST_ENTRIES_MAX, TX_BYTES_MAX, TX_KEY};
+use kempe_runtime::types::{ACTIONS_MAX, LIST_ENTRIES_MAX, SIGNATURE_DOMAIN, TX_BYTES_MAX, TX_KEY};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -103,6 +103,7 @@ fn protocol() -> Value {
     let kinds: Vec<&str> = access_kinds().map(AccessKind::word).collect();
     json!({
         "tx_key": hex::encode(TX_KEY),
+        "signature_domain": hex::encode(SIGNATURE_DOMAIN),
         "tx_bytes_max": TX_BYTES_MAX,
         "actions_max": ACTIONS_MAX,
         "list_entries_max": LIST_ENTRIES_MAX,

@@ -153,7 +153,7 @@ export function decodeTransaction(bytes: Uint8Array): {
   signature: Uint8Array;
 };
 
-/** The hash that is signed and that names the transaction. */
+/** The hash that is signed, behind a domain, and that names the transaction. */
 export function transactionHash(transaction: Transaction): Hash;
 
 /** Signs a transaction; the sender may be left out. `bytes` is what a chain takes. */

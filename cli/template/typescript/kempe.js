@@ -551,7 +551,8 @@ export async function signTransaction(transaction, key) {
   }
   const encoding = encodeTransaction({ ...transaction, sender });
   const hash = hashOf(encoding);
-  const signature = await key.sign(hash);
+  const domain = fromHex(PROTOCOL.signature_domain);
+  const signature = await key.sign(concat([domain.length], domain, hash));
   return { hash: toHex(hash), signature, bytes: concat(encoding, signature) };
 }
 

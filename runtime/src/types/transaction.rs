@@ -223,7 +223,7 @@ pub enum TransactionError {
 }
 
 impl Transaction {
-    /// The hash that is signed and that names the transaction: keyed blake3 of the length of its canonical
+    /// The hash that is signed, behind a [domain](SIGNATURE_DOMAIN), and that names the transaction: keyed blake3 of the length of its canonical
     /// encoding (8 bytes, little endian), the encoding, and zeros up to a multiple of 64 bytes. The
     /// signature is not part of it, so nobody can rename a transaction.
     #[must_use]
@@ -263,7 +263,7 @@ impl Transaction {
     /// Signs it.
     #[must_use]
     pub fn sign(self, key: &SigningKey) -> SignedTransaction {
-        let signature = key.sign(self.hash().as_bytes()).to_bytes();
+        let signature = key.sign(&signed_message(&self.hash())).to_bytes();
         SignedTransaction { transaction: self, signature }
     }
 
@@ -300,6 +300,23 @@ impl Transaction {
     }
 }
 
+/// What a sender signs begins with this. So nothing else that a key signs, such as what a contract checks, is ever a
+/// transaction.
+///
+/// With it, what is hashed to check a signature is 105 bytes, which is one block of SHA-512, whose end takes 17.
+pub const SIGNATURE_DOMAIN: [u8; 8] = *b"kempe tx";
+
+const DOMAIN_LEN: usize = SIGNATURE_DOMAIN.len();
+
+/// What a sender signs: the length of the domain, in one byte, the domain, and the transaction's hash.
+pub(super) fn signed_message(hash: &Hash) -> [u8; 1 + DOMAIN_LEN + 32] {
+    let mut message = [0; 1 + DOMAIN_LEN + 32];
+    message[0] = const { DOMAIN_LEN.to_le_bytes()[0] };
+    message[1..=DOMAIN_LEN].copy_from_slice(&SIGNATURE_DOMAIN);
+    message[1 + DOMAIN_LEN..].copy_from_slice(&hash.0);
+    message
+}
+
 impl SignedTransaction {
     /// Decodes the canonical encoding.
     ///
@@ -334,7 +351,8 @@ impl SignedTransaction {
         let key =
             VerificationKey::try_from(sender.0).map_err(|_| TransactionError::BadSender(sender))?;
         let signature = Signature::from(self.signature);
-        key.verify(&signature, hash.as_bytes()).map_err(|_| TransactionError::BadSignature(sender))
+        key.verify(&signature, &signed_message(hash))
+            .map_err(|_| TransactionError::BadSignature(sender))
     }
 }
 

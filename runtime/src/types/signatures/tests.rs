@@ -1,9 +1,15 @@
 //! Batches against one by one, for honest and for odd signatures.
 
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::scalar::Scalar;
 use ed25519_zebra::SigningKey;
+use kempe_abi::Address;
 use proptest::prelude::*;
+use sha2::{Digest, Sha512};
 
 use super::*;
+use crate::types::transaction::signed_message;
 use crate::types::{Action, Transaction, address_of};
 
 fn signed(number: u8, nonce: u64) -> SignedTransaction {
@@ -23,13 +29,15 @@ fn signed(number: u8, nonce: u64) -> SignedTransaction {
 fn same_as_one_by_one(signed: &[SignedTransaction]) -> Vec<Result<(), TransactionError>> {
     let hashes: Vec<_> = signed.iter().map(|signed| signed.transaction.hash()).collect();
     let keys = KeyCache::default();
-    let found = verify_signatures(&signed.iter().collect::<Vec<_>>(), &hashes, &keys);
+    let all: Vec<_> = signed.iter().collect();
+    let batch = Batch { signed: &all, hashes: &hashes };
     let expected: Vec<_> = signed.iter().map(|signed| signed.verify().map(|_| ())).collect();
-    assert_eq!(found, expected);
-    // What is cached changes nothing.
-    let again = verify_signatures(&signed.iter().collect::<Vec<_>>(), &hashes, &keys);
-    assert_eq!(again, expected);
-    found
+    // By each library, and what is cached changes nothing.
+    for is_wide in [true, false, false] {
+        assert_eq!(verify_by(&batch, is_wide, &keys), expected, "is_wide={is_wide}");
+    }
+    assert_eq!(verify_signatures(&all, &hashes, &keys), expected);
+    expected
 }
 
 #[test]
@@ -138,35 +146,12 @@ fn a_signature_with_torsion_is_valid_alone_and_together() {
     let mut hasher = Sha512::new();
     hasher.update(big_r.0);
     hasher.update(sender.0);
-    hasher.update(hash.0);
+    hasher.update(signed_message(&hash));
     let k = Scalar::from_bytes_mod_order_wide(&hasher.finalize().into());
     one.signature[..32].copy_from_slice(&big_r.0);
     one.signature[32..].copy_from_slice(&(r + k * a).to_bytes());
     let many: Vec<_> = (1..30).map(|i| signed(i, 0)).chain([one]).collect();
     assert!(same_as_one_by_one(&many).iter().all(Result::is_ok));
-}
-
-#[test]
-fn the_cache_forgets() {
-    let keys = KeyCache::default();
-    let shard_keys = GENERATION_KEYS / N_SHARDS;
-    let mut generations = keys.shards[usize::from(0u8)].lock().unwrap();
-    for number in 0..shard_keys as u64 {
-        let mut address = [0; 32];
-        address[..8].copy_from_slice(&number.to_le_bytes());
-        generations.young.insert(Address(address), ED25519_BASEPOINT_POINT);
-    }
-    drop(generations);
-    let mut wanted = signed(1, 0).transaction.sender;
-    for number in 1..=255u8 {
-        wanted = address_of(&SigningKey::from([number; 32]));
-        if usize::from(wanted.0[17]) % N_SHARDS == 0 {
-            break;
-        }
-    }
-    assert!(keys.point(&wanted).is_some());
-    let generations = keys.shard(&wanted);
-    assert_eq!((generations.young.len(), generations.old.len()), (1, shard_keys));
 }
 
 proptest! {
