@@ -41,7 +41,7 @@ pub struct Measure {
     pub n_rounds: usize,
     /// How long the rounds of a block may take, about: where all of them would take longer there are three at most.
     /// A block is not measured again that took as long already, and overheads are found again only where threads are
-    /// twice as far apart. No limit if none is given.
+    /// twice as far apart, and not more than once. No limit if none is given.
     pub limit: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ pub struct RealRuns<'s> {
     how: Measure,
     /// That of the last block.
     used: Calibration,
-    /// What was found while threads stayed as far apart.
+    /// What was found, also while the distance between threads changed.
     known: Vec<Calibration>,
     /// Tells how far so many threads are apart.
     distance: fn(usize) -> u64,
@@ -92,8 +92,8 @@ pub struct Calibration {
 }
 
 /// The sizes of the blocks on which overheads are found, of which the nearest counts: what transactions share of the caches and of the way
-/// to memory is another in a larger block. The first and the last are those of the presets of `kempe bench`.
-const SIZES: [u64; 3] = [1000, 3200, 10_000];
+/// to memory is another in a larger block. The first two are those of the presets of `kempe bench`.
+const SIZES: [u64; 3] = [1000, 4000, 10_000];
 /// The most calibrations of a size: after so many the nearest counts, as where noise makes each another.
 const CALIBRATIONS_MAX: usize = 4;
 /// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
@@ -160,35 +160,33 @@ impl<'s> RealRuns<'s> {
         find: impl Fn(&[&dyn Scheduler], Measure, u64) -> Result<Calibration, WorldError>,
     ) -> Result<u64, WorldError> {
         let mut hop_ns = self.distance();
-        // What was found while it changed is for no distance: it counts where there is nothing else.
-        let mut unsettled = None;
         for _ in 0..N_TRIES {
             let n_known = self.of_size(n_txs).count();
+            let n_found = self.known.iter().filter(|known| known.n_txs == n_txs).count();
+            let is_late = self.how.limit.is_some() && n_found >= N_TRIES;
             let is_known = |(known, _): (u64, _)| match self.how.limit {
                 None => is_alike(known, hop_ns),
                 Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
             };
-            if n_known == CALIBRATIONS_MAX || self.of_size(n_txs).any(is_known) {
+            if n_known == CALIBRATIONS_MAX || is_late || self.of_size(n_txs).any(is_known) {
                 break;
             }
             let found = find(self.schedulers, self.how, n_txs)?;
             let before = std::mem::replace(&mut hop_ns, self.distance());
-            if is_alike(before, hop_ns) && self.has_cores() {
-                self.known.push(Calibration { hop_ns: Some(before), ..found });
-            } else {
-                unsettled = Some(Calibration { hop_ns: None, ..found });
-            }
+            let is_settled = is_alike(before, hop_ns) && self.has_cores();
+            self.known.push(Calibration { hop_ns: is_settled.then_some(before), ..found });
         }
         let distance =
             |(known, _): &(u64, _)| 1000 * hop_ns.max(*known) / hop_ns.min(*known).max(1);
-        let nearest = self.of_size(n_txs).min_by_key(distance);
-        let nearest = nearest.map(|(_, known)| known).or(unsettled.as_ref());
-        let nearest = nearest.expect("where none is known one was found");
+        let nearest = self.of_size(n_txs).min_by_key(distance).map(|(_, known)| known);
+        // What was found while it changed is for no distance: the last counts where there is nothing else.
+        let unsettled = || self.known.iter().rfind(|known| known.n_txs == n_txs);
+        let nearest = nearest.or_else(unsettled).expect("where none is known one was found");
         self.used = nearest.clone();
         Ok(hop_ns)
     }
 
-    /// What is known for blocks of a size, with how far threads were apart.
+    /// What is known for blocks of a size, with how far threads were apart all the time.
     fn of_size(&self, n_txs: u64) -> impl Iterator<Item = (u64, &Calibration)> {
         let known = self.known.iter().filter(move |known| known.n_txs == n_txs);
         known.filter_map(|known| Some((known.hop_ns?, known)))
@@ -607,7 +605,7 @@ mod tests {
             let found = (found.get(), overheads[0].dispatch, *hop_ns);
             assert_eq!(found, (n_found, dispatch, of), "{script:?}");
         }
-        assert_eq!(runs.known.len(), 2);
+        assert_eq!(runs.of_size(SIZES[0]).count(), 2);
     }
 
     #[test]
@@ -650,6 +648,13 @@ mod tests {
             SCRIPT.set(script.to_vec());
             runs.calibrate(SIZES[0], find).unwrap();
             assert_eq!(found.get(), n_found, "{script:?}");
+        }
+        // What never settles is not looked for before each block.
+        let mut restless = RealRuns { how, ..scripted() };
+        for (script, n_found) in [(&[60, 280, 60][..], 4), (&[280], 4)] {
+            SCRIPT.set(script.to_vec());
+            restless.calibrate(SIZES[0], find).unwrap();
+            assert_eq!((found.get(), restless.calibration().hop_ns), (n_found, None), "{script:?}");
         }
         SCRIPT.set(vec![60, 280]);
         let input = Input::new("one".to_owned(), vec![InputTx::default()]);

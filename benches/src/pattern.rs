@@ -96,6 +96,9 @@ pub const COMMON: [Parameter; 7] = [
 /// How many of them, the first ones, blocks of calls have.
 const N_OF_CALLS: usize = 2;
 
+/// The parameters that are shares of one whole, of the shape that has them.
+const SHARES: [&str; 2] = ["raw", "erc20"];
+
 const fn parameter(name: &'static str, default: f64, min: f64, max: f64) -> Parameter {
     Parameter { name, default, min, max, is_count: false }
 }
@@ -141,6 +144,14 @@ pub enum PatternError {
         /// Whether it has to be a whole number.
         is_count: bool,
     },
+    /// Shares of one whole, some of which may be defaults, are more than the whole.
+    #[error("{shares} add up to {sum}, which is more than 100")]
+    Shares {
+        /// The parameters, with their values.
+        shares: String,
+        /// What they add up to.
+        sum: f64,
+    },
 }
 
 fn names() -> String {
@@ -174,6 +185,7 @@ impl FromStr for Pattern {
                 return Err(PatternError::Parameter { shape: shape.name, name: name.to_owned() });
             }
         }
+        pattern.check_shares()?;
         Ok(pattern)
     }
 }
@@ -200,6 +212,20 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
+    /// Refuses shares of one whole that are more than it.
+    fn check_shares(&self) -> Result<(), PatternError> {
+        let own = self.shape.parameters.iter().zip(&self.values);
+        let shares: Vec<_> = own.filter(|(known, _)| SHARES.contains(&known.name)).collect();
+        let sum: f64 = shares.iter().map(|(_, share)| **share).sum();
+        // What decimal fractions add up to is no decimal fraction.
+        let sum = (sum * 1e6).round() / 1e6;
+        if sum <= 100.0 {
+            return Ok(());
+        }
+        let each = shares.iter().map(|(known, share)| format!("{}={share}", known.name));
+        Err(PatternError::Shares { shares: each.collect::<Vec<_>>().join(" and "), sum })
+    }
+
     /// The block, of which the pattern and its seed alone decide.
     ///
     /// Calls of contracts are run once, one by one, to see what they cost: fuel.

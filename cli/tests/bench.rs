@@ -133,15 +133,18 @@ fn bad_input_is_refused_by_name() {
         assert!(errors.contains(expected), "{expected} is not in {errors}");
     }
     for (args, expected) in [
-        (&["--workload", "p2p:accounts=1e99"][..], "accounts=\"1e99\" is not a whole number in"),
-        (&["--workload", "p2p:txs=1.7"], "txs=\"1.7\" is not a whole number in"),
-        (&["--workload", "nothing"], "there is no workload \"nothing\"; there are p2p"),
-        (&["--trace", "missing.jsonl"], "missing.jsonl"),
-        (&["--traces", "."], "no file whose name ends in .jsonl"),
+        (["--workload", "p2p:accounts=1e99"], "accounts=\"1e99\" is not a whole number in"),
+        (["--workload", "p2p:txs=1.7"], "txs=\"1.7\" is not a whole number in"),
+        (["--workload", "nothing"], "there is no workload \"nothing\"; there are p2p"),
+        (["--workload", "gigagas:raw=80,erc20=80"], "raw=80 and erc20=80 add up to 160"),
+        (["--trace", "missing.jsonl"], "missing.jsonl"),
+        (["--traces", "."], "no file whose name ends in .jsonl"),
     ] {
         fs::remove_file(dir.path().join("block.jsonl")).ok();
-        let (_, errors, code) = bench(dir.path(), args);
-        assert!(code == 1 && errors.contains(expected), "{code} {errors}");
+        let (_, errors, code) = bench(dir.path(), &args);
+        // What is wrong with a pattern is wrong with how the program was called.
+        let exit = if args[0] == "--workload" { 2 } else { 1 };
+        assert!(code == exit && errors.contains(expected), "{code} {errors}");
     }
     // Before anything is measured, not after.
     for (out, expected) in
@@ -314,8 +317,12 @@ fn directories_are_read_to_the_bottom_and_odd_blocks_are_told() {
         fs::write(dir.path().join(name), text).unwrap();
     }
     let args = ["--traces", ".", "--threads", "0", "--out", "out.json"];
-    let (_, errors, code) = bench(dir.path(), &args);
+    let (text, errors, code) = bench(dir.path(), &args);
+    // A block may be empty.
     assert_eq!(code, 0, "{errors}");
+    let empty = "a/blank.jsonl: the trace has no transactions: it is left out";
+    assert_eq!(errors.matches(empty).count(), 1, "{errors}");
+    assert!(text.contains("Left out: 1 file without transactions."), "{text}");
     let warning =
         "a/b/deep.jsonl: 1 of 1 transactions name keys in `blind` that are not in `writes`";
     assert_eq!(errors.matches(warning).count(), 1, "{errors}");
@@ -326,6 +333,42 @@ fn directories_are_read_to_the_bottom_and_odd_blocks_are_told() {
     assert!(blocks.is_superset(&["top", "deep", "x"].into()), "{blocks:?}");
     let (_, errors, code) = kempe(dir.path(), &["schedule", "a/b/deep.jsonl"]);
     assert!(code == 0 && errors.contains(warning), "{errors}");
+}
+
+#[test]
+fn a_broken_file_of_a_directory_is_named_and_the_others_run() {
+    let dir = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    fs::create_dir(dir.path().join("d")).unwrap();
+    write("d/a.jsonl", "{\"writes\":[1]}\nnonsense\n");
+    write("d/b.jsonl", "{\"writes\":[1]}\n");
+    write("d/c.jsonl", "");
+    std::os::unix::fs::symlink("nowhere", dir.path().join("d/e.jsonl")).unwrap();
+    let args = ["--traces", "d", "--threads", "0", "--out", "out.json"];
+    let (text, errors, code) = bench(dir.path(), &args);
+    assert_eq!(code, 1, "{errors}");
+    for file in ["d/a.jsonl:2:1: a line is a JSON object", "d/c.jsonl: ", "d/e.jsonl: cannot read"]
+    {
+        assert_eq!(errors.matches(&format!("warning: {file}")).count(), 1, "{file}: {errors}");
+    }
+    assert!(errors.contains("error: 2 traces cannot be read"), "{errors}");
+    let left_out = "Left out: 2 files that cannot be read and 1 file without transactions.";
+    assert!(text.contains(left_out), "{text}");
+    let report = fs::read_to_string(dir.path().join("out.json")).unwrap();
+    assert!(report.contains(left_out), "{report}");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let rows = report["results"].as_array().unwrap();
+    assert!(rows.len() == 3 * 2 && rows.iter().all(|row| row["workload"] == "b"), "{rows:?}");
+    // One that is named stops everything, and so does a directory of which nothing is left.
+    let named = [&args[..], &["--trace", "d/a.jsonl"]].concat();
+    fs::remove_file(dir.path().join("d/b.jsonl")).unwrap();
+    for (args, expected) in [
+        (&named[..], "error: d/a.jsonl:2:1: a line is a JSON object"),
+        (&args[..], "error: d has no file whose name ends in .jsonl and that is a block"),
+    ] {
+        let (text, errors, code) = bench(dir.path(), args);
+        assert!(code == 1 && text.is_empty() && errors.contains(expected), "{code} {errors}");
+    }
 }
 
 #[test]

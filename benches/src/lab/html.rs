@@ -50,6 +50,9 @@ const GANTTS: [&str; 4] = ["color", "heaviest-first-graph", "versions", "block-s
 /// The most workers that are drawn.
 const GANTT_WORKERS_MAX: usize = 16;
 
+/// Why lines are drawn of some schedulers only.
+const AS_MANY: &str = "as many as colors and marks can tell apart, first one of each kind";
+
 /// What is said of the spread of figures that are simulated.
 const EXACT: &str = "Simulated: it repeats exactly, so that there is no spread.";
 
@@ -60,6 +63,16 @@ pub(super) fn escaped(text: &str) -> String {
 /// A number of things: `1 worker`, `2 workers`.
 fn counted(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Which schedulers a plot is of, as a sentence, where it is not of all.
+fn drawn_of(report: &LabReport, n_drawn: usize, why: &str) -> String {
+    let n_all = report.schedulers().len();
+    if n_drawn >= n_all {
+        return String::new();
+    }
+    let are = if n_drawn == 1 { "is" } else { "are" };
+    format!(" Of {n_all} schedulers {n_drawn} {are} drawn: {why}. The tables at the end have all.")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a plot needs few digits")]
@@ -131,8 +144,10 @@ impl Page {
             }
             line(scheduler, &|row| row.speedup_with_overheads.unwrap_or(row.speedup))
         };
-        let shown = report.schedulers_shown().into_iter();
+        let shown = report.schedulers_shown();
+        let some = drawn_of(report, shown.len(), AS_MANY);
         let mut drawn: Vec<Line> = shown
+            .into_iter()
             .map(|name| Line {
                 name: name.to_owned(),
                 points: line(name, &|row| row.speedup),
@@ -169,7 +184,7 @@ impl Page {
         };
         let caption = format!(
             "Discrete events on recorded or given costs, without overheads.{band} Dashed: what no plan with that freedom \
-             can exceed. {EXACT}"
+             can exceed.{some} {EXACT}"
         );
         self.figure("Speedup against workers", &svg, &caption);
         Ok(())
@@ -198,7 +213,9 @@ impl Page {
         let is_meant = |row: &&Row| {
             row.simulated && row.workers == n_workers && blocks.contains(&*row.workload)
         };
-        let drawn = report.schedulers_shown().into_iter().map(|name| {
+        let shown = report.schedulers_shown();
+        let some = drawn_of(report, shown.len(), AS_MANY);
+        let drawn = shown.into_iter().map(|name| {
             let rows = report.results.iter().filter(is_meant).filter(|row| row.scheduler == name);
             let mut points: Vec<(f64, f64)> = rows
                 .filter_map(|row| Some((accounts_of(&row.workload)?.1, row.tx_per_s / 1e6)))
@@ -213,7 +230,7 @@ impl Page {
         };
         let svg = plots::lines(&drawn.collect::<Vec<_>>(), &axes)?;
         let caption = format!(
-            "The blocks {family} with so many accounts, {}. {EXACT}",
+            "The blocks {family} with so many accounts, {}.{some} {EXACT}",
             counted(n_workers, "worker")
         );
         self.figure(TITLE, &svg, &caption);
@@ -243,9 +260,10 @@ impl Page {
         }
         let svg = plots::boxes(&values, "makespan / lower bound (simulated)")?;
         let others = report.stand_ins().join(" ");
+        let some = drawn_of(report, values.len(), "all but sequential, which plans nothing");
         let caption = format!(
             "{}; least, quartiles, median and greatest over the blocks; beside each name the median. 1 cannot be \
-             beaten by any plan that has the scheduler's freedom. {others} {EXACT}",
+             beaten by any plan that has the scheduler's freedom.{some} {others} {EXACT}",
             counted(n_workers, "worker")
         );
         self.figure(TITLE, &svg, &caption);
@@ -310,14 +328,16 @@ impl Page {
         let chosen = GANTTS.into_iter().filter(|name| shown.contains(name));
         let others = shown.iter().copied().filter(|name| !GANTTS.contains(name));
         let n_workers = report.workers_shown().unwrap_or(8).min(GANTT_WORKERS_MAX);
-        for name in chosen.chain(others).take(GANTTS.len()) {
+        let drawn: Vec<&str> = chosen.chain(others).take(GANTTS.len()).collect();
+        let some = drawn_of(report, drawn.len(), "different ways to run a plan");
+        for name in drawn {
             let Some(scheduler) = by_name(name) else { continue };
             let (run, _) = simulated(&scheduler.plan(&input.block(), n_workers), input, n_workers);
             let (svg, end) = plots::gantt(&run.spans, n_workers)?;
             let title = format!("{name} on {}, worker by worker", input.name());
             let mut caption = format!(
                 "{}. Each bar is a transaction, in one of two shades of blue, so that neighbors can be told apart; orange \
-                 ones did not count when they ended. {EXACT}",
+                 ones did not count when they ended.{some} {EXACT}",
                 counted(n_workers, "worker")
             );
             if end < run.makespan {
@@ -342,6 +362,8 @@ impl Page {
         if names.is_empty() {
             self.missing("What planning costs", "no scheduler of the run was given large blocks");
         }
+        let why = "in all parts together, those that look at conflicts, one where some do it alike";
+        let some = drawn_of(report, names.len(), why);
         let mut workloads: Vec<&str> =
             report.build_times.iter().map(|found| &*found.workload).collect();
         workloads.dedup();
@@ -366,7 +388,7 @@ impl Page {
                                Dashed: what grows as the transactions (n), and as their square (n²), which a planner that walks all pairs \
                                rises like where pairs grow so; what no longer fits into a cache rises more steeply than n for a while. dsatur \
                                and smallest-last, which do walk pairs, fall back above 200,000 of them, and take longest just below.";
-                self.figure(&title, &svg, caption);
+                self.figure(&title, &svg, &format!("{caption}{some}"));
             }
         }
         Ok(())

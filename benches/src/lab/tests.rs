@@ -186,6 +186,33 @@ fn a_page_shows_what_was_run_and_says_on_how_many_workers() {
 }
 
 #[test]
+fn a_plot_of_some_schedulers_says_of_how_many() {
+    let mut report = report(&["p2p:accounts=30,txs=50", "p2p:txs=50"]);
+    let block = input("p2p:accounts=100,txs=60");
+    let caption = |page: &str, title: &str| -> String {
+        let figure = page.split_once(&format!("<h2>{title}")).unwrap().1;
+        figure.split("</figcaption>").next().unwrap().to_owned()
+    };
+    let page = html(&report, Some(&block)).unwrap();
+    for (title, n_drawn) in [
+        ("Speedup against workers", 8),
+        ("Throughput against contention", 8),
+        ("Makespan over lower bound", SCHEDULERS.len() - 1),
+        ("color on ", 4),
+        ("What planning costs: w", 1),
+    ] {
+        let caption = caption(&page, title);
+        let sentence = format!(" Of {} schedulers {n_drawn} ", SCHEDULERS.len());
+        assert_eq!(caption.matches(&sentence).count(), 1, "{title}: {caption}");
+    }
+    let of_some = "The tables at the end have all.";
+    assert!(page.contains(of_some) && !caption(&page, "Latency").contains(of_some));
+    report.results.retain(|row| row.scheduler == "graph");
+    let page = html(&report, Some(&block)).unwrap();
+    assert!(page.contains("<h2>graph on ") && !page.contains(of_some), "{page}");
+}
+
+#[test]
 fn guides_rise_as_the_transactions_and_as_their_square() {
     let line = |points: &[(f64, f64)]| Line { points: points.to_vec(), ..Line::default() };
     let drawn = [line(&[(10.0, 3.0), (1000.0, 500.0)]), line(&[(10.0, 2.0), (100.0, 9.0)])];

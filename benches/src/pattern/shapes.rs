@@ -53,7 +53,7 @@ pub const SHAPES: [Shape; 32] = [
     ),
     shape(
         "gigagas",
-        "raw transfers, ERC-20 transfers and swaps in shares",
+        "raw transfers and ERC-20 transfers in shares, and swaps for the rest",
         &[
             count("accounts", 20_000.0, 2.0, MANY),
             parameter("raw", 60.0, 0.0, 100.0),
@@ -295,7 +295,7 @@ fn gigagas(draw: &mut Draw<'_>) {
     if draw.percent(raw) {
         draw.write(A, to);
         draw.cost_ns(800);
-    } else if draw.percent(erc20 / (100.0 - raw).max(1.0) * 100.0) {
+    } else if draw.percent(erc20 / (100.0 - raw) * 100.0) {
         draw.write(B, from);
         draw.write(B, to);
         draw.cost_ns(3000);

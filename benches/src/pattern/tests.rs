@@ -89,6 +89,44 @@ fn texts_that_are_no_pattern_are_refused() {
     check("nft:add=0.5", "add=\"0.5\" is not a whole number in 0..=1");
     check("p2p:zipf=NaN", "zipf=\"NaN\" is not a number in 0..=10");
     check("p2p:txs=1e99", "txs=\"1e99\" is not a whole number in 1..=1000000");
+    let shares = "raw=80 and erc20=80 add up to 160, which is more than 100";
+    check("gigagas:raw=80,erc20=80", shares);
+    // What is not given counts too.
+    check("gigagas:raw=90", "raw=90 and erc20=20 add up to 110, which is more than 100");
+    for text in ["gigagas:raw=100,erc20=0", "gigagas:raw=33.3,erc20=66.7", "gigagas:raw=80"] {
+        assert_eq!(text.parse::<Pattern>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn what_is_no_share_of_a_mix_is_not_in_it() {
+    // Raw transfers cost 800 and those of ERC-20 3000: there is no room for swaps.
+    let pattern: Pattern = "gigagas:raw=99.5,erc20=0.5,txs=20000".parse().unwrap();
+    let input = pattern.generate().unwrap();
+    let count = |cost: u64| input.costs().iter().filter(|&&found| found == cost).count();
+    assert!((50..200).contains(&count(3000)), "{}", count(3000));
+    assert_eq!(count(800) + count(3000), 20_000);
+}
+
+/// Nothing is divided by zero, and nothing drawn from nothing.
+#[test]
+fn the_least_and_the_greatest_values_make_blocks() {
+    for shape in SHAPES {
+        // Contracts are deployed one by one.
+        let most = if shape.is_of_calls() { 50.0 } else { 2000.0 };
+        let greatest = |known: &Parameter| match known.name {
+            // The first of shares is all of the whole.
+            "erc20" => 0.0,
+            _ => known.max.min(most),
+        };
+        for value in [&|known: &Parameter| known.min, &greatest as &dyn Fn(&Parameter) -> f64] {
+            let values = shape.parameters.iter();
+            let values = values.map(|known| format!("{}={}", known.name, value(known)));
+            let text = format!("{}:{},txs=3", shape.name, values.collect::<Vec<_>>().join(","));
+            let input = text.parse::<Pattern>().unwrap().generate().unwrap();
+            assert_eq!(input.n_txs(), 3, "{text}");
+        }
+    }
 }
 
 #[test]

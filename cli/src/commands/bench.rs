@@ -1,5 +1,6 @@
 //! `kempe bench`: every scheduler on the same blocks, against a lower bound.
 
+mod blocks;
 mod compare;
 mod pipeline;
 mod run;
@@ -7,6 +8,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use kempe_bench::Pattern;
 
 use crate::args::HELP;
 use crate::output::{Failure, Output};
@@ -14,7 +16,7 @@ use crate::output::{Failure, Output};
 const EXAMPLES: &str = "\
 Examples:
   kempe bench                       generated blocks, under a minute
-  kempe bench full                  more of them, and longer ones
+  kempe bench full                  more of them, and longer ones, about five minutes
   kempe bench --workload p2p:accounts=100,zipf=0.9 --workers 2,4,8
   kempe bench --trace block.jsonl --html report.html
   kempe bench --traces blocks/ --out before.json
@@ -64,13 +66,13 @@ struct RunArgs {
 
     /// A generated block, as NAME or NAME:PARAMETER=VALUE,...; may be repeated
     #[arg(long, value_name = "PATTERN")]
-    workload: Vec<String>,
+    workload: Vec<Pattern>,
 
     /// A recorded block, or lines of reads and writes; may be repeated
     #[arg(long, value_name = "FILE")]
     trace: Vec<PathBuf>,
 
-    /// A directory of them: all files in it and below it whose names end in .jsonl
+    /// A directory of them: all .jsonl files in and below it; what cannot be read is left out
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
 
@@ -107,7 +109,7 @@ struct RunArgs {
 enum Preset {
     /// A dozen kinds of 1,000 transactions
     Quick,
-    /// Every kind of 10,000, some in several forms, and 10 to 1,000,000 accounts
+    /// Every kind of 4,000, some in several forms, and 10 to 1,000,000 accounts
     Full,
 }
 

@@ -5,6 +5,7 @@ use kempe_abi::{Address, Hash};
 use serde::{Deserialize, Serialize};
 
 use super::block::hash_in_context;
+use super::transaction::SIGNATURE_DOMAIN;
 
 /// The start of a chain, as a human-readable TOML file. Every field but `chain_id` has a default.
 ///
@@ -227,7 +228,7 @@ impl Genesis {
     /// The hash of the rules under which blocks are executed: what a header calls `protocol`.
     #[must_use]
     pub fn protocol(&self, engine_version: &str) -> Hash {
-        let rules = (self.chain_id, engine_version, self.limits, self.prices);
+        let rules = (self.chain_id, engine_version, SIGNATURE_DOMAIN, self.limits, self.prices);
         hash_in_context("kempe 2026 protocol", &rules)
     }
 }

@@ -20,9 +20,10 @@ const FEWEST_TOGETHER: usize = 256;
 /// Of so few, each by itself is about as cheap as all together.
 const FEW: usize = 8;
 
-/// How often a batch that does not hold is checked again in halves, at most, counted in its length. One or two bad signatures are
-/// found within that; of many bad ones each is checked by itself soon, so that who sends them cannot make checking slow.
-const HALVING_TIMES_MAX: usize = 3;
+/// How often a batch that does not hold is checked again in halves, at most, counted in its length. A few bad signatures are
+/// found within that; of many bad ones each is checked by itself soon, so that who sends them cannot make checking slow: by itself one takes about as long as in six
+/// batches.
+const HALVING_TIMES_MAX: usize = 6;
 
 /// How many of `n_signatures` to check together on `n_threads`: at least two parts for each thread, as
 /// long as the parts do not get small, so that the threads end at about the same time. No result

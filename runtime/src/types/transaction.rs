@@ -134,7 +134,7 @@ impl DeclaredAccess {
 pub struct SignedTransaction {
     /// What was signed.
     pub transaction: Transaction,
-    /// The ed25519 signature of [`Transaction::hash`].
+    /// The ed25519 signature of the [domain](SIGNATURE_DOMAIN), with its length before it, and [`Transaction::hash`].
     pub signature: [u8; 64],
 }
 
@@ -310,6 +310,7 @@ const DOMAIN_LEN: usize = SIGNATURE_DOMAIN.len();
 
 /// What a sender signs: the length of the domain, in one byte, the domain, and the transaction's hash.
 pub(super) fn signed_message(hash: &Hash) -> [u8; 1 + DOMAIN_LEN + 32] {
+    const { assert!(DOMAIN_LEN < 128, "more takes two bytes where it is written as a varint") };
     let mut message = [0; 1 + DOMAIN_LEN + 32];
     message[0] = const { DOMAIN_LEN.to_le_bytes()[0] };
     message[1..=DOMAIN_LEN].copy_from_slice(&SIGNATURE_DOMAIN);

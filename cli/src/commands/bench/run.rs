@@ -8,75 +8,38 @@ use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use kempe_bench::{
     BuildTime, COMMON, Calibrated, Calibration, Input, LabReport, Machine, Measure, Overheads,
-    Parameter, Pattern, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html,
-    ladder, planning_time, simulate_rows, speedup_with_overheads,
+    Parameter, Prediction, REPORT_VERSION, RealRuns, Row, SHAPES, WorldError, html, ladder,
+    planning_time, simulate_rows, speedup_with_overheads,
 };
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
 use serde::Serialize;
 
+use super::blocks::{Blocks, generated, preset};
 use super::{Preset, RunArgs};
-use crate::abi_view::printable;
 use crate::measure::plural;
 use crate::output::{Exit, Failure, Output};
 use crate::progress;
 
-/// The blocks of `quick`, beside contention.
-const QUICK: [&str; 12] = [
-    "ycsb:zipf=0.9",
-    "smallbank",
-    "tpcc",
-    "gigagas:hot=30",
-    "amm",
-    "orderbook",
-    "oracle",
-    "nft",
-    "chain",
-    "big:heavy=1",
-    "token:accounts=1000,zipf=1",
-    "defi",
-];
-
-/// The numbers of accounts over which contention is drawn.
-const ACCOUNTS: [u32; 6] = [10, 100, 1000, 10_000, 100_000, 1_000_000];
-
 /// How the sentence of the method begins that says why a block did not run.
 const ONLY_SIMULATED: &str = "Only simulated: ";
+
+/// How the one begins that says which files are no blocks.
+const LEFT_OUT: &str = "Left out: ";
 
 /// The sizes for which planning is measured.
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
-/// The blocks of `full` beside each kind in its plain form: its other forms.
-const FORMS: [&str; 14] = [
-    "p2p:accounts=2",
-    "p2p:over=2",
-    "p2p:over=10",
-    "p2p:trap=5",
-    "p2p:trap=50",
-    "p2p:latency=500",
-    "p2p:sigma=1",
-    "ycsb:zipf=0.9",
-    "smallbank:hot=10",
-    "tpcc:warehouses=1",
-    "amm:pools=1",
-    "fees:add=1",
-    "nft:add=1",
-    "liquidation:add=1",
-];
-
-/// The larger blocks of `full`: transfers of the token, with hardly a conflict, with few, with many, all to one account.
-const TRANSFERS: [&str; 4] = [
-    "token:accounts=1000000",
-    "token:accounts=10000",
-    "token:accounts=1000,zipf=1",
-    "token:accounts=1000,hot=100",
-];
-const N_TRANSFERS: u32 = 20_000;
-
 /// How often each measured run is repeated; the median counts.
 const ROUNDS: u32 = 5;
 
-/// About how long all rounds of a block of `quick` may take: eighteen blocks, the overheads and planning end in a minute.
-const LIMIT_OF_QUICK: Duration = Duration::from_millis(700);
+/// About how long all rounds of a block of a preset may take: so the eighteen blocks of `quick`, the overheads and planning end in
+/// a minute, and the fifty of `full` in five.
+const fn limit_of(preset: Preset) -> Duration {
+    match preset {
+        Preset::Quick => Duration::from_millis(700),
+        Preset::Full => Duration::from_millis(1500),
+    }
+}
 
 /// The schedulers for which planning is measured on large blocks.
 const PLANNERS: [&str; 14] = [
@@ -105,7 +68,8 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
             "with more threads than cores nothing runs as it would: --workers simulates them",
         ));
     }
-    let inputs = inputs(args, output)?;
+    let blocks = Blocks::of(args, output)?;
+    let inputs = &blocks.inputs;
     let schedulers: Vec<&dyn Scheduler> = match &args.schedulers[..] {
         [] => SCHEDULERS.to_vec(),
         names => {
@@ -117,7 +81,7 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
     workers.dedup();
     let bar = progress::bar((inputs.len() * schedulers.len()) as u64, "blocks x schedulers");
     let mut results = Vec::new();
-    for input in &inputs {
+    for input in inputs {
         for scheduler in &schedulers {
             let rows = simulate_rows(*scheduler, input, &workers);
             results.extend(rows.map_err(|error| Failure::new(Exit::Failed, error))?);
@@ -125,10 +89,11 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    let mut method = method(&inputs);
+    let mut method = method(inputs);
+    method.extend(blocks.left_out().map(|files| format!("{LEFT_OUT}{files}.")));
     let overheads = match args.threads {
         0 => Vec::new(),
-        _ => measure(args, &inputs, &schedulers, &mut results, &mut method)?,
+        _ => measure(args, inputs, &schedulers, &mut results, &mut method)?,
     };
     let report = LabReport {
         version: REPORT_VERSION,
@@ -141,9 +106,14 @@ pub(super) fn run(args: &RunArgs, output: &Output) -> Result<(), Failure> {
         build_times: build_times(&schedulers)?,
         ladder: inputs.iter().flat_map(ladder).collect(),
     };
-    write(args, &report, &inputs)?;
+    write(args, &report, inputs)?;
     check(&report)?;
-    Ok(output.result(text(&report, &workers), &report)?)
+    output.result(text(&report, &workers), &report)?;
+    match blocks.n_broken {
+        0 => Ok(()),
+        n => Err(Failure::new(Exit::Failed, format!("{} cannot be read", plural(n, "trace")))
+            .with_help("the report is of the others; the warnings before it say what is wrong")),
+    }
 }
 
 /// Runs the blocks for real. A block that cannot run is left out, and the method says why. Gives the overheads.
@@ -155,7 +125,7 @@ fn measure(
     method: &mut Vec<String>,
 ) -> Result<Vec<Calibrated>, Failure> {
     let n_rounds = ROUNDS as usize;
-    let limit = is_quick(args).then_some(LIMIT_OF_QUICK);
+    let limit = preset(args).map(limit_of);
     let how = Measure { n_threads: args.threads.into(), n_rounds, limit };
     let bar = progress::bar(inputs.len() as u64, "blocks run for real");
     let mut runs =
@@ -182,14 +152,16 @@ fn measure(
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let limited = limit.map_or(String::new(), |limit| {
+        format!(", or where {ROUNDS} would take more than {} ms", limit.as_millis())
+    });
     method.push(format!(
         "Measured runs execute transactions in wasm on {}, in {ROUNDS} rounds (3 where a block takes \
-         more than a quarter of a second, and in `quick` where {ROUNDS} would take more than {} ms) in turns with one thread that runs them in the given order: \
+         more than a quarter of a second{limited}) in turns with one thread that runs them in the given order: \
          each counts by what it is of the two runs on one thread around it, so that a machine whose speed changes changes both. The median \
          of that counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
-        plural(args.threads.into(), "thread"),
-        LIMIT_OF_QUICK.as_millis()
+        plural(args.threads.into(), "thread")
     ));
     method.push(
         "The transactions of a block touch its keys and burn its costs, one multiplication a \
@@ -250,113 +222,6 @@ fn check(report: &LabReport) -> Result<(), Failure> {
     }
 }
 
-fn inputs(args: &RunArgs, output: &Output) -> Result<Vec<Input>, Failure> {
-    let mut files = args.trace.clone();
-    if let Some(dir) = &args.traces {
-        files.extend(jsonl_files(dir)?);
-    }
-    let mut inputs = Vec::new();
-    for file in &files {
-        let input = Input::open(file)?;
-        if let Some(warning) = input.warning() {
-            output.warn(format_args!("{}: {warning}", printable(&file.display().to_string())));
-        }
-        inputs.push(input);
-    }
-    // Files of one name in different directories are told apart by where they are.
-    let names: Vec<String> = inputs.iter().map(|input| input.name().to_owned()).collect();
-    let is_alone = |name: &String| names.iter().filter(|other| *other == name).count() == 1;
-    let named = inputs.into_iter().zip(&files).zip(&names).map(|((input, file), name)| {
-        if is_alone(name) { input } else { input.renamed(file.display().to_string()) }
-    });
-    let mut inputs: Vec<Input> = named.collect();
-    for text in &args.workload {
-        inputs.push(generated(text)?);
-    }
-    let mut names: Vec<&str> = inputs.iter().map(Input::name).collect();
-    names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        let message = format!("the block {} is named twice", twice[0]);
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    if inputs.is_empty() {
-        for text in preset(args.preset.unwrap_or(Preset::Quick)) {
-            inputs.push(generated(&text)?);
-        }
-    }
-    Ok(inputs)
-}
-
-/// Whether the blocks are those that are looked at where nobody says which.
-fn is_quick(args: &RunArgs) -> bool {
-    let are_named = !args.trace.is_empty() || args.traces.is_some() || !args.workload.is_empty();
-    !are_named && args.preset.unwrap_or(Preset::Quick) == Preset::Quick
-}
-
-fn generated(text: &str) -> Result<Input, Failure> {
-    let pattern = text.parse::<Pattern>()?;
-    pattern.generate().map_err(|error| Failure::new(Exit::Failed, error))
-}
-
-fn preset(preset: Preset) -> Vec<String> {
-    let n_txs = if preset == Preset::Quick { 1000 } else { 10_000 };
-    let sized = |text: &str| match text.contains(':') {
-        true => format!("{text},txs={n_txs}"),
-        false => format!("{text}:txs={n_txs}"),
-    };
-    let contention = ACCOUNTS.iter().map(|n| sized(&format!("p2p:accounts={n}")));
-    let others: Vec<String> = match preset {
-        Preset::Quick => QUICK.map(sized).into(),
-        // Those of p2p are among the others already.
-        Preset::Full => {
-            let others = SHAPES.iter().filter(|shape| shape.name != "p2p");
-            others.map(|shape| shape.name).chain(FORMS).map(sized).collect()
-        }
-    };
-    let transfers = TRANSFERS.iter().map(|text| format!("{text},txs={N_TRANSFERS}"));
-    let transfers = transfers.filter(|_| preset == Preset::Full);
-    contention.chain(others).chain(transfers).collect()
-}
-
-/// The files below a directory in order of their names. Files without transactions are recorded
-/// blocks too, and are passed over.
-fn jsonl_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = Vec::new();
-    let mut directories = vec![dir.to_owned()];
-    while let Some(dir) = directories.pop() {
-        let reading = || format!("reading {}", dir.display());
-        for entry in fs::read_dir(&dir).with_context(reading)? {
-            let entry = entry.with_context(reading)?;
-            let path = entry.path();
-            let is_empty = || is_blank(&path);
-            // A link to a directory may lead back up.
-            if entry.file_type().with_context(reading)?.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "jsonl") && !is_empty()
-            {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        let message = format!(
-            "{} has no file whose name ends in .jsonl and that is not empty",
-            dir.display()
-        );
-        return Err(Failure::new(Exit::Failed, message));
-    }
-    Ok(files)
-}
-
-/// Whether a file has nothing in it, or a few empty lines.
-fn is_blank(path: &Path) -> bool {
-    const BLANK_BYTES_MAX: u64 = 1024;
-    let is_white = || fs::read(path).is_ok_and(|text| text.trim_ascii().is_empty());
-    fs::metadata(path)
-        .is_ok_and(|found| found.len() == 0 || found.len() <= BLANK_BYTES_MAX && is_white())
-}
-
 /// What planning costs as blocks grow, at low and at high contention: with as many accounts for each transaction, so that each
 /// conflicts with as many others in a large block as in a small one, and with few.
 fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure> {
@@ -370,7 +235,8 @@ fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure>
     let bar = progress::bar(n_plans as u64, "planning");
     for (family, accounts) in families {
         for n_txs in SIZES {
-            let input = generated(&format!("p2p:accounts={},txs={n_txs}", accounts(n_txs)))?;
+            let pattern = format!("p2p:accounts={},txs={n_txs}", accounts(n_txs));
+            let input = generated(&pattern.parse()?)?;
             for scheduler in &planners {
                 let time = planning_time(**scheduler, &input.block(), 8, 3);
                 #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
@@ -516,7 +382,10 @@ fn text(report: &LabReport, workers: &[usize]) -> String {
     let stand_ins: String = stand_ins.map(|sentence| sentence + "\n").collect();
     let lines = table.to_string();
     let lines: Vec<&str> = lines.lines().map(str::trim_end).collect();
-    let left_out = report.method.iter().filter(|sentence| sentence.starts_with(ONLY_SIMULATED));
+    let is_told = |sentence: &&String| {
+        [ONLY_SIMULATED, LEFT_OUT].iter().any(|start| sentence.starts_with(start))
+    };
+    let left_out = report.method.iter().filter(is_told);
     let left_out: String = left_out.map(|sentence| format!("{sentence}\n")).collect();
     let Machine { processor, cores, commit, .. } = &report.machine;
     format!(

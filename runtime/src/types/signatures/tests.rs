@@ -8,6 +8,8 @@ use kempe_abi::Address;
 use proptest::prelude::*;
 use sha2::{Digest, Sha512};
 
+mod odd;
+
 use super::*;
 use crate::types::transaction::signed_message;
 use crate::types::{Action, Transaction, address_of};
@@ -85,7 +87,7 @@ fn one_bad_item_of_many_is_narrowed_down_and_many_bad_ones_cost_little_more() {
         });
         let left: Vec<usize> = parts.concat();
         assert!((0..1024).all(|item| !is_bad(item) || left.contains(&item)));
-        assert!(n_checked.get() <= 3 * 1024, "{}", n_checked.get());
+        assert!(n_checked.get() <= HALVING_TIMES_MAX * 1024, "{}", n_checked.get());
         left.len()
     };
     assert!((0..1024).all(|bad| check(&|item| item == bad) == 8));
@@ -110,7 +112,7 @@ fn odd_signatures_are_judged_as_one_by_one() {
             one.transaction.sender = Address(points[odd.len() % points.len()]);
             odd.push(one);
         }
-        // An honest signature whose R is moved by a point of small order: ZIP 215 takes it.
+        // An honest signature whose R is moved by a point of small order.
         let key = SigningKey::from([7; 32]);
         let mut one = signed(7, 3);
         let moved = CompressedEdwardsY(one.signature[..32].try_into().unwrap()).decompress();
