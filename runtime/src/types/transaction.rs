@@ -300,8 +300,7 @@ impl Transaction {
     }
 }
 
-/// What a sender signs begins with this. So nothing else that a key signs, such as what a contract checks, is ever a
-/// transaction.
+/// What a sender signs begins with this, so that a hash that a key signs for a contract to check is never a transaction.
 ///
 /// With it, what is hashed to check a signature is 105 bytes, which is one block of SHA-512, whose end takes 17.
 pub const SIGNATURE_DOMAIN: [u8; 8] = *b"kempe tx";

@@ -9,6 +9,7 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
 use hashbrown::HashMap;
 use kempe_abi::Address;
+use rand_chacha::rand_core::Rng as _;
 use sha2::{Digest, Sha512};
 
 use super::Batch;
@@ -102,7 +103,7 @@ pub(super) fn holds(batch: &Batch<'_>, items: &[(usize, Item)]) -> bool {
     let mut points = Vec::with_capacity(2 * items.len() + 1);
     for (_, item) in items {
         let mut z = [0; 16];
-        random.fill(&mut z);
+        random.fill_bytes(&mut z);
         let z = Scalar::from(u128::from_le_bytes(z));
         base -= z * item.s;
         scalars.extend([z, z * item.k]);

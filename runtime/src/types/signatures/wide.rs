@@ -1,19 +1,15 @@
 //! The equation of a batch on all lanes of the processor, eight points at a time.
 
-use std::convert::Infallible;
-
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{BatchEntry, BatchVerifier as _};
 use commonware_cryptography_curve25519::signing::{Signature, VerifyingKey};
 use commonware_parallel::Sequential;
 use curve25519_dalek::scalar::Scalar;
-use rand_core::{TryCryptoRng, TryRng};
 
 use super::Batch;
 use crate::types::transaction::SIGNATURE_DOMAIN;
 
-/// What the equation has of one signature. Points are found when it is checked, eight at a time, which takes less than to
-/// look known ones up.
+/// What the equation has of one signature. Points are found when it is checked, eight at a time.
 pub(super) struct Item {
     key: VerifyingKey,
     signature: Signature,
@@ -43,9 +39,8 @@ pub(super) fn item(batch: &Batch<'_>, at: usize) -> Option<Item> {
 
 /// Whether the equation holds.
 pub(super) fn holds(batch: &Batch<'_>, items: &[(usize, Item)]) -> bool {
-    let mut random = FromBatch(batch.random(items));
     VerifyingKey::verify_batch(
-        &mut random,
+        &mut batch.random(items),
         items,
         |_, (at, item)| BatchEntry {
             namespace: &SIGNATURE_DOMAIN,
@@ -56,29 +51,3 @@ pub(super) fn holds(batch: &Batch<'_>, items: &[(usize, Item)]) -> bool {
         &Sequential,
     )
 }
-
-/// Numbers that are hashed from everything that is checked; see [`verify_signatures`](super::verify_signatures).
-struct FromBatch(blake3::OutputReader);
-
-impl TryRng for FromBatch {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        self.0.fill(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(bytes);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for FromBatch {}

@@ -1,6 +1,7 @@
 //! Odd signatures that are valid, and forgeries that hold if one check is missing, in batches of all sizes.
 
 use curve25519_dalek::EdwardsPoint;
+use rand_chacha::rand_core::Rng as _;
 
 use super::*;
 
@@ -39,12 +40,7 @@ fn made(nonce: u64, sender: [u8; 32], a: u64, big_r: [u8; 32], r: u64) -> Signed
 fn suspects(signed: &[SignedTransaction], is_wide: bool) -> Vec<usize> {
     let hashes: Vec<_> = signed.iter().map(|signed| signed.transaction.hash()).collect();
     let all: Vec<_> = signed.iter().collect();
-    let (batch, keys) = (Batch { signed: &all, hashes: &hashes }, KeyCache::default());
-    if is_wide {
-        batch.suspects(|at| wide::item(&batch, at), |items| wide::holds(&batch, items))
-    } else {
-        batch.suspects(|at| points::item(&batch, &keys, at), |items| points::holds(&batch, items))
-    }
+    Batch { signed: &all, hashes: &hashes }.suspects(is_wide, &KeyCache::default())
 }
 
 /// Keys with every torsion; R of small order in all 14 encodings (the non-canonical ones, which no other valid R has), and R with torsion.
@@ -178,7 +174,7 @@ fn random_numbers_come_from_everything() {
         let refs: Vec<_> = all.iter().collect();
         let items: Vec<_> = (0..n).map(|at| (at, ())).collect();
         let mut bytes = [0; 32];
-        Batch { signed: &refs, hashes: &hashes }.random(&items).fill(&mut bytes);
+        Batch { signed: &refs, hashes: &hashes }.random(&items).fill_bytes(&mut bytes);
         bytes
     };
     let all: Vec<_> = (1..4).map(|number| signed(number, 0)).collect();
