@@ -77,9 +77,10 @@ impl Worker {
         Self { session: Some(Box::new(session)), n_runs: 0 }
     }
 
-    /// From where a recording run and the loading of code read.
+    /// From where a recording run, the loading of code and whoever asks what was there before the block read: until the next one is
+    /// set, that stays the same.
     pub(crate) fn set_state(&mut self, state: &Arc<dyn StateRead>) {
-        self.session_mut().state = Arc::clone(state);
+        self.session_mut().set_state(Arc::clone(state));
     }
 
     fn session(&self) -> &Session {

@@ -8,6 +8,7 @@ mod cells;
 mod guards;
 mod journal;
 mod log;
+mod started;
 mod stock;
 
 use std::sync::Arc;
@@ -69,7 +70,9 @@ pub(crate) struct Session {
     /// Whether the transaction brought code, which nobody else may need: it is not kept for the next one.
     pub(crate) has_new_code: bool,
     /// Where a recording run, and the loading of code, read what the cells do not hold.
-    pub(crate) state: Arc<dyn StateRead>,
+    state: Arc<dyn StateRead>,
+    /// What it said of cells before the block.
+    started: started::Started,
     /// Whether touches outside the list are recorded instead of refused.
     pub(crate) recording: bool,
     pub(crate) env: BlockEnv,
@@ -157,6 +160,7 @@ impl Session {
             by_address: HashMap::new(),
             has_new_code: false,
             state: Arc::new(NoState),
+            started: started::Started::default(),
             recording: false,
             env: BlockEnv::default(),
             cells: Vec::new(),
@@ -217,11 +221,17 @@ impl Session {
         Ok(())
     }
 
+    /// From where it reads from now on.
+    pub(crate) fn set_state(&mut self, state: Arc<dyn StateRead>) {
+        self.started.clear();
+        self.state = state;
+    }
+
     /// Lets go of the lists and the state.
     pub(crate) fn unload(&mut self) {
         self.cells.clear();
         self.lists = Arc::default();
-        self.state = Arc::new(NoState);
+        self.set_state(Arc::new(NoState));
     }
 
     /// The name of a cell.

@@ -20,7 +20,7 @@ pub(super) fn take(
 ) -> Range<usize> {
     let until = |first: usize| {
         let left = before[end].saturating_sub(before[first]);
-        let limit = before[first].saturating_add(left / (4 * n_threads as u64));
+        let limit = before[first].saturating_add(part_of(left, n_threads));
         let ends = &before[first + 1..=end.min(first + TAKE_MAX)];
         first + ends.partition_point(|&before| before <= limit).max(1)
     };
@@ -28,6 +28,11 @@ pub(super) fn take(
         (first < end).then(|| until(first))
     });
     moved.map_or(end..end, |first| first..until(first))
+}
+
+/// The part of what is left that one worker gets at a time.
+pub(super) fn part_of(left: u64, n_threads: usize) -> u64 {
+    left / (4 * n_threads as u64)
 }
 
 /// For each of these costs the sum of those before it, and at last the sum of all.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::BlockRun;
 use super::ends::Ends;
-use super::shares::{sums, take};
+use super::shares::{part_of, sums, take};
 use crate::engine::Worker;
 use crate::scheduler::Dag;
 use crate::state::StoreError;
@@ -184,7 +184,7 @@ impl<'a, S: Step> Unbarred<'a, S> {
                 soon.drain(..at);
                 at = 0;
                 self.keep_some(&mut worker, &mut soon, deque, &mut done)?;
-                if soon.len() < AHEAD {
+                if soon.len() < AHEAD && self.may_take(&soon) {
                     let taken = take(&self.next_root, self.roots.len(), &self.before, n_threads);
                     soon.extend_from_slice(&self.roots[taken]);
                 }
@@ -231,10 +231,21 @@ impl<'a, S: Step> Unbarred<'a, S> {
 
     /// Whether a transaction that was set free should not wait for others.
     fn is_urgent(&self, tx: u32) -> bool {
+        is_urgent(self.ends.rank(tx), self.left(), self.run.executor.n_threads())
+    }
+
+    /// Whether a worker that holds these may take more of what waits for nobody. What it holds nobody can steal, and behind one of them
+    /// may be a long chain.
+    fn may_take(&self, held: &[u32]) -> bool {
+        let behind = held.iter().fold(0u64, |sum, &tx| sum.saturating_add(self.ends.rank(tx)));
+        may_take(behind, self.left(), self.run.executor.n_threads())
+    }
+
+    /// What is behind those that wait for nobody and were not taken.
+    fn left(&self) -> u64 {
         let end = self.roots.len();
         let next = self.next_root.load(Ordering::Relaxed).min(end);
-        let left = self.before[end].saturating_sub(self.before[next]);
-        is_urgent(self.ends.rank(tx), left, self.run.executor.n_threads())
+        self.before[end].saturating_sub(self.before[next])
     }
 
     /// Runs a transaction, and after it again and again the most urgent one that it set free, unless that can wait.
@@ -271,6 +282,12 @@ impl<'a, S: Step> Unbarred<'a, S> {
 /// Whether what has so much behind it is urgent while so much waits for nobody.
 fn is_urgent(rank: u64, left: u64, n_threads: usize) -> bool {
     rank.saturating_mul(LEFT_PER_RANK).saturating_mul(n_threads as u64) >= left
+}
+
+/// Whether who holds what has so much behind it may hold more while so much waits for nobody: it is no more than is
+/// [taken](take) at once.
+fn may_take(held: u64, left: u64, n_threads: usize) -> bool {
+    held <= part_of(left, n_threads)
 }
 
 /// What a worker has done and not yet written down.
@@ -333,7 +350,85 @@ fn steal(stealers: &[Stealer<u32>]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use kempe_abi::Address;
+
     use super::*;
+    use crate::engine::{BlockEnv, Engine};
+    use crate::executor::{Executor, Plan, Tx};
+    use crate::scheduler::{Form, Graph};
+    use crate::state::{StateRead, StateTable};
+    use crate::types::{Action, Prices, Transaction};
+
+    /// Transactions of four senders in turn, each sender's a chain. Of the chain that starts as the third, the second transaction waits
+    /// until the fourth chain starts, which only the other thread can do.
+    #[derive(Default)]
+    struct Chains {
+        n_started: AtomicUsize,
+        third: AtomicUsize,
+        n_run: AtomicUsize,
+    }
+
+    const N_CHAINS: u32 = 4;
+
+    impl Step for Chains {
+        fn run(&self, _: &mut Worker, tx: u32, done: &mut Footprints) -> Result<bool, StoreError> {
+            let (chain, at) = (tx % N_CHAINS, tx / N_CHAINS);
+            if at == 0 && self.n_started.fetch_add(1, Ordering::Relaxed) == 2 {
+                self.third.store(chain as usize + 1, Ordering::Relaxed);
+            }
+            if at == 1 && self.third.load(Ordering::Relaxed) == chain as usize + 1 {
+                let start = Instant::now();
+                while self.n_started.load(Ordering::Relaxed) < 4 {
+                    assert!(
+                        start.elapsed() < Duration::from_secs(20),
+                        "nobody runs the fourth chain"
+                    );
+                    std::thread::yield_now();
+                }
+            }
+            self.n_run.fetch_add(1, Ordering::Relaxed);
+            done.push(std::iter::empty());
+            Ok(true)
+        }
+
+        fn fetch_ahead(&self, _: &[u32]) {}
+    }
+
+    #[test]
+    fn a_worker_does_not_hold_a_chain_while_it_runs_another() {
+        /// Behind the last ones of such a chain is little, so that their worker takes more meanwhile.
+        const LEN: u32 = 300;
+        let txs: Vec<_> = (0..N_CHAINS * LEN)
+            .map(|tx| {
+                let to = Address([9; 32]);
+                Transaction {
+                    chain_id: 1,
+                    sender: Address([u8::try_from(tx % N_CHAINS).unwrap(); 32]),
+                    nonce: u64::from(tx / N_CHAINS),
+                    fuel_limit: 100_000,
+                    actions: vec![Action::Transfer { to, amount: 1 }],
+                    access: Vec::new(),
+                }
+            })
+            .collect();
+        let txs: Vec<_> = txs.iter().map(|tx| Tx { transaction: tx, hash: tx.hash() }).collect();
+        let engine = Arc::new(Engine::new().unwrap());
+        let mut executor = Executor::new(&engine, Prices::default(), 2).unwrap();
+        let worker = |_| Mutex::new(crate::engine::Worker::new(&engine, Prices::default(), false));
+        executor.workers = (0..2).map(worker).collect();
+        let state: Arc<dyn StateRead> = Arc::new(StateTable::new());
+        let lists = executor.derive(&txs, &state).unwrap();
+        let plan = Plan::by(executor.intern(lists, &txs), &Graph, 2).unwrap();
+        let run = BlockRun::new(&executor, &txs, &plan, &state, BlockEnv::default()).unwrap();
+        let planned = crate::scheduler::Scheduler::plan(&Graph, &plan.interned().block(), 2);
+        let Form::Graph(dag) = planned.form() else { panic!("a graph plans a graph") };
+        let (order, chains): (Vec<_>, _) = ((0..N_CHAINS * LEN).collect(), Chains::default());
+        let goes_on = executor.threads.install(|| run.run_graph(&order, dag, &chains)).unwrap();
+        assert!(goes_on && chains.n_run.into_inner() == order.len());
+    }
 
     #[test]
     fn nothing_waits_that_somebody_could_wait_for() {
@@ -342,6 +437,13 @@ mod tests {
         assert!(is_urgent(10, 2561, 3), "there is less for each");
         assert!(is_urgent(u64::MAX, u64::MAX, 2));
         assert!(is_urgent(0, 0, 2) && !is_urgent(0, 1, 2), "what costs nothing can wait");
+    }
+
+    #[test]
+    fn whoever_holds_a_chain_leaves_the_others_to_the_others() {
+        assert!(may_take(0, 0, 2) && may_take(10, 80, 2));
+        assert!(!may_take(10, 79, 2) && !may_take(1, 0, 2), "it would hold what others could run");
+        assert!(!may_take(10, 80, 3), "there is less for each");
     }
 
     #[test]

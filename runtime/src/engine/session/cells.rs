@@ -32,12 +32,26 @@ impl Session {
         }
         self.charge(self.prices.list_entry)?;
         let contract = self.frame().address;
+        let value = match self.started.get(&contract, field, key) {
+            Some(value) => value.as_deref().map(Bytes::from_slice),
+            None => self.read_start(contract, field, key)?,
+        };
+        self.charge(self.prices.listed_value(value.as_deref()))?;
+        Ok(value)
+    }
+
+    fn read_start(
+        &mut self,
+        contract: Address,
+        field: u8,
+        key: &[u8],
+    ) -> Result<Option<Bytes>, TrapKind> {
         let hash = self.hash(&contract, field, key);
         let value = self.state.at_start(&contract, &hash).map_err(|error| {
             self.fault = Some(error);
             TrapKind::NotPermitted
         })?;
-        self.charge(self.prices.listed_value(value.as_deref()))?;
+        self.started.keep(contract, field, key, &value);
         Ok(value)
     }
 
