@@ -11,9 +11,9 @@ use super::{Block, Color, Mode, Plan, Schedule, Scheduler};
 /// Colors the transaction whose neighbors have the most colors first.
 ///
 /// It needs every edge of the conflict graph, so it is for small blocks and for judging [`Color`].
-/// DSATUR knows no senders: where its colors break a sender's order, the sender's later transactions
-/// are colored again by first-fit, which on Ethereum blocks costs more batches than DSATUR saves
-/// (means: 24.8 against 24.9 of [`Color`] without senders, 28.0 with them). As a [`Scheduler`] it
+/// DSATUR knows no senders: a sender whose transactions' colors are out of order is colored again by
+/// first-fit, which takes away what DSATUR saves: 65 recorded blocks need 4,702 batches by it and 4,698 by
+/// [`Color`]. As a [`Scheduler`] it
 /// falls back to [`Color`] above [`DSATUR_EDGES_MAX`]; [`Dsatur::try_schedule`] returns the error
 /// instead.
 ///
@@ -146,26 +146,23 @@ impl SlotRow {
     }
 }
 
-/// Keeps a color if it is not below the colors of what its sender sent before; from the first one
-/// that is, colors the sender's transactions again, in index order, around those that are kept.
+/// Keeps the colors of senders whose transactions have them in order, and colors all those of the others again, in index order, around
+/// the colors that are kept.
 fn keep_senders_in_order(block: &Block<'_>, tail: &[bool], mut colors: Vec<u32>) -> Vec<u32> {
     let accesses = block.accesses();
     // Kept colors are below the number of transactions, and each new one raises the top by one.
     let mut sets = ColorSets::new(block, tail, 2 * block.n_txs());
     let mut floors = vec![0; block.n_txs()];
     let mut is_broken = vec![false; block.n_txs()];
-    let mut again = Vec::new();
     for tx in block.txs().filter(|&tx| !tail[tx as usize]) {
-        let color = colors[tx as usize];
-        let sender = block.sender(tx) as usize;
+        let (color, sender) = (colors[tx as usize], block.sender(tx) as usize);
         is_broken[sender] |= color < floors[sender];
-        if is_broken[sender] {
-            again.push(tx);
-        } else {
-            floors[sender] = color;
-            sets.insert(accesses.of(tx), color);
-        }
+        floors[sender] = color;
     }
+    let (again, kept): (Vec<u32>, Vec<u32>) = (block.txs().filter(|&tx| !tail[tx as usize]))
+        .partition(|&tx| is_broken[block.sender(tx) as usize]);
+    kept.iter().for_each(|&tx| sets.insert(accesses.of(tx), colors[tx as usize]));
+    floors.fill(0);
     for tx in again {
         let floor = &mut floors[block.sender(tx) as usize];
         *floor = sets.first_fit(accesses.of(tx), *floor);
@@ -173,4 +170,22 @@ fn keep_senders_in_order(block: &Block<'_>, tail: &[bool], mut colors: Vec<u32>)
         colors[tx as usize] = *floor;
     }
     colors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Access, Accesses};
+    use super::*;
+
+    #[test]
+    fn a_sender_whose_colors_are_out_of_order_is_colored_from_the_first_one_again() {
+        // All write one key. Of sender 1, t0 comes behind t1, which comes behind it in the block.
+        let mut accesses = Accesses::default();
+        (0..4).for_each(|_| accesses.push_tx([Access::new(0, Write)]));
+        let block = Block::new(&accesses, &[], &[1, 1, 2, 2], &[]).unwrap();
+        let keep = |colors: [u32; 4]| keep_senders_in_order(&block, &[false; 4], colors.to_vec());
+        assert_eq!(keep([0, 3, 1, 2]), [0, 3, 1, 2]);
+        assert_eq!(keep([3, 0, 1, 2]), [0, 3, 1, 2], "t0 takes what t1 leaves");
+        assert_eq!(keep([3, 0, 2, 1]), [0, 1, 2, 3], "nobody has a color to keep");
+    }
 }
