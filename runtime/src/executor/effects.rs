@@ -21,6 +21,21 @@ pub(super) struct Effect {
     accumulator: Accumulator,
 }
 
+/// What was added to a key and what was taken from it, in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    added: u128,
+    taken: u128,
+}
+
+impl Totals {
+    /// Counts one more.
+    pub(super) fn count(&mut self, added: i128) {
+        let total = if added > 0 { &mut self.added } else { &mut self.taken };
+        *total = total.saturating_add(added.unsigned_abs());
+    }
+}
+
 /// What is added to a cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addition {
@@ -92,15 +107,20 @@ impl Effect {
         self.added != 0 && matches!(how, Accumulate::Sum | Accumulate::Stock | Accumulate::Length)
     }
 
-    /// Whether the order of its addition among others could show where `current` is before it: nobody takes
-    /// more from a stock than is there, so below the middle of its range it has room for both.
-    pub(super) fn is_near_bound(&self, current: Option<&[u8]>) -> bool {
-        let middle = self.accumulator.max() / 2;
-        let is_low = |value: Option<&[u8]>| number(value).is_some_and(|value| value <= middle);
-        let after = self.accumulator.apply(current, self.added);
-        self.accumulator.how() != Accumulate::Stock
-            || !is_low(current)
-            || !after.is_ok_and(|after| is_low(Some(&after)))
+    /// Whether no order of additions to its key could show, of which this was the last, `totals` are all so far, and `left` is what is there
+    /// now. `totals` may also count others, before the last time that somebody read or wrote the key.
+    ///
+    /// Whatever the order, there never was less than what was there first without all that was taken, which is what is left without all that
+    /// was added; nor more than what is left with all that was taken. Where all of them go one way, the last value is the extreme one, and it
+    /// fits. Nobody takes more from a stock than was there first.
+    pub(super) fn commutes(&self, left: Option<&[u8]>, totals: Totals) -> bool {
+        if totals.added == 0 || totals.taken == 0 {
+            return true;
+        }
+        let Some(left) = number(left) else { return false };
+        let has_all = self.accumulator.how() == Accumulate::Stock || totals.added <= left;
+        let most = left.checked_add(totals.taken);
+        has_all && most.is_some_and(|most| most <= self.accumulator.max())
     }
 
     /// The value that it leaves, where there is `current`.
@@ -146,4 +166,63 @@ pub(super) fn fail_counter(
             false
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sum(added: i128) -> Effect {
+        let hash = KeyHash([0; 32]);
+        Effect { cell: 0, slot: 0, hash, write: None, added, accumulator: Accumulator::BYTE }
+    }
+
+    /// Whether all additions fit, in every order of which nothing is known but what each starts with.
+    fn fit_in_every_order(start: i128, additions: &[i128]) -> bool {
+        let fits = |number| (0..=255).contains(&number);
+        additions.is_empty()
+            || (0..additions.len()).all(|first| {
+                let (next, mut rest) = (start + additions[first], additions.to_vec());
+                rest.remove(first);
+                fits(next) && fit_in_every_order(next, &rest)
+            })
+    }
+
+    #[test]
+    fn what_goes_one_way_commutes_whatever_was_written_before() {
+        let totals = |amounts: [i128; 2]| {
+            let mut totals = Totals::default();
+            amounts.into_iter().for_each(|amount| totals.count(amount));
+            totals
+        };
+        // Somebody spent it between, or put something there.
+        assert!(sum(50).commutes(Some(&[50]), totals([100, 50])));
+        assert!(sum(-50).commutes(Some(&[200]), totals([-100, -50])));
+        assert!(!sum(50).commutes(Some(&[50]), totals([-100, 50 + 100])));
+    }
+
+    proptest! {
+        #[test]
+        fn what_commutes_fits_in_every_order(
+            start in prop_oneof![0..12u8, 244..=255u8, any::<u8>()],
+            additions in proptest::collection::vec(prop_oneof![-4..5i128, -60..60i128], 1..6),
+        ) {
+            let mut value = Some(Bytes::from_slice(&[start]));
+            let mut totals = Totals::default();
+            let mut all_commute = true;
+            for &added in additions.iter().filter(|added| **added != 0) {
+                let effect = sum(added);
+                let Ok(left) = effect.value(value.as_deref()) else {
+                    all_commute = false;
+                    break;
+                };
+                value = left;
+                totals.count(added);
+                all_commute &= effect.commutes(value.as_deref(), totals);
+            }
+            prop_assert_eq!(all_commute, fit_in_every_order(start.into(), &additions));
+        }
+    }
 }
