@@ -23,6 +23,11 @@ impl<'a> Ends<'a> {
         self.dag.ranks()[tx as usize]
     }
 
+    /// How many have not ended; in passing, it may be more.
+    pub(super) fn n_left(&self) -> usize {
+        self.n_left.load(Ordering::Relaxed)
+    }
+
     /// Whether all have ended.
     pub(super) fn is_over(&self) -> bool {
         self.n_left.load(Ordering::Acquire) == 0

@@ -3,7 +3,7 @@
 //! A worker that ends a transaction goes on with the most urgent one that it set free, so that a
 //! chain stays on one core; the others it keeps in its own deque, from which idle workers steal.
 //! Transactions that wait for nobody are handed out a few at a time, so that what they need can be
-//! fetched ahead. As long as there are many of those, nothing else is urgent, and what was set free runs a few
+//! fetched ahead; who holds some puts them into its deque when another worker is idle. As long as there are many of those, nothing else is urgent, and what was set free runs a few
 //! transactions later for the same reason.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -54,6 +54,10 @@ struct Unbarred<'a, S> {
     /// For each root, what those before it have behind them.
     before: Vec<u64>,
     next_root: AtomicUsize,
+    /// What a transaction costs on average.
+    mean_cost: u64,
+    /// How many workers found nothing to run when they last looked.
+    n_idle: AtomicUsize,
     /// A step said so, or a worker failed: nobody goes on.
     is_stopped: AtomicBool,
     error: Mutex<Option<StoreError>>,
@@ -143,9 +147,13 @@ impl<'a, S: Step> Unbarred<'a, S> {
             roots.sort_by_key(|&tx| std::cmp::Reverse(rank(tx)));
             roots.extend(alone);
         }
+        let block = run.plan.interned().block();
+        let costs = txs.iter().fold(0u64, |sum, &tx| sum.saturating_add(block.cost(tx)));
         Self {
             run,
             step,
+            mean_cost: costs.div_ceil(txs.len().max(1) as u64),
+            n_idle: AtomicUsize::new(0),
             ends: Ends::new(dag, txs.len()),
             before: sums(roots.iter().map(|&tx| rank(tx))),
             roots,
@@ -163,8 +171,11 @@ impl<'a, S: Step> Unbarred<'a, S> {
             deques.iter().filter_map(|deque| Some(lock(deque).as_ref()?.stealer())).collect();
         rayon::broadcast(|context| {
             let _guard = StopOnPanic(&self.is_stopped);
-            let Some(deque) = lock(&deques[context.index()]).take() else { return };
-            if let Err(error) = self.work(&deque, &stealers) {
+            let at = context.index();
+            let Some(deque) = lock(&deques[at]).take() else { return };
+            // Each begins with another one, so that they do not all meet there.
+            let others = [&stealers[at + 1..], &stealers[..at]].concat();
+            if let Err(error) = self.work(&deque, &others) {
                 *lock(&self.error) = Some(error);
                 self.is_stopped.store(true, Ordering::Release);
             }
@@ -180,7 +191,8 @@ impl<'a, S: Step> Unbarred<'a, S> {
         let (mut soon, mut at) = (Vec::<u32>::new(), 0);
         let mut n_idle = 0u32;
         while !self.ends.is_over() && !self.is_stopped.load(Ordering::Acquire) {
-            if soon.len() - at < AHEAD {
+            self.give(&mut soon, at, deque);
+            if soon.len() - at < self.n_held_max() {
                 soon.drain(..at);
                 at = 0;
                 self.keep_some(&mut worker, &mut soon, deque, &mut done)?;
@@ -199,14 +211,36 @@ impl<'a, S: Step> Unbarred<'a, S> {
             };
             match next {
                 Some(tx) => {
+                    if n_idle > 0 {
+                        self.n_idle.fetch_sub(1, Ordering::Relaxed);
+                        n_idle = 0;
+                    }
                     self.run_chain(&mut worker, tx, deque, &mut done)?;
-                    n_idle = 0;
                 }
-                None => pause(&mut n_idle),
+                None => {
+                    if n_idle == 0 {
+                        self.n_idle.fetch_add(1, Ordering::Relaxed);
+                    }
+                    pause(&mut n_idle);
+                }
             }
         }
         done.flush(self.run);
         Ok(())
+    }
+
+    /// How many a worker holds, at most: no more than the next one while another worker has nothing to do.
+    fn n_held_max(&self) -> usize {
+        if self.n_idle.load(Ordering::Relaxed) > 0 { 1 } else { AHEAD }
+    }
+
+    /// Puts what this worker holds, all but the next one, where others steal, if one of them has nothing to do. What costs more than
+    /// was known is shared so, too.
+    fn give(&self, soon: &mut Vec<u32>, at: usize, deque: &Deque<u32>) {
+        if soon.len() - at > self.n_held_max() {
+            // In the order in which this worker pops them again.
+            soon.drain(at + 1..).rev().for_each(|tx| deque.push(tx));
+        }
     }
 
     /// Runs what is urgent of what this worker set free, and keeps some of the rest for itself.
@@ -217,7 +251,7 @@ impl<'a, S: Step> Unbarred<'a, S> {
         deque: &Deque<u32>,
         done: &mut Done,
     ) -> Result<(), StoreError> {
-        while soon.len() < AHEAD
+        while soon.len() < self.n_held_max()
             && let Some(tx) = deque.pop()
         {
             if self.is_urgent(tx) {
@@ -241,11 +275,26 @@ impl<'a, S: Step> Unbarred<'a, S> {
         may_take(behind, self.left(), self.run.executor.n_threads())
     }
 
-    /// What is behind those that wait for nobody and were not taken.
+    /// What is left with those that wait for nobody and were not taken. What several of them have behind them counts for each, but no more
+    /// is left than has not ended.
     fn left(&self) -> u64 {
         let end = self.roots.len();
         let next = self.next_root.load(Ordering::Relaxed).min(end);
-        self.before[end].saturating_sub(self.before[next])
+        let not_taken = self.before[end].saturating_sub(self.before[next]);
+        not_taken.min(self.mean_cost.saturating_mul(self.ends.n_left() as u64))
+    }
+
+    /// Takes the next one that waits for nobody if it has more than twice as much behind it as one that was set free: by
+    /// going on in one chain to its end, a worker would leave a longer one to the end of the block.
+    fn take_longer(&self, free: u32) -> Option<u32> {
+        let next = self.next_root.load(Ordering::Relaxed);
+        let &root = self.roots.get(next)?;
+        let is_longer = self.ends.rank(root) > self.ends.rank(free).saturating_mul(2);
+        let take = || {
+            let (was, is) = (Ordering::Relaxed, Ordering::Relaxed);
+            self.next_root.compare_exchange(next, next + 1, was, is).is_ok()
+        };
+        (is_longer && take()).then_some(root)
     }
 
     /// Runs a transaction, and after it again and again the most urgent one that it set free, unless that can wait.
@@ -262,10 +311,20 @@ impl<'a, S: Step> Unbarred<'a, S> {
                 break;
             }
             self.run_one(worker, tx, done)?;
-            next = self.ends.end(tx, |free| deque.push(free));
-            if let Some(free) = next.filter(|&free| !self.is_urgent(free)) {
+            let mut others = std::mem::take(&mut done.others);
+            next = self.ends.end(tx, |free| others.push(free));
+            // Whoever steals takes the first.
+            others.sort_unstable_by_key(|&free| std::cmp::Reverse(self.ends.rank(free)));
+            others.drain(..).for_each(|free| deque.push(free));
+            done.others = others;
+            let Some(free) = next else { break };
+            if !self.is_urgent(free) {
                 deque.push(free);
                 break;
+            }
+            if let Some(longer) = self.take_longer(free) {
+                deque.push(free);
+                next = Some(longer);
             }
         }
         Ok(())
@@ -295,6 +354,8 @@ fn may_take(held: u64, left: u64, n_threads: usize) -> bool {
 pub(super) struct Done {
     txs: Vec<u32>,
     footprints: Footprints,
+    /// Empty, for those that a transaction sets free.
+    others: Vec<u32>,
 }
 
 impl Done {
@@ -353,12 +414,12 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use kempe_abi::Address;
+    use kempe_abi::{AccessKind, Address};
 
     use super::*;
     use crate::engine::{BlockEnv, Engine};
     use crate::executor::{Executor, Plan, Tx};
-    use crate::scheduler::{Form, Graph};
+    use crate::scheduler::{Access, Accesses, Block, Form, Graph, Scheduler};
     use crate::state::{StateRead, StateTable};
     use crate::types::{Action, Prices, Transaction};
 
@@ -397,37 +458,110 @@ mod tests {
         fn fetch_ahead(&self, _: &[u32]) {}
     }
 
-    #[test]
-    fn a_worker_does_not_hold_a_chain_while_it_runs_another() {
-        /// Behind the last ones of such a chain is little, so that their worker takes more meanwhile.
-        const LEN: u32 = 300;
-        let txs: Vec<_> = (0..N_CHAINS * LEN)
-            .map(|tx| {
-                let to = Address([9; 32]);
-                Transaction {
-                    chain_id: 1,
-                    sender: Address([u8::try_from(tx % N_CHAINS).unwrap(); 32]),
-                    nonce: u64::from(tx / N_CHAINS),
-                    fuel_limit: 100_000,
-                    actions: vec![Action::Transfer { to, amount: 1 }],
-                    access: Vec::new(),
-                }
-            })
-            .collect();
+    /// Hands over a block of so many transactions on two threads, whose lists do not matter.
+    fn with_block(n_txs: u32, body: impl FnOnce(&BlockRun<'_>) + Send) {
+        let tx = |nonce| Transaction {
+            chain_id: 1,
+            sender: Address([1; 32]),
+            nonce,
+            fuel_limit: 100_000,
+            actions: vec![Action::Transfer { to: Address([9; 32]), amount: 1 }],
+            access: Vec::new(),
+        };
+        let txs: Vec<_> = (0..u64::from(n_txs)).map(tx).collect();
         let txs: Vec<_> = txs.iter().map(|tx| Tx { transaction: tx, hash: tx.hash() }).collect();
         let engine = Arc::new(Engine::new().unwrap());
         let mut executor = Executor::new(&engine, Prices::default(), 2).unwrap();
-        let worker = |_| Mutex::new(crate::engine::Worker::new(&engine, Prices::default(), false));
+        let worker = |_| Mutex::new(Worker::new(&engine, Prices::default(), false));
         executor.workers = (0..2).map(worker).collect();
         let state: Arc<dyn StateRead> = Arc::new(StateTable::new());
         let lists = executor.derive(&txs, &state).unwrap();
         let plan = Plan::by(executor.intern(lists, &txs), &Graph, 2).unwrap();
         let run = BlockRun::new(&executor, &txs, &plan, &state, BlockEnv::default()).unwrap();
-        let planned = crate::scheduler::Scheduler::plan(&Graph, &plan.interned().block(), 2);
-        let Form::Graph(dag) = planned.form() else { panic!("a graph plans a graph") };
-        let (order, chains): (Vec<_>, _) = ((0..N_CHAINS * LEN).collect(), Chains::default());
-        let goes_on = executor.threads.install(|| run.run_graph(&order, dag, &chains)).unwrap();
-        assert!(goes_on && chains.n_run.into_inner() == order.len());
+        executor.threads.install(|| body(&run));
+    }
+
+    /// Hands over the graph of transactions that write these keys.
+    fn with_graph(rows: &[Vec<u32>], body: impl FnOnce(&Dag)) {
+        let mut accesses = Accesses::default();
+        for row in rows {
+            accesses.push_tx(row.iter().map(|&slot| Access::new(slot, AccessKind::Write)));
+        }
+        let block = Block::new(&accesses, &[], &[], &[]).unwrap();
+        let plan = Graph.plan(&block, 2);
+        let Form::Graph(dag) = plan.form() else { panic!("a graph plans a graph") };
+        body(dag);
+    }
+
+    #[test]
+    fn a_worker_does_not_hold_a_chain_while_it_runs_another() {
+        /// Behind the last ones of such a chain is little, so that their worker takes more meanwhile.
+        const LEN: u32 = 300;
+        let order: Vec<u32> = (0..N_CHAINS * LEN).collect();
+        let rows: Vec<_> = order.iter().map(|tx| vec![tx % N_CHAINS]).collect();
+        with_block(N_CHAINS * LEN, |run| {
+            with_graph(&rows, |dag| {
+                let chains = Chains::default();
+                assert!(run.run_graph(&order, dag, &chains).unwrap());
+                assert_eq!(chains.n_run.into_inner(), order.len());
+            });
+        });
+    }
+
+    #[test]
+    fn no_more_is_left_than_has_not_ended() {
+        // Ten that wait for nobody, and a chain of ten, each behind one of them.
+        let alone = (0..10).map(|key| vec![key]);
+        let rows: Vec<_> = alone.chain((0..10).map(|key| vec![key, 10])).collect();
+        let order: Vec<u32> = (0..20).collect();
+        with_block(20, |run| {
+            with_graph(&rows, |dag| {
+                let step = Chains::default();
+                let graph = Unbarred::new(run, &order, dag, &step);
+                assert_eq!(graph.before.last(), Some(&(2..=11).sum()), "each counts the chain");
+                assert_eq!(graph.left(), 20);
+                (0..9).for_each(|tx| _ = graph.ends.end(tx, |_| ()));
+                assert_eq!(graph.left(), 11);
+                graph.next_root.store(9, Ordering::Relaxed);
+                assert_eq!(graph.left(), 2, "the last root and what is behind it");
+            });
+        });
+    }
+
+    #[test]
+    fn who_holds_some_gives_them_to_who_is_idle() {
+        let (rows, order): (Vec<_>, Vec<_>) =
+            ((0..20).map(|key| vec![key]).collect(), (0..20).collect());
+        with_block(20, |run| {
+            with_graph(&rows, |dag| {
+                let step = Chains::default();
+                let (graph, deque) = (Unbarred::new(run, &order, dag, &step), Deque::new_lifo());
+                let mut soon = vec![5, 6, 7, 8];
+                graph.give(&mut soon, 1, &deque);
+                assert_eq!((&soon[..], deque.len()), (&[5, 6, 7, 8][..], 0), "nobody is idle");
+                graph.n_idle.store(1, Ordering::Relaxed);
+                graph.give(&mut soon, 1, &deque);
+                assert_eq!((&soon[..], deque.pop(), deque.pop()), (&[5, 6][..], Some(7), Some(8)));
+            });
+        });
+    }
+
+    #[test]
+    fn a_chain_that_is_much_longer_comes_first() {
+        // A chain of three and one of ten.
+        let rows: Vec<_> = (0..13).map(|tx| vec![u32::from(tx >= 3)]).collect();
+        let order: Vec<u32> = (0..13).collect();
+        with_block(13, |run| {
+            with_graph(&rows, |dag| {
+                let step = Chains::default();
+                let graph = Unbarred::new(run, &order, dag, &step);
+                assert_eq!(graph.roots, [3, 0]);
+                assert_eq!(graph.take_longer(1), Some(3), "ten instead of two");
+                assert_eq!(graph.take_longer(4), None, "three instead of nine");
+                assert_eq!(graph.take_longer(1), None, "three instead of two is hardly more");
+                assert_eq!(graph.take_longer(2), Some(0), "three instead of one");
+            });
+        });
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::types::Bytes;
 
 /// Values that are kept; whoever asks for one more lets go of all others. Ours to choose.
 const KEPT_MAX: usize = 256;
-/// Bytes of a value that is kept, so that all of them are at most 256 KiB. Ours to choose.
+/// Bytes of a value that is kept, so that values take at most 256 KiB, and keys a fraction of that. Ours to choose.
 const KEPT_BYTES_MAX: usize = 1024;
 
 /// Values by the contract, field and key of their cells.
