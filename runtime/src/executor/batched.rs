@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use hashbrown::HashSet;
 use kempe_abi::Address;
 
-use super::barriers::Barriers;
+use super::barriers::{Barriers, Positions};
 use super::unbarred::{Done, StopOnPanic};
 use super::{BlockRun, Pending};
 use crate::engine::Worker;
@@ -124,7 +124,9 @@ impl<'a> Batched<'a> {
     fn work(&self) -> Result<(), StoreError> {
         let mut worker = self.run.executor.worker();
         let mut done = Done::default();
-        let run = |number, taken| self.run_some(&mut worker, number, taken, &mut done);
+        let run = |number: usize, positions: &mut Positions<'_>| {
+            self.run_some(&mut worker, number, positions, &mut done)
+        };
         self.barriers.work(run, || self.settle())?;
         done.flush(self.run);
         Ok(())
@@ -135,7 +137,7 @@ impl<'a> Batched<'a> {
         &self,
         worker: &mut Worker,
         number: usize,
-        positions: std::ops::Range<usize>,
+        positions: &mut Positions<'_>,
         done: &mut Done,
     ) -> Result<(), StoreError> {
         let mut pending = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use crate::barriers::Barriers;
+use crate::barriers::{Barriers, Positions};
 use crate::{Slots, on_threads};
 
 struct Case {
@@ -20,12 +20,13 @@ struct Case {
 }
 
 impl Case {
-    fn new(lens: &[usize], n_threads: usize, fails_in: Option<usize>) -> Self {
+    /// What costs nothing is taken at once, and given away one by one.
+    fn new(lens: &[usize], cost: u64, n_threads: usize, fails_in: Option<usize>) -> Self {
         let n: usize = lens.iter().sum();
         let batches = lens.iter().enumerate();
         Self {
             n_threads,
-            barriers: Barriers::new(lens.iter().copied(), (0..n).map(|_| 1), n_threads),
+            barriers: Barriers::new(lens.iter().copied(), (0..n).map(|_| cost), n_threads),
             batches: batches.flat_map(|(at, &len)| vec![at; len]).collect(),
             slots: Slots::new(n),
             settled: Slots::new(1),
@@ -40,7 +41,7 @@ impl Case {
     }
 
     fn work(&self) {
-        let run = |number: usize, taken: std::ops::Range<usize>| {
+        let run = |number: usize, taken: &mut Positions<'_>| {
             if self.fails_in == Some(number) {
                 return Err(());
             }
@@ -88,7 +89,7 @@ impl Case {
 }
 
 fn check(lens: &'static [usize], n_threads: usize, fails_in: Option<usize>) {
-    let case = move || Case::new(lens, n_threads, fails_in);
+    let case = move || Case::new(lens, 1, n_threads, fails_in);
     on_threads(n_threads, case, Case::work, Case::check);
 }
 
@@ -102,6 +103,14 @@ fn a_batch_starts_when_the_one_before_is_settled() {
     check(&[3, 2], 2, None);
     check(&[2, 2, 2], 2, None);
     check(&[2, 2], 3, None);
+}
+
+#[test]
+fn what_one_took_another_runs() {
+    for lens in [&[2][..], &[3, 1], &[2, 2]] {
+        on_threads(2, || Case::new(lens, 0, 2, None), Case::work, Case::check);
+    }
+    on_threads(3, || Case::new(&[3], 0, 3, None), Case::work, Case::check);
 }
 
 #[test]

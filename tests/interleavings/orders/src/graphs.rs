@@ -72,6 +72,7 @@ impl Case {
     }
 
     fn check(&self) {
+        assert_eq!(self.ends.n_left(), 0);
         for (tx, n) in self.n_runs.iter().enumerate() {
             assert_eq!(n.load(SeqCst), 1, "tx={tx} runs once");
         }
