@@ -231,13 +231,17 @@ impl<'a, S: Step> Unbarred<'a, S> {
 
     /// How many a worker holds, at most: no more than the next one while another worker has nothing to do.
     fn n_held_max(&self) -> usize {
-        if self.n_idle.load(Ordering::Relaxed) > 0 { 1 } else { AHEAD }
+        if self.has_idle() { 1 } else { AHEAD }
+    }
+
+    fn has_idle(&self) -> bool {
+        self.n_idle.load(Ordering::Relaxed) > 0
     }
 
     /// Puts what this worker holds, all but the next one, where others steal, if one of them has nothing to do. What costs more than
     /// was known is shared so, too.
     fn give(&self, soon: &mut Vec<u32>, at: usize, deque: &Deque<u32>) {
-        if soon.len() - at > self.n_held_max() {
+        if soon.len() - at > 1 && self.has_idle() {
             // In the order in which this worker pops them again.
             soon.drain(at + 1..).rev().for_each(|tx| deque.push(tx));
         }
@@ -536,12 +540,14 @@ mod tests {
             with_graph(&rows, |dag| {
                 let step = Chains::default();
                 let (graph, deque) = (Unbarred::new(run, &order, dag, &step), Deque::new_lifo());
-                let mut soon = vec![5, 6, 7, 8];
+                // More than are fetched ahead at once: who has few left takes some more.
+                let mut soon = order.clone();
                 graph.give(&mut soon, 1, &deque);
-                assert_eq!((&soon[..], deque.len()), (&[5, 6, 7, 8][..], 0), "nobody is idle");
+                assert_eq!((&soon[..], deque.len()), (&order[..], 0), "nobody is idle");
                 graph.n_idle.store(1, Ordering::Relaxed);
                 graph.give(&mut soon, 1, &deque);
-                assert_eq!((&soon[..], deque.pop(), deque.pop()), (&[5, 6][..], Some(7), Some(8)));
+                assert_eq!((&soon[..], deque.len()), (&[0, 1][..], 18));
+                assert_eq!([deque.pop(), deque.pop()], [Some(2), Some(3)]);
             });
         });
     }
