@@ -1,20 +1,23 @@
 //! Real runs in wasm, by the plans of the schedulers, against the serial oracle; and what the simulator
 //! predicts for them from runs on one thread.
 
+mod best;
 mod calibration;
 mod hops;
-mod rounds;
+mod quiet;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use best::Times;
 use cpu_time::ProcessTime;
+use hops::hop_ns;
 pub(crate) use hops::is_alike;
-use hops::{has_all_cores, hop_ns};
 use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
 use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, lower_bound_of};
 use kempe_runtime::types::Prices;
+use quiet::{Patience, slowness_permille};
 use rayon::prelude::*;
-use rounds::{Round, Took};
 
 use crate::lab::ratio;
 use crate::world::ENV;
@@ -22,10 +25,12 @@ use crate::{
     Input, Model, Overheads, ReplayWorld, Row, UnsignedBlock, World, WorldError, simulate_as,
 };
 
-/// A block that takes longer on one thread needs no round that warms up, and not more than [`N_ROUNDS_OF_LONG`].
-const LONG_NS: u64 = 250_000_000;
-/// Enough for a median: even while a long block runs, something else may happen to the machine.
-const N_ROUNDS_OF_LONG: usize = 3;
+/// There are at most so many times as many rounds as there have to be: what does not settle in so many does not in more.
+const N_ROUNDS_FOR_ONE: usize = 8;
+
+/// How long a block may wait until nothing slows the processors down, where no other limit is given: longer than what
+/// slows them down mostly lasts.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A block that takes less runs several times in a row each time, until about so much has passed: a few microseconds are
 /// noise. Ours to choose.
@@ -36,10 +41,12 @@ const TIMED_NS_MIN: u64 = 1_000_000;
 pub struct Measure {
     /// On how many threads.
     pub n_threads: usize,
-    /// How often each plan runs, after it has warmed up; the median counts. A block that takes longer than a
-    /// quarter of a second on one thread runs three times at most, without warming up.
+    /// How often each plan runs at least; until three of the fastest runs of each are within 3 %, or this often if that is less, but
+    /// not more than eight times as often. Before each, it runs once to warm up, unless the block takes longer than a quarter of a
+    /// second on one thread.
     pub n_rounds: usize,
-    /// How long the rounds of a block may take, about: where all of them would take longer there are three at most.
+    /// How long a block may be measured, about, after the rounds that there have to be. As long again it may wait until nothing
+    /// slows the processors down.
     /// A block is not measured again that took as long already, and overheads are found again only where threads are
     /// twice as far apart, and not more than once. No limit if none is given.
     pub limit: Option<Duration>,
@@ -73,8 +80,11 @@ pub struct RealRuns<'s> {
     known: Vec<Calibration>,
     /// Tells how far so many threads are apart.
     distance: fn(usize) -> u64,
-    /// Tells whether so many threads have a whole processor each.
-    has_all_cores: fn(&Executor) -> bool,
+    /// Tells how slow the threads of an executor are now, in thousandths.
+    slowness: fn(&Executor) -> u64,
+    /// How many plans were measured, and how many of them did not settle.
+    n_measured: AtomicU64,
+    n_unsettled: AtomicU64,
     world: ReplayWorld,
 }
 
@@ -82,13 +92,24 @@ pub struct RealRuns<'s> {
 /// so many transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calibration {
-    /// Nanoseconds until one thread sees what another wrote; none where that changed while it was found, or something else used the
-    /// processors, in two tries.
+    /// Nanoseconds until one thread sees what another wrote; none where that changed while it was found.
     pub hop_ns: Option<u64>,
     /// The transactions of the blocks on which it was found.
     pub n_txs: u64,
+    /// How much of it settled, in thousandths.
+    pub settled_permille: u64,
     /// By scheduler.
     pub overheads: Vec<Overheads>,
+}
+
+/// Overheads are found again where less of what they were found on settled, in thousandths. Ours to choose: in seven searches in a row 981 and
+/// 777 gave what a transaction costs by `color` as 146 and 172 ns, and 462 to 611 as 225 to 766.
+const SETTLED_PERMILLE_MIN: u64 = 750;
+
+impl Calibration {
+    fn is_settled(&self) -> bool {
+        self.settled_permille >= SETTLED_PERMILLE_MIN
+    }
 }
 
 /// The sizes of the blocks on which overheads are found, of which the nearest counts: what transactions share of the caches and of the way
@@ -97,7 +118,7 @@ const SIZES: [u64; 3] = [1000, 4000, 10_000];
 /// The most calibrations of a size: after so many the nearest counts, as where noise makes each another.
 const CALIBRATIONS_MAX: usize = 4;
 /// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
-/// before, or did not have their processors to themselves.
+/// before.
 const N_TRIES: usize = 2;
 
 impl<'s> RealRuns<'s> {
@@ -110,7 +131,19 @@ impl<'s> RealRuns<'s> {
         let overheads = vec![Overheads::default(); schedulers.len()];
         let used = Calibration { overheads, ..Calibration::default() };
         let (known, world) = (Vec::new(), ReplayWorld::new()?);
-        Ok(Self { schedulers, how, used, known, distance: hop_ns, has_all_cores, world })
+        let (distance, slowness) = (hop_ns, slowness_permille);
+        let (n_measured, n_unsettled) = Default::default();
+        Ok(Self {
+            schedulers,
+            how,
+            used,
+            known,
+            distance,
+            slowness,
+            n_measured,
+            n_unsettled,
+            world,
+        })
     }
 
     /// What the predictions of the last block take for what running costs beside the transactions.
@@ -119,8 +152,8 @@ impl<'s> RealRuns<'s> {
         &self.used
     }
 
-    /// Measures again what was measured while the distance between threads changed, or before or after which something else used their
-    /// processors. If it never stayed the same, the rows do not name one.
+    /// Measures again what was measured while the distance between threads changed. If it never stayed the same, the rows do not name
+    /// one.
     fn measured(
         &mut self,
         n_txs: usize,
@@ -131,20 +164,26 @@ impl<'s> RealRuns<'s> {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), calibration::find)?;
             let start = Instant::now();
-            let had_cores = self.has_cores();
             let mut rows = measure(self)?;
-            let is_settled = is_alike(hop_ns, self.distance()) && had_cores && self.has_cores();
+            let is_steady = is_alike(hop_ns, self.distance());
             let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
-            if is_settled || is_late || n_tries == N_TRIES {
-                rows.iter_mut().for_each(|row| row.hop_ns = is_settled.then_some(hop_ns));
+            if is_steady || is_late || n_tries == N_TRIES {
+                rows.iter_mut().for_each(|row| row.hop_ns = is_steady.then_some(hop_ns));
                 return Ok(rows);
             }
         }
     }
 
-    /// Whether nothing else uses the processors now.
-    fn has_cores(&self) -> bool {
-        pinned(&self.world.base, self.how.n_threads).is_ok_and(|on| (self.has_all_cores)(&on))
+    /// For so many measurements, until there have been as many as possible.
+    fn patience(&self, n: usize) -> Patience {
+        Patience::new(self.how.limit.unwrap_or(PATIENCE), n * N_ROUNDS_FOR_ONE, self.slowness)
+    }
+
+    /// Of what was measured how much settled, in thousandths.
+    fn settled_permille(&self) -> u64 {
+        let [all, unsettled] =
+            [&self.n_measured, &self.n_unsettled].map(|n| n.load(Ordering::Relaxed));
+        share(1000, all - unsettled, all)
     }
 
     /// How far threads are apart now.
@@ -153,7 +192,7 @@ impl<'s> RealRuns<'s> {
     }
 
     /// Takes the overheads for threads as far apart as they are, in blocks of such a size, and says how far; finds them
-    /// where there are none.
+    /// where there are none that settled.
     fn calibrate(
         &mut self,
         n_txs: u64,
@@ -164,8 +203,8 @@ impl<'s> RealRuns<'s> {
             let n_known = self.of_size(n_txs).count();
             let n_found = self.known.iter().filter(|known| known.n_txs == n_txs).count();
             let is_late = self.how.limit.is_some() && n_found >= N_TRIES;
-            let is_known = |(known, _): (u64, _)| match self.how.limit {
-                None => is_alike(known, hop_ns),
+            let is_known = |(known, found): (u64, &Calibration)| match self.how.limit {
+                None => found.is_settled() && is_alike(known, hop_ns),
                 Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
             };
             if n_known == CALIBRATIONS_MAX || is_late || self.of_size(n_txs).any(is_known) {
@@ -173,11 +212,12 @@ impl<'s> RealRuns<'s> {
             }
             let found = find(self.schedulers, self.how, n_txs)?;
             let before = std::mem::replace(&mut hop_ns, self.distance());
-            let is_settled = is_alike(before, hop_ns) && self.has_cores();
-            self.known.push(Calibration { hop_ns: is_settled.then_some(before), ..found });
+            let is_steady = is_alike(before, hop_ns);
+            self.known.push(Calibration { hop_ns: is_steady.then_some(before), ..found });
         }
-        let distance =
-            |(known, _): &(u64, _)| 1000 * hop_ns.max(*known) / hop_ns.min(*known).max(1);
+        let distance = |(known, found): &(u64, &Calibration)| {
+            (!found.is_settled(), 1000 * hop_ns.max(*known) / hop_ns.min(*known).max(1))
+        };
         let nearest = self.of_size(n_txs).min_by_key(distance).map(|(_, known)| known);
         // What was found while it changed is for no distance: the last counts where there is nothing else.
         let unsettled = || self.known.iter().rfind(|known| known.n_txs == n_txs);
@@ -304,22 +344,25 @@ impl<'a> Bench<'a> {
 
     /// The time of the block on one thread, in the given order, by the plan that is faster.
     fn base(&mut self) -> Result<u64, WorldError> {
-        let Measure { n_rounds, limit, .. } = self.runs.how;
-        let n_rounds = limit.map_or(n_rounds, |_| n_rounds.min(N_ROUNDS_OF_LONG));
-        let mut times = [Vec::new(), Vec::new()];
-        // The first round warms up.
-        for round in 0..=n_rounds {
+        let mut times = [Times::default(), Times::default()];
+        let n_rounds = self.runs.how.n_rounds;
+        let mut patience = self.runs.patience(times.len() * n_rounds);
+        for round in 0..N_ROUNDS_FOR_ONE * n_rounds {
+            if round >= n_rounds && times.iter().all(|times| times.is_settled(n_rounds)) {
+                break;
+            }
             for (times, plan) in times.iter_mut().zip(&self.plans) {
-                let time = time(&mut self.alone, plan, self.world, self.block, self.n_times)?;
-                times.extend((round > 0).then_some(time));
+                let alone = &mut self.alone;
+                patience.wait(alone);
+                times.add(time(alone, plan, self.world, self.block, self.n_times)?, 0);
             }
         }
-        let [graph, batches] = times.map(|mut times| median(&mut times));
+        let [graph, batches] = times.map(|times| times.best_ns());
         self.faster = usize::from(batches < graph);
         Ok(graph.min(batches))
     }
 
-    /// Runs all plans, in rounds in which each follows another.
+    /// Runs all plans, in rounds in which each follows another, until they are settled.
     fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
         let RealRuns { schedulers, how: Measure { n_threads, n_rounds, limit }, used, .. } =
             self.runs;
@@ -327,42 +370,61 @@ impl<'a> Bench<'a> {
         let mut runs = Vec::new();
         for (&scheduler, &overheads) in schedulers.iter().zip(&used.overheads) {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
-            let (times_ns, cpu_ns) = (Vec::new(), Vec::new());
-            runs.push(Run { scheduler, overheads, plan, times_ns, cpu_ns, predicted_ns: 0 });
+            let times = Times::default();
+            runs.push(Run {
+                scheduler,
+                overheads,
+                plan,
+                times,
+                is_settled: false,
+                predicted_ns: 0,
+            });
         }
-        let costs_ns: u64 = costs.iter().sum();
-        let all_ns = rounds::cost(runs.len(), costs_ns).saturating_mul(*n_rounds as u64 + 1);
-        let is_long = costs_ns > LONG_NS;
-        let n_rounds = match is_long || limit.is_some_and(|limit| nanos(limit) < all_ns) {
-            true => N_ROUNDS_OF_LONG.min(*n_rounds),
-            false => *n_rounds,
-        };
-        let (world, block, n_times) = (self.world, self.block, self.n_times);
-        let mut rounds = Vec::new();
-        // The first round warms up.
-        for round in usize::from(is_long)..=n_rounds {
-            let measured = Round::run(runs.len(), |run| {
-                let before = ProcessTime::now();
-                let wall_ns = match run {
-                    Some(at) => time(&mut executor, &runs[at].plan, world, block, n_times)?,
-                    None => time(&mut self.alone, &self.plans[self.faster], world, block, n_times)?,
-                };
-                Ok(Took { wall_ns, cpu_ns: nanos(before.elapsed()) / n_times })
-            })?;
-            rounds.extend((round > 0).then_some(measured));
+        let mut alone = Times::default();
+        let mut patience = self.runs.patience((runs.len() + 1) * n_rounds);
+        let ends_at = limit.map(|limit| Instant::now() + limit);
+        for round in 0..N_ROUNDS_FOR_ONE * n_rounds {
+            let is_late = ends_at.is_some_and(|ends_at| Instant::now() >= ends_at);
+            let is_enough = |times: &Times| round >= *n_rounds && times.is_settled(*n_rounds);
+            let is_settled = is_enough(&alone) && runs.iter().all(|run| is_enough(&run.times));
+            if is_settled || (round >= *n_rounds && is_late) {
+                break;
+            }
+            self.timed(None, &mut patience, &mut alone)?;
+            if let Some(run) = runs.first() {
+                // Whoever comes first would find the caches as one thread left them.
+                time(&mut executor, &run.plan, self.world, self.block, 1)?;
+            }
+            for run in &mut runs {
+                self.timed(Some((&mut executor, &run.plan)), &mut patience, &mut run.times)?;
+            }
         }
-        let base_ns = median(&mut rounds.iter().flat_map(Round::alone_ns).collect::<Vec<_>>());
-        let costs_ns = costs_ns.max(1);
-        for (at, run) in runs.iter_mut().enumerate() {
-            run.times_ns = rounds.iter().map(|round| round.paced_ns(at, base_ns)).collect();
-            run.times_ns.sort_unstable();
-            run.cpu_ns = rounds.iter().map(|round| round.cpu_ns(at)).collect();
+        let (base_ns, costs_ns) = (alone.best_ns(), costs.iter().sum::<u64>().max(1));
+        for run in &mut runs {
+            run.is_settled = alone.is_settled(*n_rounds) && run.times.is_settled(*n_rounds);
+            self.runs.n_measured.fetch_add(1, Ordering::Relaxed);
+            self.runs.n_unsettled.fetch_add((!run.is_settled).into(), Ordering::Relaxed);
         }
         let mut predicted = Vec::new();
         let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
         each.collect_into_vec(&mut predicted);
         runs.iter_mut().zip(predicted).for_each(|(run, ns)| run.predicted_ns = ns);
         Ok(Ran { executor, runs, base_ns, costs_ns })
+    }
+
+    /// Runs a plan when it is quiet, or the block on one thread, and takes note of what it took.
+    fn timed(
+        &mut self,
+        on: Option<(&mut Executor, &Plan)>,
+        patience: &mut Patience,
+        times: &mut Times,
+    ) -> Result<(), WorldError> {
+        let (executor, plan) = on.unwrap_or((&mut self.alone, &self.plans[self.faster]));
+        patience.wait(executor);
+        let before = ProcessTime::now();
+        let wall_ns = time(executor, plan, self.world, self.block, self.n_times)?;
+        times.add(wall_ns, nanos(before.elapsed()) / self.n_times);
+        Ok(())
     }
 
     /// What the simulator says of a run.
@@ -417,7 +479,8 @@ impl<'a> Bench<'a> {
     /// The row of a run, whose result was not looked at.
     fn row(&self, run: &Run<'_>, n_runs: u64, base_ns: u64, costs_ns: u64) -> Row {
         let makespan_ns = run.makespan_ns();
-        let (fastest, slowest) = (run.times_ns.first(), run.times_ns.last());
+        let times_ns = run.times.wall_ns();
+        let (fastest, slowest) = (times_ns.first(), times_ns.last());
         let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
         let planned = run.scheduler.plan(&block, n_threads);
@@ -440,7 +503,7 @@ impl<'a> Bench<'a> {
             bound_ns,
             tx_per_s: ratio(n_txs * 1_000_000_000, makespan_ns),
             executions_per_tx: ratio(n_runs, n_txs),
-            cpu_ns_per_tx: Some(ratio(median(&mut run.cpu_ns.clone()), n_txs)),
+            cpu_ns_per_tx: Some(ratio(run.times.cpu_ns(), n_txs)),
             idle: None,
             idle_at_barriers: None,
             latency_ns_p50: None,
@@ -450,9 +513,10 @@ impl<'a> Bench<'a> {
             plan_ns_per_tx: None,
             plan_share: None,
             predicted_ns: Some(run.predicted_ns),
-            spread: spread(&run.times_ns),
+            spread: run.times.spread(),
             hop_ns: None,
-            rounds: Some(run.times_ns.len()),
+            rounds: Some(times_ns.len()),
+            settled: Some(run.is_settled),
             speedup_min: slowest.map(|&time| ratio(base_ns, time)),
             speedup_max: fastest.map(|&time| ratio(base_ns, time)),
             plan_ns_per_tx_max: None,
@@ -474,18 +538,16 @@ struct Run<'a> {
     scheduler: &'a dyn Scheduler,
     overheads: Overheads,
     plan: Plan,
-    /// In each round, at the pace of all of them; the least first.
-    times_ns: Vec<u64>,
-    /// What all threads of the process took.
-    cpu_ns: Vec<u64>,
+    times: Times,
+    /// Whether its times agree, and those of one thread.
+    is_settled: bool,
     /// What the simulator says.
     predicted_ns: u64,
 }
 
 impl Run<'_> {
-    /// The time in the middle.
     fn makespan_ns(&self) -> u64 {
-        self.times_ns.get(self.times_ns.len() / 2).copied().unwrap_or(0)
+        self.times.best_ns()
     }
 
     /// What the simulator lacks.
@@ -530,15 +592,9 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn median(times: &mut [u64]) -> u64 {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or(0)
-}
-
-/// Half the distance between the quartiles, divided by the median.
-fn spread(sorted: &[u64]) -> f64 {
-    let at = |percent: usize| sorted.get(sorted.len() * percent / 100).copied().unwrap_or(0);
-    ratio(at(75).saturating_sub(at(25)) / 2, at(50))
+/// That in the middle of what ascends.
+fn middle(sorted: &[u64]) -> u64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -564,12 +620,12 @@ mod tests {
 
     fn scripted() -> RealRuns<'static> {
         let distance = |_: usize| SCRIPT.with_borrow_mut(|script| script.remove(0));
-        RealRuns { distance, has_all_cores: |_| true, ..runs() }
+        RealRuns { distance, slowness: |_| 1000, ..runs() }
     }
 
     fn calibration(n_schedulers: usize, dispatch: u64) -> Calibration {
         let overheads = vec![Overheads { dispatch, ..Overheads::default() }; n_schedulers];
-        Calibration { hop_ns: None, n_txs: SIZES[0], overheads }
+        Calibration { n_txs: SIZES[0], settled_permille: 1000, overheads, ..Calibration::default() }
     }
 
     fn check(rows: Vec<Row>) {
@@ -636,7 +692,7 @@ mod tests {
 
     #[test]
     fn with_a_limit_little_is_measured_again() {
-        let how = Measure { n_rounds: 9, limit: Some(Duration::ZERO), ..HOW };
+        let how = Measure { n_rounds: 4, limit: Some(Duration::ZERO), ..HOW };
         let mut runs = RealRuns { how, ..scripted() };
         let found = Cell::new(0);
         let find = |schedulers: &[&dyn Scheduler], _, _| {
@@ -659,7 +715,7 @@ mod tests {
         SCRIPT.set(vec![60, 280]);
         let input = Input::new("one".to_owned(), vec![InputTx::default()]);
         for row in runs.input(&input).unwrap() {
-            assert_eq!((row.rounds, row.hop_ns), (Some(N_ROUNDS_OF_LONG), None));
+            assert_eq!((row.rounds, row.hop_ns), (Some(how.n_rounds), None));
         }
     }
 

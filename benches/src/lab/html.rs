@@ -61,7 +61,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// A number of things: `1 worker`, `2 workers`.
-fn counted(n: usize, word: &str) -> String {
+pub(super) fn counted(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 

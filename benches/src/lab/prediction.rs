@@ -12,6 +12,9 @@ pub struct Prediction {
     pub scheduler: Option<String>,
     /// How many runs.
     pub runs: usize,
+    /// How many of them settled: the errors are those of these, or of all if none did.
+    #[serde(default)]
+    pub settled: usize,
     /// The error in the middle.
     pub median: f64,
     /// What the absolute error of 95 of 100 runs does not exceed.
@@ -27,13 +30,20 @@ impl Prediction {
     fn of<'a>(scheduler: Option<&str>, rows: impl Iterator<Item = &'a Row>) -> Option<Self> {
         let mut errors: Vec<(f64, &Row)> =
             rows.filter_map(|row| Some((row.prediction_error()?, row))).collect();
+        let runs = errors.len();
+        let is_settled = |row: &Row| row.settled != Some(false);
+        let settled = errors.iter().filter(|(_, row)| is_settled(row)).count();
+        if settled > 0 {
+            errors.retain(|(_, row)| is_settled(row));
+        }
         errors.sort_by(|a, b| a.0.total_cmp(&b.0));
         let median = errors.get(errors.len() / 2)?.0;
         errors.sort_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
         let (worst, row) = errors.last()?;
         Some(Self {
             scheduler: scheduler.map(str::to_owned),
-            runs: errors.len(),
+            runs,
+            settled,
             median,
             p95: errors[(errors.len() * 95).div_ceil(100) - 1].0.abs(),
             worst: *worst,

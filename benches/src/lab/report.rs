@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::html::counted;
 use super::{Machine, Rung, SHOWN};
 use crate::Overheads;
 
 /// The version of the form of [`LabReport`]: it grows when a field changes its meaning.
-pub const REPORT_VERSION: u32 = 1;
+pub const REPORT_VERSION: u32 = 2;
 
 /// A scheduler on a block with so many workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,17 +72,21 @@ pub struct Row {
     /// thread; none where the row is simulated itself.
     #[serde(default)]
     pub predicted_ns: Option<u64>,
-    /// Half the distance between the quartiles of the repeats, divided by the median; 0 where
-    /// simulated, because a simulation repeats exactly.
+    /// How far the three fastest repeats are apart, divided by the fastest; 0 where simulated, because a simulation repeats
+    /// exactly.
     pub spread: f64,
     /// How far the threads of a measured run were apart: nanoseconds until one saw what another wrote, measured just
     /// before; none where that was not the same just after, in two tries, and where the row is simulated. From 1,000 on
     /// they did not run at the same time.
     #[serde(default)]
     pub hop_ns: Option<u64>,
-    /// How many rounds of a measured run count; none where it is simulated.
+    /// How often a measured plan ran; none where it is simulated.
     #[serde(default)]
     pub rounds: Option<usize>,
+    /// Whether the fastest runs of a measured plan were alike, and so were those on one thread; if not, something
+    /// disturbed all but a few of them. None where the row is simulated.
+    #[serde(default)]
+    pub settled: Option<bool>,
     /// The speedup in the slowest round of a measured run; none where it is simulated.
     #[serde(default)]
     pub speedup_min: Option<f64>,
@@ -209,16 +214,28 @@ impl LabReport {
         found.into_iter().map(sentence).collect()
     }
 
-    /// Where blocks were measured while something else used the processors, or these were not always as far apart, a sentence that says how
-    /// many.
+    /// Where the fastest times of measured runs were not alike, or the processors were not always as far apart while a block
+    /// ran, a sentence for each that says how many.
     #[must_use]
-    pub fn disturbed(&self) -> Option<String> {
-        let rows = self.results.iter().filter(|row| !row.simulated && row.hop_ns.is_none());
-        let blocks: BTreeSet<&str> = rows.map(|row| &*row.workload).collect();
-        let n = blocks.len();
-        let blocks = if n == 1 { "block" } else { "blocks" };
-        let why = "something else used the processors, or these moved";
-        (n > 0).then(|| format!("{n} {blocks} ran while {why}: their measured times say little."))
+    pub fn disturbed(&self) -> Vec<String> {
+        let measured = || self.results.iter().filter(|row| !row.simulated);
+        let unsettled = measured().filter(|row| row.settled == Some(false)).count();
+        let moved: BTreeSet<&str> =
+            measured().filter(|row| row.hop_ns.is_none()).map(|row| &*row.workload).collect();
+        let unsettled = (unsettled > 0).then(|| {
+            let of = counted(measured().count(), "measured run");
+            format!(
+                "{unsettled} of {of} did not settle: something else slowed the processors down nearly all the time, \
+                 and their times say little."
+            )
+        });
+        let moved = (!moved.is_empty()).then(|| {
+            let blocks = counted(moved.len(), "block");
+            format!(
+                "While {blocks} ran the processors moved: what threads share took longer or less."
+            )
+        });
+        unsettled.into_iter().chain(moved).collect()
     }
 
     /// The number of simulated workers for which a figure stands that is given for one number only: the least from 8 on,

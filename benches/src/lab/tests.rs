@@ -364,13 +364,35 @@ fn an_optimistic_run_is_the_same_however_much_is_declared() {
 }
 
 #[test]
-fn blocks_that_did_not_have_the_processors_are_counted() {
+fn what_was_disturbed_is_counted() {
     let mut report = report(&["p2p:txs=20", "chain:txs=20"]);
-    assert_eq!(report.disturbed(), None);
+    assert!(report.disturbed().is_empty());
     let of_graph = report.results.iter_mut().filter(|row| row.scheduler == "graph");
     let of_chain = of_graph.filter(|row| row.workload.starts_with("chain"));
-    of_chain.for_each(|row| (row.simulated, row.hop_ns) = (false, None));
-    let found = report.disturbed().unwrap();
-    assert!(found.starts_with("1 block ran while something else"), "{found}");
-    assert!(html(&report, None).unwrap().contains(&found));
+    of_chain.for_each(|row| {
+        (row.simulated, row.settled, row.hop_ns, row.predicted_ns) =
+            (false, Some(true), None, Some(1));
+    });
+    let moved = report.disturbed();
+    assert_eq!(moved.len(), 1);
+    assert!(moved[0].starts_with("While 1 block ran the processors moved"), "{moved:?}");
+    let of_graph = report.results.iter_mut().filter(|row| row.scheduler == "graph");
+    let of_p2p = of_graph.filter(|row| row.workload.starts_with("p2p"));
+    of_p2p.for_each(|row| {
+        (row.simulated, row.settled, row.hop_ns) = (false, Some(false), Some(60));
+        row.predicted_ns = Some(2 * row.makespan_ns);
+    });
+    let both = report.disturbed();
+    let n = report.results.iter().filter(|row| row.settled == Some(false)).count();
+    assert!(both[0].starts_with(&format!("{n} of {} measured runs did not", 2 * n)), "{both:?}");
+    assert_eq!(both[1..], moved);
+    assert!(html(&report, None).unwrap().contains(&both.join(" ")));
+    // The error is that of what settled, if anything did.
+    let all = Prediction::all(&report).swap_remove(0);
+    assert_eq!((all.runs, all.settled), (2 * n, n));
+    assert!(all.worst < 0.0);
+    report.results.iter_mut().for_each(|row| row.settled = row.settled.map(|_| false));
+    let all = Prediction::all(&report).swap_remove(0);
+    assert_eq!((all.runs, all.settled), (2 * n, 0));
+    assert!(all.p95 >= 1.0);
 }

@@ -9,7 +9,7 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Form, Graph, Layers, Scheduler};
 
-use super::{Bench, Calibration, Measure, RealRuns, Run, median, share};
+use super::{Bench, Calibration, Measure, RealRuns, Run, share};
 use crate::{Input, InputTx, Overheads, WorldError, simulate};
 
 /// What each transaction of a block of short ones burns: about as much as a transfer takes. Locks
@@ -26,9 +26,6 @@ const LONG: (u64, u64) = (100, 20_000);
 /// How many transactions, and what each burns.
 type Block = (u64, u64);
 
-/// How often all is found again, in as many rounds each.
-const N_PASSES: usize = 3;
-
 /// What a transaction of such blocks is planned to cost: about what it does, whatever that is.
 const PLANNED_NS: u64 = 1000;
 
@@ -39,19 +36,13 @@ pub(super) fn find(
     n_txs: u64,
 ) -> Result<Calibration, WorldError> {
     let short = (n_txs, SHORT_NS);
-    let n_rounds = how.n_rounds.min(N_PASSES);
-    let how = Measure { n_rounds, limit: None, ..how };
     let alike = alike(schedulers, &independent(short, N_KEYS[0]), how.n_threads);
     let firsts: Vec<&dyn Scheduler> = alike.0.iter().map(|&at| schedulers[at]).collect();
     let mut runs = RealRuns::new(&firsts, how)?;
-    let mut passes = Vec::new();
-    for _ in 0..N_PASSES {
-        runs.used.overheads = vec![Overheads::default(); firsts.len()];
-        pass(&mut runs, short)?;
-        passes.push(runs.used.overheads.clone());
-    }
-    let of = |at: &usize| of_passes(passes.iter().map(|pass| pass[*at]));
-    Ok(Calibration { hop_ns: None, n_txs, overheads: alike.1.iter().map(of).collect() })
+    all(&mut runs, short)?;
+    let overheads = alike.1.iter().map(|&at| runs.used.overheads[at]).collect();
+    let settled_permille = runs.settled_permille();
+    Ok(Calibration { hop_ns: None, n_txs, settled_permille, overheads })
 }
 
 /// The schedulers that plan transactions which wait for nobody in different ways, and for each scheduler the place among
@@ -74,34 +65,8 @@ fn alike(
     (firsts, places)
 }
 
-/// The least of what is measured as it is, as other work on the machine only makes it larger; and in the middle what
-/// is left when that was taken away, where noise goes both ways.
-fn of_passes(passes: impl Iterator<Item = Overheads> + Clone) -> Overheads {
-    let few = |pass: &Overheads| pass.dispatch + (pass.access + pass.key) * N_KEYS[0];
-    let middle =
-        |part: fn(Overheads) -> u64| median(&mut passes.clone().map(part).collect::<Vec<_>>());
-    let Overheads { dispatch, access, key, .. } =
-        passes.clone().min_by_key(few).unwrap_or_default();
-    Overheads {
-        dispatch,
-        access,
-        key,
-        wake: middle(|pass| pass.wake),
-        barrier: middle(|pass| pass.barrier),
-        handover: middle(|pass| pass.handover),
-        take: middle(|pass| pass.take),
-        single: middle(|pass| pass.single),
-        settle: middle(|pass| pass.settle),
-        add: middle(|pass| pass.add),
-        remote: middle(|pass| pass.remote),
-        inflation_permille: middle(|pass| pass.inflation_permille),
-        around: middle(|pass| pass.around),
-        around_key: middle(|pass| pass.around_key),
-    }
-}
-
-/// Finds the overheads of all schedulers of `runs` once.
-fn pass(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
+/// Finds the overheads of all schedulers of `runs`, which has none.
+fn all(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     let (around, around_key) = around(runs.how, short)?;
     for overheads in &mut runs.used.overheads {
         *overheads = Overheads { around, around_key, ..*overheads };

@@ -1,11 +1,9 @@
-//! How far threads are apart, and whether each has a processor to itself.
+//! How far threads are apart.
 
 use std::hint;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
-
-use kempe_runtime::executor::Executor;
 
 use super::nanos;
 
@@ -30,29 +28,6 @@ const APART_NS_MAX: u64 = 1000;
 pub(crate) fn is_alike(a_ns: u64, b_ns: u64) -> bool {
     let [a, b] = [a_ns, b_ns].map(|ns| ns.min(APART_NS_MAX));
     3 * a.min(b) >= 2 * a.max(b)
-}
-
-/// Whether all threads of an executor count as far at the same time as one does alone, nearly: where processors are lent, others may have
-/// a half of one. A few milliseconds.
-pub(super) fn has_all_cores(executor: &Executor) -> bool {
-    /// Of three rounds the best counts, in thousandths of the time of one thread.
-    const N_ROUNDS: usize = 3;
-    const LONGER_PERMILLE_MAX: u64 = 1100;
-    let alone = || executor.install(count);
-    let all = || executor.install(|| rayon::broadcast(|_| count()).into_iter().max().unwrap_or(0));
-    let best = |time: &dyn Fn() -> u64| (0..N_ROUNDS).map(|_| time()).min().unwrap_or(0);
-    // The first is for waking up.
-    all();
-    best(&all) * 1000 <= best(&alone) * LONGER_PERMILLE_MAX
-}
-
-/// How long it takes to count for about a millisecond.
-fn count() -> u64 {
-    const N: u64 = 1_000_000;
-    let start = Instant::now();
-    let sum = (0..N).fold(0u64, |sum, at| hint::black_box(sum ^ at));
-    hint::black_box(sum);
-    nanos(start.elapsed())
 }
 
 fn round(n_threads: usize) -> u64 {

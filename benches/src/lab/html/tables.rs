@@ -43,12 +43,12 @@ impl Page {
         self.put(format!(
             "<h2>{TITLE}</h2><p>Measured runs in wasm beside what the \
             simulator predicts for the same plan from times on one thread. Beside each mean speedup stand those of the \
-            slowest and of the fastest round of each block. The spread is half the distance between the quartiles of \
-            the rounds, divided by their median. The error is signed: \
-            negative is predicted too fast.{apart}{plotted}</p>"
+            slowest and of the fastest round of each block. The spread is how far the three fastest rounds are apart; \
+            a run settled if that is at most 3 %, and so it is on one thread. The error is that of the runs that settled, \
+            or of all if none did, and signed: negative is predicted too fast.{apart}{plotted}</p>"
         ));
         self.put(
-            "<table><tr><th>scheduler</th><th>runs</th><th>mean speedup</th><th>rounds</th>\
+            "<table><tr><th>scheduler</th><th>runs</th><th>settled</th><th>mean speedup</th><th>rounds</th>\
             <th>mean spread</th><th>median error</th><th>p95 of |error|</th><th>worst</th><th>on</th></tr>",
         );
         for found in predictions {
@@ -59,10 +59,11 @@ impl Page {
                 rows.clone().map(of).sum::<f64>() / float(found.runs as u64).max(1.0)
             };
             self.put(format!(
-                "<tr><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{:.1} %</td><td>{:+.1} %</td><td>{:.1} %</td>\
+                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{:.1} %</td><td>{:+.1} %</td><td>{:.1} %</td>\
                  <td>{:+.1} %</td><td>{}</td></tr>",
                 escaped(name.unwrap_or("all")),
                 found.runs,
+                found.settled,
                 mean(|row| row.speedup),
                 range_cell(range_of(rows.clone()), 2),
                 mean(|row| row.spread) * 100.0,
@@ -94,12 +95,10 @@ impl Page {
             }
             let svg = plots::spreads(&values, "speedup, mean over blocks (measured)")?;
             let caption = format!(
-                "Transactions in wasm on {}, in turns with one thread that runs them in the given order: each counts by what \
-                 it is of the two runs on one thread around it. The \
-                 median of {} rounds (3 where a block is long); the line goes from the slowest round of each block to \
-                 its fastest, mean over the blocks.",
+                "Transactions in wasm on {}, in turns with one thread that runs them in the given order, until \
+                 the three fastest rounds of each are within 3 %, or there were too many: the one in the middle of these \
+                 counts. The line goes from the slowest round of each block to its fastest, mean over the blocks.",
                 counted(n_threads, "thread"),
-                report.repeats
             );
             self.figure("Measured speedup", &svg, &caption);
         }
@@ -182,8 +181,8 @@ impl Page {
                 self.put(row);
             }
             self.put("</table>");
-            let disturbed = report.disturbed().filter(|_| !simulated);
-            let remarks: Vec<String> = report.stand_ins().into_iter().chain(disturbed).collect();
+            let disturbed = if simulated { Vec::new() } else { report.disturbed() };
+            let remarks = [report.stand_ins(), disturbed].concat();
             if !remarks.is_empty() {
                 self.put(format!("<p>{}</p>", escaped(&remarks.join(" "))));
             }

@@ -29,10 +29,10 @@ const LEFT_OUT: &str = "Left out: ";
 /// The sizes for which planning is measured.
 const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 
-/// How often each measured run is repeated; the median counts.
-const ROUNDS: u32 = 5;
+/// How often each measured run is repeated at least.
+const ROUNDS: u32 = 3;
 
-/// About how long all rounds of a block of a preset may take: so the eighteen blocks of `quick`, the overheads and planning end in
+/// About how long a block of a preset may be measured: so the eighteen blocks of `quick`, the overheads and planning end in
 /// a minute, and the fifty of `full` in five.
 const fn limit_of(preset: Preset) -> Duration {
     match preset {
@@ -134,7 +134,7 @@ fn measure(
     for input in inputs {
         match runs.input(input) {
             Ok(rows) => {
-                let Calibration { hop_ns, n_txs, overheads } = runs.calibration();
+                let Calibration { hop_ns, n_txs, overheads, .. } = runs.calibration();
                 add_overheads(results, input, &rows, schedulers, overheads);
                 let each = schedulers.iter().zip(overheads);
                 calibrated.extend(each.map(|(scheduler, &overheads)| Calibrated {
@@ -152,14 +152,13 @@ fn measure(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let limited = limit.map_or(String::new(), |limit| {
-        format!(", or where {ROUNDS} would take more than {} ms", limit.as_millis())
-    });
+    let limited =
+        limit.map_or(String::new(), |limit| format!(", nor after {} ms", limit.as_millis()));
     method.push(format!(
-        "Measured runs execute transactions in wasm on {}, in {ROUNDS} rounds (3 where a block takes \
-         more than a quarter of a second{limited}) in turns with one thread that runs them in the given order: \
-         each counts by what it is of the two runs on one thread around it, so that a machine whose speed changes changes both. The median \
-         of that counts, with the slowest and the fastest beside it, only executing is timed, and receipts and state must equal \
+        "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order, in rounds \
+         that start when each thread counts as fast as it ever did, within a tenth: {ROUNDS} at least, and on until \
+         the {ROUNDS} fastest of each are within 3 %, but not more than eight times as many{limited}. Of these the one in the middle \
+         counts, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
         plural(args.threads.into(), "thread")
     ));
@@ -172,7 +171,7 @@ fn measure(
         "What is predicted for a measured run comes from the simulator, with what the transactions took \
          on one thread and with the overheads of each scheduler, which were found on other blocks: \
          short and long independent transactions, a few of them, and a ladder of pairs. They were found anew \
-         where threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
+         where less than three quarters of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
          another wrote (hop_ns). A block during which that changed was measured again. Rows that are simulated have no \
          overheads."
             .to_owned(),
@@ -407,6 +406,7 @@ fn measured_text(report: &LabReport) -> String {
     table.set_header([
         "measured",
         "runs",
+        "settled",
         "speedup",
         "of rounds",
         "least",
@@ -427,6 +427,7 @@ fn measured_text(report: &LabReport) -> String {
         table.add_row([
             name.unwrap_or("all").to_owned(),
             found.runs.to_string(),
+            found.settled.to_string(),
             format!("{:.2}", mean(&|row| row.speedup)),
             // What the slowest and the fastest rounds of all blocks have in the mean.
             format!(
@@ -443,7 +444,7 @@ fn measured_text(report: &LabReport) -> String {
     if table.is_empty() {
         return String::new();
     }
-    for at in 1..8 {
+    for at in 1..9 {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }

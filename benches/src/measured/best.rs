@@ -1,0 +1,131 @@
+//! The K-best scheme: what is timed is timed until the fastest few agree, and these count.
+//!
+//! The same work never takes less time than it needs, and more whenever something else happens to the machine, so the
+//! fastest runs are those that were disturbed least; that several are alike tells that they were not disturbed at all.
+//! Source: R. E. Bryant, D. R. O'Hallaron, *Computer Systems: A Programmer's Perspective*, chapter "Measuring Program
+//! Execution Time" of the first edition (2003).
+
+use super::middle;
+use crate::lab::ratio;
+
+/// How many of the fastest have to agree, and how far they may be apart. The book's example has three and a
+/// thousandth; the latter is ours to choose: in quiet half of all runs of a few milliseconds are within 3 to 5 % of the fastest.
+pub(super) const K: usize = 3;
+const APART_MAX: f64 = 0.03;
+
+/// What runs of one kind took: by the clock, and of all processors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Times {
+    /// The least first.
+    wall_ns: Vec<u64>,
+    cpu_ns: Vec<u64>,
+}
+
+impl Times {
+    pub(super) fn add(&mut self, wall_ns: u64, cpu_ns: u64) {
+        for (times, took_ns) in [(&mut self.wall_ns, wall_ns), (&mut self.cpu_ns, cpu_ns)] {
+            times.insert(times.partition_point(|&other| other < took_ns), took_ns);
+        }
+    }
+
+    /// Whether there are as many as so many, or [`K`] if that is less, and the fastest of them agree.
+    pub(super) fn is_settled(&self, n: usize) -> bool {
+        self.wall_ns.len() >= n.min(K) && self.spread() <= APART_MAX
+    }
+
+    /// How far the fastest are apart, as a share of the least.
+    pub(super) fn spread(&self) -> f64 {
+        let fastest = &self.wall_ns[..self.wall_ns.len().min(K)];
+        let ends = fastest.first().zip(fastest.last());
+        ends.map_or(0.0, |(&least, &most)| ratio(most - least, least))
+    }
+
+    /// The middle of the fastest.
+    pub(super) fn best_ns(&self) -> u64 {
+        middle(&self.wall_ns[..self.wall_ns.len().min(K)])
+    }
+
+    /// All by the clock, the least first.
+    pub(super) fn wall_ns(&self) -> &[u64] {
+        &self.wall_ns
+    }
+
+    /// That in the middle of what all processors took.
+    pub(super) fn cpu_ns(&self) -> u64 {
+        middle(&self.cpu_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(wall_ns: &[u64]) -> Times {
+        let mut times = Times::default();
+        wall_ns.iter().for_each(|&ns| times.add(ns, 2 * ns));
+        times
+    }
+
+    #[test]
+    fn the_fastest_count_and_are_settled_where_they_agree() {
+        for (wall_ns, n, is_settled, best_ns) in [
+            (&[][..], 3, false, 0),
+            (&[7], 1, true, 7),
+            (&[7], 3, false, 7),
+            (&[1030, 1000, 1020], 3, true, 1020),
+            (&[1031, 1000, 1020], 3, false, 1020),
+            (&[1500, 1000, 1900, 1400, 1010], 3, false, 1010),
+            (&[1020, 1000], 2, true, 1020),
+            (&[1040, 1000], 2, false, 1040),
+            (&[1500, 1000, 1900, 1030, 1010], 3, true, 1010),
+            (&[1500, 1000, 1900, 1030, 1010], 9, true, 1010),
+        ] {
+            let times = times(wall_ns);
+            assert_eq!(
+                (times.is_settled(n), times.best_ns()),
+                (is_settled, best_ns),
+                "{wall_ns:?}"
+            );
+        }
+        assert_eq!(times(&[5, 9, 7]).wall_ns(), [5, 7, 9]);
+        assert_eq!(times(&[5, 9, 7, 8]).cpu_ns(), 16);
+    }
+
+    /// What a run takes at a time on a machine that is slower by 1.8 for `slow_ns` of each `of_ns`.
+    fn took(work_ns: u64, mut now_ns: u64, (slow_ns, of_ns): (u64, u64)) -> u64 {
+        let start_ns = now_ns;
+        let mut left = 9 * work_ns;
+        while left > 0 {
+            let at = now_ns % of_ns;
+            let (is_slow, ends) = if at < slow_ns { (true, slow_ns) } else { (false, of_ns) };
+            let speed = if is_slow { 5 } else { 9 };
+            let passes = (ends - at).min(left.div_ceil(speed));
+            left = left.saturating_sub(speed * passes);
+            now_ns += passes;
+        }
+        now_ns - start_ns
+    }
+
+    #[test]
+    fn a_machine_that_is_slowed_down_for_half_of_the_time_gives_what_a_quiet_one_gives() {
+        // 20 plans of 500 to 975 in turns, which take less than it is quiet in a row.
+        for of_ns in [2300, 4100, 7900, 50_000] {
+            let mut now = 0;
+            let mut found = vec![Times::default(); 20];
+            for _ in 0..24 {
+                for (at, times) in found.iter_mut().enumerate() {
+                    let took_ns = took(500 + 25 * at as u64, now, (of_ns / 2, of_ns));
+                    times.add(took_ns, 0);
+                    now += took_ns;
+                }
+            }
+            for (at, times) in found.iter().enumerate() {
+                let expected = 500 + 25 * at as u64;
+                let is_right = times.best_ns() <= expected + expected / 33;
+                assert!(!times.is_settled(K) || is_right, "{of_ns} {at}: {times:?}");
+            }
+            let n_settled = found.iter().filter(|times| times.is_settled(K)).count();
+            assert!(n_settled >= 17, "{of_ns}: {n_settled}");
+        }
+    }
+}
