@@ -21,6 +21,7 @@ fn kempe(dir: &Path, args: &[&str]) -> (String, String, i32) {
 /// A bench of one block by schedulers whose planning is not measured on large ones.
 fn bench(dir: &Path, more: &[&str]) -> (String, String, i32) {
     let args = ["bench", "--schedulers", "greedy,color-graph,block-stm", "--workers", "1,3"];
+    let args = [&args[..], &["--settle", "0"]].concat();
     kempe(dir, &[&args[..], more].concat())
 }
 
@@ -48,7 +49,8 @@ fn a_bench_writes_what_scripts_read() {
         let [least, most] = ["speedup_min", "speedup_max"].map(|key| row[key].as_f64());
         assert_eq!(row["simulated"] == true, least.is_none(), "{row}");
         assert!(least.is_none() || least <= speedup && speedup <= most, "{row}");
-        assert_eq!(row["rounds"].as_u64(), least.map(|_| 5), "{row}");
+        assert_eq!(row["rounds"].as_u64(), least.map(|_| 3), "{row}");
+        assert_eq!(row["settled"].is_boolean(), row["simulated"] == false, "{row}");
     }
     // Every prediction can be traced to what it took.
     for row in rows.iter().filter(|row| row["simulated"] == false) {
@@ -64,7 +66,7 @@ fn a_bench_writes_what_scripts_read() {
     assert_eq!(count(false), 3, "each scheduler");
     let csv = read("a.csv");
     assert_eq!(csv.lines().count(), rows.len() + 1);
-    assert!(csv.lines().next().unwrap().contains(",rounds,speedup_min,speedup_max,"), "{csv}");
+    assert!(csv.lines().next().unwrap().contains(",rounds,settled,speedup_min,speedup_max,"), "{csv}");
     let page = read("a.html");
     assert!(page.contains("<svg") && page.contains("Real runs"), "{page}");
     // Although there are fewer than eight workers.

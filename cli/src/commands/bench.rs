@@ -91,6 +91,12 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
 
+    /// How long each block may be measured until its times settle, after the rounds that there have to be [default: 700 for
+    /// quick, 1500 for full; eight times as many rounds for others]
+    #[arg(long, value_name = "MS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    settle: Option<u64>,
+
     /// Write the report as one page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,

@@ -125,7 +125,8 @@ fn measure(
     method: &mut Vec<String>,
 ) -> Result<Vec<Calibrated>, Failure> {
     let n_rounds = ROUNDS as usize;
-    let limit = preset(args).map(limit_of);
+    let settle = args.settle.map(Duration::from_millis);
+    let limit = settle.or_else(|| preset(args).map(limit_of));
     let how = Measure { n_threads: args.threads.into(), n_rounds, limit };
     let bar = progress::bar(inputs.len() as u64, "blocks run for real");
     let mut runs =
