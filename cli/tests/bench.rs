@@ -66,7 +66,10 @@ fn a_bench_writes_what_scripts_read() {
     assert_eq!(count(false), 3, "each scheduler");
     let csv = read("a.csv");
     assert_eq!(csv.lines().count(), rows.len() + 1);
-    assert!(csv.lines().next().unwrap().contains(",rounds,settled,speedup_min,speedup_max,"), "{csv}");
+    assert!(
+        csv.lines().next().unwrap().contains(",rounds,settled,speedup_min,speedup_max,"),
+        "{csv}"
+    );
     let page = read("a.html");
     assert!(page.contains("<svg") && page.contains("Real runs"), "{page}");
     // Although there are fewer than eight workers.

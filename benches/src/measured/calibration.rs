@@ -9,7 +9,8 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Form, Graph, Layers, Scheduler};
 
-use super::{Bench, Calibration, Measure, RealRuns, Run, share};
+use super::block::{Bench, Run};
+use super::{Calibration, Measure, RealRuns, share};
 use crate::{Input, InputTx, Overheads, WorldError, simulate};
 
 /// What each transaction of a block of short ones burns: about as much as a transfer takes. Locks

@@ -92,7 +92,7 @@ struct RunArgs {
     threads: u8,
 
     /// How long each block may be measured until its times settle, after the rounds that there have to be [default: 700 for
-    /// quick, 1500 for full; eight times as many rounds for others]
+    /// quick, 1500 for full, 10000 for others]
     #[arg(long, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     settle: Option<u64>,

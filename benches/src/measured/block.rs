@@ -1,0 +1,310 @@
+//! A block, and how it runs: on one thread, and by the plans of schedulers.
+
+use std::time::{Duration, Instant};
+
+use cpu_time::ProcessTime;
+use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
+use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, lower_bound_of};
+use kempe_runtime::types::Prices;
+use rayon::prelude::*;
+
+use super::best::Times;
+use super::quiet::Patience;
+use super::{Measure, RealRuns, nanos, pinned, share};
+use crate::lab::ratio;
+use crate::world::ENV;
+use crate::{Input, Model, Overheads, Row, UnsignedBlock, World, WorldError, simulate_as};
+
+/// A block that takes less runs several times in a row each time, until about so much has passed: a few microseconds are
+/// noise. Ours to choose.
+const TIMED_NS_MIN: u64 = 1_000_000;
+
+/// A block, and how it runs on one thread.
+pub(super) struct Bench<'a> {
+    name: String,
+    world: &'a World,
+    block: &'a UnsignedBlock,
+    runs: &'a RealRuns<'a>,
+    /// What it was made of, which says what its transactions do of what they declare; all, if none.
+    pub(super) input: Option<&'a Input>,
+    alone: Executor,
+    /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
+    /// is faster where a graph has to run again. The faster counts.
+    plans: [Plan; 2],
+    /// Which of them that is: the graph as long as they were not compared.
+    faster: usize,
+    /// How often it runs in a row each time.
+    pub(super) n_times: u64,
+    /// What came out.
+    pub(super) output: BlockOutput,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        name: String,
+        world: &'a World,
+        block: &'a UnsignedBlock,
+        runs: &'a RealRuns<'a>,
+    ) -> Result<Self, WorldError> {
+        let mut alone = pinned(world, 1)?;
+        let plans = [
+            plan(&Graph, &alone, world, block, &[])?,
+            plan(&Sequential, &alone, world, block, &[])?,
+        ];
+        let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
+        let mut warm_ns = time(&mut alone, &plans[1], world, block, 1)?;
+        for _ in 0..2 {
+            if warm_ns < TIMED_NS_MIN {
+                warm_ns = warm_ns.min(time(&mut alone, &plans[1], world, block, 1)?);
+            }
+        }
+        let n_times = (TIMED_NS_MIN / warm_ns.max(1000)).max(1);
+        let input = None;
+        Ok(Self { name, world, block, runs, input, alone, plans, faster: 0, n_times, output })
+    }
+
+    /// The time of the block on one thread, in the given order, by the plan that is faster.
+    pub(super) fn base(&mut self) -> Result<u64, WorldError> {
+        let mut times = [Times::default(), Times::default()];
+        let n_rounds = self.runs.how.n_rounds;
+        let mut patience = self.runs.patience(times.len() * n_rounds);
+        let start = Instant::now();
+        for round in 0.. {
+            if self.runs.is_over(round, start, || times.iter().all(|of| of.is_settled(n_rounds))) {
+                break;
+            }
+            for (times, plan) in times.iter_mut().zip(&self.plans) {
+                let alone = &mut self.alone;
+                patience.wait(alone);
+                times.add(time(alone, plan, self.world, self.block, self.n_times)?, 0);
+            }
+        }
+        let [graph, batches] = times.map(|times| times.best_ns());
+        self.faster = usize::from(batches < graph);
+        Ok(graph.min(batches))
+    }
+
+    /// Runs all plans, in rounds in which each follows another, until they are settled.
+    pub(super) fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
+        let RealRuns { schedulers, how: Measure { n_threads, n_rounds, .. }, used, .. } = self.runs;
+        let mut executor = pinned(self.world, *n_threads)?;
+        let mut runs = Vec::new();
+        for (&scheduler, &overheads) in schedulers.iter().zip(&used.overheads) {
+            let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
+            let times = Times::default();
+            runs.push(Run {
+                scheduler,
+                overheads,
+                plan,
+                times,
+                is_settled: false,
+                predicted_ns: 0,
+            });
+        }
+        let mut alone = Times::default();
+        let mut patience = self.runs.patience((runs.len() + 1) * n_rounds);
+        let start = Instant::now();
+        for round in 0.. {
+            let are_settled = || {
+                let mut all = runs.iter().map(|run| &run.times).chain([&alone]);
+                all.all(|times| times.is_settled(*n_rounds))
+            };
+            if self.runs.is_over(round, start, are_settled) {
+                break;
+            }
+            self.timed(None, &mut patience, &mut alone)?;
+            if let Some(run) = runs.first() {
+                // Whoever comes first would find the caches as one thread left them.
+                time(&mut executor, &run.plan, self.world, self.block, 1)?;
+            }
+            for run in &mut runs {
+                self.timed(Some((&mut executor, &run.plan)), &mut patience, &mut run.times)?;
+            }
+        }
+        let (base_ns, costs_ns) = (alone.best_ns(), costs.iter().sum::<u64>().max(1));
+        for run in &mut runs {
+            run.is_settled = alone.is_settled(*n_rounds) && run.times.is_settled(*n_rounds);
+            self.runs.note(run.is_settled);
+        }
+        let mut predicted = Vec::new();
+        let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
+        each.collect_into_vec(&mut predicted);
+        runs.iter_mut().zip(predicted).for_each(|(run, ns)| run.predicted_ns = ns);
+        Ok(Ran { executor, runs, base_ns, costs_ns })
+    }
+
+    /// Runs a plan when it is quiet, or the block on one thread, and takes note of what it took.
+    fn timed(
+        &mut self,
+        on: Option<(&mut Executor, &Plan)>,
+        patience: &mut Patience,
+        times: &mut Times,
+    ) -> Result<(), WorldError> {
+        let (executor, plan) = on.unwrap_or((&mut self.alone, &self.plans[self.faster]));
+        patience.wait(executor);
+        let before = ProcessTime::now();
+        let wall_ns = time(executor, plan, self.world, self.block, self.n_times)?;
+        times.add(wall_ns, nanos(before.elapsed()) / self.n_times);
+        Ok(())
+    }
+
+    /// What the simulator says of a run.
+    fn predicted_ns(&self, run: &Run<'_>, base_ns: u64, costs_ns: u64) -> u64 {
+        let n_threads = self.runs.how.n_threads;
+        let block = run.plan.interned().block();
+        let mut planned = run.scheduler.plan(&block, n_threads);
+        // What transactions took while this was measured, not when the costs were found.
+        let overheads = run.overheads.map(|nanos| share(costs_ns, nanos, base_ns));
+        if run.plan.is_in_batches() {
+            planned = scheduler::Plan::batches(planned.into_schedule(&block));
+        }
+        let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
+        let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
+        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
+        let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
+        share(base_ns, predicted, costs_ns)
+    }
+
+    /// Runs all plans, once more to compare what comes out with what the serial oracle says of their published orders.
+    pub(super) fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
+        let Ran { mut executor, runs, base_ns, costs_ns } = self.run(costs)?;
+        let mut schedules: Vec<&Schedule> = Vec::new();
+        let mut expected_of = Vec::new();
+        for run in &runs {
+            let schedule = run.plan.schedule();
+            let known = schedules.iter().position(|&known| known == schedule);
+            expected_of.push(known.unwrap_or(schedules.len()));
+            if known.is_none() {
+                schedules.push(schedule);
+            }
+        }
+        let (txs, state, engine) = (self.block.txs(), self.world.state(), self.world.engine());
+        let expected = |schedule: &&Schedule| {
+            oracle::execute(engine, Prices::default(), &txs, schedule, &state, ENV)
+        };
+        let expected = executor.install(|| {
+            // One after the other as each of them is, but not one after the other.
+            let each = schedules.par_iter().with_max_len(1).map(expected);
+            each.collect::<Result<Vec<_>, _>>()
+        })?;
+        let of_run = |(run, expected_at): (&Run<'_>, usize)| {
+            let n_before = executor.n_runs();
+            let output = executor.execute(&txs, &run.plan, &state, ENV)?;
+            let n_runs = executor.n_runs() - n_before;
+            let is_equal = output == expected[expected_at];
+            Ok(Row { root_equal: is_equal, ..self.row(run, n_runs, base_ns, costs_ns) })
+        };
+        runs.iter().zip(expected_of).map(of_run).collect()
+    }
+
+    /// The row of a run, whose result was not looked at.
+    fn row(&self, run: &Run<'_>, n_runs: u64, base_ns: u64, costs_ns: u64) -> Row {
+        let makespan_ns = run.makespan_ns();
+        let times_ns = run.times.wall_ns();
+        let (fastest, slowest) = (times_ns.first(), times_ns.last());
+        let n_threads = self.runs.how.n_threads;
+        let block = run.plan.interned().block();
+        let planned = run.scheduler.plan(&block, n_threads);
+        let mode = run.scheduler.mode();
+        let bound_ns = lower_bound_of(&planned, &block, n_threads as u64, mode).max();
+        let bound_ns = share(base_ns, bound_ns, costs_ns);
+        let n_txs = block.n_txs() as u64;
+        Row {
+            scheduler: run.scheduler.name().to_owned(),
+            stand_in: run.scheduler.stand_in(&block).map(|other| other.name().to_owned()),
+            workload: self.name.clone(),
+            workers: n_threads,
+            simulated: false,
+            txs: block.n_txs(),
+            speedup: ratio(base_ns, makespan_ns),
+            speedup_with_overheads: None,
+            bound_ratio: ratio(makespan_ns, bound_ns),
+            root_equal: false,
+            makespan_ns,
+            bound_ns,
+            tx_per_s: ratio(n_txs * 1_000_000_000, makespan_ns),
+            executions_per_tx: ratio(n_runs, n_txs),
+            cpu_ns_per_tx: Some(ratio(run.times.cpu_ns(), n_txs)),
+            idle: None,
+            idle_at_barriers: None,
+            latency_ns_p50: None,
+            handovers_per_tx: None,
+            latency_ns_p99: None,
+            overtakes_per_tx: None,
+            plan_ns_per_tx: None,
+            plan_share: None,
+            predicted_ns: Some(run.predicted_ns),
+            spread: run.times.spread(),
+            hop_ns: None,
+            rounds: Some(times_ns.len()),
+            settled: Some(run.is_settled),
+            speedup_min: slowest.map(|&time| ratio(base_ns, time)),
+            speedup_max: fastest.map(|&time| ratio(base_ns, time)),
+            plan_ns_per_tx_max: None,
+        }
+    }
+}
+
+/// How all plans ran.
+pub(super) struct Ran<'a> {
+    executor: Executor,
+    pub(super) runs: Vec<Run<'a>>,
+    /// What the block takes on one thread, and what its transactions are said to cost together.
+    pub(super) base_ns: u64,
+    costs_ns: u64,
+}
+
+/// A plan and how long it took.
+pub(super) struct Run<'a> {
+    scheduler: &'a dyn Scheduler,
+    overheads: Overheads,
+    plan: Plan,
+    times: Times,
+    /// Whether its times agree, and those of one thread.
+    is_settled: bool,
+    /// What the simulator says.
+    pub(super) predicted_ns: u64,
+}
+
+impl Run<'_> {
+    pub(super) fn makespan_ns(&self) -> u64 {
+        self.times.best_ns()
+    }
+
+    /// What the simulator lacks.
+    pub(super) fn missing_ns(&self) -> u64 {
+        self.makespan_ns().saturating_sub(self.predicted_ns)
+    }
+}
+
+fn plan(
+    scheduler: &dyn Scheduler,
+    executor: &Executor,
+    world: &World,
+    block: &UnsignedBlock,
+    costs: &[u64],
+) -> Result<Plan, WorldError> {
+    let txs = block.txs();
+    let lists = executor.derive(&txs, &world.state())?;
+    let interned = executor.intern(lists, &txs).with_costs(costs.to_vec());
+    Ok(Plan::by(interned, scheduler, executor.n_threads())?)
+}
+
+/// How long a run takes, the mean of so many in a row.
+fn time(
+    executor: &mut Executor,
+    plan: &Plan,
+    world: &World,
+    block: &UnsignedBlock,
+    n_times: u64,
+) -> Result<u64, WorldError> {
+    let (txs, state) = (block.txs(), world.state());
+    let mut all = Duration::ZERO;
+    for _ in 0..n_times {
+        let start = Instant::now();
+        let output = executor.execute(&txs, plan, &state, ENV)?;
+        all += start.elapsed();
+        drop(output);
+    }
+    Ok(nanos(all) / n_times)
+}
