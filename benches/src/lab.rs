@@ -102,6 +102,7 @@ pub fn simulate_rows(
             hop_ns: None,
             rounds: None,
             settled: None,
+            overheads_settled: None,
             speedup_min: None,
             speedup_max: None,
             plan_ns_per_tx_max: Some(ratio(plan_ns_max, n_txs as u64)),

@@ -139,7 +139,7 @@ pub enum TraceFault {
     #[error("the line is longer than size_bytes_max={LINE_BYTES_MAX}")]
     LineTooLong,
     /// A transaction takes longer than [`COST_NS_MAX`].
-    #[error("a transaction has ns={ns} of at most {COST_NS_MAX}")]
+    #[error("a transaction would take {ns} ns, and may take {COST_NS_MAX} at most")]
     Cost {
         /// How long it takes, in nanoseconds.
         ns: u64,

@@ -67,7 +67,10 @@ fn a_bench_writes_what_scripts_read() {
     let csv = read("a.csv");
     assert_eq!(csv.lines().count(), rows.len() + 1);
     assert!(
-        csv.lines().next().unwrap().contains(",rounds,settled,speedup_min,speedup_max,"),
+        csv.lines()
+            .next()
+            .unwrap()
+            .contains(",rounds,settled,overheads_settled,speedup_min,speedup_max,"),
         "{csv}"
     );
     let page = read("a.html");

@@ -195,7 +195,7 @@ mod tests {
         for line in ["[[\"a\"],[\"b\"],[],[],5,\"x\"]", "[]", "7", "nonsense"] {
             check(line, "f:1:1: a line is a JSON object: {...}");
         }
-        let long = "f:1: a transaction has ns=60000000001 of at most 60000000000";
+        let long = "f:1: a transaction would take 60000000001 ns, and may take 60000000000 at most";
         check("{\"reads\":[1],\"cost\":60000000001}", long);
         let huge = format!("{{\"reads\":[\"{}\"]}}", "k".repeat(2000));
         check(&huge, "f:1: a key has size_bytes=2000 of at most 1024");

@@ -1,6 +1,6 @@
 //! What changed between two benches, beyond the noise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub struct Comparison {
     /// How many both have and cannot be compared: the threads were farther apart in one of them (see
     /// [`Row::hop_ns`]).
     pub n_apart: usize,
+    /// How many both have and cannot be compared: one of them did not settle (see [`Row::settled`]).
+    pub n_unsettled: usize,
     /// The processors and cores of both, if they are not the same.
     pub machines: Option<[String; 2]>,
     /// What changed beyond the noise, the greatest loss first.
@@ -92,9 +94,14 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
             comparison.n_apart += 1;
             continue;
         }
+        if [was, is].iter().any(|row| row.settled == Some(false)) {
+            comparison.n_unsettled += 1;
+            continue;
+        }
         comparison.n_compared += 1;
         comparison.changes.extend(changes(was, is));
     }
+    comparison.changes.extend(plans(&old, &new));
     comparison.changes.extend(build_times(before, after));
     comparison.changes.sort_by(|a, b| a.gain().total_cmp(&b.gain()));
     comparison
@@ -125,7 +132,7 @@ fn changes(was: &Row, is: &Row) -> Vec<Change> {
     let some = |of: fn(&Row) -> f64, noise| -> Option<Figure> { Some((of, noise, by_share)) };
     let noise = |of_measured| if was.simulated { ROUNDING } else { of_measured };
     #[expect(clippy::cast_precision_loss, reason = "a makespan has fewer than 53 bits")]
-    let figures: [(&str, Option<Figure>); 10] = [
+    let figures: [(&str, Option<Figure>); 9] = [
         ("speedup", some(|row| row.speedup, noise(measured))),
         ("makespan_ns", exact(|row| row.makespan_ns as f64)),
         ("bound_ratio", exact(|row| row.bound_ratio)),
@@ -138,7 +145,6 @@ fn changes(was: &Row, is: &Row) -> Vec<Change> {
             some(|row| row.cpu_ns_per_tx.unwrap_or(0.0), measured).filter(|_| !was.simulated),
         ),
         ("executions_per_tx", some(|row| row.executions_per_tx, noise(NOISE_MIN))),
-        ("plan_ns_per_tx", some(|row| row.plan_ns_per_tx.unwrap_or(0.0), PLANNING_NOISE)),
     ];
     let changed = figures.into_iter().filter_map(|(figure, how)| {
         let (of, noise, compared) = how?;
@@ -156,6 +162,29 @@ fn changes(was: &Row, is: &Row) -> Vec<Change> {
             after,
             change,
             noise,
+        })
+    });
+    changed.collect()
+}
+
+/// What changed of the time that planning a block takes, which is measured once for all numbers of workers.
+fn plans(old: &BTreeMap<Key<'_>, &Row>, new: &BTreeMap<Key<'_>, &Row>) -> Vec<Change> {
+    let mut seen = BTreeSet::new();
+    let changed = old.iter().filter_map(|(key, was)| {
+        let ns = |row: &Row| row.plan_ns_per_tx;
+        let (before, after) = (ns(was)?, ns(new.get(key)?)?);
+        let change = relative(before, after);
+        let is_first = seen.insert((key.0, key.1, key.2));
+        (is_first && change.abs() > PLANNING_NOISE).then(|| Change {
+            scheduler: was.scheduler.clone(),
+            workload: was.workload.clone(),
+            workers: None,
+            simulated: false,
+            figure: "plan_ns_per_tx",
+            before,
+            after,
+            change,
+            noise: PLANNING_NOISE,
         })
     });
     changed.collect()

@@ -110,7 +110,7 @@ impl Page {
 
     fn head(&mut self, report: &LabReport) {
         self.begin("Kempe scheduler lab", &report.machine);
-        self.put(format!("{}.</p><ul>", counted(report.repeats as usize, "repeat")));
+        self.put(format!("{} at least.</p><ul>", counted(report.repeats as usize, "repeat")));
         for sentence in &report.method {
             self.put(format!("<li>{}</li>", escaped(sentence)));
         }

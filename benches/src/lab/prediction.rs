@@ -12,12 +12,15 @@ pub struct Prediction {
     pub scheduler: Option<String>,
     /// How many runs.
     pub runs: usize,
-    /// How many of them settled: the errors are those of these, or of all if none did.
+    /// How many of them settled, and so did the overheads that their predictions take.
     #[serde(default)]
     pub settled: usize,
+    /// What the absolute error of 95 of 100 of these does not exceed; none if that is less than half of the runs.
+    #[serde(default)]
+    pub p95_settled: Option<f64>,
     /// The error in the middle.
     pub median: f64,
-    /// What the absolute error of 95 of 100 runs does not exceed.
+    /// What the absolute error of 95 of 100 of all runs does not exceed.
     pub p95: f64,
     /// The error that is farthest from zero.
     pub worst: f64,
@@ -30,22 +33,23 @@ impl Prediction {
     fn of<'a>(scheduler: Option<&str>, rows: impl Iterator<Item = &'a Row>) -> Option<Self> {
         let mut errors: Vec<(f64, &Row)> =
             rows.filter_map(|row| Some((row.prediction_error()?, row))).collect();
-        let runs = errors.len();
-        let is_settled = |row: &Row| row.settled != Some(false);
-        let settled = errors.iter().filter(|(_, row)| is_settled(row)).count();
-        if settled > 0 {
-            errors.retain(|(_, row)| is_settled(row));
-        }
         errors.sort_by(|a, b| a.0.total_cmp(&b.0));
         let median = errors.get(errors.len() / 2)?.0;
         errors.sort_by(|a, b| a.0.abs().total_cmp(&b.0.abs()));
         let (worst, row) = errors.last()?;
+        let settled: Vec<f64> = errors
+            .iter()
+            .filter(|(_, row)| row.settled != Some(false) && row.overheads_settled != Some(false))
+            .map(|(error, _)| error.abs())
+            .collect();
+        let is_enough = 2 * settled.len() >= errors.len();
         Some(Self {
             scheduler: scheduler.map(str::to_owned),
-            runs,
-            settled,
+            runs: errors.len(),
+            settled: settled.len(),
+            p95_settled: is_enough.then(|| settled[at_p95(settled.len())]),
             median,
-            p95: errors[(errors.len() * 95).div_ceil(100) - 1].0.abs(),
+            p95: errors[at_p95(errors.len())].0.abs(),
             worst: *worst,
             worst_workload: row.workload.clone(),
         })
@@ -61,6 +65,11 @@ impl Prediction {
     }
 }
 
+/// The place, of so many in ascending order, which 95 of 100 do not exceed.
+fn at_p95(n: usize) -> usize {
+    (n * 95).div_ceil(100).saturating_sub(1)
+}
+
 /// What the absolute error of 95 of 100 measured runs does not exceed if the simulator takes nothing for overheads, as
 /// in the rows that are simulated and in the plots of them; `None` if no measured run has such a row.
 pub(super) fn p95_without_overheads(report: &LabReport) -> Option<f64> {
@@ -73,7 +82,7 @@ pub(super) fn p95_without_overheads(report: &LabReport) -> Option<f64> {
         .filter_map(|row| Some((row.speedup / speedups.get(&key(row))? - 1.0).abs()))
         .collect();
     errors.sort_by(f64::total_cmp);
-    errors.get((errors.len() * 95).div_ceil(100).checked_sub(1)?).copied()
+    errors.get(at_p95(errors.len())).copied()
 }
 
 impl Row {

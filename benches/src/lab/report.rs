@@ -87,10 +87,14 @@ pub struct Row {
     /// disturbed all but a few of them. None where the row is simulated.
     #[serde(default)]
     pub settled: Option<bool>,
-    /// The speedup in the slowest round of a measured run; none where it is simulated.
+    /// Whether that was so for half of the runs by which the overheads were found that the prediction takes. None where the
+    /// row is simulated.
+    #[serde(default)]
+    pub overheads_settled: Option<bool>,
+    /// The speedup that the slowest run of a measured plan would be; none where it is simulated.
     #[serde(default)]
     pub speedup_min: Option<f64>,
-    /// The speedup in the fastest round.
+    /// That of the fastest run.
     #[serde(default)]
     pub speedup_max: Option<f64>,
     /// What planning cost when it took longest: `plan_ns_per_tx` is the least of three.
@@ -122,6 +126,9 @@ pub struct Calibrated {
     /// The block that ran.
     #[serde(default)]
     pub workload: String,
+    /// How many of the runs by which it was found settled, in thousandths.
+    #[serde(default)]
+    pub settled_permille: u64,
     /// Nanoseconds until one thread saw what another wrote when it was found; none where that changed meanwhile.
     #[serde(default)]
     pub hop_ns: Option<u64>,
@@ -142,7 +149,7 @@ pub struct LabReport {
     pub machine: Machine,
     /// How it was found, in sentences.
     pub method: Vec<String>,
-    /// How often each measurement was repeated.
+    /// How often each measurement was repeated at least.
     pub repeats: u32,
     /// Schedulers on blocks.
     pub results: Vec<Row>,
@@ -225,9 +232,14 @@ impl LabReport {
         let unsettled = (unsettled > 0).then(|| {
             let of = counted(measured().count(), "measured run");
             format!(
-                "{unsettled} of {of} did not settle: something else slowed the processors down nearly all the time, \
-                 and their times say little."
+                "{unsettled} of {of} did not settle: the three fastest, or those on one thread, were not alike, \
+                 or none began while the processors ran at full speed. Their times say little."
             )
+        });
+        let of_overheads = measured().filter(|row| row.overheads_settled == Some(false)).count();
+        let of_overheads = (of_overheads > 0).then(|| {
+            let of = counted(of_overheads, "prediction");
+            format!("{of} took overheads of which more than half did not settle.")
         });
         let moved = (!moved.is_empty()).then(|| {
             let blocks = counted(moved.len(), "block");
@@ -235,7 +247,7 @@ impl LabReport {
                 "While {blocks} ran the processors moved: what threads share took longer or less."
             )
         });
-        unsettled.into_iter().chain(moved).collect()
+        unsettled.into_iter().chain(of_overheads).chain(moved).collect()
     }
 
     /// The number of simulated workers for which a figure stands that is given for one number only: the least from 8 on,

@@ -5,7 +5,6 @@
 //! Source: R. E. Bryant, D. R. O'Hallaron, *Computer Systems: A Programmer's Perspective*, chapter "Measuring Program
 //! Execution Time" of the first edition (2003).
 
-use super::middle;
 use crate::lab::ratio;
 
 /// How many of the fastest have to agree, and how far they may be apart. The book's example has three and a
@@ -13,46 +12,65 @@ use crate::lab::ratio;
 pub(super) const K: usize = 3;
 const APART_MAX: f64 = 0.03;
 
-/// What runs of one kind took: by the clock, and of all processors.
+/// What a run took: by the clock, and of all processors.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub(super) wall_ns: u64,
+    pub(super) cpu_ns: u64,
+}
+
+/// What runs of one kind took.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    /// The least first.
-    wall_ns: Vec<u64>,
-    cpu_ns: Vec<u64>,
+    /// The fastest first.
+    all: Vec<Took>,
+    /// How many of them began in quiet.
+    n_quiet: usize,
 }
 
 impl Times {
-    pub(super) fn add(&mut self, wall_ns: u64, cpu_ns: u64) {
-        for (times, took_ns) in [(&mut self.wall_ns, wall_ns), (&mut self.cpu_ns, cpu_ns)] {
-            times.insert(times.partition_point(|&other| other < took_ns), took_ns);
-        }
+    pub(super) fn add(&mut self, took: Took, is_quiet: bool) {
+        let at = self.all.partition_point(|other| other.wall_ns < took.wall_ns);
+        self.all.insert(at, took);
+        self.n_quiet += usize::from(is_quiet);
     }
 
-    /// Whether there are as many as so many, or [`K`] if that is less, and the fastest of them agree.
+    fn fastest(&self) -> &[Took] {
+        &self.all[..self.all.len().min(K)]
+    }
+
+    /// Whether as many as so many, or [`K`] if that is less, began in quiet, and the fastest agree.
     pub(super) fn is_settled(&self, n: usize) -> bool {
-        self.wall_ns.len() >= n.min(K) && self.spread() <= APART_MAX
+        self.n_quiet >= n.min(K) && self.spread() <= APART_MAX
     }
 
     /// How far the fastest are apart, as a share of the least.
     pub(super) fn spread(&self) -> f64 {
-        let fastest = &self.wall_ns[..self.wall_ns.len().min(K)];
-        let ends = fastest.first().zip(fastest.last());
-        ends.map_or(0.0, |(&least, &most)| ratio(most - least, least))
+        let ends = self.fastest().first().zip(self.fastest().last());
+        ends.map_or(0.0, |(least, most)| ratio(most.wall_ns - least.wall_ns, least.wall_ns))
     }
 
     /// The middle of the fastest.
     pub(super) fn best_ns(&self) -> u64 {
-        middle(&self.wall_ns[..self.wall_ns.len().min(K)])
+        self.fastest().get(self.fastest().len() / 2).map_or(0, |took| took.wall_ns)
     }
 
-    /// All by the clock, the least first.
-    pub(super) fn wall_ns(&self) -> &[u64] {
-        &self.wall_ns
-    }
-
-    /// That in the middle of what all processors took.
+    /// That in the middle of what all processors took for the fastest.
     pub(super) fn cpu_ns(&self) -> u64 {
-        middle(&self.cpu_ns)
+        let mut cpu_ns: Vec<u64> = self.fastest().iter().map(|took| took.cpu_ns).collect();
+        cpu_ns.sort_unstable();
+        cpu_ns.get(cpu_ns.len() / 2).copied().unwrap_or(0)
+    }
+
+    /// How many there are.
+    pub(super) fn n(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The fastest and the slowest, by the clock.
+    pub(super) fn ends_ns(&self) -> Option<[u64; 2]> {
+        let ends = self.all.first().zip(self.all.last());
+        ends.map(|(fastest, slowest)| [fastest.wall_ns, slowest.wall_ns])
     }
 }
 
@@ -62,7 +80,7 @@ mod tests {
 
     fn times(wall_ns: &[u64]) -> Times {
         let mut times = Times::default();
-        wall_ns.iter().for_each(|&ns| times.add(ns, 2 * ns));
+        wall_ns.iter().for_each(|&ns| times.add(Took { wall_ns: ns, cpu_ns: 2 * ns }, true));
         times
     }
 
@@ -87,8 +105,12 @@ mod tests {
                 "{wall_ns:?}"
             );
         }
-        assert_eq!(times(&[5, 9, 7]).wall_ns(), [5, 7, 9]);
-        assert_eq!(times(&[5, 9, 7, 8]).cpu_ns(), 16);
+        assert_eq!((times(&[5, 9, 7]).ends_ns(), times(&[5, 9, 7]).n()), (Some([5, 9]), 3));
+        assert_eq!(times(&[5, 9, 7, 8]).cpu_ns(), 14);
+        // What never began in quiet may be alike and wrong.
+        let mut loud = times(&[1000, 1000]);
+        loud.add(Took { wall_ns: 1000, cpu_ns: 0 }, false);
+        assert!(!loud.is_settled(3) && loud.is_settled(2));
     }
 
     /// What a run takes at a time on a machine that is slower by 1.8 for `slow_ns` of each `of_ns`.
@@ -115,7 +137,7 @@ mod tests {
             for _ in 0..24 {
                 for (at, times) in found.iter_mut().enumerate() {
                     let took_ns = took(500 + 25 * at as u64, now, (of_ns / 2, of_ns));
-                    times.add(took_ns, 0);
+                    times.add(Took { wall_ns: took_ns, cpu_ns: 0 }, true);
                     now += took_ns;
                 }
             }

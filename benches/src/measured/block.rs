@@ -8,7 +8,7 @@ use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, low
 use kempe_runtime::types::Prices;
 use rayon::prelude::*;
 
-use super::best::Times;
+use super::best::{Times, Took};
 use super::quiet::Patience;
 use super::{Measure, RealRuns, nanos, pinned, share};
 use crate::lab::ratio;
@@ -33,6 +33,8 @@ pub(super) struct Bench<'a> {
     plans: [Plan; 2],
     /// Which of them that is: the graph as long as they were not compared.
     faster: usize,
+    /// When it was first looked at: all of it is measured within a limit.
+    start: Instant,
     /// How often it runs in a row each time.
     pub(super) n_times: u64,
     /// What came out.
@@ -46,6 +48,7 @@ impl<'a> Bench<'a> {
         block: &'a UnsignedBlock,
         runs: &'a RealRuns<'a>,
     ) -> Result<Self, WorldError> {
+        let start = Instant::now();
         let mut alone = pinned(world, 1)?;
         let plans = [
             plan(&Graph, &alone, world, block, &[])?,
@@ -60,23 +63,38 @@ impl<'a> Bench<'a> {
         }
         let n_times = (TIMED_NS_MIN / warm_ns.max(1000)).max(1);
         let input = None;
-        Ok(Self { name, world, block, runs, input, alone, plans, faster: 0, n_times, output })
+        Ok(Self {
+            name,
+            world,
+            block,
+            runs,
+            input,
+            alone,
+            plans,
+            faster: 0,
+            start,
+            n_times,
+            output,
+        })
     }
 
     /// The time of the block on one thread, in the given order, by the plan that is faster.
     pub(super) fn base(&mut self) -> Result<u64, WorldError> {
         let mut times = [Times::default(), Times::default()];
         let n_rounds = self.runs.how.n_rounds;
-        let mut patience = self.runs.patience(times.len() * n_rounds);
-        let start = Instant::now();
+        let mut patience = self.runs.patience(times.len());
         for round in 0.. {
-            if self.runs.is_over(round, start, || times.iter().all(|of| of.is_settled(n_rounds))) {
+            if self
+                .runs
+                .is_over(round, self.start, || times.iter().all(|of| of.is_settled(n_rounds)))
+            {
                 break;
             }
             for (times, plan) in times.iter_mut().zip(&self.plans) {
                 let alone = &mut self.alone;
-                patience.wait(alone);
-                times.add(time(alone, plan, self.world, self.block, self.n_times)?, 0);
+                let is_quiet = patience.wait(alone);
+                let wall_ns = time(alone, plan, self.world, self.block, self.n_times)?;
+                times.add(Took { wall_ns, cpu_ns: 0 }, is_quiet);
             }
         }
         let [graph, batches] = times.map(|times| times.best_ns());
@@ -102,14 +120,13 @@ impl<'a> Bench<'a> {
             });
         }
         let mut alone = Times::default();
-        let mut patience = self.runs.patience((runs.len() + 1) * n_rounds);
-        let start = Instant::now();
+        let mut patience = self.runs.patience(runs.len() + 1);
         for round in 0.. {
             let are_settled = || {
                 let mut all = runs.iter().map(|run| &run.times).chain([&alone]);
                 all.all(|times| times.is_settled(*n_rounds))
             };
-            if self.runs.is_over(round, start, are_settled) {
+            if self.runs.is_over(round, self.start, are_settled) {
                 break;
             }
             self.timed(None, &mut patience, &mut alone)?;
@@ -141,10 +158,10 @@ impl<'a> Bench<'a> {
         times: &mut Times,
     ) -> Result<(), WorldError> {
         let (executor, plan) = on.unwrap_or((&mut self.alone, &self.plans[self.faster]));
-        patience.wait(executor);
+        let is_quiet = patience.wait(executor);
         let before = ProcessTime::now();
         let wall_ns = time(executor, plan, self.world, self.block, self.n_times)?;
-        times.add(wall_ns, nanos(before.elapsed()) / self.n_times);
+        times.add(Took { wall_ns, cpu_ns: nanos(before.elapsed()) / self.n_times }, is_quiet);
         Ok(())
     }
 
@@ -200,8 +217,7 @@ impl<'a> Bench<'a> {
     /// The row of a run, whose result was not looked at.
     fn row(&self, run: &Run<'_>, n_runs: u64, base_ns: u64, costs_ns: u64) -> Row {
         let makespan_ns = run.makespan_ns();
-        let times_ns = run.times.wall_ns();
-        let (fastest, slowest) = (times_ns.first(), times_ns.last());
+        let ends = run.times.ends_ns();
         let n_threads = self.runs.how.n_threads;
         let block = run.plan.interned().block();
         let planned = run.scheduler.plan(&block, n_threads);
@@ -236,10 +252,11 @@ impl<'a> Bench<'a> {
             predicted_ns: Some(run.predicted_ns),
             spread: run.times.spread(),
             hop_ns: None,
-            rounds: Some(times_ns.len()),
+            rounds: Some(run.times.n()),
             settled: Some(run.is_settled),
-            speedup_min: slowest.map(|&time| ratio(base_ns, time)),
-            speedup_max: fastest.map(|&time| ratio(base_ns, time)),
+            overheads_settled: Some(self.runs.used.is_settled()),
+            speedup_min: ends.map(|[_, slowest]| ratio(base_ns, slowest)),
+            speedup_max: ends.map(|[fastest, _]| ratio(base_ns, fastest)),
             plan_ns_per_tx_max: None,
         }
     }

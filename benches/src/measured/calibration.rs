@@ -6,6 +6,8 @@
 //! run, on long ones, and on a few of them until when the others run; then what a barrier costs, taking from a batch, a hand-over, and a value
 //! that another worker has, on ladders whose rungs wait for the rung before.
 
+use std::time::Duration;
+
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Form, Graph, Layers, Scheduler};
 
@@ -27,6 +29,9 @@ const LONG: (u64, u64) = (100, 20_000);
 /// How many transactions, and what each burns.
 type Block = (u64, u64);
 
+/// How long each block is measured, where no other limit is given: a few dozen rounds.
+const LIMIT: Duration = Duration::from_secs(2);
+
 /// What a transaction of such blocks is planned to cost: about what it does, whatever that is.
 const PLANNED_NS: u64 = 1000;
 
@@ -39,7 +44,9 @@ pub(super) fn find(
     let short = (n_txs, SHORT_NS);
     let alike = alike(schedulers, &independent(short, N_KEYS[0]), how.n_threads);
     let firsts: Vec<&dyn Scheduler> = alike.0.iter().map(|&at| schedulers[at]).collect();
-    let mut runs = RealRuns::new(&firsts, how)?;
+    // There are a dozen of blocks.
+    let limit = how.limit.map_or(LIMIT, |limit| limit / 2);
+    let mut runs = RealRuns::new(&firsts, Measure { limit: Some(limit), ..how })?;
     all(&mut runs, short)?;
     let overheads = alike.1.iter().map(|&at| runs.used.overheads[at]).collect();
     let settled_permille = runs.settled_permille();
@@ -68,7 +75,7 @@ fn alike(
 
 /// Finds the overheads of all schedulers of `runs`, which has none.
 fn all(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
-    let (around, around_key) = around(runs.how, short)?;
+    let (around, around_key) = around(runs, short)?;
     for overheads in &mut runs.used.overheads {
         *overheads = Overheads { around, around_key, ..*overheads };
     }
@@ -85,10 +92,10 @@ fn all(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
 
 /// What of a transaction's time is not executing it, and for each key of the block: what it costs less on several threads although
 /// it has to wait for the one before.
-fn around(how: Measure, short: Block) -> Result<(u64, u64), WorldError> {
+fn around(all: &RealRuns<'_>, short: Block) -> Result<(u64, u64), WorldError> {
     let schedulers: [&dyn Scheduler; 1] = [&Graph];
-    let runs = RealRuns::new(&schedulers, how)?;
-    let n_threads = how.n_threads as u64;
+    let runs = RealRuns::new(&schedulers, all.how)?;
+    let n_threads = all.how.n_threads as u64;
     let each = |n_keys| -> Result<u64, WorldError> {
         let runs = measure(&runs, &chain(short, n_keys))?.into_iter();
         let gained = |(found, cost): (Found, u64)| {
@@ -98,6 +105,7 @@ fn around(how: Measure, short: Block) -> Result<(u64, u64), WorldError> {
         Ok(runs.map(gained).min().unwrap_or(0))
     };
     let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
+    all.note_all(&runs);
     // All but one are keys of its own.
     let key = many.saturating_sub(few) / (N_KEYS[1] - N_KEYS[0]);
     Ok((few.saturating_sub(key * (N_KEYS[0] - 1)), key))
@@ -162,6 +170,7 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
     };
     let single = per_tx(&chain(short, N_KEYS[0]))?;
     let settle = per_tx(&adding(short))?;
+    runs.note_all(&own);
     for overheads in &mut runs.used.overheads {
         let Overheads { remote, take, .. } = found;
         let known = Overheads { barrier, handover, take, remote, ..*overheads };
@@ -346,7 +355,7 @@ mod tests {
     #[test]
     fn what_overheads_are_found_on_gives_what_the_oracle_gives() {
         let how = Measure { n_threads: 3, n_rounds: 1, limit: None };
-        let runs = RealRuns::new(&SCHEDULERS, how).unwrap();
+        let runs = RealRuns { slowness: |_| 1000, ..RealRuns::new(&SCHEDULERS, how).unwrap() };
         let short = (60, 10);
         for input in [
             independent(short, N_KEYS[1]),

@@ -1,6 +1,7 @@
 use std::cell::{Cell, RefCell};
 
 use kempe_abi::AccessKind;
+use kempe_runtime::executor::Executor;
 use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::{InputTx, Pattern};
 const HOW: Measure = Measure { n_threads: 3, n_rounds: 1, limit: None };
 
 fn runs() -> RealRuns<'static> {
-    RealRuns::new(&SCHEDULERS, HOW).unwrap()
+    RealRuns { slowness: |_| 1000, ..RealRuns::new(&SCHEDULERS, HOW).unwrap() }
 }
 
 thread_local! {
@@ -18,8 +19,8 @@ thread_local! {
 }
 
 fn scripted() -> RealRuns<'static> {
-    let distance = |_: usize| SCRIPT.with_borrow_mut(|script| script.remove(0));
-    RealRuns { distance, slowness: |_| 1000, ..runs() }
+    let distance = |_: &Executor| SCRIPT.with_borrow_mut(|script| script.remove(0));
+    RealRuns { distance, ..runs() }
 }
 
 fn calibration(n_schedulers: usize, dispatch: u64) -> Calibration {
@@ -61,6 +62,23 @@ fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
         assert_eq!(found, (n_found, dispatch, of), "{script:?}");
     }
     assert_eq!(runs.of_size(SIZES[0]).count(), 2);
+    // The distance comes before what settled, and what settled before the nearest.
+    let of = |hop_ns, dispatch, settled_permille| {
+        let hop_ns = Some(hop_ns);
+        Calibration { hop_ns, settled_permille, ..calibration(SCHEDULERS.len(), dispatch) }
+    };
+    runs.known = vec![of(60, 1, 1000), of(280, 2, 100), of(300, 3, 600), of(70, 4, 499)];
+    runs.known.extend([runs.known[3].clone(), runs.known[3].clone()]);
+    for (seen, dispatch) in [(285, 3), (70, 1), (110, 1), (281, 3)] {
+        SCRIPT.set(vec![seen]);
+        runs.calibrate(SIZES[0], find).unwrap();
+        assert_eq!(runs.calibration().overheads[0].dispatch, dispatch, "{seen}");
+    }
+    runs.known.retain(|known| known.hop_ns != Some(300));
+    runs.known.push(runs.known[3].clone());
+    SCRIPT.set(vec![285]);
+    runs.calibrate(SIZES[0], find).unwrap();
+    assert_eq!(runs.calibration().overheads[0].dispatch, 2);
 }
 
 #[test]

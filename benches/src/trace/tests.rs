@@ -55,7 +55,7 @@ fn faults_name_line_and_column() {
     let huge = format!("[{}]", "9".repeat(1000));
     assert!(read(changed("[]", &huge).as_bytes()).unwrap_err().starts_with("t.jsonl:1:"));
     check_refused(&changed("\"gas\":1", "\"gas\":NaN"), "1:38: expected value");
-    let long = "1: a transaction has ns=60000000001 of at most 60000000000";
+    let long = "1: a transaction would take 60000000001 ns, and may take 60000000000 at most";
     check_refused(&changed("\"ns\":1", "\"ns\":60000000001"), long);
     check_refused(&changed("\"gas\"", "\"ns\""), "1:42: duplicate field `ns`");
     check_refused(&changed(",\"ns\":1", ""), "1:39: missing field `ns`");

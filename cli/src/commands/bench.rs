@@ -91,8 +91,8 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
 
-    /// How long each block may be measured until its times settle, after the rounds that there have to be [default: 700 for
-    /// quick, 1500 for full, 10000 for others]
+    /// How long each block may be measured until its times settle, if there have been three rounds [default: 900 for
+    /// quick, 2000 for full, 10000 for others]
     #[arg(long, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     settle: Option<u64>,

@@ -47,7 +47,8 @@ fn read(path: &Path) -> Result<LabReport, Failure> {
 }
 
 fn text(comparison: &Comparison) -> String {
-    let Comparison { n_compared, n_gone, n_new, n_apart, machines, changes, broken } = comparison;
+    let Comparison { n_compared, n_gone, n_new, n_apart, n_unsettled, machines, changes, broken } =
+        comparison;
     let mut lines = vec![format!(
         "{n_compared} runs compared, {} figures changed beyond the noise; {n_gone} runs are gone, {n_new} are new",
         changes.len()
@@ -56,6 +57,9 @@ fn text(comparison: &Comparison) -> String {
         lines.push(format!(
             "{n_apart} were not compared: the threads were farther apart in one of the benches (hop_ns)"
         ));
+    }
+    if *n_unsettled > 0 {
+        lines.push(format!("{n_unsettled} were not compared: one of the two did not settle"));
     }
     if let Some([before, after]) = machines {
         lines.push(format!(

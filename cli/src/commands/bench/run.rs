@@ -36,8 +36,8 @@ const ROUNDS: u32 = 3;
 /// a minute, and the fifty of `full` in five.
 const fn limit_of(preset: Preset) -> Duration {
     match preset {
-        Preset::Quick => Duration::from_millis(700),
-        Preset::Full => Duration::from_millis(1500),
+        Preset::Quick => Duration::from_millis(900),
+        Preset::Full => Duration::from_millis(2000),
     }
 }
 
@@ -135,12 +135,15 @@ fn measure(
     for input in inputs {
         match runs.input(input) {
             Ok(rows) => {
-                let Calibration { hop_ns, n_txs, overheads, .. } = runs.calibration();
-                add_overheads(results, input, &rows, schedulers, overheads);
+                let Calibration { hop_ns, n_txs, settled_permille, overheads } = runs.calibration();
+                if rows.iter().all(|row| row.overheads_settled == Some(true)) {
+                    add_overheads(results, input, &rows, schedulers, overheads);
+                }
                 let each = schedulers.iter().zip(overheads);
                 calibrated.extend(each.map(|(scheduler, &overheads)| Calibrated {
                     scheduler: scheduler.name().to_owned(),
                     workload: input.name().to_owned(),
+                    settled_permille: *settled_permille,
                     hop_ns: *hop_ns,
                     block_txs: *n_txs,
                     overheads,
@@ -156,8 +159,8 @@ fn measure(
     let limited =
         limit.map_or(String::new(), |limit| format!(", nor after {} ms", limit.as_millis()));
     method.push(format!(
-        "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order, in rounds \
-         that start when each thread counts as fast as it ever did, within a tenth: {ROUNDS} at least, and on until \
+        "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order. Each waits, if not for too long, until all its threads count as fast as \
+         ever, within a tenth. There are {ROUNDS} rounds at least, and more until \
          the {ROUNDS} fastest of each are within 3 %, but not more than eight times as many{limited}. Of these the one in the middle \
          counts, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
@@ -171,9 +174,9 @@ fn measure(
     method.push(
         "What is predicted for a measured run comes from the simulator, with what the transactions took \
          on one thread and with the overheads of each scheduler, which were found on other blocks: \
-         short and long independent transactions, a few of them, and a ladder of pairs. They were found anew \
-         where less than three quarters of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
-         another wrote (hop_ns). A block during which that changed was measured again. Rows that are simulated have no \
+         short and long independent transactions, a few of them, chains, some that share reads or additions, and ladders. They were found again, \
+         but not often, where less than half of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
+         another wrote (hop_ns). A block during which that changed was measured again if it had not taken its time. Rows that are simulated have no \
          overheads."
             .to_owned(),
     );
@@ -414,6 +417,7 @@ fn measured_text(report: &LabReport) -> String {
         "/ bound",
         "simulator",
         "p95",
+        "of settled",
     ]);
     for found in Prediction::all(report) {
         let name = found.scheduler.as_deref();
@@ -440,12 +444,13 @@ fn measured_text(report: &LabReport) -> String {
             format!("{:.2}", mean(&|row| row.bound_ratio)),
             format!("{:+.1}%", found.median * 100.0),
             format!("{:.1}%", found.p95 * 100.0),
+            found.p95_settled.map_or("-".to_owned(), |p95| format!("{:.1}%", p95 * 100.0)),
         ]);
     }
     if table.is_empty() {
         return String::new();
     }
-    for at in 1..9 {
+    for at in 1..10 {
         if let Some(column) = table.column_mut(at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
