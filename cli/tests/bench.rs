@@ -130,7 +130,10 @@ fn bad_input_is_refused_by_name() {
         ),
         ("[[1],[2],[],[],5,\"x\"]", "block.jsonl:1:1: a line is a JSON object"),
         ("{\"reads\":[1]}\n\n{\"reads\":[1]}", "block.jsonl:2: the line is empty"),
-        ("{\"writes\":[1],\"cost\":18446744073709551615}", "take 18446744073709551615 ns, and may take"),
+        (
+            "{\"writes\":[1],\"cost\":18446744073709551615}",
+            "take 18446744073709551615 ns, and may take",
+        ),
         ("{\"cost\":5}", "no key in `reads`, `writes` or `adds`"),
         (&deep, "block.jsonl:1:"),
         (&long, "block.jsonl:1:"),
