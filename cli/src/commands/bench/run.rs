@@ -156,8 +156,8 @@ fn measure(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let limited =
-        limit.map_or(String::new(), |limit| format!(", nor after {} ms", limit.as_millis()));
+    let limit_ms = limit.map_or(10_000, |limit| limit.as_millis());
+    let limited = format!(", nor after {limit_ms} ms");
     method.push(format!(
         "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order. Each waits, if not for too long, until all its threads count as fast as \
          ever, within a tenth. There are {ROUNDS} rounds at least, and more until \
