@@ -208,13 +208,15 @@ mod tests {
         #[test]
         fn what_commutes_fits_in_every_order(
             start in prop_oneof![0..12u16, 244..270u16, 0..400u16],
-            additions in proptest::collection::vec(prop_oneof![-4..5i128, -60..60i128], 1..6),
+            mut additions in proptest::collection::vec(prop_oneof![-4..5i128, -60..60i128], 1..6),
         ) {
+            // Nothing added is no addition, and fits where there is more than fits.
+            additions.retain(|added| *added != 0);
             // Where it is more than fits, an upgrade left it.
             let mut value = Some(Bytes::from_slice(&start.to_le_bytes()));
             let mut totals = Totals::default();
             let mut all_commute = true;
-            for &added in additions.iter().filter(|added| **added != 0) {
+            for &added in &additions {
                 let effect = sum(added);
                 let Ok(left) = effect.value(value.as_deref()) else {
                     all_commute = false;
