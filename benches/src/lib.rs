@@ -24,7 +24,7 @@ pub use lab::{
     Together, best_change, compare, contention, html, is_serializable, ladder, simulate_rows,
     speedup_with_overheads,
 };
-pub use measured::{Calibration, Measure, RealRuns};
+pub use measured::{Calibration, Measure, RealRuns, Timed};
 pub use memory::keep_freed_memory;
 pub use pattern::{ACCESSES_MAX, COMMON, Parameter, Pattern, PatternError, SHAPES, Shape};
 pub use planning::{PlanningTime, planning_time};

@@ -9,10 +9,11 @@ mod quiet;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use best::BlockTimes;
 use block::Bench;
+use calibration::Seen;
 pub(crate) use hops::is_alike;
 use hops::{APART_NS_MAX, hop_ns};
 use kempe_runtime::executor::Executor;
@@ -40,8 +41,8 @@ pub struct Measure {
     /// How often each plan runs at least; until three of the fastest runs of each are within 3 %, or this often if that is less, but
     /// not more than eight times as often.
     pub n_rounds: usize,
-    /// How long a block may be measured, about, if there have been as many rounds as there have to be. Of that, it may wait for half
-    /// until nothing slows the processors down.
+    /// How long a block may be measured each time, about, if there have been as many rounds as there have to be. Of that, it may wait for
+    /// half until nothing slows the processors down.
     /// A block is not measured again that took as long already, and overheads are found again only where threads are
     /// twice as far apart, and not more than once. If none is given: ten seconds, of which two for waiting, and anything is measured again.
     pub limit: Option<Duration>,
@@ -72,15 +73,49 @@ pub struct RealRuns<'s> {
     /// That of the last block.
     used: Calibration,
     /// What was found, also while the distance between threads changed.
-    known: Vec<Calibration>,
+    known: Vec<Found>,
     /// Tells how far the threads of an executor are apart.
     distance: fn(&Executor) -> u64,
     /// Tells how slow the threads of an executor are now, in thousandths.
     slowness: fn(&Executor) -> u64,
-    /// How many plans were measured, and how many of them did not settle.
-    n_measured: AtomicU64,
-    n_unsettled: AtomicU64,
     world: ReplayWorld,
+}
+
+/// What a block took whenever it was timed, for rows of all these times: see [`RealRuns::time`].
+///
+/// ```
+/// use kempe_bench::{Input, Measure, Pattern, RealRuns, Timed};
+/// use kempe_runtime::scheduler::{Color, Graph};
+///
+/// let patterns = ["amm:txs=100", "chain:txs=100"].map(str::parse::<Pattern>);
+/// let inputs: Vec<Input> = patterns.into_iter().map(|pattern| pattern?.generate()).collect::<Result<_, _>>()?;
+/// let mut timed = vec![Timed::default(); inputs.len()];
+/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 2, limit: None })?;
+/// for (input, timed) in inputs.iter().zip(&mut timed) {
+///     runs.time(input, timed)?;
+/// }
+/// for (input, timed) in inputs.iter().zip(&mut timed) {
+///     assert!(runs.input_timed(input, timed)?.iter().all(|row| row.rounds > Some(2)));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Timed {
+    /// How often.
+    n: usize,
+    /// How far threads were apart; none where that changed.
+    hop_ns: Option<u64>,
+    /// The block, and without burning time.
+    block: BlockTimes,
+    idle: BlockTimes,
+}
+
+/// Overheads, and what they were found from.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    calibration: Calibration,
+    seen: Seen,
+    n_searches: usize,
 }
 
 /// What each scheduler's plans cost beside the transactions, as long as threads are so far apart, in blocks of about
@@ -127,18 +162,7 @@ impl<'s> RealRuns<'s> {
         let used = Calibration { overheads, ..Calibration::default() };
         let (known, world) = (Vec::new(), ReplayWorld::new()?);
         let (distance, slowness) = (hop_ns, slowness_permille);
-        let (n_measured, n_unsettled) = Default::default();
-        Ok(Self {
-            schedulers,
-            how,
-            used,
-            known,
-            distance,
-            slowness,
-            n_measured,
-            n_unsettled,
-            world,
-        })
+        Ok(Self { schedulers, how, used, known, distance, slowness, world })
     }
 
     /// What the predictions of the last block take for what running costs beside the transactions.
@@ -147,25 +171,38 @@ impl<'s> RealRuns<'s> {
         &self.used
     }
 
-    /// Measures again what was measured while the distance between threads changed. If it never stayed the same, the rows do not name
-    /// one.
-    fn measured(
+    /// Measures again what was measured while the distance between threads changed, and says what that was. What was timed at another
+    /// distance does not count.
+    fn measured<T>(
         &mut self,
         n_txs: usize,
-        measure: impl Fn(&Self) -> Result<Vec<Row>, WorldError>,
-    ) -> Result<Vec<Row>, WorldError> {
+        timed: &mut Timed,
+        measure: impl Fn(&Self, &mut Timed) -> Result<T, WorldError>,
+    ) -> Result<(T, Option<u64>), WorldError> {
         let mut n_tries = 0;
         loop {
             n_tries += 1;
-            let hop_ns = self.calibrate(size_for(n_txs), calibration::find)?;
+            let hop_ns = self.calibrate(size_for(n_txs), timed.n + 1, calibration::find)?;
+            if !timed.hop_ns.is_some_and(|before| self.is_near(before, hop_ns)) {
+                *timed = Timed { n: timed.n, ..Timed::default() };
+            }
             let start = Instant::now();
-            let mut rows = measure(self)?;
+            let found = measure(self, timed)?;
             let is_steady = is_alike(hop_ns, self.distance()?);
+            timed.hop_ns = is_steady.then_some(hop_ns);
             let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
             if is_steady || is_late || n_tries == N_TRIES {
-                rows.iter_mut().for_each(|row| row.hop_ns = is_steady.then_some(hop_ns));
-                return Ok(rows);
+                timed.n += 1;
+                return Ok((found, timed.hop_ns));
             }
+        }
+    }
+
+    /// Whether what was found when threads were so far apart counts where they are otherwise.
+    fn is_near(&self, known: u64, hop_ns: u64) -> bool {
+        match self.how.limit {
+            None => is_alike(known, hop_ns),
+            Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
         }
     }
 
@@ -175,34 +212,17 @@ impl<'s> RealRuns<'s> {
         Patience::new(all, n * N_ROUNDS_FOR_ONE * self.how.n_rounds, self.slowness)
     }
 
-    /// Whether no round follows after so many, the first of which began at a time.
-    fn is_over(&self, n: usize, start: Instant, are_settled: impl FnOnce() -> bool) -> bool {
+    /// Whether no round follows after so many, those of another time and those since `start`: there is at least one.
+    fn is_over(
+        &self,
+        [n_before, n]: [usize; 2],
+        start: Instant,
+        are_settled: impl FnOnce() -> bool,
+    ) -> bool {
         let Measure { n_rounds, limit, .. } = self.how;
         let is_late =
             || start.elapsed() >= limit.unwrap_or(SETTLE) || n >= N_ROUNDS_FOR_ONE * n_rounds;
-        n >= n_rounds && (is_late() || are_settled())
-    }
-
-    /// Takes note of what others measured for these.
-    fn note_all(&self, others: &Self) {
-        for (own, of_others) in
-            [(&self.n_measured, &others.n_measured), (&self.n_unsettled, &others.n_unsettled)]
-        {
-            own.fetch_add(of_others.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-    }
-
-    /// Takes note of whether a plan settled that was measured.
-    fn note(&self, is_settled: bool) {
-        self.n_measured.fetch_add(1, Ordering::Relaxed);
-        self.n_unsettled.fetch_add((!is_settled).into(), Ordering::Relaxed);
-    }
-
-    /// Of what was measured how much settled, in thousandths.
-    fn settled_permille(&self) -> u64 {
-        let [all, unsettled] =
-            [&self.n_measured, &self.n_unsettled].map(|n| n.load(Ordering::Relaxed));
-        share(1000, all - unsettled, all)
+        n > 0 && n_before + n >= n_rounds && (is_late() || are_settled())
     }
 
     /// How far threads are apart now.
@@ -211,29 +231,42 @@ impl<'s> RealRuns<'s> {
     }
 
     /// Takes the overheads for threads as far apart as they are, in blocks of such a size, and says how far; finds them
-    /// where there are none that settled.
+    /// where they were not found so many times, or did not settle.
     fn calibrate(
         &mut self,
         n_txs: u64,
-        find: impl Fn(&[&dyn Scheduler], Measure, u64) -> Result<Calibration, WorldError>,
+        n_searches: usize,
+        find: impl Fn(&[&dyn Scheduler], Measure, u64, &mut Seen) -> Result<Calibration, WorldError>,
     ) -> Result<u64, WorldError> {
         let mut hop_ns = self.distance()?;
         for _ in 0..N_TRIES {
-            let n_found = self.known.iter().filter(|known| known.n_txs == n_txs).count();
-            let n_max = self.how.limit.map_or(CALIBRATIONS_MAX, |_| N_TRIES);
-            let is_near = |known: u64| match self.how.limit {
-                None => is_alike(known, hop_ns),
-                Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
+            let of_size = self.known.iter().filter(|known| known.calibration.n_txs == n_txs);
+            let n_found: usize = of_size.map(|known| known.n_searches).sum();
+            let n_max = n_searches * self.how.limit.map_or(CALIBRATIONS_MAX, |_| N_TRIES);
+            let near = self.known.iter().position(|Found { calibration, .. }| {
+                let is_near = |known| self.is_near(known, hop_ns);
+                calibration.n_txs == n_txs && calibration.hop_ns.is_some_and(is_near)
+            });
+            let is_found = |at: usize| {
+                let known = &self.known[at];
+                known.n_searches >= n_searches && known.calibration.is_settled()
             };
-            let is_known =
-                |(known, found): (u64, &Calibration)| found.is_settled() && is_near(known);
-            if n_found >= n_max || self.of_size(n_txs).any(is_known) {
+            if n_found >= n_max || near.is_some_and(is_found) {
                 break;
             }
-            let found = find(self.schedulers, self.how, n_txs)?;
+            // What is found again is found of both times.
+            let known = near.map_or_else(Found::default, |at| self.known[at].clone());
+            let Found { mut seen, n_searches, .. } = known;
+            let found = find(self.schedulers, self.how, n_txs, &mut seen)?;
             let before = std::mem::replace(&mut hop_ns, self.distance()?);
             let is_steady = is_alike(before, hop_ns) && before < APART_NS_MAX;
-            self.known.push(Calibration { hop_ns: is_steady.then_some(before), ..found });
+            let calibration = Calibration { hop_ns: is_steady.then_some(before), ..found };
+            match near {
+                Some(at) if is_steady => {
+                    self.known[at] = Found { calibration, seen, n_searches: n_searches + 1 };
+                }
+                _ => self.known.push(Found { calibration, seen, n_searches: 1 }),
+            }
         }
         let distance = |(known, found): &(u64, &Calibration)| {
             let apart_permille = 1000 * hop_ns.max(*known) / hop_ns.min(*known).max(1);
@@ -241,7 +274,8 @@ impl<'s> RealRuns<'s> {
         };
         let nearest = self.of_size(n_txs).min_by_key(distance).map(|(_, known)| known);
         // What was found while it changed is for no distance: the last counts where there is nothing else.
-        let unsettled = || self.known.iter().rfind(|known| known.n_txs == n_txs);
+        let all = || self.known.iter().map(|known| &known.calibration);
+        let unsettled = || all().rfind(|known| known.n_txs == n_txs);
         let nearest = nearest.or_else(unsettled).expect("where none is known one was found");
         self.used = nearest.clone();
         Ok(hop_ns)
@@ -249,7 +283,8 @@ impl<'s> RealRuns<'s> {
 
     /// What is known for blocks of a size, with how far threads were apart all the time.
     fn of_size(&self, n_txs: u64) -> impl Iterator<Item = (u64, &Calibration)> {
-        let known = self.known.iter().filter(move |known| known.n_txs == n_txs);
+        let known = self.known.iter().map(|known| &known.calibration);
+        let known = known.filter(move |known| known.n_txs == n_txs);
         known.filter_map(|known| Some((known.hop_ns?, known)))
     }
 
@@ -263,26 +298,71 @@ impl<'s> RealRuns<'s> {
     /// # Errors
     /// [`WorldError`]; [`WorldError::ListTooLong`] if a transaction touches more keys than a list may name.
     pub fn input(&mut self, input: &Input) -> Result<Vec<Row>, WorldError> {
-        if input.calls().is_none() {
-            // Before anything is measured for a block that cannot run.
-            self.world.block(input)?;
-        }
-        self.measured(input.n_txs(), |runs| runs.input_once(input))
+        self.input_timed(input, &mut Timed::default())
     }
 
-    fn input_once(&self, input: &Input) -> Result<Vec<Row>, WorldError> {
+    /// As [`Self::input`], of a block that was timed before: the rows are of all times, and so are the overheads.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn input_timed(
+        &mut self,
+        input: &Input,
+        timed: &mut Timed,
+    ) -> Result<Vec<Row>, WorldError> {
+        self.check(input)?;
+        let rows = |runs: &Self, timed: &mut Timed| runs.rows_once(input, timed);
+        let (mut rows, hop_ns) = self.measured(input.n_txs(), timed, rows)?;
+        rows.iter_mut().for_each(|row| row.hop_ns = hop_ns);
+        Ok(rows)
+    }
+
+    /// Times a block, for [`Self::input_timed`] to do it again after others: what slows a machine down for seconds may be over then, and
+    /// the fastest runs count.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn time(&mut self, input: &Input, timed: &mut Timed) -> Result<(), WorldError> {
+        self.check(input)?;
+        self.measured(input.n_txs(), timed, |runs, timed| {
+            runs.input_once(input, timed, |bench, costs| bench.run(costs).map(drop))
+        })?;
+        Ok(())
+    }
+
+    /// Refuses a block that cannot run, before anything is measured for it.
+    fn check(&self, input: &Input) -> Result<(), WorldError> {
+        if input.calls().is_none() {
+            self.world.block(input)?;
+        }
+        Ok(())
+    }
+
+    fn rows_once(&self, input: &Input, timed: &mut Timed) -> Result<Vec<Row>, WorldError> {
+        self.input_once(input, timed, |bench, costs| bench.rows(costs))
+    }
+
+    /// Finds what transactions cost, and makes something of it.
+    fn input_once<T>(
+        &self,
+        input: &Input,
+        timed: &mut Timed,
+        then: impl Fn(&mut Bench<'_>, &[u64]) -> Result<T, WorldError>,
+    ) -> Result<T, WorldError> {
         if let Some(calls) = input.calls() {
             let name = input.name().to_owned();
-            let mut bench = Bench::new(name, &calls.world, &calls.block, self)?;
+            let mut bench = Bench::new(name, &calls.world, &calls.block, self, &mut timed.block)?;
             let (all_ns, fuel) = (bench.base()?, input.costs().iter().sum());
             let costs = input.costs().iter().map(|&cost| share(all_ns, cost, fuel).max(1));
-            return bench.rows(&costs.collect::<Vec<_>>());
+            return then(&mut bench, &costs.collect::<Vec<_>>());
         }
         let world = &self.world;
         let idle_block = world.idle_block(input)?;
-        let idle_ns = Bench::new(String::new(), &world.base, &idle_block, self)?.base()?;
+        let mut idle = Bench::new(String::new(), &world.base, &idle_block, self, &mut timed.idle)?;
+        let idle_ns = idle.base()?;
         let block = world.block(input)?;
-        let mut bench = Bench::new(input.name().to_owned(), &world.base, &block, self)?;
+        let name = input.name().to_owned();
+        let mut bench = Bench::new(name, &world.base, &block, self, &mut timed.block)?;
         bench.input = Some(input);
         let all_ns = bench.base()?;
         world.check(input, &bench.output)?;
@@ -294,7 +374,7 @@ impl<'s> RealRuns<'s> {
             let burned = share(all_ns.saturating_sub(idle_ns), burns, burned);
             burned.saturating_add(share(idle_ns, per_tx(tx), all_keys)).max(1)
         });
-        bench.rows(&costs.collect::<Vec<_>>())
+        then(&mut bench, &costs.collect::<Vec<_>>())
     }
 }
 

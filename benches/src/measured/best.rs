@@ -74,6 +74,25 @@ impl Times {
     }
 }
 
+/// What a block took, all the times that it was measured.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlockTimes {
+    /// On one thread in the given order, as a graph and as batches: before there were plans.
+    pub(super) base: [Times; 2],
+    /// On one thread, in turns with the plans.
+    pub(super) alone: Times,
+    /// By the plan of each scheduler.
+    pub(super) plans: Vec<Times>,
+}
+
+impl BlockTimes {
+    /// Whether the times of each plan are settled, and those of one thread.
+    pub(super) fn are_settled(&self, n: usize) -> impl Iterator<Item = bool> {
+        let is_alone = self.alone.is_settled(n);
+        self.plans.iter().map(move |times| is_alone && times.is_settled(n))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

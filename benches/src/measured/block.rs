@@ -1,5 +1,6 @@
 //! A block, and how it runs: on one thread, and by the plans of schedulers.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
@@ -8,7 +9,7 @@ use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, low
 use kempe_runtime::types::Prices;
 use rayon::prelude::*;
 
-use super::best::{Times, Took};
+use super::best::{BlockTimes, Times, Took};
 use super::quiet::Patience;
 use super::{Measure, RealRuns, nanos, pinned, share};
 use crate::lab::ratio;
@@ -25,6 +26,8 @@ pub(super) struct Bench<'a> {
     world: &'a World,
     block: &'a UnsignedBlock,
     runs: &'a RealRuns<'a>,
+    /// What it took whenever it was measured.
+    times: &'a mut BlockTimes,
     /// What it was made of, which says what its transactions do of what they declare; all, if none.
     pub(super) input: Option<&'a Input>,
     alone: Executor,
@@ -47,6 +50,7 @@ impl<'a> Bench<'a> {
         world: &'a World,
         block: &'a UnsignedBlock,
         runs: &'a RealRuns<'a>,
+        times: &'a mut BlockTimes,
     ) -> Result<Self, WorldError> {
         let start = Instant::now();
         let mut alone = pinned(world, 1)?;
@@ -68,6 +72,7 @@ impl<'a> Bench<'a> {
             world,
             block,
             runs,
+            times,
             input,
             alone,
             plans,
@@ -80,24 +85,22 @@ impl<'a> Bench<'a> {
 
     /// The time of the block on one thread, in the given order, by the plan that is faster.
     pub(super) fn base(&mut self) -> Result<u64, WorldError> {
-        let mut times = [Times::default(), Times::default()];
         let n_rounds = self.runs.how.n_rounds;
-        let mut patience = self.runs.patience(times.len());
+        let n_before = self.times.base[0].n();
+        let mut patience = self.runs.patience(self.plans.len());
         for round in 0.. {
-            if self
-                .runs
-                .is_over(round, self.start, || times.iter().all(|of| of.is_settled(n_rounds)))
-            {
+            let are_settled = || self.times.base.iter().all(|of| of.is_settled(n_rounds));
+            if self.runs.is_over([n_before, round], self.start, are_settled) {
                 break;
             }
-            for (times, plan) in times.iter_mut().zip(&self.plans) {
+            for (times, plan) in self.times.base.iter_mut().zip(&self.plans) {
                 let alone = &mut self.alone;
                 let is_quiet = patience.wait(alone);
                 let wall_ns = time(alone, plan, self.world, self.block, self.n_times)?;
                 times.add(Took { wall_ns, cpu_ns: 0 }, is_quiet);
             }
         }
-        let [graph, batches] = times.map(|times| times.best_ns());
+        let [graph, batches] = self.times.base.each_ref().map(Times::best_ns);
         self.faster = usize::from(batches < graph);
         Ok(graph.min(batches))
     }
@@ -107,9 +110,11 @@ impl<'a> Bench<'a> {
         let RealRuns { schedulers, how: Measure { n_threads, n_rounds, .. }, used, .. } = self.runs;
         let mut executor = pinned(self.world, *n_threads)?;
         let mut runs = Vec::new();
-        for (&scheduler, &overheads) in schedulers.iter().zip(&used.overheads) {
+        self.times.plans.resize_with(schedulers.len(), Times::default);
+        let each = schedulers.iter().zip(&used.overheads).zip(&mut self.times.plans);
+        for ((&scheduler, &overheads), times) in each {
             let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
-            let times = Times::default();
+            let times = mem::take(times);
             runs.push(Run {
                 scheduler,
                 overheads,
@@ -119,19 +124,22 @@ impl<'a> Bench<'a> {
                 predicted_ns: 0,
             });
         }
-        let mut alone = Times::default();
+        let mut alone = mem::take(&mut self.times.alone);
+        let n_before = alone.n();
         let mut patience = self.runs.patience(runs.len() + 1);
         for round in 0.. {
             let are_settled = || {
                 let mut all = runs.iter().map(|run| &run.times).chain([&alone]);
                 all.all(|times| times.is_settled(*n_rounds))
             };
-            if self.runs.is_over(round, self.start, are_settled) {
+            if self.runs.is_over([n_before, round], self.start, are_settled) {
                 break;
             }
+            // Whoever comes first would find the caches as others left them.
+            let plan = &self.plans[self.faster];
+            time(&mut self.alone, plan, self.world, self.block, 1)?;
             self.timed(None, &mut patience, &mut alone)?;
             if let Some(run) = runs.first() {
-                // Whoever comes first would find the caches as one thread left them.
                 time(&mut executor, &run.plan, self.world, self.block, 1)?;
             }
             for run in &mut runs {
@@ -141,8 +149,9 @@ impl<'a> Bench<'a> {
         let (base_ns, costs_ns) = (alone.best_ns(), costs.iter().sum::<u64>().max(1));
         for run in &mut runs {
             run.is_settled = alone.is_settled(*n_rounds) && run.times.is_settled(*n_rounds);
-            self.runs.note(run.is_settled);
         }
+        self.times.plans = runs.iter().map(|run| run.times.clone()).collect();
+        self.times.alone = alone;
         let mut predicted = Vec::new();
         let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
         each.collect_into_vec(&mut predicted);

@@ -6,11 +6,14 @@
 //! run, on long ones, and on a few of them until when the others run; then what a barrier costs, taking from a batch, a hand-over, and a value
 //! that another worker has, on ladders whose rungs wait for the rung before.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fastrand::Rng;
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Form, Graph, Layers, Scheduler};
 
+use super::best::BlockTimes;
 use super::block::{Bench, Run};
 use super::{Calibration, Measure, RealRuns, share};
 use crate::{Input, InputTx, Overheads, WorldError, simulate};
@@ -23,6 +26,8 @@ const N_KEYS: [u64; 2] = [2, 12];
 /// How many the transactions of a ladder write that has many, and how many of them stand on a rung where they are many.
 const MANY_KEYS: u64 = 5;
 const MANY_TXS: u64 = 16;
+/// How many add to the same, where transactions add: two at once as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
+const N_ADDING: u64 = 32;
 /// Those of a block of long ones: so long that what is done beside them does not show.
 const LONG: (u64, u64) = (100, 20_000);
 
@@ -35,11 +40,15 @@ const LIMIT: Duration = Duration::from_secs(2);
 /// What a transaction of such blocks is planned to cost: about what it does, whatever that is.
 const PLANNED_NS: u64 = 1000;
 
-/// Finds the overheads of all schedulers. How far threads are apart is not looked at.
+/// What was seen in searches: what each block took, by its name and who planned it.
+pub(super) type Seen = BTreeMap<String, BlockTimes>;
+
+/// Finds the overheads of all schedulers, from what is measured now and what was seen before. How far threads are apart is not looked at.
 pub(super) fn find(
     schedulers: &[&dyn Scheduler],
     how: Measure,
     n_txs: u64,
+    seen: &mut Seen,
 ) -> Result<Calibration, WorldError> {
     let short = (n_txs, SHORT_NS);
     let alike = alike(schedulers, &independent(short, N_KEYS[0]), how.n_threads);
@@ -47,9 +56,11 @@ pub(super) fn find(
     // There are a dozen of blocks.
     let limit = how.limit.map_or(LIMIT, |limit| limit / 2);
     let mut runs = RealRuns::new(&firsts, Measure { limit: Some(limit), ..how })?;
-    all(&mut runs, short)?;
+    all(&mut runs, short, seen)?;
     let overheads = alike.1.iter().map(|&at| runs.used.overheads[at]).collect();
-    let settled_permille = runs.settled_permille();
+    let plans = || seen.values().flat_map(|times| times.are_settled(how.n_rounds));
+    let n_settled = plans().filter(|is_settled| *is_settled).count();
+    let settled_permille = share(1000, n_settled as u64, plans().count() as u64);
     Ok(Calibration { hop_ns: None, n_txs, settled_permille, overheads })
 }
 
@@ -74,30 +85,31 @@ fn alike(
 }
 
 /// Finds the overheads of all schedulers of `runs`, which has none.
-fn all(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
-    let (around, around_key) = around(runs, short)?;
+fn all(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
+    let (around, around_key) = around(runs, short, seen)?;
     for overheads in &mut runs.used.overheads {
         *overheads = Overheads { around, around_key, ..*overheads };
     }
-    dispatch(runs, short)?;
+    dispatch(runs, short, seen)?;
     let n_others = (runs.how.n_threads as u64).saturating_sub(1).max(1);
-    for (at, (found, _)) in measure(runs, &independent(LONG, N_KEYS[0]))?.into_iter().enumerate() {
+    let long = independent(LONG, N_KEYS[0]);
+    for (at, (found, _)) in measure(runs, &long, seen)?.into_iter().enumerate() {
         let inflation = share(1000, found.missing_ns, found.predicted_ns);
         runs.used.overheads[at].inflation_permille = inflation / n_others;
     }
-    wake(runs)?;
-    on_ladders(runs, short)?;
-    adding_together(runs, short)
+    wake(runs, seen)?;
+    on_ladders(runs, short, seen)?;
+    adding_together(runs, short, seen)
 }
 
 /// What of a transaction's time is not executing it, and for each key of the block: what it costs less on several threads although
 /// it has to wait for the one before.
-fn around(all: &RealRuns<'_>, short: Block) -> Result<(u64, u64), WorldError> {
+fn around(all: &RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(u64, u64), WorldError> {
     let schedulers: [&dyn Scheduler; 1] = [&Graph];
     let runs = RealRuns::new(&schedulers, all.how)?;
     let n_threads = all.how.n_threads as u64;
-    let each = |n_keys| -> Result<u64, WorldError> {
-        let runs = measure(&runs, &chain(short, n_keys))?.into_iter();
+    let mut each = |n_keys| -> Result<u64, WorldError> {
+        let runs = measure(&runs, &chain(short, n_keys), seen)?.into_iter();
         let gained = |(found, cost): (Found, u64)| {
             let saved = (cost * short.0).saturating_sub(found.makespan_ns);
             saved * n_threads / (n_threads - 1).max(1) / short.0
@@ -105,16 +117,15 @@ fn around(all: &RealRuns<'_>, short: Block) -> Result<(u64, u64), WorldError> {
         Ok(runs.map(gained).min().unwrap_or(0))
     };
     let [few, many] = [each(N_KEYS[0])?, each(N_KEYS[1])?];
-    all.note_all(&runs);
     // All but one are keys of its own.
     let key = many.saturating_sub(few) / (N_KEYS[1] - N_KEYS[0]);
     Ok((few.saturating_sub(key * (N_KEYS[0] - 1)), key))
 }
 
 /// Finds what each execution costs beside, each access of it, and each key that nobody had before.
-fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
-    let each = |input: &Input| -> Result<Vec<u64>, WorldError> {
-        let runs = measure(runs, input)?.into_iter();
+fn dispatch(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
+    let mut each = |input: &Input| -> Result<Vec<u64>, WorldError> {
+        let runs = measure(runs, input, seen)?.into_iter();
         Ok(runs.map(|(run, cost)| share(cost, run.missing_ns, run.predicted_ns)).collect())
     };
     let [few, own] = [each(&independent(short, N_KEYS[0]))?, each(&independent(short, N_KEYS[1]))?];
@@ -131,9 +142,9 @@ fn dispatch(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
 }
 
 /// Finds how long it takes until the other workers begin, on a block with one transaction for each.
-fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
+fn wake(runs: &mut RealRuns<'_>, seen: &mut Seen) -> Result<(), WorldError> {
     let one_each = independent((runs.how.n_threads as u64, 5 * LONG.1), N_KEYS[0]);
-    let found = measure(runs, &one_each)?;
+    let found = measure(runs, &one_each, seen)?;
     for (overheads, (found, _)) in runs.used.overheads.iter_mut().zip(found) {
         overheads.wake = found.missing_ns;
     }
@@ -143,14 +154,15 @@ fn wake(runs: &mut RealRuns<'_>) -> Result<(), WorldError> {
 /// Finds what a barrier costs, what taking from a batch, what a hand-over, and a value that another worker has: on ladders
 /// with few and with many keys and with few and with many transactions on a rung, by plans that wait on each rung; and what
 /// a batch of one costs, and what one worker has to do when a batch of which many add to the same ends.
-fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
+fn on_ladders(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
     let mut own = RealRuns::new(&schedulers, runs.how)?;
     if let Some(&Overheads { around, around_key, .. }) = runs.used.overheads.first() {
         own.used.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
     }
-    dispatch(&mut own, short)?;
-    let ladders = [(2, 1), (2, MANY_KEYS), (MANY_TXS, 1)].map(|form| climbed(&own, short, form));
+    dispatch(&mut own, short, seen)?;
+    let ladders =
+        [(2, 1), (2, MANY_KEYS), (MANY_TXS, 1)].map(|form| climbed(&own, short, form, seen));
     let [narrow, keys, wide] = ladders;
     let (narrow, keys, wide) = (narrow?, keys?, wide?);
     let [of_batches, of_graphs] = [own.used.overheads[0], own.used.overheads[1]];
@@ -165,12 +177,11 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
         solved([&narrow[0], &wide[0]].map(|climbed| climbed.lacks(found, [&step, &take])));
     let found = Overheads { barrier, take: taken, ..found };
     own.used.overheads[0] = found;
-    let per_tx = |input: &Input| -> Result<u64, WorldError> {
-        Ok(measure(&own, input)?[0].0.missing_ns / short.0)
+    let mut per_tx = |input: &Input| -> Result<u64, WorldError> {
+        Ok(measure(&own, input, seen)?[0].0.missing_ns / short.0)
     };
     let single = per_tx(&chain(short, N_KEYS[0]))?;
     let settle = per_tx(&adding(short))?;
-    runs.note_all(&own);
     for overheads in &mut runs.used.overheads {
         let Overheads { remote, take, .. } = found;
         let known = Overheads { barrier, handover, take, remote, ..*overheads };
@@ -180,9 +191,13 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
 }
 
 /// Finds what adding to what others add to costs each on its way, where there are no batches.
-fn adding_together(runs: &mut RealRuns<'_>, short: Block) -> Result<(), WorldError> {
+fn adding_together(
+    runs: &mut RealRuns<'_>,
+    short: Block,
+    seen: &mut Seen,
+) -> Result<(), WorldError> {
     let (input, n_workers) = (adding(short), runs.how.n_threads);
-    for (at, (found, _)) in measure(runs, &input)?.into_iter().enumerate() {
+    for (at, (found, _)) in measure(runs, &input, seen)?.into_iter().enumerate() {
         let plan = runs.schedulers[at].plan(&input.block(), n_workers);
         if !matches!(plan.form(), Form::Batches(_)) {
             runs.used.overheads[at].add = found.missing_ns * n_workers as u64 / short.0;
@@ -219,8 +234,10 @@ fn climbed<'s>(
     runs: &RealRuns<'s>,
     short: Block,
     (n_on_rung, n_keys): (u64, u64),
+    seen: &mut Seen,
 ) -> Result<Vec<Climbed<'s>>, WorldError> {
-    let found = measure(runs, &ladder(short, n_on_rung, n_keys))?.into_iter().zip(runs.schedulers);
+    let found = measure(runs, &ladder(short, n_on_rung, n_keys), seen)?;
+    let found = found.into_iter().zip(runs.schedulers);
     let climbed = found.map(|((found, cost), &scheduler)| Climbed {
         scheduler,
         ladder: ladder((short.0, cost), n_on_rung, n_keys),
@@ -262,9 +279,15 @@ struct Found {
 
 /// What each scheduler's plan took, with what a transaction cost on one thread. What comes out of such blocks is compared
 /// in tests only.
-fn measure(runs: &RealRuns<'_>, input: &Input) -> Result<Vec<(Found, u64)>, WorldError> {
+fn measure(
+    runs: &RealRuns<'_>,
+    input: &Input,
+    seen: &mut Seen,
+) -> Result<Vec<(Found, u64)>, WorldError> {
     let block = runs.world.block(input)?;
-    let mut bench = Bench::new(input.name().to_owned(), &runs.world.base, &block, runs)?;
+    let by: Vec<&str> = runs.schedulers.iter().map(|scheduler| scheduler.name()).collect();
+    let times = seen.entry(format!("{} by {}", input.name(), by.join(", "))).or_default();
+    let mut bench = Bench::new(String::new(), &runs.world.base, &block, runs, times)?;
     bench.base()?;
     let ran = bench.run(&vec![PLANNED_NS; input.n_txs()])?;
     let cost = (ran.base_ns / (input.n_txs() as u64).max(1)).max(1);
@@ -283,7 +306,7 @@ fn independent((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
         cost,
         ..InputTx::default()
     };
-    Input::new("independent".to_owned(), (0..n_txs).map(tx).collect())
+    Input::new(format!("independent:{n_txs},{cost},{n_keys}"), (0..n_txs).map(tx).collect())
 }
 
 /// Transactions that write a few keys of their own, and read the same others: they name many.
@@ -297,14 +320,17 @@ fn sharing((n_txs, cost): Block) -> Input {
     Input::new("sharing".to_owned(), (0..n_txs).map(tx).collect())
 }
 
-/// Transactions each two of which add to the same.
+/// Transactions of which about [`N_ADDING`] add to the same, anywhere in the block: whether two of them run at the same time does not depend
+/// on how a plan divides it.
 fn adding((n_txs, cost): (u64, u64)) -> Input {
-    let tx = |at: u64| {
-        let accesses =
-            vec![(2 * at, AccessKind::Write, false), (at / 2 * 2 + 1, AccessKind::Add, false)];
-        InputTx { accesses, cost, ..InputTx::default() }
+    let n_sums = n_txs.div_ceil(N_ADDING);
+    let mut rng = Rng::with_seed(0);
+    let mut tx = |at: u64| {
+        let own = (n_sums + at, AccessKind::Write, false);
+        let sum = (rng.u64(..n_sums), AccessKind::Add, false);
+        InputTx { accesses: vec![own, sum], cost, ..InputTx::default() }
     };
-    Input::new("adding".to_owned(), (0..n_txs).map(tx).collect())
+    Input::new("adding".to_owned(), (0..n_txs).map(&mut tx).collect())
 }
 
 /// Transactions that all write one key, and others of their own.
@@ -314,7 +340,7 @@ fn chain((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
         let accesses = own.chain([(0, AccessKind::Write, false)]).collect();
         InputTx { accesses, cost, ..InputTx::default() }
     };
-    Input::new("chain".to_owned(), (0..n_txs).map(tx).collect())
+    Input::new(format!("chain:{n_keys}"), (0..n_txs).map(tx).collect())
 }
 
 /// Rungs of transactions: each writes so many keys of its own, and reads all that two of the rung before wrote, of which one
@@ -330,13 +356,14 @@ fn ladder((n_txs, cost): (u64, u64), n_on_rung: u64, n_keys: u64) -> Input {
         let writes = keys_of(at).map(|key| (key, AccessKind::Write, false));
         InputTx { accesses: reads.chain(writes).collect(), cost, ..InputTx::default() }
     };
-    Input::new("ladder".to_owned(), (0..n_txs).map(tx).collect())
+    Input::new(format!("ladder:{n_on_rung},{n_keys}"), (0..n_txs).map(tx).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use kempe_runtime::scheduler::SCHEDULERS;
 
+    use super::super::Timed;
     use super::*;
 
     #[test]
@@ -364,7 +391,7 @@ mod tests {
             chain(short, N_KEYS[0]),
             ladder(short, 2, MANY_KEYS),
         ] {
-            let rows = runs.input_once(&input).unwrap();
+            let rows = runs.rows_once(&input, &mut Timed::default()).unwrap();
             assert!(rows.iter().all(|row| row.root_equal), "{}: {rows:?}", input.name());
         }
     }

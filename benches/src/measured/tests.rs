@@ -28,6 +28,15 @@ fn calibration(n_schedulers: usize, dispatch: u64) -> Calibration {
     Calibration { n_txs: SIZES[0], settled_permille: 1000, overheads, ..Calibration::default() }
 }
 
+fn known(calibration: Calibration) -> Found {
+    Found { calibration, n_searches: 1, ..Found::default() }
+}
+
+/// Of one time.
+fn once(runs: &RealRuns<'_>, input: &Input) -> Vec<Row> {
+    runs.rows_once(input, &mut Timed::default()).unwrap()
+}
+
 fn check(rows: Vec<Row>) {
     assert_eq!(rows.len(), SCHEDULERS.len());
     for row in rows {
@@ -42,7 +51,7 @@ fn check(rows: Vec<Row>) {
 fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
     let mut runs = scripted();
     let found = Cell::new(0);
-    let find = |schedulers: &[&dyn Scheduler], _, _| {
+    let find = |schedulers: &[&dyn Scheduler], _, _, _: &mut Seen| {
         found.set(found.get() + 1);
         Ok(calibration(schedulers.len(), found.get()))
     };
@@ -56,7 +65,7 @@ fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
         (&[700, 60], 60, 6, 5, Some(60)), // it changed back to what is known
     ] {
         SCRIPT.set(script.to_vec());
-        assert_eq!(runs.calibrate(SIZES[0], find).unwrap(), hop, "{script:?}");
+        assert_eq!(runs.calibrate(SIZES[0], 1, find).unwrap(), hop, "{script:?}");
         let Calibration { hop_ns, overheads, .. } = runs.calibration();
         let found = (found.get(), overheads[0].dispatch, *hop_ns);
         assert_eq!(found, (n_found, dispatch, of), "{script:?}");
@@ -65,20 +74,64 @@ fn overheads_are_found_for_each_distance_and_not_while_it_changes() {
     // The distance comes before what settled, and what settled before the nearest.
     let of = |hop_ns, dispatch, settled_permille| {
         let hop_ns = Some(hop_ns);
-        Calibration { hop_ns, settled_permille, ..calibration(SCHEDULERS.len(), dispatch) }
+        let calibration = calibration(SCHEDULERS.len(), dispatch);
+        known(Calibration { hop_ns, settled_permille, ..calibration })
     };
     runs.known = vec![of(60, 1, 1000), of(280, 2, 100), of(300, 3, 600), of(70, 4, 499)];
     runs.known.extend([runs.known[3].clone(), runs.known[3].clone()]);
     for (seen, dispatch) in [(285, 3), (70, 1), (110, 1), (281, 3)] {
         SCRIPT.set(vec![seen]);
-        runs.calibrate(SIZES[0], find).unwrap();
+        runs.calibrate(SIZES[0], 1, find).unwrap();
         assert_eq!(runs.calibration().overheads[0].dispatch, dispatch, "{seen}");
     }
-    runs.known.retain(|known| known.hop_ns != Some(300));
+    runs.known.retain(|known| known.calibration.hop_ns != Some(300));
     runs.known.push(runs.known[3].clone());
     SCRIPT.set(vec![285]);
-    runs.calibrate(SIZES[0], find).unwrap();
+    runs.calibrate(SIZES[0], 1, find).unwrap();
     assert_eq!(runs.calibration().overheads[0].dispatch, 2);
+}
+
+#[test]
+fn overheads_are_found_as_often_as_a_block_is_timed_of_all_that_was_seen() {
+    let mut runs = scripted();
+    let find = |schedulers: &[&dyn Scheduler], _, _, seen: &mut Seen| {
+        seen.insert(seen.len().to_string(), BlockTimes::default());
+        Ok(calibration(schedulers.len(), seen.len() as u64))
+    };
+    // Before, and after each search: for which time, of how many searches, and for what distance.
+    for (script, n_searches, n_seen, of) in [
+        (&[60, 60][..], 1, 1, Some(60)),
+        (&[60], 1, 1, Some(60)),
+        (&[66, 66], 2, 2, Some(66)),
+        (&[66], 2, 2, Some(66)),
+        (&[66, 280, 66], 3, 2, Some(66)), // what changes in between does not count
+        (&[66, 66], 3, 3, Some(66)),
+        (&[280, 280, 280], 2, 2, Some(280)), // nothing was seen there
+    ] {
+        SCRIPT.set(script.to_vec());
+        runs.calibrate(SIZES[0], n_searches, find).unwrap();
+        let Calibration { hop_ns, overheads, .. } = runs.calibration();
+        assert_eq!((overheads[0].dispatch, *hop_ns), (n_seen, of), "{script:?}");
+        assert!(SCRIPT.with_borrow(Vec::is_empty), "{script:?}");
+    }
+}
+
+#[test]
+fn a_block_that_is_timed_again_has_the_rows_of_both_times() {
+    let how = Measure { n_rounds: 2, limit: Some(Duration::ZERO), ..HOW };
+    let mut runs = RealRuns { how, ..scripted() };
+    runs.known = vec![known(Calibration { hop_ns: Some(60), ..calibration(SCHEDULERS.len(), 0) })];
+    runs.known[0].n_searches = 9;
+    let input = "amm:txs=40".parse::<Pattern>().unwrap().generate().unwrap();
+    let mut timed = Timed::default();
+    SCRIPT.set(vec![60, 60, 61, 61, 60, 280, 60, 60]);
+    runs.time(&input, &mut timed).unwrap();
+    // There are two rounds at least, and one each time; none counts while the distance changes, and those before neither.
+    for (n_rounds, hop_ns) in [(3, Some(61)), (4, None), (2, Some(60))] {
+        for row in runs.input_timed(&input, &mut timed).unwrap() {
+            assert_eq!((row.rounds, row.hop_ns, row.root_equal), (Some(n_rounds), hop_ns, true));
+        }
+    }
 }
 
 #[test]
@@ -86,10 +139,8 @@ fn a_block_during_which_the_distance_changes_is_measured_again() {
     let mut runs = scripted();
     for hop_ns in [60, 280] {
         let hop_ns = Some(hop_ns);
-        runs.known.push(Calibration { hop_ns, ..calibration(SCHEDULERS.len(), 0) });
+        runs.known.push(known(Calibration { hop_ns, ..calibration(SCHEDULERS.len(), 0) }));
     }
-    let input = Input::new("one".to_owned(), vec![InputTx::default()]);
-    let row = runs.input_once(&input).unwrap().swap_remove(0);
     // Before and after each try: how often it was measured, and what the rows say.
     for (script, n_runs, hop_ns) in [
         (&[60, 70][..], 1, Some(60)),
@@ -98,11 +149,12 @@ fn a_block_during_which_the_distance_changes_is_measured_again() {
     ] {
         SCRIPT.set(script.to_vec());
         let n = Cell::new(0);
-        let measure = |_: &RealRuns<'_>| {
+        let measure = |_: &RealRuns<'_>, _: &mut Timed| {
             n.set(n.get() + 1);
-            Ok(vec![row.clone()])
+            Ok(())
         };
-        assert_eq!(runs.measured(1, measure).unwrap()[0].hop_ns, hop_ns, "{script:?}");
+        let ((), found) = runs.measured(1, &mut Timed::default(), measure).unwrap();
+        assert_eq!(found, hop_ns, "{script:?}");
         assert_eq!(n.get(), n_runs, "{script:?}");
     }
 }
@@ -112,21 +164,21 @@ fn with_a_limit_little_is_measured_again() {
     let how = Measure { n_rounds: 4, limit: Some(Duration::ZERO), ..HOW };
     let mut runs = RealRuns { how, ..scripted() };
     let found = Cell::new(0);
-    let find = |schedulers: &[&dyn Scheduler], _, _| {
+    let find = |schedulers: &[&dyn Scheduler], _, _, _: &mut Seen| {
         found.set(found.get() + 1);
         Ok(calibration(schedulers.len(), 0))
     };
     // Before, and after each search: how often was searched.
     for (script, n_found) in [(&[60, 60][..], 1), (&[110], 1), (&[130, 130], 2)] {
         SCRIPT.set(script.to_vec());
-        runs.calibrate(SIZES[0], find).unwrap();
+        runs.calibrate(SIZES[0], 1, find).unwrap();
         assert_eq!(found.get(), n_found, "{script:?}");
     }
     // What never settles is not looked for before each block.
     let mut restless = RealRuns { how, ..scripted() };
     for (script, n_found) in [(&[60, 280, 60][..], 4), (&[280], 4)] {
         SCRIPT.set(script.to_vec());
-        restless.calibrate(SIZES[0], find).unwrap();
+        restless.calibrate(SIZES[0], 1, find).unwrap();
         assert_eq!((found.get(), restless.calibration().hop_ns), (n_found, None), "{script:?}");
     }
     SCRIPT.set(vec![60, 280]);
@@ -140,12 +192,12 @@ fn with_a_limit_little_is_measured_again() {
 fn every_plan_of_calls_gives_what_the_oracle_gives() {
     for pattern in ["token:accounts=60,zipf=1,txs=300", "token:accounts=50,hot=100,txs=200"] {
         let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
-        check(runs().input_once(&input).unwrap());
+        check(once(&runs(), &input));
     }
     let calls = crate::SHAPES.iter().filter(|shape| shape.is_of_calls());
     for pattern in calls.map(|shape| format!("{}:txs=150", shape.name)) {
         let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
-        check(runs().input_once(&input).unwrap());
+        check(once(&runs(), &input));
     }
 }
 
@@ -153,7 +205,7 @@ fn every_plan_of_calls_gives_what_the_oracle_gives() {
 fn blocks_of_the_lab_run_as_wasm() {
     for pattern in ["amm:txs=120", "p2p:accounts=9,txs=90,trap=30,over=3", "oracle:txs=100"] {
         let input = pattern.parse::<Pattern>().unwrap().generate().unwrap();
-        check(runs().input_once(&input).unwrap());
+        check(once(&runs(), &input));
     }
 }
 
@@ -161,7 +213,7 @@ fn blocks_of_the_lab_run_as_wasm() {
 fn the_longest_list_runs() {
     let accesses = (0..1023).map(|key| (key, AccessKind::Write, false)).collect();
     let txs = vec![InputTx { accesses, ..InputTx::default() }];
-    check(runs().input_once(&Input::new("longest".to_owned(), txs)).unwrap());
+    check(once(&runs(), &Input::new("longest".to_owned(), txs)));
 }
 
 #[test]
@@ -170,7 +222,8 @@ fn a_block_that_is_hardly_there_is_timed_many_times() {
     let n_times = |n_txs| {
         let input = Input::new("short".to_owned(), vec![InputTx::default(); n_txs]);
         let block = runs.world.block(&input).unwrap();
-        Bench::new(String::new(), &runs.world.base, &block, &runs).unwrap().n_times
+        let mut times = BlockTimes::default();
+        Bench::new(String::new(), &runs.world.base, &block, &runs, &mut times).unwrap().n_times
     };
     assert!((2..=1000).contains(&n_times(1)), "{}", n_times(1));
     assert_eq!(n_times(5000), 1);
