@@ -139,10 +139,12 @@ impl<'a> Bench<'a> {
             let plan = &self.plans[self.faster];
             time(&mut self.alone, plan, self.world, self.block, 1)?;
             self.timed(None, &mut patience, &mut alone)?;
-            if let Some(run) = runs.first() {
-                time(&mut executor, &run.plan, self.world, self.block, 1)?;
-            }
-            for run in &mut runs {
+            // What is settled gives its time to what is not.
+            let is_on = |run: &&mut Run<'_>| round == 0 || !run.times.is_settled(*n_rounds);
+            for (at, run) in runs.iter_mut().filter(is_on).enumerate() {
+                if at == 0 {
+                    time(&mut executor, &run.plan, self.world, self.block, 1)?;
+                }
                 self.timed(Some((&mut executor, &run.plan)), &mut patience, &mut run.times)?;
             }
         }

@@ -3,8 +3,8 @@
 //! Each overhead is what the simulator still lacks on a block where nothing else shows: first what of a block's
 //! time is not executing it, which is what a chain gains from other threads; then what each
 //! execution costs, on short independent transactions; then how much longer they take while others
-//! run, on long ones, and on a few of them until when the others run; then what a barrier costs, taking from a batch, a hand-over, and a value
-//! that another worker has, on ladders whose rungs wait for the rung before.
+//! run, on long ones, and on a few of them until when the others run; then a value that another worker has, where there is always something to
+//! run; then what a barrier costs, taking from a batch, and a hand-over, on ladders whose rungs wait for the rung before.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,11 +23,12 @@ use crate::{Input, InputTx, Overheads, WorldError, simulate};
 const SHORT_NS: u64 = 1000;
 /// How many keys they name: few, and many.
 const N_KEYS: [u64; 2] = [2, 12];
-/// How many the transactions of a ladder write that has many, and how many of them stand on a rung where they are many.
-const MANY_KEYS: u64 = 5;
-const MANY_TXS: u64 = 16;
-/// How many add to the same, where transactions add: two at once as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
-const N_ADDING: u64 = 32;
+/// How many transactions stand on each rung of a ladder: few, and many.
+const N_ON_RUNG: [u64; 2] = [2, 16];
+/// How many keys are written by all, where values move between workers: few, and yet so many that there is something to run for each.
+const N_SHARED: u64 = 64;
+/// To how many transactions add: two to the same as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
+const N_SUMS: u64 = 34;
 /// Those of a block of long ones: so long that what is done beside them does not show.
 const LONG: (u64, u64) = (100, 20_000);
 
@@ -151,8 +152,8 @@ fn wake(runs: &mut RealRuns<'_>, seen: &mut Seen) -> Result<(), WorldError> {
     Ok(())
 }
 
-/// Finds what a barrier costs, what taking from a batch, what a hand-over, and a value that another worker has: on ladders
-/// with few and with many keys and with few and with many transactions on a rung, by plans that wait on each rung; and what
+/// Finds what a value costs that another worker has, where something else runs meanwhile; what a barrier costs, what taking from a batch,
+/// and what a hand-over, on ladders with few and with many transactions on a rung, by plans that wait on each rung; and what
 /// a batch of one costs, and what one worker has to do when a batch of which many add to the same ends.
 fn on_ladders(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
@@ -161,21 +162,23 @@ fn on_ladders(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<
         own.used.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
     }
     dispatch(&mut own, short, seen)?;
-    let ladders =
-        [(2, 1), (2, MANY_KEYS), (MANY_TXS, 1)].map(|form| climbed(&own, short, form, seen));
-    let [narrow, keys, wide] = ladders;
-    let (narrow, keys, wide) = (narrow?, keys?, wide?);
+    let shared = probe(&own, short, moving, seen)?;
+    let [narrow, wide] =
+        N_ON_RUNG.map(|n_on_rung| probe(&own, short, |short| ladder(short, n_on_rung), seen));
+    let (narrow, wide) = (narrow?, wide?);
     let [of_batches, of_graphs] = [own.used.overheads[0], own.used.overheads[1]];
+    let remote = shared[1].lacks(of_graphs, |some| Overheads { remote: SOME_NS, ..some });
+    let remote = share(SOME_NS, remote[0], remote[1]);
+    let [of_batches, of_graphs] = [of_batches, of_graphs].map(|of| Overheads { remote, ..of });
     let step = |some: Overheads| Overheads { barrier: SOME_NS, handover: SOME_NS, ..some };
-    let remote = |some: Overheads| Overheads { remote: SOME_NS, ..some };
     let take = |some: Overheads| Overheads { take: SOME_NS, ..some };
-    let [(_, first), (handover, second)] = [(0, of_batches), (1, of_graphs)].map(|(at, known)| {
-        solved([&narrow[at], &keys[at]].map(|climbed| climbed.lacks(known, [&step, &remote])))
-    });
-    let found = Overheads { remote: first.midpoint(second), ..of_batches };
-    let (barrier, taken) =
-        solved([&narrow[0], &wide[0]].map(|climbed| climbed.lacks(found, [&step, &take])));
-    let found = Overheads { barrier, take: taken, ..found };
+    let handover = narrow[1].lacks(of_graphs, step);
+    let handover = share(SOME_NS, handover[0], handover[1]);
+    let (barrier, taken) = solved([&narrow[0], &wide[0]].map(|probe| {
+        let [missing, by_barriers] = probe.lacks(of_batches, step);
+        [missing, by_barriers, probe.lacks(of_batches, take)[1]]
+    }));
+    let found = Overheads { barrier, take: taken, ..of_batches };
     own.used.overheads[0] = found;
     let mut per_tx = |input: &Input| -> Result<u64, WorldError> {
         Ok(measure(&own, input, seen)?[0].0.missing_ns / short.0)
@@ -206,45 +209,45 @@ fn adding_together(
     Ok(())
 }
 
-/// A ladder as it was run.
-struct Climbed<'s> {
+/// A block on which transactions wait, as it was run.
+struct Probe<'s> {
     scheduler: &'s dyn Scheduler,
-    ladder: Input,
+    input: Input,
     n_workers: usize,
     makespan_ns: u64,
 }
 
-impl Climbed<'_> {
+impl Probe<'_> {
     fn predicted(&self, overheads: Overheads) -> u64 {
-        let block = self.ladder.block();
+        let block = self.input.block();
         let plan = self.scheduler.plan(&block, self.n_workers);
         simulate(&plan, &block, self.n_workers, overheads).makespan
     }
 
-    /// What the simulator lacks with these overheads, and how much longer its run is by [`SOME_NS`] of each of two others.
-    fn lacks(&self, known: Overheads, two: [&dyn Fn(Overheads) -> Overheads; 2]) -> [u64; 3] {
+    /// What the simulator lacks with these overheads, and how much longer its run is by [`SOME_NS`] of another one.
+    fn lacks(&self, known: Overheads, with: impl Fn(Overheads) -> Overheads) -> [u64; 2] {
         let predicted = self.predicted(known);
-        let longer = two.map(|with| self.predicted(with(known)).saturating_sub(predicted));
-        [self.makespan_ns.saturating_sub(predicted), longer[0], longer[1]]
+        let longer = self.predicted(with(known)).saturating_sub(predicted);
+        [self.makespan_ns.saturating_sub(predicted), longer]
     }
 }
 
 /// For each scheduler.
-fn climbed<'s>(
+fn probe<'s>(
     runs: &RealRuns<'s>,
     short: Block,
-    (n_on_rung, n_keys): (u64, u64),
+    input: impl Fn(Block) -> Input,
     seen: &mut Seen,
-) -> Result<Vec<Climbed<'s>>, WorldError> {
-    let found = measure(runs, &ladder(short, n_on_rung, n_keys), seen)?;
+) -> Result<Vec<Probe<'s>>, WorldError> {
+    let found = measure(runs, &input(short), seen)?;
     let found = found.into_iter().zip(runs.schedulers);
-    let climbed = found.map(|((found, cost), &scheduler)| Climbed {
+    let probes = found.map(|((found, cost), &scheduler)| Probe {
         scheduler,
-        ladder: ladder((short.0, cost), n_on_rung, n_keys),
+        input: input((short.0, cost)),
         n_workers: runs.how.n_threads,
         makespan_ns: found.makespan_ns,
     });
-    Ok(climbed.collect())
+    Ok(probes.collect())
 }
 
 /// About what is looked for.
@@ -320,14 +323,13 @@ fn sharing((n_txs, cost): Block) -> Input {
     Input::new("sharing".to_owned(), (0..n_txs).map(tx).collect())
 }
 
-/// Transactions of which about [`N_ADDING`] add to the same, anywhere in the block: whether two of them run at the same time does not depend
-/// on how a plan divides it.
+/// Transactions that add to one of [`N_SUMS`] each, drawn for each: whether two that add to the same run at the same time does not depend on
+/// how a plan divides them.
 fn adding((n_txs, cost): (u64, u64)) -> Input {
-    let n_sums = n_txs.div_ceil(N_ADDING);
     let mut rng = Rng::with_seed(0);
     let mut tx = |at: u64| {
-        let own = (n_sums + at, AccessKind::Write, false);
-        let sum = (rng.u64(..n_sums), AccessKind::Add, false);
+        let own = (N_SUMS + at, AccessKind::Write, false);
+        let sum = (rng.u64(..N_SUMS), AccessKind::Add, false);
         InputTx { accesses: vec![own, sum], cost, ..InputTx::default() }
     };
     Input::new("adding".to_owned(), (0..n_txs).map(&mut tx).collect())
@@ -343,20 +345,29 @@ fn chain((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
     Input::new(format!("chain:{n_keys}"), (0..n_txs).map(tx).collect())
 }
 
-/// Rungs of transactions: each writes so many keys of its own, and reads all that two of the rung before wrote, of which one
-/// stands where it stands.
-fn ladder((n_txs, cost): (u64, u64), n_on_rung: u64, n_keys: u64) -> Input {
-    let keys_of = move |at: u64| (0..n_keys).map(move |key| n_keys * at + key);
+/// Transactions that write two of [`N_SHARED`] keys each, drawn for each.
+fn moving((n_txs, cost): Block) -> Input {
+    let mut rng = Rng::with_seed(0);
+    let mut tx = |_: u64| {
+        let keys = [rng.u64(..N_SHARED / 2), rng.u64(N_SHARED / 2..N_SHARED)];
+        let accesses = keys.map(|key| (key, AccessKind::Write, false)).to_vec();
+        InputTx { accesses, cost, ..InputTx::default() }
+    };
+    Input::new("moving".to_owned(), (0..n_txs).map(&mut tx).collect())
+}
+
+/// Rungs of transactions: each writes a key of its own, and reads what two of the rung before wrote, of which one stands where it stands.
+fn ladder((n_txs, cost): Block, n_on_rung: u64) -> Input {
     let tx = |at: u64| {
         let (rung, place) = (at / n_on_rung, at % n_on_rung);
         let before = rung.checked_sub(1).into_iter().flat_map(|rung| {
             [place, (place + 1) % n_on_rung].map(|place| rung * n_on_rung + place)
         });
-        let reads = before.flat_map(keys_of).map(|key| (key, AccessKind::Read, false));
-        let writes = keys_of(at).map(|key| (key, AccessKind::Write, false));
-        InputTx { accesses: reads.chain(writes).collect(), cost, ..InputTx::default() }
+        let reads = before.map(|key| (key, AccessKind::Read, false));
+        let accesses = reads.chain([(at, AccessKind::Write, false)]).collect();
+        InputTx { accesses, cost, ..InputTx::default() }
     };
-    Input::new(format!("ladder:{n_on_rung},{n_keys}"), (0..n_txs).map(tx).collect())
+    Input::new(format!("ladder:{n_on_rung}"), (0..n_txs).map(tx).collect())
 }
 
 #[cfg(test)]
@@ -389,7 +400,8 @@ mod tests {
             sharing(short),
             adding(short),
             chain(short, N_KEYS[0]),
-            ladder(short, 2, MANY_KEYS),
+            ladder(short, N_ON_RUNG[0]),
+            moving(short),
         ] {
             let rows = runs.rows_once(&input, &mut Timed::default()).unwrap();
             assert!(rows.iter().all(|row| row.root_equal), "{}: {rows:?}", input.name());
@@ -398,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_ladder_has_a_layer_for_each_pair() {
-        let ladder = ladder((20, 1), 2, 1);
+        let ladder = ladder((20, 1), 2);
         let schedule = Layers.plan(&ladder.block(), 2).into_schedule(&ladder.block());
         assert_eq!(schedule.batches().map(<[u32]>::len).collect::<Vec<_>>(), [2; 10]);
         let plan = Graph.plan(&ladder.block(), 2);
