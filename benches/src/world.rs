@@ -48,6 +48,18 @@ pub enum WorldError {
     /// The plan is wrong: a bug of the scheduler.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The same, of a scheduler that was measured.
+    #[error("{scheduler} on {block}: {error}{key}")]
+    Illegal {
+        /// The scheduler.
+        scheduler: String,
+        /// The block.
+        block: String,
+        /// What is wrong.
+        error: PlanError,
+        /// The key that it is about, in parentheses behind a space, if it is about one.
+        key: String,
+    },
     /// The store did not take the changes.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -332,6 +332,22 @@ fn runs_on_threads_that_were_farther_apart_are_not_compared() {
 }
 
 #[test]
+fn runs_that_did_not_settle_are_not_compared() {
+    let mut before = measured(&["p2p:accounts=30,txs=100"]);
+    let rows = before.results.iter_mut().filter(|row| !row.simulated);
+    rows.for_each(|row| row.settled = Some(true));
+    let first = before.results.iter().position(|row| !row.simulated).unwrap();
+    let mut after = before.clone();
+    after.results.iter_mut().for_each(|row| row.speedup *= 0.5);
+    after.results[first].settled = Some(false);
+    before.results[first + 1].settled = Some(false);
+    let Comparison { n_compared, n_unsettled, changes, .. } = compare(&before, &after);
+    let n_changes = changes.iter().filter(|change| change.figure == "speedup").count();
+    assert_eq!((n_unsettled, n_compared), (2, before.results.len() - 2));
+    assert_eq!(n_changes, n_compared);
+}
+
+#[test]
 fn overtakes_are_counted() {
     assert_eq!(overtakes(&[0, 1, 2]), 0);
     assert_eq!(overtakes(&[2, 1, 0]), 3);

@@ -55,8 +55,8 @@ impl<'a> Bench<'a> {
         let start = Instant::now();
         let mut alone = pinned(world, 1)?;
         let plans = [
-            plan(&Graph, &alone, world, block, &[])?,
-            plan(&Sequential, &alone, world, block, &[])?,
+            plan(&Graph, &alone, world, (&name, block), &[])?,
+            plan(&Sequential, &alone, world, (&name, block), &[])?,
         ];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
         let mut warm_ns = time(&mut alone, &plans[1], world, block, 1)?;
@@ -113,7 +113,7 @@ impl<'a> Bench<'a> {
         self.times.plans.resize_with(schedulers.len(), Times::default);
         let each = schedulers.iter().zip(&used.overheads).zip(&mut self.times.plans);
         for ((&scheduler, &overheads), times) in each {
-            let plan = plan(scheduler, &executor, self.world, self.block, costs)?;
+            let plan = plan(scheduler, &executor, self.world, (&self.name, self.block), costs)?;
             let times = mem::take(times);
             runs.push(Run {
                 scheduler,
@@ -140,7 +140,9 @@ impl<'a> Bench<'a> {
             time(&mut self.alone, plan, self.world, self.block, 1)?;
             self.timed(None, &mut patience, &mut alone)?;
             // What is settled gives its time to what is not.
-            let is_on = |run: &&mut Run<'_>| round == 0 || !run.times.is_settled(*n_rounds);
+            let is_on = |Run { times, .. }: &&mut Run<'_>| {
+                round == 0 || times.n() < *n_rounds || !times.is_settled(*n_rounds)
+            };
             for (at, run) in runs.iter_mut().filter(is_on).enumerate() {
                 if at == 0 {
                     time(&mut executor, &run.plan, self.world, self.block, 1)?;
@@ -309,13 +311,22 @@ fn plan(
     scheduler: &dyn Scheduler,
     executor: &Executor,
     world: &World,
-    block: &UnsignedBlock,
+    (name, block): (&str, &UnsignedBlock),
     costs: &[u64],
 ) -> Result<Plan, WorldError> {
     let txs = block.txs();
-    let lists = executor.derive(&txs, &world.state())?;
-    let interned = executor.intern(lists, &txs).with_costs(costs.to_vec());
-    Ok(Plan::by(interned, scheduler, executor.n_threads())?)
+    let interned = || -> Result<_, WorldError> {
+        let lists = executor.derive(&txs, &world.state())?;
+        Ok(executor.intern(lists, &txs).with_costs(costs.to_vec()))
+    };
+    Plan::by(interned()?, scheduler, executor.n_threads()).or_else(|error| {
+        let key = match error.slot() {
+            Some(slot) => format!(" (key {:?})", interned()?.key(slot).state_key()),
+            None => String::new(),
+        };
+        let (scheduler, block) = (scheduler.name().to_owned(), name.to_owned());
+        Err(WorldError::Illegal { scheduler, block, error, key })
+    })
 }
 
 /// How long a run takes, the mean of so many in a row.

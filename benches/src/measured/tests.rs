@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 
 use kempe_abi::AccessKind;
 use kempe_runtime::executor::Executor;
-use kempe_runtime::scheduler::{SCHEDULERS, Scheduler};
+use kempe_runtime::scheduler::{Block, Mode, Plan, SCHEDULERS, Schedule, Scheduler};
 
 use super::*;
 use crate::{InputTx, Pattern};
@@ -227,6 +227,36 @@ fn a_block_that_is_hardly_there_is_timed_many_times() {
     };
     assert!((2..=1000).contains(&n_times(1)), "{}", n_times(1));
     assert_eq!(n_times(5000), 1);
+}
+
+/// Puts all transactions into one batch, whatever they touch.
+#[derive(Debug)]
+struct AllAtOnce;
+
+impl Scheduler for AllAtOnce {
+    fn name(&self) -> &'static str {
+        "all-at-once"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Free
+    }
+
+    fn plan(&self, block: &Block<'_>, _: usize) -> Plan {
+        let all: Vec<u32> = block.txs().collect();
+        Plan::batches(Schedule::new([all], &[]).unwrap())
+    }
+}
+
+#[test]
+fn an_illegal_plan_is_named_with_its_key() {
+    let tx = InputTx { accesses: vec![(7, AccessKind::Write, false)], ..InputTx::default() };
+    let input = Input::new("same".to_owned(), vec![tx.clone(), tx]);
+    let schedulers: [&dyn Scheduler; 1] = [&AllAtOnce];
+    let runs = RealRuns { slowness: |_| 1000, ..RealRuns::new(&schedulers, HOW).unwrap() };
+    let error = runs.rows_once(&input, &mut Timed::default()).unwrap_err().to_string();
+    assert!(error.starts_with("all-at-once on same: tx=0 and tx=1 "), "{error}");
+    assert!(error.contains("(key ") && error.ends_with("])"), "{error}");
 }
 
 #[test]
