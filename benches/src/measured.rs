@@ -38,17 +38,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Measure {
     /// On how many threads.
     pub n_threads: usize,
-    /// How often each plan runs at least; until three of the fastest runs of each are within 3 %, or this often if that is less, but
-    /// not more than eight times as often.
+    /// How often each plan runs at least, all times together; until three of the fastest runs of each are within 3 %, or this often if
+    /// that is less, but each time not more than eight times as often.
     pub n_rounds: usize,
     /// How long a block may be measured each time, about, if there have been as many rounds as there have to be. Of that, it may wait for
     /// half until nothing slows the processors down.
-    /// A block is not measured again that took as long already, and overheads are found again only where threads are
+    /// A block is not measured again that took as long already, and overheads are found again, each time, only where threads are
     /// twice as far apart, and not more than once. If none is given: ten seconds, of which two for waiting, and anything is measured again.
     pub limit: Option<Duration>,
 }
 
-/// Real runs of blocks by the plans of schedulers, in rounds in which each follows another, beside one
+/// Real runs of blocks by the plans of schedulers, in rounds in which each that is not settled follows another, beside one
 /// thread that runs the transactions in the given order.
 ///
 /// Only executing is timed: lists, numbers and plans are made before, and so are the values on which
@@ -73,7 +73,7 @@ pub struct RealRuns<'s> {
     /// That of the last block.
     used: Calibration,
     /// What was found, also while the distance between threads changed.
-    known: Vec<Found>,
+    known: Vec<Search>,
     /// Tells how far the threads of an executor are apart.
     distance: fn(&Executor) -> u64,
     /// Tells how slow the threads of an executor are now, in thousandths.
@@ -81,7 +81,7 @@ pub struct RealRuns<'s> {
     world: ReplayWorld,
 }
 
-/// What a block took whenever it was timed, for rows of all these times: see [`RealRuns::time`].
+/// What a block took whenever it was timed, for rows of all these times: see [`RealRuns::time`]. Of one block, and for one [`RealRuns`].
 ///
 /// ```
 /// use kempe_bench::{Input, Measure, Pattern, RealRuns, Timed};
@@ -95,7 +95,7 @@ pub struct RealRuns<'s> {
 ///     runs.time(input, timed)?;
 /// }
 /// for (input, timed) in inputs.iter().zip(&mut timed) {
-///     assert!(runs.input_timed(input, timed)?.iter().all(|row| row.rounds > Some(2)));
+///     assert!(runs.input_timed(input, timed)?.iter().all(|row| row.root_equal));
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -112,7 +112,7 @@ pub struct Timed {
 
 /// Overheads, and what they were found from.
 #[derive(Clone, Debug, Default)]
-struct Found {
+struct Search {
     calibration: Calibration,
     seen: Seen,
     n_searches: usize,
@@ -145,7 +145,7 @@ impl Calibration {
 /// The sizes of the blocks on which overheads are found, of which the nearest counts: what transactions share of the caches and of the way
 /// to memory is another in a larger block. The first two are those of the presets of `kempe bench`.
 const SIZES: [u64; 3] = [1000, 4000, 10_000];
-/// How often overheads are found for a size at most: after that the nearest count, as where noise makes each another.
+/// How often overheads are found for a size at most, for each time of a block: after that the nearest count, as where noise makes each another.
 const CALIBRATIONS_MAX: usize = 6;
 /// How often a block is measured or overheads are found, at most, because threads were not as far apart after it as
 /// before.
@@ -172,7 +172,7 @@ impl<'s> RealRuns<'s> {
     }
 
     /// Measures again what was measured while the distance between threads changed, and says what that was. What was timed at another
-    /// distance does not count.
+    /// distance does not count, nor later what was timed while it changed.
     fn measured<T>(
         &mut self,
         n_txs: usize,
@@ -183,17 +183,19 @@ impl<'s> RealRuns<'s> {
         loop {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), timed.n + 1, calibration::find)?;
-            if !timed.hop_ns.is_some_and(|before| self.is_near(before, hop_ns)) {
-                *timed = Timed { n: timed.n, ..Timed::default() };
-            }
+            let is_same = timed.hop_ns.is_some_and(|before| is_alike(before, hop_ns));
+            let mut now = if is_same { timed.clone() } else { Timed::default() };
             let start = Instant::now();
-            let found = measure(self, timed)?;
+            let found = measure(self, &mut now)?;
             let is_steady = is_alike(hop_ns, self.distance()?);
-            timed.hop_ns = is_steady.then_some(hop_ns);
+            if is_steady {
+                let n = timed.n;
+                *timed = Timed { n, hop_ns: Some(hop_ns), ..now };
+            }
             let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
             if is_steady || is_late || n_tries == N_TRIES {
                 timed.n += 1;
-                return Ok((found, timed.hop_ns));
+                return Ok((found, is_steady.then_some(hop_ns)));
             }
         }
     }
@@ -202,27 +204,32 @@ impl<'s> RealRuns<'s> {
     fn is_near(&self, known: u64, hop_ns: u64) -> bool {
         match self.how.limit {
             None => is_alike(known, hop_ns),
-            Some(_) => known.max(hop_ns) < 2 * known.min(hop_ns),
+            Some(_) => is_alike(known, hop_ns) || known.max(hop_ns) < 2 * known.min(hop_ns),
         }
     }
 
-    /// For so many measurements in a round, until there have been as many rounds as possible: half of the time that a block has.
-    fn patience(&self, n: usize) -> Patience {
-        let all = self.how.limit.map_or(PATIENCE, |limit| limit / 2);
-        Patience::new(all, n * N_ROUNDS_FOR_ONE * self.how.n_rounds, self.slowness)
+    /// The most rounds in a row.
+    fn n_rounds_max(&self) -> usize {
+        self.how.n_rounds.saturating_mul(N_ROUNDS_FOR_ONE)
     }
 
-    /// Whether no round follows after so many, those of another time and those since `start`: there is at least one.
+    /// For so many measurements in a round, until there have been as many rounds as possible: half of this part of the time that a block has.
+    fn patience(&self, n: usize, (part, whole): (u32, u32)) -> Patience {
+        let all = self.how.limit.map_or(PATIENCE, |limit| limit / 2).saturating_mul(part) / whole;
+        Patience::new(all, n.saturating_mul(self.n_rounds_max()), self.slowness)
+    }
+
+    /// Whether no round follows after so many, those of another time and those since `start`, with such a part of the time that a block has:
+    /// there is at least one.
     fn is_over(
         &self,
         [n_before, n]: [usize; 2],
-        start: Instant,
+        (start, (part, whole)): (Instant, (u32, u32)),
         are_settled: impl FnOnce() -> bool,
     ) -> bool {
-        let Measure { n_rounds, limit, .. } = self.how;
-        let is_late =
-            || start.elapsed() >= limit.unwrap_or(SETTLE) || n >= N_ROUNDS_FOR_ONE * n_rounds;
-        n > 0 && n_before + n >= n_rounds && (is_late() || are_settled())
+        let limit = || self.how.limit.unwrap_or(SETTLE).saturating_mul(part) / whole;
+        let is_late = || start.elapsed() >= limit() || n >= self.n_rounds_max();
+        n > 0 && n_before + n >= self.how.n_rounds && (is_late() || are_settled())
     }
 
     /// How far threads are apart now.
@@ -243,10 +250,11 @@ impl<'s> RealRuns<'s> {
             let of_size = self.known.iter().filter(|known| known.calibration.n_txs == n_txs);
             let n_found: usize = of_size.map(|known| known.n_searches).sum();
             let n_max = n_searches * self.how.limit.map_or(CALIBRATIONS_MAX, |_| N_TRIES);
-            let near = self.known.iter().position(|Found { calibration, .. }| {
-                let is_near = |known| self.is_near(known, hop_ns);
-                calibration.n_txs == n_txs && calibration.hop_ns.is_some_and(is_near)
+            let near = self.known.iter().enumerate().filter_map(|(at, known)| {
+                let Calibration { n_txs: of_txs, hop_ns: known, .. } = known.calibration;
+                known.filter(|&known| of_txs == n_txs && self.is_near(known, hop_ns)).zip(Some(at))
             });
+            let near = near.min_by_key(|(known, _)| known.abs_diff(hop_ns)).map(|(_, at)| at);
             let is_found = |at: usize| {
                 let known = &self.known[at];
                 known.n_searches >= n_searches && known.calibration.is_settled()
@@ -255,17 +263,22 @@ impl<'s> RealRuns<'s> {
                 break;
             }
             // What is found again is found of both times.
-            let known = near.map_or_else(Found::default, |at| self.known[at].clone());
-            let Found { mut seen, n_searches, .. } = known;
+            let known = near.map_or_else(Search::default, |at| self.known[at].clone());
+            let Search { mut seen, n_searches, calibration } = known;
+            let label = calibration.hop_ns;
             let found = find(self.schedulers, self.how, n_txs, &mut seen)?;
             let before = std::mem::replace(&mut hop_ns, self.distance()?);
             let is_steady = is_alike(before, hop_ns) && before < APART_NS_MAX;
-            let calibration = Calibration { hop_ns: is_steady.then_some(before), ..found };
             match near {
                 Some(at) if is_steady => {
-                    self.known[at] = Found { calibration, seen, n_searches: n_searches + 1 };
+                    let calibration = Calibration { hop_ns: label, ..found };
+                    self.known[at] = Search { calibration, seen, n_searches: n_searches + 1 };
                 }
-                _ => self.known.push(Found { calibration, seen, n_searches: 1 }),
+                _ => {
+                    let calibration = Calibration { hop_ns: is_steady.then_some(before), ..found };
+                    let seen = if is_steady { seen } else { Seen::default() };
+                    self.known.push(Search { calibration, seen, n_searches: 1 });
+                }
             }
         }
         let distance = |(known, found): &(u64, &Calibration)| {
@@ -301,7 +314,7 @@ impl<'s> RealRuns<'s> {
         self.input_timed(input, &mut Timed::default())
     }
 
-    /// As [`Self::input`], of a block that was timed before: the rows are of all times, and so are the overheads.
+    /// As [`Self::input`], of a block that was timed before: the rows are of all times when threads were as far apart, and so are the overheads.
     ///
     /// # Errors
     /// As [`Self::input`].

@@ -49,7 +49,9 @@ fn a_bench_writes_what_scripts_read() {
         let [least, most] = ["speedup_min", "speedup_max"].map(|key| row[key].as_f64());
         assert_eq!(row["simulated"] == true, least.is_none(), "{row}");
         assert!(least.is_none() || least <= speedup && speedup <= most, "{row}");
-        assert_eq!(row["rounds"].as_u64(), least.map(|_| 3), "{row}");
+        // The second time adds one round, if threads are as far apart as the first time.
+        let rounds = row["rounds"].as_u64();
+        assert!(rounds == least.map(|_| 3) || rounds == least.map(|_| 4), "{row}");
         assert_eq!(row["settled"].is_boolean(), row["simulated"] == false, "{row}");
     }
     // Every prediction can be traced to what it took.

@@ -76,7 +76,7 @@ pub struct Row {
     /// exactly.
     pub spread: f64,
     /// How far the threads of a measured run were apart: nanoseconds until one saw what another wrote, measured just
-    /// before; none where that was not the same just after, in two tries, and where the row is simulated. From 1,000 on
+    /// before the last time; none where that was not the same just after, in two tries, and where the row is simulated. From 1,000 on
     /// they did not run at the same time.
     #[serde(default)]
     pub hop_ns: Option<u64>,

@@ -20,6 +20,11 @@ use crate::{Input, Model, Overheads, Row, UnsignedBlock, World, WorldError, simu
 /// noise. Ours to choose.
 const TIMED_NS_MIN: u64 = 1_000_000;
 
+/// Of the time that a block has, what it may take to find how long it takes on one thread, once with burning time and once without, and what
+/// running its plans may take.
+const BASE_PART: (u32, u32) = (1, 8);
+const PLANS_PART: (u32, u32) = (3, 4);
+
 /// A block, and how it runs on one thread.
 pub(super) struct Bench<'a> {
     name: String,
@@ -34,10 +39,6 @@ pub(super) struct Bench<'a> {
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
     /// is faster where a graph has to run again. The faster counts.
     plans: [Plan; 2],
-    /// Which of them that is: the graph as long as they were not compared.
-    faster: usize,
-    /// When it was first looked at: all of it is measured within a limit.
-    start: Instant,
     /// How often it runs in a row each time.
     pub(super) n_times: u64,
     /// What came out.
@@ -52,7 +53,6 @@ impl<'a> Bench<'a> {
         runs: &'a RealRuns<'a>,
         times: &'a mut BlockTimes,
     ) -> Result<Self, WorldError> {
-        let start = Instant::now();
         let mut alone = pinned(world, 1)?;
         let plans = [
             plan(&Graph, &alone, world, (&name, block), &[])?,
@@ -66,31 +66,19 @@ impl<'a> Bench<'a> {
             }
         }
         let n_times = (TIMED_NS_MIN / warm_ns.max(1000)).max(1);
+        let n_times = *times.n_times.get_or_insert(n_times);
         let input = None;
-        Ok(Self {
-            name,
-            world,
-            block,
-            runs,
-            times,
-            input,
-            alone,
-            plans,
-            faster: 0,
-            start,
-            n_times,
-            output,
-        })
+        Ok(Self { name, world, block, runs, times, input, alone, plans, n_times, output })
     }
 
     /// The time of the block on one thread, in the given order, by the plan that is faster.
     pub(super) fn base(&mut self) -> Result<u64, WorldError> {
         let n_rounds = self.runs.how.n_rounds;
-        let n_before = self.times.base[0].n();
-        let mut patience = self.runs.patience(self.plans.len());
+        let (n_before, start) = (self.times.base[0].n(), Instant::now());
+        let mut patience = self.runs.patience(self.plans.len(), BASE_PART);
         for round in 0.. {
             let are_settled = || self.times.base.iter().all(|of| of.is_settled(n_rounds));
-            if self.runs.is_over([n_before, round], self.start, are_settled) {
+            if self.runs.is_over([n_before, round], (start, BASE_PART), are_settled) {
                 break;
             }
             for (times, plan) in self.times.base.iter_mut().zip(&self.plans) {
@@ -101,19 +89,23 @@ impl<'a> Bench<'a> {
             }
         }
         let [graph, batches] = self.times.base.each_ref().map(Times::best_ns);
-        self.faster = usize::from(batches < graph);
+        self.times.faster.get_or_insert(usize::from(batches < graph));
         Ok(graph.min(batches))
     }
 
-    /// Runs all plans, in rounds in which each follows another, until they are settled.
+    /// Runs all plans, in rounds in which each follows another, until they are settled. What they are predicted to take is not known then.
     pub(super) fn run(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
+        if self.times.costs.len() != costs.len() {
+            self.times.costs = costs.to_vec();
+        }
+        let costs = self.times.costs.clone();
         let RealRuns { schedulers, how: Measure { n_threads, n_rounds, .. }, used, .. } = self.runs;
         let mut executor = pinned(self.world, *n_threads)?;
         let mut runs = Vec::new();
         self.times.plans.resize_with(schedulers.len(), Times::default);
         let each = schedulers.iter().zip(&used.overheads).zip(&mut self.times.plans);
         for ((&scheduler, &overheads), times) in each {
-            let plan = plan(scheduler, &executor, self.world, (&self.name, self.block), costs)?;
+            let plan = plan(scheduler, &executor, self.world, (&self.name, self.block), &costs)?;
             let times = mem::take(times);
             runs.push(Run {
                 scheduler,
@@ -125,24 +117,22 @@ impl<'a> Bench<'a> {
             });
         }
         let mut alone = mem::take(&mut self.times.alone);
-        let n_before = alone.n();
-        let mut patience = self.runs.patience(runs.len() + 1);
+        let (n_before, start) = (alone.n(), Instant::now());
+        let mut patience = self.runs.patience(runs.len() + 1, PLANS_PART);
         for round in 0.. {
             let are_settled = || {
                 let mut all = runs.iter().map(|run| &run.times).chain([&alone]);
                 all.all(|times| times.is_settled(*n_rounds))
             };
-            if self.runs.is_over([n_before, round], self.start, are_settled) {
+            if self.runs.is_over([n_before, round], (start, PLANS_PART), are_settled) {
                 break;
             }
             // Whoever comes first would find the caches as others left them.
-            let plan = &self.plans[self.faster];
+            let plan = &self.plans[self.times.faster.unwrap_or(0)];
             time(&mut self.alone, plan, self.world, self.block, 1)?;
             self.timed(None, &mut patience, &mut alone)?;
             // What is settled gives its time to what is not.
-            let is_on = |Run { times, .. }: &&mut Run<'_>| {
-                round == 0 || times.n() < *n_rounds || !times.is_settled(*n_rounds)
-            };
+            let is_on = |run: &&mut Run<'_>| round == 0 || !run.times.may_leave(*n_rounds);
             for (at, run) in runs.iter_mut().filter(is_on).enumerate() {
                 if at == 0 {
                     time(&mut executor, &run.plan, self.world, self.block, 1)?;
@@ -151,16 +141,21 @@ impl<'a> Bench<'a> {
             }
         }
         let (base_ns, costs_ns) = (alone.best_ns(), costs.iter().sum::<u64>().max(1));
-        for run in &mut runs {
-            run.is_settled = alone.is_settled(*n_rounds) && run.times.is_settled(*n_rounds);
-        }
         self.times.plans = runs.iter().map(|run| run.times.clone()).collect();
         self.times.alone = alone;
-        let mut predicted = Vec::new();
-        let each = runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
-        each.collect_into_vec(&mut predicted);
-        runs.iter_mut().zip(predicted).for_each(|(run, ns)| run.predicted_ns = ns);
+        let are_settled = self.times.are_settled(*n_rounds);
+        runs.iter_mut().zip(are_settled).for_each(|(run, is_settled)| run.is_settled = is_settled);
         Ok(Ran { executor, runs, base_ns, costs_ns })
+    }
+
+    /// Runs all plans, and predicts what they take.
+    pub(super) fn predicted(&mut self, costs: &[u64]) -> Result<Ran<'a>, WorldError> {
+        let mut ran = self.run(costs)?;
+        let (base_ns, costs_ns) = (ran.base_ns, ran.costs_ns);
+        let each = ran.runs.par_iter().map(|run| self.predicted_ns(run, base_ns, costs_ns));
+        let predicted: Vec<u64> = each.collect();
+        ran.runs.iter_mut().zip(predicted).for_each(|(run, ns)| run.predicted_ns = ns);
+        Ok(ran)
     }
 
     /// Runs a plan when it is quiet, or the block on one thread, and takes note of what it took.
@@ -170,7 +165,8 @@ impl<'a> Bench<'a> {
         patience: &mut Patience,
         times: &mut Times,
     ) -> Result<(), WorldError> {
-        let (executor, plan) = on.unwrap_or((&mut self.alone, &self.plans[self.faster]));
+        let (executor, plan) =
+            on.unwrap_or((&mut self.alone, &self.plans[self.times.faster.unwrap_or(0)]));
         let is_quiet = patience.wait(executor);
         let before = ProcessTime::now();
         let wall_ns = time(executor, plan, self.world, self.block, self.n_times)?;
@@ -197,7 +193,7 @@ impl<'a> Bench<'a> {
 
     /// Runs all plans, once more to compare what comes out with what the serial oracle says of their published orders.
     pub(super) fn rows(&mut self, costs: &[u64]) -> Result<Vec<Row>, WorldError> {
-        let Ran { mut executor, runs, base_ns, costs_ns } = self.run(costs)?;
+        let Ran { mut executor, runs, base_ns, costs_ns } = self.predicted(costs)?;
         let mut schedules: Vec<&Schedule> = Vec::new();
         let mut expected_of = Vec::new();
         for run in &runs {

@@ -25,8 +25,9 @@ const SHORT_NS: u64 = 1000;
 const N_KEYS: [u64; 2] = [2, 12];
 /// How many transactions stand on each rung of a ladder: few, and many.
 const N_ON_RUNG: [u64; 2] = [2, 16];
-/// How many keys are written by all, where values move between workers: few, and yet so many that there is something to run for each.
-const N_SHARED: u64 = 64;
+/// How many keys are written by all for each worker, where values move between workers: few, and yet so many that there is always something
+/// to run for each.
+const N_SHARED: u64 = 32;
 /// To how many transactions add: two to the same as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
 const N_SUMS: u64 = 34;
 /// Those of a block of long ones: so long that what is done beside them does not show.
@@ -54,7 +55,7 @@ pub(super) fn find(
     let short = (n_txs, SHORT_NS);
     let alike = alike(schedulers, &independent(short, N_KEYS[0]), how.n_threads);
     let firsts: Vec<&dyn Scheduler> = alike.0.iter().map(|&at| schedulers[at]).collect();
-    // There are a dozen of blocks.
+    // There are sixteen blocks.
     let limit = how.limit.map_or(LIMIT, |limit| limit / 2);
     let mut runs = RealRuns::new(&firsts, Measure { limit: Some(limit), ..how })?;
     all(&mut runs, short, seen)?;
@@ -99,7 +100,7 @@ fn all(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), Wor
         runs.used.overheads[at].inflation_permille = inflation / n_others;
     }
     wake(runs, seen)?;
-    on_ladders(runs, short, seen)?;
+    waiting(runs, short, seen)?;
     adding_together(runs, short, seen)
 }
 
@@ -113,7 +114,7 @@ fn around(all: &RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(u64, u64
         let runs = measure(&runs, &chain(short, n_keys), seen)?.into_iter();
         let gained = |(found, cost): (Found, u64)| {
             let saved = (cost * short.0).saturating_sub(found.makespan_ns);
-            saved * n_threads / (n_threads - 1).max(1) / short.0
+            saved * n_threads / n_threads.saturating_sub(1).max(1) / short.0
         };
         Ok(runs.map(gained).min().unwrap_or(0))
     };
@@ -152,22 +153,26 @@ fn wake(runs: &mut RealRuns<'_>, seen: &mut Seen) -> Result<(), WorldError> {
     Ok(())
 }
 
-/// Finds what a value costs that another worker has, where something else runs meanwhile; what a barrier costs, what taking from a batch,
+/// Finds what a value costs that another worker has, with what a graph does to keep its writers in order, where something else runs meanwhile; what a barrier costs, what taking from a batch,
 /// and what a hand-over, on ladders with few and with many transactions on a rung, by plans that wait on each rung; and what
 /// a batch of one costs, and what one worker has to do when a batch of which many add to the same ends.
-fn on_ladders(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
+fn waiting(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(), WorldError> {
     let schedulers: [&dyn Scheduler; 2] = [&Layers, &Graph];
     let mut own = RealRuns::new(&schedulers, runs.how)?;
     if let Some(&Overheads { around, around_key, .. }) = runs.used.overheads.first() {
         own.used.overheads.fill(Overheads { around, around_key, ..Overheads::default() });
     }
     dispatch(&mut own, short, seen)?;
-    let shared = probe(&own, short, moving, seen)?;
+    let graphs = [schedulers[1]];
+    let mut graph = RealRuns::new(&graphs, runs.how)?;
+    graph.used.overheads = own.used.overheads[1..].to_vec();
+    let n_shared = N_SHARED * runs.how.n_threads as u64;
+    let shared = probe(&graph, short, |short| moving(short, n_shared), seen)?;
     let [narrow, wide] =
         N_ON_RUNG.map(|n_on_rung| probe(&own, short, |short| ladder(short, n_on_rung), seen));
     let (narrow, wide) = (narrow?, wide?);
     let [of_batches, of_graphs] = [own.used.overheads[0], own.used.overheads[1]];
-    let remote = shared[1].lacks(of_graphs, |some| Overheads { remote: SOME_NS, ..some });
+    let remote = shared[0].lacks(of_graphs, |some| Overheads { remote: SOME_NS, ..some });
     let remote = share(SOME_NS, remote[0], remote[1]);
     let [of_batches, of_graphs] = [of_batches, of_graphs].map(|of| Overheads { remote, ..of });
     let step = |some: Overheads| Overheads { barrier: SOME_NS, handover: SOME_NS, ..some };
@@ -292,7 +297,7 @@ fn measure(
     let times = seen.entry(format!("{} by {}", input.name(), by.join(", "))).or_default();
     let mut bench = Bench::new(String::new(), &runs.world.base, &block, runs, times)?;
     bench.base()?;
-    let ran = bench.run(&vec![PLANNED_NS; input.n_txs()])?;
+    let ran = bench.predicted(&vec![PLANNED_NS; input.n_txs()])?;
     let cost = (ran.base_ns / (input.n_txs() as u64).max(1)).max(1);
     let found = |run: &Run<'_>| Found {
         makespan_ns: run.makespan_ns(),
@@ -345,11 +350,11 @@ fn chain((n_txs, cost): (u64, u64), n_keys: u64) -> Input {
     Input::new(format!("chain:{n_keys}"), (0..n_txs).map(tx).collect())
 }
 
-/// Transactions that write two of [`N_SHARED`] keys each, drawn for each.
-fn moving((n_txs, cost): Block) -> Input {
+/// Transactions that write two of so many keys each, drawn for each.
+fn moving((n_txs, cost): Block, n_keys: u64) -> Input {
     let mut rng = Rng::with_seed(0);
     let mut tx = |_: u64| {
-        let keys = [rng.u64(..N_SHARED / 2), rng.u64(N_SHARED / 2..N_SHARED)];
+        let keys = [rng.u64(..n_keys / 2), rng.u64(n_keys / 2..n_keys)];
         let accesses = keys.map(|key| (key, AccessKind::Write, false)).to_vec();
         InputTx { accesses, cost, ..InputTx::default() }
     };
@@ -401,10 +406,28 @@ mod tests {
             adding(short),
             chain(short, N_KEYS[0]),
             ladder(short, N_ON_RUNG[0]),
-            moving(short),
+            moving(short, 20),
         ] {
             let rows = runs.rows_once(&input, &mut Timed::default()).unwrap();
             assert!(rows.iter().all(|row| row.root_equal), "{}: {rows:?}", input.name());
+        }
+    }
+
+    #[test]
+    fn a_second_search_adds_to_what_the_first_has_seen() {
+        let how = Measure { n_threads: 2, n_rounds: 1, limit: Some(Duration::ZERO) };
+        let mut seen = Seen::new();
+        for n_searches in 1..=2 {
+            find(&SCHEDULERS, how, 60, &mut seen).unwrap();
+            // As many as there are blocks and who plans them, none under the name of another.
+            assert_eq!(seen.len(), 16);
+            for (name, times) in &seen {
+                assert_eq!(
+                    (times.alone.n(), times.plans[0].n()),
+                    (n_searches, n_searches),
+                    "{name}"
+                );
+            }
         }
     }
 

@@ -91,9 +91,9 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
 
-    /// How long a block is measured each of two times at most, until its times settle
+    /// How long a block is measured, each of two times, if its times do not settle before
     ///
-    /// After three rounds. 450 for quick, 1000 for full, and 10000 for others, if it is not given.
+    /// Three rounds run in any case. 450 for quick, 1000 for full, and 10000 for others, if it is not given.
     #[arg(long, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     settle: Option<u64>,

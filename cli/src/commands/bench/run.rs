@@ -173,8 +173,9 @@ fn measure(
     let limited = format!(", nor after {limit_ms} ms");
     method.push(format!(
         "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order. Each waits, if not for too long, until all its threads count as fast as \
-         ever, within a tenth. All blocks are measured {TIMES} times, one after the other. There are {ROUNDS} rounds at least, and more until \
-         the {ROUNDS} fastest of each are within 3 %, but each time not more than eight times as many{limited}. Of these the one in the middle \
+         ever, within a tenth. All blocks are measured, and then all of them once more; what was measured when threads were farther apart or nearer does not count. \
+         There are {ROUNDS} rounds at least, and more until \
+         the {ROUNDS} fastest of each are within 3 %, but each time not more than eight times as many{limited}; what is settled leaves after eight. Of these the one in the middle \
          counts, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
         plural(args.threads.into(), "thread")
@@ -187,8 +188,8 @@ fn measure(
     method.push(
         "What is predicted for a measured run comes from the simulator, with what the transactions took \
          on one thread and with the overheads of each scheduler, which were found on other blocks: \
-         short and long independent transactions, a few of them, chains, some that share reads or additions, and ladders. They were found again, \
-         but not often, where less than half of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
+         short and long independent transactions, a few of them, chains, some that share reads or additions or write a few keys, and ladders. They were found before each \
+         of the two times, and again, but not often, where less than half of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
          another wrote (hop_ns). A block during which that changed was measured again if it had not taken its time. Rows that are simulated have no \
          overheads."
             .to_owned(),
