@@ -38,7 +38,7 @@ interleavings:
 # The unsafe code that runs without wasm in the interpreter that finds undefined behavior. Needs a nightly
 # toolchain with miri and rust-src.
 miri:
-    MIRIFLAGS="-Zmiri-ignore-leaks -Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance" \
+    MIRIFLAGS="-Zmiri-ignore-leaks -Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance" PROPTEST_CASES=4 \
         cargo +nightly miri test -p kempe-runtime --lib executor:: --target-dir target/miri
     MIRIFLAGS="-Zmiri-tree-borrows" cargo +nightly miri test -p kempe-sdk --lib --target-dir target/miri
 
