@@ -56,10 +56,13 @@ pub struct Measure {
 /// run on one thread took and from what running costs beside, which was found on other blocks.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use kempe_bench::{Input, Measure, Pattern, RealRuns};
 /// use kempe_runtime::scheduler::{Color, Graph};
 ///
-/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 3, limit: None })?;
+/// let how = Measure { n_threads: 2, n_rounds: 3, limit: Some(Duration::from_millis(100)) };
+/// let mut runs = RealRuns::new(&[&Color, &Graph], how)?;
 /// let input: Input = "amm:txs=100".parse::<Pattern>()?.generate()?;
 /// for row in runs.input(&input)? {
 ///     assert!(row.root_equal && row.predicted_ns.is_some());
@@ -84,13 +87,15 @@ pub struct RealRuns<'s> {
 /// What a block took whenever it was timed, for rows of all these times: see [`RealRuns::time`]. Of one block, and for one [`RealRuns`].
 ///
 /// ```
-/// use kempe_bench::{Input, Measure, Pattern, RealRuns, Timed};
+/// use std::time::Duration;
+///
+/// use kempe_bench::{Measure, Pattern, RealRuns, Timed};
 /// use kempe_runtime::scheduler::{Color, Graph};
 ///
-/// let patterns = ["amm:txs=100", "chain:txs=100"].map(str::parse::<Pattern>);
-/// let inputs: Vec<Input> = patterns.into_iter().map(|pattern| pattern?.generate()).collect::<Result<_, _>>()?;
+/// let inputs = ["amm:txs=100".parse::<Pattern>()?.generate()?, "chain:txs=100".parse::<Pattern>()?.generate()?];
 /// let mut timed = vec![Timed::default(); inputs.len()];
-/// let mut runs = RealRuns::new(&[&Color, &Graph], Measure { n_threads: 2, n_rounds: 2, limit: None })?;
+/// let how = Measure { n_threads: 2, n_rounds: 3, limit: Some(Duration::from_millis(100)) };
+/// let mut runs = RealRuns::new(&[&Color, &Graph], how)?;
 /// for (input, timed) in inputs.iter().zip(&mut timed) {
 ///     runs.time(input, timed)?;
 /// }

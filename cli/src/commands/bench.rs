@@ -93,7 +93,7 @@ struct RunArgs {
 
     /// How long a block is measured, each of two times, if its times do not settle before
     ///
-    /// Three rounds run in any case. 450 for quick, 1000 for full, and 10000 for others, if it is not given.
+    /// After three rounds in any case. 450 for quick, 1000 for full, 10000 for others.
     #[arg(long, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     settle: Option<u64>,

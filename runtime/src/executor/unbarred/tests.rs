@@ -80,6 +80,7 @@ fn with_graph(rows: &[Vec<u32>], body: impl FnOnce(&Dag)) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "an engine is too much for an interpreter")]
 fn a_worker_does_not_hold_a_chain_while_it_runs_another() {
     /// Behind the last ones of such a chain is little, so that their worker takes more meanwhile.
     const LEN: u32 = 300;
@@ -95,6 +96,7 @@ fn a_worker_does_not_hold_a_chain_while_it_runs_another() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "an engine is too much for an interpreter")]
 fn no_more_is_left_than_has_not_ended() {
     // Ten that wait for nobody, and a chain of ten, each behind one of them.
     let alone = (0..10).map(|key| vec![key]);
@@ -115,6 +117,7 @@ fn no_more_is_left_than_has_not_ended() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "an engine is too much for an interpreter")]
 fn who_holds_some_gives_them_to_who_is_idle() {
     let (rows, order): (Vec<_>, Vec<_>) =
         ((0..20).map(|key| vec![key]).collect(), (0..20).collect());
@@ -135,6 +138,7 @@ fn who_holds_some_gives_them_to_who_is_idle() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "an engine is too much for an interpreter")]
 fn a_chain_that_is_much_longer_comes_first() {
     // A chain of three and one of ten.
     let rows: Vec<_> = (0..13).map(|tx| vec![u32::from(tx >= 3)]).collect();
