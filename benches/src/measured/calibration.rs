@@ -166,7 +166,7 @@ fn waiting(runs: &mut RealRuns<'_>, short: Block, seen: &mut Seen) -> Result<(),
     let graphs = [schedulers[1]];
     let mut graph = RealRuns::new(&graphs, runs.how)?;
     graph.used.overheads = own.used.overheads[1..].to_vec();
-    let n_shared = N_SHARED * runs.how.n_threads as u64;
+    let n_shared = N_SHARED * runs.how.n_threads.max(1) as u64;
     let shared = probe(&graph, short, |short| moving(short, n_shared), seen)?;
     let [narrow, wide] =
         N_ON_RUNG.map(|n_on_rung| probe(&own, short, |short| ladder(short, n_on_rung), seen));
@@ -295,7 +295,8 @@ fn measure(
     let block = runs.world.block(input)?;
     let by: Vec<&str> = runs.schedulers.iter().map(|scheduler| scheduler.name()).collect();
     let times = seen.entry(format!("{} by {}", input.name(), by.join(", "))).or_default();
-    let mut bench = Bench::new(String::new(), &runs.world.base, &block, runs, times)?;
+    let name = input.name().to_owned();
+    let mut bench = Bench::new(name, &runs.world.base, &block, runs, times)?;
     bench.base()?;
     let ran = bench.predicted(&vec![PLANNED_NS; input.n_txs()])?;
     let cost = (ran.base_ns / (input.n_txs() as u64).max(1)).max(1);
