@@ -48,7 +48,7 @@ pub struct Overheads {
     #[serde(rename = "handover_ns")]
     pub handover: u64,
     /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
-    /// it has to come from that worker's caches.
+    /// it has to come from that worker's caches. What a list names and the transaction leaves as it is counts as read.
     #[serde(rename = "remote_ns", default)]
     pub remote: u64,
     /// What each execution takes longer for every worker beside it, in thousandths: caches and
@@ -228,6 +228,15 @@ pub fn simulate_as(
     Simulated { makespan: now, spans, idle_at_barriers, handovers }
 }
 
+/// In whose caches a value is; in nobody's before it was touched.
+#[derive(Clone, Copy, Default)]
+struct Holders {
+    /// A bit for each worker, worker 64 the first bit again.
+    workers: u64,
+    /// Whether any of them wrote it. What all have only read each had from memory.
+    is_written: bool,
+}
+
 /// Workers and a clock.
 struct Machine<'a> {
     block: &'a Block<'a>,
@@ -240,8 +249,8 @@ struct Machine<'a> {
     n_new: Vec<u64>,
     /// By transaction, whether it adds to what others add to meanwhile; empty if none does.
     adds_together: Vec<bool>,
-    /// By slot: which workers have its value, a bit each, worker 64 the first bit again; nobody before it was touched.
-    holders: Vec<u64>,
+    /// By slot.
+    holders: Vec<Holders>,
     now: u64,
     spans: Vec<Span>,
     idle_at_barriers: u64,
@@ -253,7 +262,8 @@ impl<'a> Machine<'a> {
         let (now, spans, idle_at_barriers, handovers) = (0, Vec::new(), 0, 0);
         let n_new = n_new(block);
         let around = around(block, &n_new, overheads);
-        let holders = vec![0; if overheads.remote == 0 { 0 } else { block.accesses().n_slots() }];
+        let n_holders = if overheads.remote == 0 { 0 } else { block.accesses().n_slots() };
+        let holders = vec![Holders::default(); n_holders];
         Self {
             block,
             n_workers,
@@ -324,19 +334,16 @@ impl<'a> Machine<'a> {
         }
         let own = 1u64 << (worker % 64);
         let mut n_remote = 0;
-        for access in self.block.accesses().of(tx) {
-            let holders = &mut self.holders[access.slot as usize];
-            let (others, has) = (*holders & !own, *holders & own != 0);
-            match access.kind {
-                AccessKind::Read => {
-                    n_remote += u64::from(others != 0 && !has);
-                    *holders |= own;
-                }
-                AccessKind::Write | AccessKind::Add => {
-                    n_remote += u64::from(others != 0);
-                    *holders = own;
-                }
+        for (at, access) in self.block.accesses().of(tx).iter().enumerate() {
+            let changes = self.changes(tx, at);
+            if !changes && access.kind == AccessKind::Add {
+                continue;
             }
+            let Holders { workers, is_written } = &mut self.holders[access.slot as usize];
+            let (others, has) = (*workers & !own, *workers & own != 0);
+            n_remote += u64::from(others != 0 && (changes || *is_written && !has));
+            *workers = if changes { own } else { *workers | own };
+            *is_written |= changes;
         }
         self.overheads.remote.saturating_mul(n_remote)
     }

@@ -225,6 +225,30 @@ fn nobody_runs_again_for_what_was_only_declared() {
 }
 
 #[test]
+fn what_another_worker_wrote_has_to_come_from_there() {
+    // What both read nobody fetches twice from the other; what one writes the other does.
+    let rows: [&[(u32, AccessKind)]; 4] = [
+        &[(0, Read), (1, Read)],
+        &[(0, Read), (2, Read)],
+        &[(0, Write), (3, Add)],
+        &[(0, Read), (3, Add)],
+    ];
+    let accesses = block_of(&rows);
+    let block = Block::new(&accesses, &[10; 4], &[], &[]).unwrap();
+    let some = Overheads { remote: 3, ..Overheads::default() };
+    let run = |does: &dyn Fn(u32, usize) -> bool| {
+        let model = Model { is_done: does, ..Model::default() };
+        let mut machine = Machine::new(&block, 2, some, model);
+        [(0, 0), (1, 1), (2, 0), (2, 0), (3, 1), (3, 1)]
+            .map(|(tx, worker)| machine.fetch(tx, worker))
+    };
+    // Its first write takes the value from the reader, the second has it; then the reader needs it again, and what both add to.
+    assert_eq!(run(&|_, _| true), [0, 0, 3, 0, 6, 0]);
+    assert_eq!(run(&|_, _| false), [0; 6], "what is only declared nobody has to have");
+    assert_eq!(run(&|_, at| at == 0), [0, 0, 3, 0, 3, 0]);
+}
+
+#[test]
 fn who_goes_on_elsewhere_is_handed_over() {
     let rows: [&[(u32, AccessKind)]; 3] = [&[(0, Write)], &[(0, Read)], &[(0, Read)]];
     let accesses = block_of(&rows);
