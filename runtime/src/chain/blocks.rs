@@ -200,7 +200,7 @@ impl Chain {
         let schedule = plan.into_schedule();
         let BlockOutput { receipts, changes, logs } = output;
         let update = self.tree_update(&changes)?;
-        let encoded = self.executor.install(|| encode_receipts(&receipts));
+        let encoded = self.executor.install(|| encode_receipts(&receipts, &self.genesis.prices));
         let header = Header {
             height: env.height,
             parent: self.head.hash(),
@@ -281,7 +281,7 @@ impl Chain {
         block: &Block,
         receipts: &[Receipt],
     ) -> Result<EncodedReceipts, ChainError> {
-        let encoded = self.executor.install(|| encode_receipts(receipts));
+        let encoded = self.executor.install(|| encode_receipts(receipts, &self.genesis.prices));
         expect("receipts_root", block.header.receipts_root, encoded.root)?;
         Ok(encoded)
     }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{ChainError, read_balance};
 use crate::access::system_hashes;
 use crate::executor::{ChangedCells, Names, gallop};
+use crate::prefetch::prefetch;
 use crate::state::{Changes, StateRead, StateTable, changed_row};
 use crate::tasks::tasks;
 use crate::types::{
@@ -166,7 +167,10 @@ impl Nonces {
             by_sender.senders(task).map(|sender| *by_sender.key(sender[0].1)).collect();
         self.state.prepare(&keys);
         let mut decided = Decided { nonces: Vec::with_capacity(keys.len()), refused: Vec::new() };
+        let mut rest = task;
         for (own, key) in by_sender.senders(task).zip(keys) {
+            fetch_ahead(txs, rest);
+            rest = &rest[own.len()..];
             let next = match ahead.next_nonce(&key) {
                 Some(next) => next,
                 None => {
@@ -188,6 +192,19 @@ impl Nonces {
             }
         }
         Ok(decided)
+    }
+}
+
+/// Asks for the transactions of the next senders, which lie anywhere in the block, and then for what they do: its size is looked at.
+fn fetch_ahead(txs: &[SignedTransaction], rest: &[(u64, u32)]) {
+    let soon = |ahead: usize| rest.get(ahead).map(|(_, at)| &txs[*at as usize].transaction);
+    if let Some(tx) = soon(12) {
+        prefetch(&tx.nonce);
+        prefetch(&tx.access);
+        prefetch(&tx.sender);
+    }
+    if let Some(action) = soon(6).and_then(|tx| tx.actions.first()) {
+        prefetch(action);
     }
 }
 

@@ -194,7 +194,7 @@ impl Pipeline {
             &head,
         );
         let execute = Execute::new(&progress, executor, &state, chain_options.scheduler);
-        let seal = Seal::new(&progress, &execute, tree, head, protocol, &state);
+        let seal = Seal::new(&progress, &execute, tree, head, protocol, genesis.prices, &state);
         let log = WriteLog::new(&progress, store);
         let queue = options.queue_blocks.max(1);
         let (input, submitted) = sync_channel(queue);

@@ -6,7 +6,7 @@ use kempe_abi::Hash;
 use rayon::prelude::*;
 
 use crate::types::messages::Messages;
-use crate::types::{Block, Header, RECEIPT_KEY, Receipt, SignedTransaction, merkle_root};
+use crate::types::{Block, Header, Prices, RECEIPT_KEY, Receipt, SignedTransaction, merkle_root};
 
 /// Receipts that one task encodes and hashes.
 const RECEIPTS_PER_TASK: usize = 256;
@@ -16,12 +16,12 @@ const RECEIPTS_PER_TASK: usize = 256;
 pub(super) struct EncodedReceipts {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) root: Hash,
-    /// What the transactions burned together.
+    /// What the transactions burned together, [without their signatures](Prices::without_signature).
     pub(super) fuel: u64,
 }
 
 /// Encodes receipts and computes their root, on the threads of the current rayon pool.
-pub(super) fn encode_receipts(receipts: &[Receipt]) -> EncodedReceipts {
+pub(super) fn encode_receipts(receipts: &[Receipt], prices: &Prices) -> EncodedReceipts {
     let encode = |receipts: &[Receipt]| {
         let mut bytes = Vec::with_capacity(receipts.len() * 192);
         let mut messages = Messages::with_capacity(RECEIPT_KEY, receipts.len() * 256);
@@ -42,7 +42,8 @@ pub(super) fn encode_receipts(receipts: &[Receipt]) -> EncodedReceipts {
         all.extend_from_slice(&bytes);
         hashes.extend(part);
     }
-    let fuel = receipts.iter().fold(0u64, |all, receipt| all.saturating_add(receipt.fuel));
+    let fuel = receipts.iter().map(|receipt| prices.without_signature(receipt.fuel));
+    let fuel = fuel.fold(0, u64::saturating_add);
     EncodedReceipts { bytes: Arc::new(all), root: merkle_root(&hashes), fuel }
 }
 
@@ -87,4 +88,30 @@ pub(super) fn encode_all(transactions: &[SignedTransaction]) -> Vec<u8> {
         borsh::to_writer(&mut bytes, signed).expect("encoding to memory cannot fail");
     }
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use kempe_abi::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn signatures_are_no_part_of_what_is_done_again() {
+        let receipt = |fuel| Receipt {
+            tx: Hash::ZERO,
+            outcome: Outcome::Ok,
+            fuel,
+            fee: 0,
+            results: Vec::new(),
+            events: Vec::new(),
+            footprint: Hash::ZERO,
+            tail: false,
+            failure: None,
+        };
+        let prices = Prices { transaction: 3_000, ..Prices::default() };
+        // Who could not pay burned nothing.
+        let receipts = [receipt(5_500), receipt(2_001), receipt(0)];
+        assert_eq!(encode_receipts(&receipts, &prices).fuel, 3_500 + 1);
+    }
 }

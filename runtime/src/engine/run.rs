@@ -223,7 +223,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
         fee,
         results,
         events: std::mem::take(&mut session.events),
-        appended: session.appended.drain(..).collect(),
+        appended: session.take_appended(),
         logs: std::mem::take(&mut session.logs),
         failure,
         fee_only,

@@ -277,6 +277,11 @@ impl Session {
         self.fault = None;
     }
 
+    /// What was appended to logs; mostly nothing.
+    pub(crate) fn take_appended(&mut self) -> Box<[Appended]> {
+        if self.appended.is_empty() { Box::default() } else { self.appended.drain(..).collect() }
+    }
+
     pub(crate) fn frame(&self) -> &Frame {
         self.frames.last().expect("a contract runs, so there is a frame")
     }

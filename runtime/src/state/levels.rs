@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::row::{Row, digest, is_long, is_removed, key, search};
 use super::run::{Entry, Run, RunInfo, RunWriter};
 use super::tree::{bucket_of, first_key};
-use crate::types::{KeyHash, first_bytes};
+use crate::types::{KeyHash, first_bytes, hash_order};
 
 /// A run is merged with a newer one that has more than this part of its rows.
 const MERGE_RATIO: u64 = 2;
@@ -198,16 +198,17 @@ impl Levels {
         let mut writer = RunWriter::create(disk, dir, id)?;
         let mut old = Merge::new(runs, &[0; 32])?;
         let mut next_old = old.next_entry()?;
+        let order = |entry: &Entry, row: &Row| hash_order(key(&entry.row), key(row));
         let mut write = |row: &Row, long: Option<&[u8]>| {
             // Below the oldest run there is nothing that a removal would have to hide.
             if is_oldest && is_removed(row) { Ok(()) } else { writer.push(row, long) }
         };
         for_each_latest(pending, |row, changes| {
-            while let Some(entry) = next_old.take_if(|entry| key(&entry.row) < key(row)) {
+            while let Some(entry) = next_old.take_if(|entry| order(entry, row).is_lt()) {
                 write(&entry.row, entry.long.as_deref())?;
                 next_old = old.next_entry()?;
             }
-            if next_old.take_if(|entry| key(&entry.row) == key(row)).is_some() {
+            if next_old.take_if(|entry| order(entry, row).is_eq()).is_some() {
                 next_old = old.next_entry()?;
             }
             write(row, is_long(row).then(|| changes.long(key(row))))
@@ -268,7 +269,8 @@ fn for_each_latest(
         // Each block's rows are sorted already, which a stable sort finds and merges.
         order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| key(row(*a)).cmp(key(row(*b)))));
         for (at, entry) in order.iter().enumerate() {
-            let is_last = order.get(at + 1).is_none_or(|next| key(row(*next)) != key(row(*entry)));
+            let is_other = |next| hash_order(key(row(next)), key(row(*entry))).is_ne();
+            let is_last = order.get(at + 1).is_none_or(|next| next.0 != entry.0 || is_other(*next));
             if is_last {
                 visit(row(*entry), pending[entry.1 as usize])?;
             }

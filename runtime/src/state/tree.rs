@@ -15,7 +15,7 @@ use super::table::StateTable;
 use super::witness::{BucketRows, Leaf, Witness};
 use crate::prefetch::prefetch;
 use crate::tasks::tasks;
-use crate::types::KeyHash;
+use crate::types::{KeyHash, hash_order};
 
 /// The bits of a key hash that name its bucket.
 pub const BUCKET_BITS: u32 = 20;
@@ -327,17 +327,19 @@ fn changed_buckets(state: &StateTable, sorted: &[Row]) -> Result<Vec<(u32, NodeH
 
 /// Appends the rows of a bucket after changes; both ascend.
 fn merge(found: &[Row], changes: &[Row], out: &mut Vec<Row>) {
-    let mut changes = changes.iter().peekable();
+    let order = |change: &Row, row: &Row| hash_order(key(change), key(row));
+    let mut rest = changes;
     for row in found {
-        while let Some(change) = changes.next_if(|change| key(change) < key(row)) {
-            out.extend(Some(change).filter(|change| !is_removed(change)));
+        let n_before = rest.iter().take_while(|change| order(change, row).is_lt()).count();
+        let (before, behind) = rest.split_at(n_before);
+        out.extend(before.iter().filter(|change| !is_removed(change)));
+        // What replaces the row comes before the next one.
+        if behind.first().is_none_or(|change| order(change, row).is_gt()) {
+            out.push(*row);
         }
-        match changes.next_if(|change| key(change) == key(row)) {
-            Some(change) => out.extend(Some(change).filter(|change| !is_removed(change))),
-            None => out.push(*row),
-        }
+        rest = behind;
     }
-    out.extend(changes.filter(|change| !is_removed(change)));
+    out.extend(rest.iter().filter(|change| !is_removed(change)));
 }
 
 /// The rows of a bucket, for a proof.

@@ -142,6 +142,12 @@ impl Prices {
         fuel.div_ceil(per_gas) as u128 * self.gas as u128
     }
 
+    /// What of a transaction's fuel pays for what is done again where a block is executed a second time: all but two thirds of the price
+    /// of a transaction, which are for its signature. On a 2-core EPYC that takes 4.9 to 5.7 µs, and decoding and finding its turn one.
+    pub(crate) const fn without_signature(&self, fuel: u64) -> u64 {
+        fuel.saturating_sub(self.transaction / 3 * 2)
+    }
+
     /// The fuel for a value that a list names, beside the price of its entry: nothing up to
     /// 1 KiB, [`copy_byte`](Self::copy_byte) for each of its bytes if it is longer.
     #[must_use]

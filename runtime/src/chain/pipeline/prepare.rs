@@ -192,7 +192,7 @@ impl Checks {
     }
 
     fn decode_some(&self, txs: &EncodedTxs, range: std::ops::Range<usize>) -> Checked {
-        let mut some = Checked::default();
+        let mut some = Checked::with_capacity(range.len());
         let mut messages = Messages::with_capacity(TX_KEY, range.len() * 256);
         for at in range {
             let bytes = txs.get(at);
@@ -210,17 +210,20 @@ impl Checks {
                 Err(error) => some.rejected.push((at, error)),
             }
         }
-        some.hashes = messages.hashes().collect();
+        some.hashes.extend(messages.hashes());
         some
     }
 }
 
 impl Checked {
+    fn with_capacity(n_txs: usize) -> Self {
+        let (transactions, hashes) = (Vec::with_capacity(n_txs), Vec::with_capacity(n_txs));
+        let (positions, rejected) = (Vec::with_capacity(n_txs), Vec::new());
+        Self { transactions, hashes, positions, rejected }
+    }
+
     fn of(parts: Vec<Self>, n_txs: usize) -> Self {
-        let mut all = Self::default();
-        all.transactions.reserve(n_txs);
-        all.hashes.reserve(n_txs);
-        all.positions.reserve(n_txs);
+        let mut all = Self::with_capacity(n_txs);
         for part in parts {
             all.transactions.extend(part.transactions);
             all.hashes.extend(part.hashes);

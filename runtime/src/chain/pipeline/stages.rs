@@ -14,7 +14,7 @@ use crate::chain::seal::{BlockRecordParts, EncodedReceipts, encode_receipts};
 use crate::executor::{BlockOutput, ChangedCells, Executor};
 use crate::scheduler::{Schedule, Scheduler};
 use crate::state::{ChainStore, StateRead, StateStore, StateTree};
-use crate::types::{Header, Receipt, TransactionError, schedule_hash};
+use crate::types::{Header, Prices, Receipt, TransactionError, schedule_hash};
 
 /// The most blocks that are made durable by one sync.
 const GROUP_BLOCKS: usize = 8;
@@ -135,6 +135,7 @@ pub(super) struct Seal {
     tree: StateTree,
     head: Header,
     protocol: Hash,
+    prices: Prices,
     state: StateStore,
 }
 
@@ -159,10 +160,12 @@ impl Seal {
         tree: StateTree,
         head: Header,
         protocol: Hash,
+        prices: Prices,
         state: &StateStore,
     ) -> Self {
         let (progress, state) = (Arc::clone(progress), state.clone());
-        Self { progress, executor: execute.sharing_threads(), tree, head, protocol, state }
+        let executor = execute.sharing_threads();
+        Self { progress, executor, tree, head, protocol, prices, state }
     }
 
     pub(super) fn into_parts(self) -> (StateTree, Header, Hash) {
@@ -208,7 +211,7 @@ impl Seal {
         self.tree.apply(update);
         self.progress.set_rooted(height);
         self.progress.passed(Stage::Root);
-        let receipts = self.executor.install(|| encode_receipts(&block.receipts));
+        let receipts = self.executor.install(|| encode_receipts(&block.receipts, &self.prices));
         let header = Header {
             height,
             parent: self.head.hash(),
