@@ -85,6 +85,28 @@ fn a_bench_writes_what_scripts_read() {
 }
 
 #[test]
+fn blocks_are_measured_as_often_as_asked_for() {
+    let dir = TempDir::new().unwrap();
+    for times in [1u64, 4] {
+        let times_text = times.to_string();
+        let block = ["--workload", "p2p:accounts=20,txs=50", "--threads", "1", "--json"];
+        let (text, errors, code) =
+            bench(dir.path(), &[&block[..], &["--times", &times_text]].concat());
+        assert_eq!(code, 0, "{errors}");
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let rows = report["results"].as_array().unwrap().iter();
+        let rounds: Vec<u64> = rows.filter_map(|row| row["rounds"].as_u64()).collect();
+        // Three the first time and one each other time, if threads are as far apart as the times before.
+        assert!(rounds.len() == 3, "{text}");
+        assert!(rounds.iter().all(|n| (3..3 + times).contains(n)), "{times}: {rounds:?}");
+    }
+    for times in ["0", "1001", "two"] {
+        let (_, errors, code) = bench(dir.path(), &["--times", times]);
+        assert!(code == 2 && errors.contains("--times"), "{code} {errors}");
+    }
+}
+
+#[test]
 fn two_benches_are_compared() {
     let dir = TempDir::new().unwrap();
     let simulated = |out: &str, block: &str| {

@@ -91,7 +91,15 @@ struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=64))]
     threads: u8,
 
-    /// How long a block is measured, each of two times, if its times do not settle before
+    /// How often all blocks are measured, one after the other
+    ///
+    /// What slows a machine down lasts for seconds: the more often, the more likely it spares each block
+    /// once. The fastest runs of all times count.
+    #[arg(long, value_name = "N", default_value = "2")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
+    times: u16,
+
+    /// How long a block is measured, each time, if its times do not settle before
     ///
     /// After three rounds in any case. 450 for quick, 1000 for full, 10000 for others.
     #[arg(long, value_name = "MS")]

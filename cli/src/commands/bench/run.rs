@@ -32,9 +32,6 @@ const SIZES: [u32; 4] = [2_000, 20_000, 60_000, 200_000];
 /// How often each measured run is repeated at least.
 const ROUNDS: u32 = 3;
 
-/// How often all blocks are measured: what slows the machine down at one time may be over at another.
-const TIMES: u32 = 2;
-
 /// About how long a block of a preset may be measured each time: so the eighteen blocks of `quick`, the overheads and planning end in
 /// a minute, and the fifty of `full` in five.
 const fn limit_of(preset: Preset) -> Duration {
@@ -131,12 +128,12 @@ fn measure(
     let settle = args.settle.map(Duration::from_millis);
     let limit = settle.or_else(|| preset(args).map(limit_of));
     let how = Measure { n_threads: args.threads.into(), n_rounds, limit };
-    let bar = progress::bar(inputs.len() as u64 * u64::from(TIMES), "blocks run for real");
+    let bar = progress::bar(inputs.len() as u64 * u64::from(args.times), "blocks run for real");
     let mut runs =
         RealRuns::new(schedulers, how).map_err(|error| Failure::new(Exit::Failed, error))?;
     let (mut left_out, mut calibrated) = (Vec::new(), Vec::new());
     let mut timed = vec![Timed::default(); inputs.len()];
-    for _ in 1..TIMES {
+    for _ in 1..args.times {
         for (input, timed) in inputs.iter().zip(&mut timed) {
             match runs.time(input, timed) {
                 // It is left out below.
@@ -173,12 +170,13 @@ fn measure(
     let limited = format!(", nor after {limit_ms} ms");
     method.push(format!(
         "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order. Each waits, if not for too long, until all its threads count as fast as \
-         ever, within a tenth. All blocks are measured, and then all of them once more; what was measured when threads were farther apart or nearer does not count. \
+         ever, within a tenth. All blocks are measured one after the other, {} all together; what was measured when threads were farther apart or nearer does not count. \
          There are {ROUNDS} rounds at least, and more until \
          the {ROUNDS} fastest of each are within 3 %, but each time not more than eight times as many{limited}; what is settled leaves after eight. Of these the one in the middle \
          counts, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
-        plural(args.threads.into(), "thread")
+        plural(args.threads.into(), "thread"),
+        plural(args.times.into(), "time")
     ));
     method.push(
         "The transactions of a block touch its keys and burn its costs, one multiplication a \
@@ -189,7 +187,7 @@ fn measure(
         "What is predicted for a measured run comes from the simulator, with what the transactions took \
          on one thread and with the overheads of each scheduler, which were found on other blocks: \
          short and long independent transactions, a few of them, chains, some that share reads or additions or write a few keys, and ladders. They were found before each \
-         of the two times, and again, but not often, where less than half of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
+         of these times, and again, but not often, where less than half of that settled, or threads were not as far apart as in one of the times before: the nanoseconds until one sees what \
          another wrote (hop_ns). A block during which that changed was measured again if it had not taken its time. Rows that are simulated have no \
          overheads."
             .to_owned(),
