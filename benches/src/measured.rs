@@ -108,8 +108,13 @@ pub struct RealRuns<'s> {
 pub struct Timed {
     /// How often.
     n: usize,
-    /// How far threads were apart; none where that changed.
-    hop_ns: Option<u64>,
+    /// By how far threads were apart all the time.
+    at: Vec<(u64, TimedAt)>,
+}
+
+/// The same as long as threads are so far apart.
+#[derive(Clone, Debug, Default)]
+struct TimedAt {
     /// The block, and without burning time.
     block: BlockTimes,
     idle: BlockTimes,
@@ -177,25 +182,26 @@ impl<'s> RealRuns<'s> {
     }
 
     /// Measures again what was measured while the distance between threads changed, and says what that was. What was timed at another
-    /// distance does not count, nor later what was timed while it changed.
+    /// distance does not count, until threads are as far apart again, nor later what was timed while it changed.
     fn measured<T>(
         &mut self,
         n_txs: usize,
         timed: &mut Timed,
-        measure: impl Fn(&Self, &mut Timed) -> Result<T, WorldError>,
+        measure: impl Fn(&Self, &mut TimedAt) -> Result<T, WorldError>,
     ) -> Result<(T, Option<u64>), WorldError> {
         let mut n_tries = 0;
         loop {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), timed.n + 1, calibration::find)?;
-            let is_same = timed.hop_ns.is_some_and(|before| is_alike(before, hop_ns));
-            let mut now = if is_same { timed.clone() } else { Timed::default() };
+            let known = timed.at.iter().position(|(known, _)| is_alike(*known, hop_ns));
+            let mut now = known.map_or_else(TimedAt::default, |at| timed.at[at].1.clone());
             let start = Instant::now();
             let found = measure(self, &mut now)?;
             let is_steady = is_alike(hop_ns, self.distance()?);
-            if is_steady {
-                let n = timed.n;
-                *timed = Timed { n, hop_ns: Some(hop_ns), ..now };
+            match known {
+                Some(at) if is_steady => timed.at[at].1 = now,
+                None if is_steady => timed.at.push((hop_ns, now)),
+                _ => {}
             }
             let is_late = self.how.limit.is_some_and(|limit| start.elapsed() >= limit);
             if is_steady || is_late || n_tries == N_TRIES {
@@ -267,7 +273,7 @@ impl<'s> RealRuns<'s> {
             if n_found >= n_max || near.is_some_and(is_found) {
                 break;
             }
-            // What is found again is found of both times.
+            // What is found again is found of all times.
             let known = near.map_or_else(Search::default, |at| self.known[at].clone());
             let Search { mut seen, n_searches, calibration } = known;
             let label = calibration.hop_ns;
@@ -329,7 +335,7 @@ impl<'s> RealRuns<'s> {
         timed: &mut Timed,
     ) -> Result<Vec<Row>, WorldError> {
         self.check(input)?;
-        let rows = |runs: &Self, timed: &mut Timed| runs.rows_once(input, timed);
+        let rows = |runs: &Self, timed: &mut TimedAt| runs.rows_once(input, timed);
         let (mut rows, hop_ns) = self.measured(input.n_txs(), timed, rows)?;
         rows.iter_mut().for_each(|row| row.hop_ns = hop_ns);
         Ok(rows)
@@ -356,7 +362,7 @@ impl<'s> RealRuns<'s> {
         Ok(())
     }
 
-    fn rows_once(&self, input: &Input, timed: &mut Timed) -> Result<Vec<Row>, WorldError> {
+    fn rows_once(&self, input: &Input, timed: &mut TimedAt) -> Result<Vec<Row>, WorldError> {
         self.input_once(input, timed, |bench, costs| bench.rows(costs))
     }
 
@@ -364,7 +370,7 @@ impl<'s> RealRuns<'s> {
     fn input_once<T>(
         &self,
         input: &Input,
-        timed: &mut Timed,
+        timed: &mut TimedAt,
         then: impl Fn(&mut Bench<'_>, &[u64]) -> Result<T, WorldError>,
     ) -> Result<T, WorldError> {
         if let Some(calls) = input.calls() {

@@ -380,7 +380,7 @@ fn ladder((n_txs, cost): Block, n_on_rung: u64) -> Input {
 mod tests {
     use kempe_runtime::scheduler::SCHEDULERS;
 
-    use super::super::Timed;
+    use super::super::TimedAt;
     use super::*;
 
     #[test]
@@ -409,7 +409,7 @@ mod tests {
             ladder(short, N_ON_RUNG[0]),
             moving(short, 20),
         ] {
-            let rows = runs.rows_once(&input, &mut Timed::default()).unwrap();
+            let rows = runs.rows_once(&input, &mut TimedAt::default()).unwrap();
             assert!(rows.iter().all(|row| row.root_equal), "{}: {rows:?}", input.name());
         }
     }

@@ -34,7 +34,7 @@ fn known(calibration: Calibration) -> Search {
 
 /// Of one time.
 fn once(runs: &RealRuns<'_>, input: &Input) -> Vec<Row> {
-    runs.rows_once(input, &mut Timed::default()).unwrap()
+    runs.rows_once(input, &mut TimedAt::default()).unwrap()
 }
 
 fn check(rows: Vec<Row>) {
@@ -117,17 +117,19 @@ fn overheads_are_found_as_often_as_a_block_is_timed_of_all_that_was_seen() {
 }
 
 #[test]
-fn a_block_that_is_timed_again_has_the_rows_of_both_times() {
+fn a_block_that_is_timed_again_has_the_rows_of_all_times() {
     let how = Measure { n_rounds: 2, limit: Some(Duration::ZERO), ..HOW };
     let mut runs = RealRuns { how, ..scripted() };
     runs.known = vec![known(Calibration { hop_ns: Some(60), ..calibration(SCHEDULERS.len(), 0) })];
     runs.known[0].n_searches = 99;
     let input = "amm:txs=40".parse::<Pattern>().unwrap().generate().unwrap();
     let mut timed = Timed::default();
-    SCRIPT.set(vec![60, 60, 61, 61, 60, 280, 60, 60, 280, 280]);
+    SCRIPT.set(vec![60, 60, 61, 61, 60, 280, 60, 60, 280, 280, 62, 62, 270, 270]);
     runs.time(&input, &mut timed).unwrap();
     // There are two rounds at least, and one each time; none counts later while the distance changes, nor those at another.
-    for (n_rounds, hop_ns) in [(3, Some(61)), (4, None), (4, Some(60)), (2, Some(280))] {
+    for (n_rounds, hop_ns) in
+        [(3, Some(61)), (4, None), (4, Some(60)), (2, Some(280)), (5, Some(62)), (3, Some(270))]
+    {
         for row in runs.input_timed(&input, &mut timed).unwrap() {
             assert_eq!((row.rounds, row.hop_ns, row.root_equal), (Some(n_rounds), hop_ns, true));
         }
@@ -149,7 +151,7 @@ fn a_block_during_which_the_distance_changes_is_measured_again() {
     ] {
         SCRIPT.set(script.to_vec());
         let n = Cell::new(0);
-        let measure = |_: &RealRuns<'_>, _: &mut Timed| {
+        let measure = |_: &RealRuns<'_>, _: &mut TimedAt| {
             n.set(n.get() + 1);
             Ok(())
         };
@@ -254,7 +256,7 @@ fn an_illegal_plan_is_named_with_its_key() {
     let input = Input::new("same".to_owned(), vec![tx.clone(), tx]);
     let schedulers: [&dyn Scheduler; 1] = [&AllAtOnce];
     let runs = RealRuns { slowness: |_| 1000, ..RealRuns::new(&schedulers, HOW).unwrap() };
-    let error = runs.rows_once(&input, &mut Timed::default()).unwrap_err().to_string();
+    let error = runs.rows_once(&input, &mut TimedAt::default()).unwrap_err().to_string();
     assert!(error.starts_with("all-at-once on same: tx=0 and tx=1 "), "{error}");
     assert!(error.contains("(key ") && error.ends_with("])"), "{error}");
 }
