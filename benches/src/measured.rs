@@ -193,7 +193,9 @@ impl<'s> RealRuns<'s> {
         loop {
             n_tries += 1;
             let hop_ns = self.calibrate(size_for(n_txs), timed.n + 1, calibration::find)?;
-            let known = timed.at.iter().position(|(known, _)| is_alike(*known, hop_ns));
+            let near = timed.at.iter().enumerate().map(|(at, (known, _))| (*known, at));
+            let near = near.filter(|(known, _)| is_alike(*known, hop_ns));
+            let known = near.min_by_key(|(known, _)| known.abs_diff(hop_ns)).map(|(_, at)| at);
             let mut now = known.map_or_else(TimedAt::default, |at| timed.at[at].1.clone());
             let start = Instant::now();
             let found = measure(self, &mut now)?;

@@ -48,7 +48,7 @@ pub struct Overheads {
     #[serde(rename = "handover_ns")]
     pub handover: u64,
     /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
-    /// it has to come from that worker's caches. What a list names and the transaction leaves as it is counts as read.
+    /// it has to come from that worker's caches. What a list names and the transaction leaves as it is counts as read, and an addition that is none as nothing.
     #[serde(rename = "remote_ns", default)]
     pub remote: u64,
     /// What each execution takes longer for every worker beside it, in thousandths: caches and

@@ -43,7 +43,7 @@ use crate::engine::{
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
-use crate::types::{Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
+use crate::types::{Action, Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
 
 use disjoint::Disjoint;
 use effects::{Effect, effects_of, fail_counter};
@@ -584,6 +584,7 @@ pub(crate) fn derive_with(
     prices: &Prices,
     chunk: &mut ChunkBuilder,
 ) -> Result<Result<(), AccessError>, StoreError> {
+    let mut is_first = true;
     loop {
         let derived = derive_list(tx, contracts, prices, chunk);
         match &derived {
@@ -594,5 +595,12 @@ pub(crate) fn derive_with(
             }
             _ => return Ok(derived),
         }
+        // All that it calls itself, or each of them would be met after all before it were derived once more.
+        for action in tx.actions.iter().filter(|_| is_first) {
+            if let Action::Call { contract, .. } = action {
+                contracts.load(engine, state, contract)?;
+            }
+        }
+        is_first = false;
     }
 }

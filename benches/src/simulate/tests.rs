@@ -244,7 +244,7 @@ fn what_another_worker_wrote_has_to_come_from_there() {
     };
     // Its first write takes the value from the reader, the second has it; then the reader needs it again, and what both add to.
     assert_eq!(run(&|_, _| true), [0, 0, 3, 0, 6, 0]);
-    assert_eq!(run(&|_, _| false), [0; 6], "what is only declared nobody has to have");
+    assert_eq!(run(&|_, _| false), [0; 6], "what nobody writes nobody fetches");
     assert_eq!(run(&|_, at| at == 0), [0, 0, 3, 0, 3, 0]);
 }
 

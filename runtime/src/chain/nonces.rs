@@ -169,8 +169,6 @@ impl Nonces {
         let mut decided = Decided { nonces: Vec::with_capacity(keys.len()), refused: Vec::new() };
         let mut rest = task;
         for (own, key) in by_sender.senders(task).zip(keys) {
-            fetch_ahead(txs, rest);
-            rest = &rest[own.len()..];
             let next = match ahead.next_nonce(&key) {
                 Some(next) => next,
                 None => {
@@ -180,6 +178,8 @@ impl Nonces {
             };
             let mut sender = Sender { next, owed: 0, is_used: false };
             for &(_, at) in own {
+                fetch_ahead(txs, rest);
+                rest = &rest[1..];
                 let tx = &txs[at as usize].transaction;
                 if let Err(error) = accept_one(tx, &mut sender, &self.prices, &self.state)? {
                     decided.refused.push((at, error));
@@ -195,7 +195,7 @@ impl Nonces {
     }
 }
 
-/// Asks for the transactions of the next senders, which lie anywhere in the block, and then for what they do: its size is looked at.
+/// Asks for transactions that are decided about soon, which lie anywhere in the block, and then for what they do: its size is looked at.
 fn fetch_ahead(txs: &[SignedTransaction], rest: &[(u64, u32)]) {
     let soon = |ahead: usize| rest.get(ahead).map(|(_, at)| &txs[*at as usize].transaction);
     if let Some(tx) = soon(12) {

@@ -16,7 +16,7 @@ const RECEIPTS_PER_TASK: usize = 256;
 pub(super) struct EncodedReceipts {
     pub(super) bytes: Arc<Vec<u8>>,
     pub(super) root: Hash,
-    /// What the transactions burned together, [without their signatures](Prices::without_signature).
+    /// What the transactions burned together, [without what their own signatures cost](Prices::without_signature).
     pub(super) fuel: u64,
 }
 
@@ -111,7 +111,7 @@ mod tests {
         };
         let prices = Prices { transaction: 3_000, ..Prices::default() };
         // Who could not pay burned nothing.
-        let receipts = [receipt(5_500), receipt(2_001), receipt(0)];
-        assert_eq!(encode_receipts(&receipts, &prices).fuel, 3_500 + 1);
+        let receipts = [receipt(5_500), receipt(3_001), receipt(0)];
+        assert_eq!(encode_receipts(&receipts, &prices).fuel, 3_500 + 1_001 + 1_000);
     }
 }

@@ -1,6 +1,6 @@
 //! Deployed contracts: code with an address and immutables.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use kempe_abi::derive::Contracts;
@@ -24,24 +24,17 @@ pub struct Contract {
     pub record_hash: KeyHash,
     /// Its code.
     pub code: Arc<Code>,
-    prefixes: Vec<FieldPrefix>,
+    /// By field, once somebody asked: a contract may have hundreds, and who calls it uses few or none.
+    prefixes: OnceLock<Box<[OnceLock<FieldPrefix>]>>,
 }
 
 impl Contract {
     /// A contract of a record and its code.
     #[must_use]
     pub fn new(address: Address, record: ContractRecord, code: Arc<Code>) -> Self {
-        let fields = 0..code.admitted.abi.fields.len();
-        Self {
-            address,
-            record_bytes: record.encode(),
-            record,
-            record_hash: system_hash(system_field::CONTRACT, &address.0),
-            prefixes: fields
-                .map(|field| FieldPrefix::new(&address, u8::try_from(field).unwrap_or(u8::MAX)))
-                .collect(),
-            code,
-        }
+        let record_hash = system_hash(system_field::CONTRACT, &address.0);
+        let (record_bytes, prefixes) = (record.encode(), OnceLock::new());
+        Self { address, record, record_bytes, record_hash, code, prefixes }
     }
 
     /// Its ABI.
@@ -53,10 +46,10 @@ impl Contract {
     /// The hash prefix of a field.
     #[must_use]
     pub fn prefix(&self, field: u8) -> FieldPrefix {
-        match self.prefixes.get(usize::from(field)) {
-            Some(prefix) => *prefix,
-            None => FieldPrefix::new(&self.address, field),
-        }
+        let new = || FieldPrefix::new(&self.address, field);
+        let all = || vec![OnceLock::new(); self.abi().fields.len()].into();
+        let known = self.prefixes.get_or_init(all).get(usize::from(field));
+        known.map_or_else(new, |known| *known.get_or_init(new))
     }
 
     /// The value of an immutable, if it was set.
@@ -76,28 +69,28 @@ impl Contract {
         state: &dyn StateRead,
         address: &Address,
     ) -> Result<Option<Self>, StoreError> {
-        match state.get(&system_hash(system_field::CONTRACT, &address.0))? {
-            None => Ok(None),
-            Some(bytes) => Self::decode(engine, state, address, &bytes).map(Some),
-        }
+        let record_hash = system_hash(system_field::CONTRACT, &address.0);
+        let Some(bytes) = state.get(&record_hash)? else { return Ok(None) };
+        Self::decode(engine, state, address, (record_hash, bytes)).map(Some)
     }
 
-    /// Decodes a record and loads its code.
+    /// Decodes a record, of which the hash of its key is known, and loads its code.
     pub(super) fn decode(
         engine: &Engine,
         state: &dyn StateRead,
         address: &Address,
-        bytes: &[u8],
+        (record_hash, record_bytes): (KeyHash, Bytes),
     ) -> Result<Self, StoreError> {
         let inconsistent =
             |what: String| StoreError::inconsistent(format!("contract={address}: {what}"));
         let record: ContractRecord =
-            borsh::from_slice(bytes).map_err(|error| inconsistent(error.to_string()))?;
+            borsh::from_slice(&record_bytes).map_err(|error| inconsistent(error.to_string()))?;
         let code = match engine.loaded(&record.code) {
             Some(code) => code,
             None => load_code(engine, state, &record.code, &inconsistent)?,
         };
-        Ok(Self::new(*address, record, code))
+        let prefixes = OnceLock::new();
+        Ok(Self { address: *address, record, record_bytes, record_hash, code, prefixes })
     }
 }
 

@@ -320,13 +320,15 @@ impl Session {
     /// The contract at an address, current with the state; a touch of its record.
     pub(crate) fn resolve(&mut self, address: &Address) -> Result<usize, TrapKind> {
         let at = self.system_cell(system_field::CONTRACT, &address.0, AccessKind::Read)?;
-        let bytes = self.cells[at].value.as_ref().ok_or(TrapKind::NoSuchContract)?;
+        let Cell { value, hash, .. } = &self.cells[at];
+        let bytes = value.as_ref().ok_or(TrapKind::NoSuchContract)?;
         if let Some(&at) = self.by_address.get(address)
             && self.contracts[at].record_bytes == *bytes
         {
             return Ok(at);
         }
-        match Contract::decode(&self.engine, &*self.state, address, bytes) {
+        let record = (*hash, bytes.clone());
+        match Contract::decode(&self.engine, &*self.state, address, record) {
             Ok(contract) => Ok(self.remember(contract)),
             Err(error) => {
                 self.fault = Some(error);

@@ -71,7 +71,7 @@ pub struct Lag {
     pub bytes: u64,
     /// Blocks: small ones take time, too.
     pub blocks: u64,
-    /// What the transactions burned, without their signatures, which are not checked again. One is worth about 0.3 ns of one thread.
+    /// What the transactions burned, without two thirds of the price of each, for its own signature, which is not checked again. One is worth about 0.3 ns of one thread.
     pub fuel: u64,
 }
 
@@ -225,7 +225,7 @@ impl Archive {
         recent.names.insert(height, bytes);
     }
 
-    /// Takes a block's encoded receipts, the hashes of its transactions, and the fuel that they burned, without their signatures.
+    /// Takes a block's encoded receipts, the hashes of its transactions, and the fuel that they burned, without what their own signatures cost.
     pub(super) fn push_block(
         &self,
         height: u64,

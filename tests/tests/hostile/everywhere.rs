@@ -26,7 +26,7 @@ const FIELDS: &[FieldDef] = &[
     field("least", CellDef::Minimum),
 ];
 
-const fn field(name: &'static str, cell: CellDef) -> FieldDef {
+pub(crate) const fn field(name: &'static str, cell: CellDef) -> FieldDef {
     FieldDef { name, doc: "", cell, keys: &[], value: u64::TYPE }
 }
 
@@ -68,6 +68,15 @@ pub(crate) type Args = [u32; 5];
 /// A contract of this text, with methods of these names and templates. Each takes [`Args`], and is
 /// exported as `call.<name>` with one page of memory beside it, unless the text has a memory.
 pub(crate) fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &str) -> Vec<u8> {
+    contract_of(FIELDS, methods, text)
+}
+
+/// The same with other fields.
+pub(crate) fn contract_of(
+    fields: &'static [FieldDef],
+    methods: &[(&'static str, &'static [ClauseDef])],
+    text: &str,
+) -> Vec<u8> {
     let kind = |name| if name == "init" { MethodKindDef::Init } else { MethodKindDef::Call };
     let methods: Vec<MethodDef> = methods
         .iter()
@@ -82,7 +91,7 @@ pub(crate) fn contract(methods: &[(&'static str, &'static [ClauseDef])], text: &
         })
         .collect();
     let methods: &'static [MethodDef] = methods.leak();
-    let def = ContractDef { name: "Hostile", doc: "", fields: FIELDS, methods, interfaces: &[] };
+    let def = ContractDef { name: "Hostile", doc: "", fields, methods, interfaces: &[] };
     let bytes = section::contract_to_vec(&def);
     let abi: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
     let memory =

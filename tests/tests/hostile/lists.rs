@@ -2,6 +2,7 @@
 
 use crate::everywhere::{DYNAMIC, Everywhere, READS, contract, go, one};
 use kempe_abi::def::{ClauseDef, ExprDef};
+use kempe_abi::derive::CALL_STEPS;
 use kempe_abi::{AccessKind, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
 use kempe_runtime::types::{DeclaredAccess, LIST_ENTRIES_MAX, StateKey, TransactionError};
@@ -118,6 +119,29 @@ fn what_a_run_touches_alone_has_a_largest_number_too() {
         assert_eq!(receipt.outcome, Outcome::Trap(TrapKind::ListTooLarge));
         assert!(receipt.fuel > 1_000_000 && receipt.fuel < FUEL, "{}", receipt.fuel);
     }
+}
+
+/// Where no list follows, nothing is paid for entries: looking for many contracts is paid all the same.
+#[test]
+fn contracts_that_are_looked_for_in_vain_are_paid() {
+    let mut chain = Everywhere::new(2);
+    let wasm = one(DYNAMIC, "", "i32.const 0");
+    let contracts: Vec<_> = (0..63).map(|_| chain.deploy(&wasm)).collect();
+    let prices = chain.world.chain.genesis().prices;
+    let mut burned = |n_calls: usize| {
+        let calls = contracts[..n_calls].iter().map(|contract| go(*contract, ARGS));
+        let nothing = kempe_tests::call(contracts[0], "nothing", &ARGS);
+        let actions: Vec<_> = calls.chain([nothing]).collect();
+        let txs = chain.world.sign_with([(0, actions, FUEL, Vec::new())]);
+        let base = txs[0].transaction.base_fuel(&prices);
+        let receipt = chain.block(txs).receipts.swap_remove(0);
+        assert_eq!(receipt.outcome, Outcome::Trap(TrapKind::NoSuchMethod));
+        receipt.fuel - base
+    };
+    // Each call is a step for itself, and one for its only clause.
+    let steps = |n_calls: usize| (n_calls * (CALL_STEPS + 2)) as u64;
+    assert_eq!(burned(20), 0, "some steps are free");
+    assert_eq!(burned(63), (steps(63) - 256) * 4 * prices.host_call);
 }
 
 #[test]

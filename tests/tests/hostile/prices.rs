@@ -6,14 +6,14 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use ed25519_zebra::SigningKey;
-use kempe_abi::def::{ClauseDef, ExprDef};
+use kempe_abi::def::{CellDef, ClauseDef, ExprDef, FieldDef};
 use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
 use kempe_runtime::engine::admit;
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, SignedTransaction, StateKey};
 use kempe_tests::{call, number, options};
 
-use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract, guarded, touch};
+use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract, contract_of, field, guarded, touch};
 
 /// What one fuel pays for, in nanoseconds: the prices' own scale.
 const FUEL_NS: f64 = 0.3;
@@ -301,13 +301,23 @@ fn loops([callee, stopped, failing]: [Address; 3]) -> Vec<u8> {
 /// Nanoseconds for one fuel of a block, from its transactions to its receipts on one thread; all
 /// transactions must succeed.
 fn measure_once(chain: &mut Everywhere, name: &str, txs: Vec<SignedTransaction>) -> f64 {
+    measure_ended(chain, name, txs, Outcome::Ok)
+}
+
+/// The same where all end like that.
+fn measure_ended(
+    chain: &mut Everywhere,
+    name: &str,
+    txs: Vec<SignedTransaction>,
+    outcome: Outcome,
+) -> f64 {
     let start = Instant::now();
     let prepared = chain.world.chain.prepare(txs, 0).expect("it is prepared");
     assert!(prepared.rejected.is_empty(), "{name}: {:?}", prepared.rejected);
     let output = chain.world.chain.execute(&prepared).expect("it runs");
     let time = start.elapsed();
     for receipt in &output.receipts {
-        assert_eq!(receipt.outcome, Outcome::Ok, "{name}: {:?}", output.logs);
+        assert_eq!(receipt.outcome, outcome, "{name}: {:?}", output.logs);
     }
     let fuel: u64 = output.receipts.iter().map(|receipt| receipt.fuel).sum();
     #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
@@ -420,6 +430,53 @@ fn transaction_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     found
 }
 
+/// Nanoseconds for one fuel of calls that each meet another contract, of as many fields as there may be: each has to be looked at. Behind
+/// some of them there is a method that does not exist, so that no list follows.
+fn contract_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
+    const N_TXS: usize = 16;
+    const N_CALLS: usize = 63;
+    let empty = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
+    let fields: Vec<FieldDef> =
+        (0..255).map(|at| field(format!("f{at}").leak(), CellDef::Value)).collect();
+    let wasm = contract_of(fields.leak(), &[("go", DYNAMIC)], empty);
+    let contracts: Vec<Address> = (0..N_TXS * N_CALLS).map(|_| chain.deploy(&wasm)).collect();
+    let call = |&contract: &Address, method| Action::Call {
+        contract,
+        method: MethodId::of(method),
+        args: [0; 20].into(),
+    };
+    let sign = |chain: &Everywhere, more: Option<&'static str>| {
+        let actions = |contracts: &[Address]| {
+            let calls = contracts.iter().map(|contract| call(contract, "go"));
+            calls.chain(more.map(|method| call(&contracts[0], method))).collect()
+        };
+        let txs = contracts.chunks(N_CALLS).enumerate();
+        let access: Vec<DeclaredAccess> = vec![DeclaredAccess {
+            key: StateKey::new(contracts[0], 0, &[]),
+            kind: AccessKind::Read,
+        }];
+        chain.world.sign_with(
+            txs.map(|(at, contracts)| (at % 16, actions(contracts), FUEL_MAX, access.clone())),
+        )
+    };
+    let runs = 0..number("KEMPE_CALIBRATE_RUNS", 3u32);
+    let least = |chain: &mut Everywhere, name, more, outcome| {
+        let txs = sign(chain, more);
+        let each = runs.clone().map(|_| measure_ended(chain, name, txs.clone(), outcome));
+        each.fold(f64::INFINITY, f64::min)
+    };
+    [
+        ("calls of 63 other contracts", None, Outcome::Ok),
+        (
+            "calls of 63 contracts, then of none",
+            Some("nothing"),
+            Outcome::Trap(TrapKind::NoSuchMethod),
+        ),
+    ]
+    .map(|(name, more, outcome)| (name.to_owned(), least(chain, name, more, outcome)))
+    .to_vec()
+}
+
 /// So many functions of 64 parameters, for each of which the compiler makes another that takes them from memory.
 fn in_a_table(n: usize, salt: usize) -> String {
     let params = "i64 ".repeat(64);
@@ -516,6 +573,7 @@ fn nothing_is_ten_times_dearer_than_its_fuel() {
     chain.world.chain.set_options(options(1, &Color)).expect("a thread");
     let mut found = loop_prices(&mut chain);
     found.extend(transaction_prices(&mut chain));
+    found.extend(contract_prices(&mut chain));
     found.extend(deployment_prices(&mut chain));
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     println!("{:34} {:>8} {:>7}", "what", "ns/fuel", "ratio");

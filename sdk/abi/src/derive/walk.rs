@@ -4,7 +4,8 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::{
-    Contracts, DeriveError, GUARD_BYTES_MAX, LIST_BYTES_MAX, STEPS_MAX, Sink, are_guarded, lookup,
+    CALL_STEPS, Contracts, DeriveError, GUARD_BYTES_MAX, LIST_BYTES_MAX, STEPS_MAX, Sink,
+    are_guarded, lookup,
 };
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
 use crate::layout;
@@ -61,6 +62,8 @@ impl Walk<'_> {
         if frame.depth > CALL_DEPTH_MAX {
             return Err(DeriveError::TooLarge);
         }
+        // Whose guards are looked at was found before.
+        self.steps += if self.guards { 0 } else { CALL_STEPS };
         self.step()?;
         self.sink.call(frame.contract);
         self.clauses(frame, &frame.method.access, None)
