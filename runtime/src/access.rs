@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use kempe_abi::AccessKind;
 use kempe_abi::derive::{self, DeriveError};
 
-use crate::engine::ContractSet;
+use crate::engine::{ContractSet, Find};
 use crate::types::lanes::LANES;
 use crate::types::{
     Action, FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, Prices, SYSTEM, Transaction,
@@ -86,7 +86,7 @@ pub(crate) const LINEAR_MAX: usize = 24;
 /// [`AccessError`]; the transaction then belongs in the tail lane, and its row says so.
 pub(crate) fn derive_list(
     tx: &Transaction,
-    contracts: &ContractSet,
+    contracts: &dyn Find,
     prices: &Prices,
     chunk: &mut ChunkBuilder,
 ) -> Result<(), AccessError> {
@@ -101,7 +101,7 @@ pub(crate) fn derive_list(
 
 fn derive_row(
     tx: &Transaction,
-    contracts: &ContractSet,
+    contracts: &dyn Find,
     prices: &Prices,
     row: &mut builder::RowBuilder<'_>,
 ) -> Result<(), AccessError> {

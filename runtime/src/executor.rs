@@ -38,12 +38,12 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub use crate::access::Lists;
 use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{
-    Appended, BlockEnv, CALL_STACK_BYTES, Cell, ContractSet, Engine, Mode, Run, Worker,
+    Appended, BlockEnv, CALL_STACK_BYTES, Cell, ContractSet, Engine, Loading, Mode, Run, Worker,
 };
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
 use crate::sync::{lock, panic_text};
-use crate::types::{Action, Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
+use crate::types::{Bytes, Footprints, Prices, Receipt, StateKey, Transaction};
 
 use disjoint::Disjoint;
 use effects::{Effect, effects_of, fail_counter};
@@ -584,23 +584,13 @@ pub(crate) fn derive_with(
     prices: &Prices,
     chunk: &mut ChunkBuilder,
 ) -> Result<Result<(), AccessError>, StoreError> {
-    let mut is_first = true;
-    loop {
-        let derived = derive_list(tx, contracts, prices, chunk);
-        match &derived {
-            Err(AccessError::Derive { source: DeriveError::NoSuchContract(address), .. })
-                if contracts.load(engine, state, address)? =>
-            {
-                chunk.pop();
-            }
-            _ => return Ok(derived),
-        }
-        // All that it calls itself, or each of them would be met after all before it were derived once more.
-        for action in tx.actions.iter().filter(|_| is_first) {
-            if let Action::Call { contract, .. } = action {
-                contracts.load(engine, state, contract)?;
-            }
-        }
-        is_first = false;
-    }
+    let derived = derive_list(tx, contracts, prices, chunk);
+    let Err(AccessError::Derive { source: DeriveError::NoSuchContract(_), .. }) = &derived else {
+        return Ok(derived);
+    };
+    chunk.pop();
+    let loading = Loading::new(contracts, engine, state);
+    let derived = derive_list(tx, &loading, prices, chunk);
+    loading.finish()?.into_iter().for_each(|contract| contracts.insert(contract));
+    Ok(derived)
 }

@@ -93,8 +93,8 @@ struct RunArgs {
 
     /// How often all blocks are measured, one after the other
     ///
-    /// What slows a machine down lasts for seconds: the more often, the more likely it spares each block
-    /// once. The fastest runs of all times count. Overheads are found again each time, too.
+    /// What slows a machine down lasts for seconds: the more often, the more likely it spares
+    /// each block once. The fastest runs of all times count. Overheads are found each time, too.
     #[arg(long, value_name = "N", default_value = "2")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     times: u16,

@@ -7,7 +7,7 @@ use kempe_abi::{AccessKind, Address, Bound};
 use super::list::{Chunk, Entry, Row, Work};
 use super::names::NameIndex;
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
-use crate::engine::{Contract, ContractSet};
+use crate::engine::{Contract, Find};
 use crate::types::lanes::LANES;
 use crate::types::{
     FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, key_block, system_field,
@@ -37,7 +37,7 @@ struct Pending {
 /// One transaction's row while it is made.
 pub(super) struct RowBuilder<'a> {
     builder: &'a mut ChunkBuilder,
-    contracts: &'a ContractSet,
+    contracts: &'a dyn Find,
     /// The contract that was asked for last: a template touches one contract several times.
     last: Option<&'a Contract>,
     /// The row's first entry.
@@ -73,7 +73,7 @@ impl ChunkBuilder {
         self.chunk.rows.last().is_some_and(|row| row.dynamic)
     }
 
-    pub(super) fn row<'a>(&'a mut self, contracts: &'a ContractSet) -> RowBuilder<'a> {
+    pub(super) fn row<'a>(&'a mut self, contracts: &'a dyn Find) -> RowBuilder<'a> {
         self.index.clear();
         let start = self.chunk.entries.len();
         RowBuilder {
@@ -171,7 +171,7 @@ impl ChunkBuilder {
 impl<'a> RowBuilder<'a> {
     fn loaded(&mut self, address: &Address) -> Option<&'a Contract> {
         if self.last.is_none_or(|last| last.address != *address) {
-            self.last = self.contracts.get(address);
+            self.last = self.contracts.find(address);
         }
         self.last
     }

@@ -43,6 +43,12 @@ impl Contract {
         &self.code.admitted.abi
     }
 
+    /// Its ABI and the method with this selector, if it has one.
+    pub(super) fn method(&self, id: MethodId) -> Option<(&Abi, &Method)> {
+        let at = *self.code.methods.get(&id)?;
+        Some((self.abi(), &self.abi().methods[at]))
+    }
+
     /// The hash prefix of a field.
     #[must_use]
     pub fn prefix(&self, field: u8) -> FieldPrefix {
@@ -109,6 +115,12 @@ fn load_code(
     })
 }
 
+/// Where a derivation finds contracts.
+pub(crate) trait Find: Contracts {
+    /// The contract at this address.
+    fn find(&self, address: &Address) -> Option<&Contract>;
+}
+
 /// The contracts that a derivation or an execution has met.
 #[derive(Clone, Debug, Default)]
 pub struct ContractSet {
@@ -128,32 +140,15 @@ impl ContractSet {
     }
 
     /// Adds a contract, in place of what was known of its address.
-    pub(super) fn insert(&mut self, contract: Arc<Contract>) {
-        self.last = None;
+    pub(crate) fn insert(&mut self, contract: Arc<Contract>) {
+        self.last = Some(Arc::clone(&contract));
         self.contracts.insert(contract.address, contract);
     }
+}
 
-    /// Loads a contract from the state, unless it was loaded before. Returns whether there is one.
-    ///
-    /// # Errors
-    /// Those of [`Contract::load`].
-    pub fn load(
-        &mut self,
-        engine: &Engine,
-        state: &dyn StateRead,
-        address: &Address,
-    ) -> Result<bool, StoreError> {
-        if self.contracts.contains_key(address) {
-            return Ok(true);
-        }
-        let contract = Contract::load(engine, state, address)?;
-        let found = contract.is_some();
-        if let Some(contract) = contract {
-            let contract = Arc::new(contract);
-            self.last = Some(Arc::clone(&contract));
-            self.contracts.insert(*address, contract);
-        }
-        Ok(found)
+impl Find for ContractSet {
+    fn find(&self, address: &Address) -> Option<&Contract> {
+        self.get(address)
     }
 }
 
@@ -163,10 +158,7 @@ impl Contracts for ContractSet {
     }
 
     fn method(&self, contract: &Address, id: MethodId) -> Option<(&Abi, &Method)> {
-        let contract = self.get(contract)?;
-        let at = *contract.code.methods.get(&id)?;
-        let abi = contract.abi();
-        Some((abi, &abi.methods[at]))
+        self.get(contract)?.method(id)
     }
 
     fn immutable(&self, contract: &Address, field: u8) -> Option<&[u8]> {

@@ -430,6 +430,21 @@ fn transaction_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     found
 }
 
+const NESTED: &str = "a template that calls 63 contracts";
+
+/// A contract whose template calls all of these.
+fn caller_of(contracts: &[Address]) -> Vec<u8> {
+    const NUMBERS: &[ExprDef] = &[ExprDef::Literal(&[0; 4]); 5];
+    let call = |contract: &Address| ClauseDef::Call {
+        callee: ExprDef::Literal(contract.0.to_vec().leak()),
+        method: "go",
+        args: NUMBERS,
+    };
+    let clauses: Vec<ClauseDef> = contracts.iter().map(call).collect();
+    let empty = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
+    contract(&[("go", clauses.leak())], empty)
+}
+
 /// Nanoseconds for one fuel of calls that each meet another contract, of as many fields as there may be: each has to be looked at. Behind
 /// some of them there is a method that does not exist, so that no list follows.
 fn contract_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
@@ -459,14 +474,23 @@ fn contract_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
             txs.map(|(at, contracts)| (at % 16, actions(contracts), FUEL_MAX, access.clone())),
         )
     };
+    let callers: Vec<Address> =
+        contracts.chunks(N_CALLS).map(|some| chain.deploy(&caller_of(some))).collect();
+    let nested = |chain: &Everywhere| {
+        let txs = callers.iter().enumerate();
+        chain.world.sign_with(
+            txs.map(|(at, caller)| (at % 16, vec![call(caller, "go")], FUEL_MAX, vec![])),
+        )
+    };
     let runs = 0..number("KEMPE_CALIBRATE_RUNS", 3u32);
     let least = |chain: &mut Everywhere, name, more, outcome| {
-        let txs = sign(chain, more);
+        let txs = if name == NESTED { nested(chain) } else { sign(chain, more) };
         let each = runs.clone().map(|_| measure_ended(chain, name, txs.clone(), outcome));
         each.fold(f64::INFINITY, f64::min)
     };
     [
         ("calls of 63 other contracts", None, Outcome::Ok),
+        (NESTED, None, Outcome::Ok),
         (
             "calls of 63 contracts, then of none",
             Some("nothing"),
