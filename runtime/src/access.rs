@@ -120,6 +120,10 @@ fn derive_row(
             }
             Action::Deploy { .. } | Action::Upgrade(_) => return Err(AccessError::Deployment),
         }
+        // What is too long already is not made longer.
+        if row.overflow {
+            return Err(AccessError::TooLarge);
+        }
     }
     for entry in &tx.access {
         row.declared(entry.kind, &entry.key);

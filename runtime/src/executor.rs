@@ -38,7 +38,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 pub use crate::access::Lists;
 use crate::access::{AccessError, CHUNK_TXS, Chunk, ChunkBuilder, derive_list};
 use crate::engine::{
-    Appended, BlockEnv, CALL_STACK_BYTES, Cell, ContractSet, Engine, Loading, Mode, Run, Worker,
+    Appended, BlockEnv, CALL_STACK_BYTES, Cell, Contract, ContractSet, Engine, Loading, Mode, Run,
+    Worker,
 };
 use crate::scheduler::Access;
 use crate::state::{StateRead, StoreError};
@@ -575,6 +576,9 @@ fn derive_chunk(
     Ok(chunk.finish())
 }
 
+/// Contracts that are kept from one transaction to the next; they are only a cache.
+const CONTRACTS_MAX: usize = 1024;
+
 /// Derives a list, loading the contracts it needs.
 pub(crate) fn derive_with(
     tx: &Transaction,
@@ -585,9 +589,15 @@ pub(crate) fn derive_with(
     chunk: &mut ChunkBuilder,
 ) -> Result<Result<(), AccessError>, StoreError> {
     let derived = derive_list(tx, contracts, prices, chunk);
-    let Err(AccessError::Derive { source: DeriveError::NoSuchContract(_), .. }) = &derived else {
+    let Err(AccessError::Derive { source: DeriveError::NoSuchContract(address), .. }) = &derived
+    else {
         return Ok(derived);
     };
+    let Some(contract) = Contract::load(engine, state, address)? else { return Ok(derived) };
+    if contracts.len() > CONTRACTS_MAX {
+        *contracts = ContractSet::default();
+    }
+    contracts.insert(Arc::new(contract));
     chunk.pop();
     let loading = Loading::new(contracts, engine, state);
     let derived = derive_list(tx, &loading, prices, chunk);

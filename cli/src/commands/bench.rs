@@ -93,15 +93,14 @@ struct RunArgs {
 
     /// How often all blocks are measured, one after the other
     ///
-    /// What slows a machine down lasts for seconds: the more often, the more likely it spares
-    /// each block once. The fastest runs of all times count. Overheads are found each time, too.
+    /// What slows a machine down lasts for seconds. The fastest runs of all times count.
     #[arg(long, value_name = "N", default_value = "2")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1000))]
     times: u16,
 
     /// How long a block is measured, each time, if its times do not settle before
     ///
-    /// After three rounds of all times, and one of each, in any case. 450 for quick, 1000 for full, 10000 for others.
+    /// Three rounds in any case, of all times. 450 for quick, 1000 for full, else 10000.
     #[arg(long, value_name = "MS")]
     #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
     settle: Option<u64>,

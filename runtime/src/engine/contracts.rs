@@ -139,6 +139,11 @@ impl ContractSet {
         }
     }
 
+    /// How many were met.
+    pub(crate) fn len(&self) -> usize {
+        self.contracts.len()
+    }
+
     /// Adds a contract, in place of what was known of its address.
     pub(crate) fn insert(&mut self, contract: Arc<Contract>) {
         self.last = Some(Arc::clone(&contract));

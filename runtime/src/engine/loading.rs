@@ -17,27 +17,23 @@ pub(crate) struct Loading<'a> {
     engine: &'a Engine,
     state: &'a dyn StateRead,
     places: RefCell<HashMap<Address, usize>>,
-    loaded: Shelf,
+    loaded: Shelves,
     /// The first failure of this node.
     fault: RefCell<Option<StoreError>>,
 }
 
-/// Places that are filled one after the other, and stay where they are, so that what is in them can be lent out.
+/// Places that are filled one after the other, and stay where they are, so that what is in them can be lent out: one, two, four, and so on.
 #[derive(Default)]
-struct Shelf {
-    here: [OnceCell<Arc<Contract>>; PLACES],
-    more: OnceCell<Box<Self>>,
-}
+struct Shelves([OnceCell<Box<[Place]>>; 32]);
 
-const PLACES: usize = 16;
+type Place = OnceCell<Arc<Contract>>;
 
-impl Shelf {
-    fn place(&self, at: usize) -> &OnceCell<Arc<Contract>> {
-        let mut shelf = self;
-        for _ in 0..at / PLACES {
-            shelf = shelf.more.get_or_init(Box::default);
-        }
-        &shelf.here[at % PLACES]
+impl Shelves {
+    fn place(&self, at: usize) -> &Place {
+        let level = (at + 1).ilog2() as usize;
+        let n_places = 1 << level;
+        let shelf = self.0[level].get_or_init(|| vec![OnceCell::new(); n_places].into());
+        &shelf[at + 1 - n_places]
     }
 }
 

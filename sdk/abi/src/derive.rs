@@ -23,8 +23,8 @@ use walk::{Frame, Value, Walk};
 /// call each other in a fan; ours to choose.
 pub const STEPS_MAX: usize = 8 * 1024;
 
-/// So many steps is each call beside its own, for finding the contract: where nobody has met it, its record is read and decoded, twice if no list
-/// follows. That takes about 2 µs; ours to choose.
+/// So many steps is each call beside its own, for finding the contract: where nobody has met it, its record is read and decoded, and again where the
+/// transaction comes to the tail. That takes about 2 µs; ours to choose.
 pub const CALL_STEPS: usize = 8;
 
 /// The most bytes of values that [`guards`] looks at: what is looked at before it is paid for. Ours to
@@ -188,7 +188,7 @@ pub fn guards(
 
 /// Reports what a call touches.
 ///
-/// Cost: one step for each clause and each element of a list, [`CALL_STEPS`] and one for each call, and the bytes of arguments as
+/// Cost: one step for each clause, each expression and each element of a list, [`CALL_STEPS`] and one for each call, and the bytes of arguments as
 /// often as the template names them.
 ///
 /// # Errors

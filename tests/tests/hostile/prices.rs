@@ -430,8 +430,6 @@ fn transaction_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     found
 }
 
-const NESTED: &str = "a template that calls 63 contracts";
-
 /// A contract whose template calls all of these.
 fn caller_of(contracts: &[Address]) -> Vec<u8> {
     const NUMBERS: &[ExprDef] = &[ExprDef::Literal(&[0; 4]); 5];
@@ -445,60 +443,82 @@ fn caller_of(contracts: &[Address]) -> Vec<u8> {
     contract(&[("go", clauses.leak())], empty)
 }
 
-/// Nanoseconds for one fuel of calls that each meet another contract, of as many fields as there may be: each has to be looked at. Behind
-/// some of them there is a method that does not exist, so that no list follows.
+/// A contract of as many fields as there may be.
+fn of_many_fields() -> Vec<u8> {
+    let fields: Vec<FieldDef> =
+        (0..255).map(|at| field(format!("f{at}").leak(), CellDef::Value)).collect();
+    let empty = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
+    contract_of(fields.leak(), &[("go", DYNAMIC)], empty)
+}
+
+/// A contract of which as much is in its record as may be.
+fn of_many_immutables() -> Vec<u8> {
+    const N: usize = 56;
+    let name = |at: usize| -> &'static str { format!("f{at}").leak() };
+    let fields: Vec<FieldDef> = (0..N).map(|at| field(name(at), CellDef::Immutable)).collect();
+    let import =
+        |at| format!(r#"(import "kempe" "put:{at}" (func $put{at} (param i32 i32 i32 i32)))"#);
+    let zero = "(i32.const 0)";
+    let put = |at| format!("(call $put{at} {zero} {zero} {zero} (i32.const 8))");
+    let imports: String = (0..N).map(import).collect();
+    let puts: String = (0..N).map(put).collect();
+    let text = format!(
+        r#"{imports} (func (export "call.init") (param i32) (result i32) {puts} i32.const 0)
+        (func (export "call.go") (param i32) (result i32) i32.const 0)"#
+    );
+    contract_of(fields.leak(), &[("init", &[]), ("go", DYNAMIC)], &text)
+}
+
+/// Nanoseconds for one fuel of calls that each meet another contract, which has to be looked at: with a list, and where there is none,
+/// because of a method that does not exist.
 fn contract_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     const N_TXS: usize = 16;
     const N_CALLS: usize = 63;
-    let empty = r#"(func (export "call.go") (param i32) (result i32) i32.const 0)"#;
-    let fields: Vec<FieldDef> =
-        (0..255).map(|at| field(format!("f{at}").leak(), CellDef::Value)).collect();
-    let wasm = contract_of(fields.leak(), &[("go", DYNAMIC)], empty);
-    let contracts: Vec<Address> = (0..N_TXS * N_CALLS).map(|_| chain.deploy(&wasm)).collect();
-    let call = |&contract: &Address, method| Action::Call {
+    const NO_METHOD: Outcome = Outcome::Trap(TrapKind::NoSuchMethod);
+    let call = |&contract: &Address, method: &str| Action::Call {
         contract,
         method: MethodId::of(method),
         args: [0; 20].into(),
     };
-    let sign = |chain: &Everywhere, more: Option<&'static str>| {
-        let actions = |contracts: &[Address]| {
-            let calls = contracts.iter().map(|contract| call(contract, "go"));
-            calls.chain(more.map(|method| call(&contracts[0], method))).collect()
-        };
-        let txs = contracts.chunks(N_CALLS).enumerate();
-        let access: Vec<DeclaredAccess> = vec![DeclaredAccess {
-            key: StateKey::new(contracts[0], 0, &[]),
-            kind: AccessKind::Read,
-        }];
-        chain.world.sign_with(
-            txs.map(|(at, contracts)| (at % 16, actions(contracts), FUEL_MAX, access.clone())),
-        )
+    let n = N_TXS * N_CALLS;
+    let wide: Vec<Address> = {
+        let wasm = of_many_fields();
+        (0..n).map(|_| chain.deploy(&wasm)).collect()
+    };
+    let full: Vec<Address> = {
+        let wasm = of_many_immutables();
+        (0..n).map(|_| chain.deploy_with(&wasm, &[0u32; 5])).collect()
     };
     let callers: Vec<Address> =
-        contracts.chunks(N_CALLS).map(|some| chain.deploy(&caller_of(some))).collect();
-    let nested = |chain: &Everywhere| {
-        let txs = callers.iter().enumerate();
-        chain.world.sign_with(
-            txs.map(|(at, caller)| (at % 16, vec![call(caller, "go")], FUEL_MAX, vec![])),
-        )
+        wide.chunks(N_CALLS).map(|some| chain.deploy(&caller_of(some))).collect();
+    let calls = |contracts: &[Address], n_each: usize, n_calls: usize, last: Option<&str>| {
+        let actions = |some: &[Address]| -> Vec<Action> {
+            let calls = some.iter().take(n_calls).map(|contract| call(contract, "go"));
+            calls.chain(last.map(|method| call(&some[0], method))).collect()
+        };
+        contracts.chunks(n_each).map(actions).collect::<Vec<_>>()
     };
-    let runs = 0..number("KEMPE_CALIBRATE_RUNS", 3u32);
-    let least = |chain: &mut Everywhere, name, more, outcome| {
-        let txs = if name == NESTED { nested(chain) } else { sign(chain, more) };
-        let each = runs.clone().map(|_| measure_ended(chain, name, txs.clone(), outcome));
-        each.fold(f64::INFINITY, f64::min)
-    };
-    [
-        ("calls of 63 other contracts", None, Outcome::Ok),
-        (NESTED, None, Outcome::Ok),
-        (
-            "calls of 63 contracts, then of none",
-            Some("nothing"),
-            Outcome::Trap(TrapKind::NoSuchMethod),
-        ),
-    ]
-    .map(|(name, more, outcome)| (name.to_owned(), least(chain, name, more, outcome)))
-    .to_vec()
+    let nothing = Some("nothing");
+    let mut found = Vec::new();
+    for (name, txs, outcome) in [
+        ("calls of 63 contracts", calls(&wide, N_CALLS, N_CALLS, None), Outcome::Ok),
+        ("a template that calls 63", calls(&callers, 1, 1, None), Outcome::Ok),
+        ("calls of 63, then of no method", calls(&wide, N_CALLS, N_CALLS, nothing), NO_METHOD),
+        ("calls of 25, then of no method", calls(&wide, N_CALLS, 25, nothing), NO_METHOD),
+        ("calls of 63 with full records", calls(&full, N_CALLS, N_CALLS, None), Outcome::Ok),
+        ("calls of 63 full, then of none", calls(&full, N_CALLS, N_CALLS, nothing), NO_METHOD),
+        ("calls of 25 full, then of none", calls(&full, N_CALLS, 25, nothing), NO_METHOD),
+        ("a call of no method, full record", calls(&full, N_CALLS, 0, nothing), NO_METHOD),
+    ] {
+        let txs = txs.into_iter().enumerate();
+        let txs = chain
+            .world
+            .sign_with(txs.map(|(at, actions)| (at % 16, actions, FUEL_MAX, Vec::new())));
+        let runs = 0..number("KEMPE_CALIBRATE_RUNS", 3u32);
+        let each = runs.map(|_| measure_ended(chain, name, txs.clone(), outcome));
+        found.push((name.to_owned(), each.fold(f64::INFINITY, f64::min)));
+    }
+    found
 }
 
 /// So many functions of 64 parameters, for each of which the compiler makes another that takes them from memory.

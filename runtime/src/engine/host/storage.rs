@@ -249,14 +249,21 @@ fn put_immutable(
     field: u8,
     (value, len): (u32, u32),
 ) -> Result<(), TrapKind> {
-    /// The most bytes of an immutable: every call reads the contract's record.
+    /// The most bytes of an immutable, and of all of a contract, each with what it takes beside its value: every call reads the
+    /// contract's record, and what only looks for a method does not pay by its bytes. Ours to choose.
     const IMMUTABLE_BYTES_MAX: u32 = 1024;
+    const IMMUTABLES_BYTES_MAX: usize = 4096;
+    const IMMUTABLE_BYTES: usize = 64;
     if len > IMMUTABLE_BYTES_MAX {
         return Err(TrapKind::TooLarge);
     }
     charge_bytes(session, len, session.prices.write_byte)?;
     let value = slice(memory, value, len)?.to_vec();
     let set = session.frame_mut().immutables.as_mut().ok_or(TrapKind::NotPermitted)?;
+    let all = set.iter().map(|(_, value)| value).chain([&value]);
+    if all.map(|value| value.len() + IMMUTABLE_BYTES).sum::<usize>() > IMMUTABLES_BYTES_MAX {
+        return Err(TrapKind::TooLarge);
+    }
     match set.binary_search_by_key(&field, |(at, _)| *at) {
         Ok(_) => Err(TrapKind::NotPermitted),
         Err(at) => {

@@ -62,8 +62,7 @@ impl Walk<'_> {
         if frame.depth > CALL_DEPTH_MAX {
             return Err(DeriveError::TooLarge);
         }
-        // Whose guards are looked at was found before.
-        self.steps += if self.guards { 0 } else { CALL_STEPS };
+        self.steps += CALL_STEPS;
         self.step()?;
         self.sink.call(frame.contract);
         self.clauses(frame, &frame.method.access, None)
