@@ -451,17 +451,19 @@ fn of_many_fields() -> Vec<u8> {
     contract_of(fields.leak(), &[("go", DYNAMIC)], empty)
 }
 
-/// A contract of which as much is in its record as may be.
-fn of_many_immutables() -> Vec<u8> {
-    const N: usize = 56;
+/// As many immutables of eight bytes as a contract may have: 4,096 bytes, 64 for each beside its own.
+const MOST_IMMUTABLES: usize = 56;
+
+/// A contract that sets so many immutables of eight bytes.
+fn of_immutables(n: usize) -> Vec<u8> {
     let name = |at: usize| -> &'static str { format!("f{at}").leak() };
-    let fields: Vec<FieldDef> = (0..N).map(|at| field(name(at), CellDef::Immutable)).collect();
+    let fields: Vec<FieldDef> = (0..n).map(|at| field(name(at), CellDef::Immutable)).collect();
     let import =
         |at| format!(r#"(import "kempe" "put:{at}" (func $put{at} (param i32 i32 i32 i32)))"#);
     let zero = "(i32.const 0)";
     let put = |at| format!("(call $put{at} {zero} {zero} {zero} (i32.const 8))");
-    let imports: String = (0..N).map(import).collect();
-    let puts: String = (0..N).map(put).collect();
+    let imports: String = (0..n).map(import).collect();
+    let puts: String = (0..n).map(put).collect();
     let text = format!(
         r#"{imports} (func (export "call.init") (param i32) (result i32) {puts} i32.const 0)
         (func (export "call.go") (param i32) (result i32) i32.const 0)"#
@@ -486,7 +488,7 @@ fn contract_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
         (0..n).map(|_| chain.deploy(&wasm)).collect()
     };
     let full: Vec<Address> = {
-        let wasm = of_many_immutables();
+        let wasm = of_immutables(MOST_IMMUTABLES);
         (0..n).map(|_| chain.deploy_with(&wasm, &[0u32; 5])).collect()
     };
     let callers: Vec<Address> =
@@ -607,6 +609,18 @@ fn what_takes_long_to_compile_is_paid_by_the_estimate() {
         assert_eq!(receipt.outcome, Outcome::Ok);
         assert!(receipt.fuel > limit - 10_000_000, "{}", receipt.fuel);
     }
+}
+
+#[test]
+fn a_record_holds_so_much_and_no_more() {
+    let mut chain = Everywhere::new(1);
+    let mut deploy = |n: usize| {
+        let deploy = kempe_tests::deploy(&of_immutables(n), &[0u32; 5]);
+        let txs = chain.world.sign_with([(0, vec![deploy], FUEL_MAX, Vec::new())]);
+        chain.block(txs).receipts.swap_remove(0).outcome
+    };
+    assert_eq!(deploy(MOST_IMMUTABLES), Outcome::Ok);
+    assert_eq!(deploy(MOST_IMMUTABLES + 1), Outcome::Trap(TrapKind::TooLarge));
 }
 
 /// Prints what each thing takes in relation to what its fuel pays for.
