@@ -11,6 +11,8 @@ use crate::host::{FieldTag, Untagged};
 ///
 /// Reading it conflicts with nothing, and the host can read it before the call runs, so it may stand
 /// in `#[access(...)]`: as a key, or as the callee of `calls(...)`.
+///
+/// Every call reads all of a contract's, so one has at most 1,024 bytes, and all together 4,096, each with 64 beside its own.
 pub struct Immutable<T, F = Untagged>(PhantomData<fn() -> (T, F)>);
 
 impl<T, F> Handle for Immutable<T, F> {
