@@ -500,7 +500,7 @@ impl Pending {
 }
 
 /// What stands for a receipt until the transaction has run.
-fn blank() -> Receipt {
+pub(crate) fn blank() -> Receipt {
     Receipt {
         tx: Hash::ZERO,
         outcome: Outcome::Ok,

@@ -92,23 +92,12 @@ pub(super) fn encode_all(transactions: &[SignedTransaction]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use kempe_abi::Outcome;
-
     use super::*;
+    use crate::executor::blank;
 
     #[test]
     fn signatures_are_no_part_of_what_is_done_again() {
-        let receipt = |fuel| Receipt {
-            tx: Hash::ZERO,
-            outcome: Outcome::Ok,
-            fuel,
-            fee: 0,
-            results: Vec::new(),
-            events: Vec::new(),
-            footprint: Hash::ZERO,
-            tail: false,
-            failure: None,
-        };
+        let receipt = |fuel| Receipt { fuel, ..blank() };
         let prices = Prices { transaction: 3_000, ..Prices::default() };
         // Who could not pay burned nothing.
         let receipts = [receipt(5_500), receipt(3_001), receipt(0)];
