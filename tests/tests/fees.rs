@@ -2,9 +2,10 @@
 
 use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
-use kempe_runtime::scheduler::Color;
+use kempe_runtime::scheduler::{Color, by_name};
 use kempe_runtime::types::{Action, DeclaredAccess, StateKey, TransactionError};
 use kempe_tests::{Account, CHAOS, FUEL, World, call, genesis, options};
+use proptest::prelude::*;
 
 fn world() -> World {
     World::of(genesis(3, 7), options(2, &Color))
@@ -184,4 +185,113 @@ fn who_cannot_pay_is_no_part_of_a_block() {
     let error = world.chain.build(txs, 0).expect_err("ten fuel is not enough");
     assert!(error.to_string().contains("fuel_limit=10"), "{error}");
     assert_eq!(world.chain.head().height, 0);
+}
+
+/// Who moves its balance away with its first transaction would have the others for nothing.
+#[test]
+fn nobody_moves_away_what_later_transactions_owe() {
+    let mut world = world();
+    let prices = world.chain.genesis().prices;
+    let (fee, to) = (prices.fee(FUEL), world.accounts[0].address);
+    let spin = || vec![Action::Transfer { to, amount: 1 }];
+    for (more, n_accepted) in [(0, 2), (1, 1)] {
+        let had = world.chain.balance(&world.accounts[1].address).expect("readable");
+        // What it leaves covers its own highest fee and that of one more, or a unit less.
+        let amount = had - 2 * fee + more;
+        let away =
+            vec![Action::Transfer { to, amount: amount - 1 }, Action::Transfer { to, amount: 1 }];
+        let txs = world.sign(vec![(1, away), (1, spin()), (1, spin())]);
+        let report = world.build(txs);
+        let receipts = &report.record.receipts;
+        assert_eq!(receipts.len(), n_accepted);
+        assert!(receipts.iter().all(|receipt| receipt.fee > 0 && receipt.outcome == Outcome::Ok));
+        let (at, refused) = &report.rejected[0];
+        assert_eq!(*at, n_accepted);
+        let TransactionError::Unpayable { balance, taken, fee_max, .. } = refused else {
+            panic!("{refused}")
+        };
+        assert_eq!((*balance, *fee_max), (had, fee));
+        let second = if n_accepted == 2 { fee + 1 } else { 0 };
+        assert_eq!(*taken, amount + fee + second);
+        // It gets it back.
+        world.send(0, Action::Transfer { to: world.accounts[1].address, amount });
+    }
+    // To itself it moves nothing.
+    let own = world.accounts[1].address;
+    let had = world.chain.balance(&own).expect("readable");
+    let txs = world.sign(vec![
+        (1, vec![Action::Transfer { to: own, amount: had - fee }]),
+        (1, vec![Action::Transfer { to: own, amount: 1 }]),
+    ]);
+    assert_eq!(world.build(txs).record.receipts.len(), 2);
+}
+
+/// What a random transaction does.
+#[derive(Clone, Debug)]
+enum Does {
+    /// Moves a share of the balance, and so many of its highest fees less or more, to an account.
+    Moves { to: usize, percent: u128, fees: i128, units: i128 },
+    /// Spends all of its fuel.
+    Spins,
+    /// Leaves its list and runs again in the tail lane.
+    RunsAgain,
+}
+
+fn does() -> impl Strategy<Value = Does> {
+    let shares = prop_oneof![Just(0_u128), Just(30), Just(50), Just(100)];
+    prop_oneof![
+        4 => (0..4_usize, shares, -4..2_i128, -1..2_i128)
+            .prop_map(|(to, percent, fees, units)| Does::Moves { to, percent, fees, units }),
+        1 => Just(Does::Spins),
+        1 => Just(Does::RunsAgain),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn whoever_is_in_a_block_pays(
+        blocks in proptest::collection::vec(
+            proptest::collection::vec((1..4_usize, does(), 100_000..FUEL), 1..24),
+            1..4,
+        ),
+        scheduler in prop_oneof![Just("color"), Just("graph"), Just("versions"), Just("block-stm")],
+    ) {
+        let scheduler = by_name(scheduler).expect("it is there");
+        let mut world = World::of(genesis(4, 7), options(2, scheduler));
+        let chaos = world.deploy(0, CHAOS, &());
+        let prices = world.chain.genesis().prices;
+        for block in blocks {
+            let had = supply(&world);
+            let action = |from: usize, does: Does, fuel: u64| match does {
+                Does::Moves { to, percent, fees, units } => {
+                    let balance = world.chain.balance(&world.accounts[from].address);
+                    let share = balance.expect("readable") / 100 * percent;
+                    let fees = fees * i128::try_from(prices.fee(fuel)).expect("it is small");
+                    let to = world.accounts[to].address;
+                    let amount = share.saturating_add_signed(fees).saturating_add_signed(units);
+                    (Action::Transfer { to, amount }, Vec::new())
+                }
+                Does::Spins => (call(chaos, "spin", &()), Vec::new()),
+                Does::RunsAgain => {
+                    let key = StateKey::new(chaos, 0, &[7]);
+                    let lie = DeclaredAccess { kind: kempe_abi::AccessKind::Read, key };
+                    (call(chaos, "follow", &(2u8, 3u8)), vec![lie])
+                }
+            };
+            let txs = block.into_iter().map(|(from, does, fuel)| {
+                let (action, access) = action(from, does, fuel);
+                (from, vec![action], fuel, access)
+            });
+            let txs = world.sign_with(txs.collect::<Vec<_>>());
+            // Its first one may be refused already.
+            let Ok(report) = world.chain.build(txs, 0) else { continue };
+            for receipt in &report.record.receipts {
+                prop_assert!(receipt.fee > 0, "{receipt:?}");
+                prop_assert_eq!(receipt.fee, prices.fee(receipt.fuel));
+            }
+            prop_assert_eq!(supply(&world), had);
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::prefetch::prefetch;
 use crate::state::{Changes, StateRead, StateTable, changed_row};
 use crate::tasks::tasks;
 use crate::types::{
-    KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError, system_field,
+    Action, KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError,
+    system_field,
 };
 
 /// Transactions that one task hashes, or decides about.
@@ -23,7 +24,9 @@ const TXS_PER_TASK: usize = 256;
 ///
 /// A nonce is used whatever becomes of the transaction, so the nonces of a block are known before it is
 /// executed: they are kept here for the blocks that are on their way, and the next block is put together
-/// meanwhile. Where gas has a price, balances have to be those before the block.
+/// meanwhile. Where gas has a price, balances have to be those before the block. Nobody but its owner takes from
+/// a balance, so who can pay here can when its turn comes: the balance before the block covers the fee with all
+/// that the sender's earlier transactions in it may take, and what it receives in the block only adds to that.
 #[derive(Debug)]
 pub(super) struct Nonces {
     state: Arc<StateTable>,
@@ -110,7 +113,8 @@ struct Decided {
 /// A sender while a block is put together.
 struct Sender {
     next: u64,
-    owed: u128,
+    /// The most that its transactions so far take from its balance: their highest fees, and what they transfer.
+    taken: u128,
     /// Whether one of its transactions was accepted.
     is_used: bool,
 }
@@ -176,7 +180,7 @@ impl Nonces {
                     value.map_or(0, |value| u64::from_le_bytes(super::le_bytes(&value)))
                 }
             };
-            let mut sender = Sender { next, owed: 0, is_used: false };
+            let mut sender = Sender { next, taken: 0, is_used: false };
             for &(_, at) in own {
                 fetch_ahead(txs, rest);
                 rest = &rest[1..];
@@ -251,15 +255,26 @@ fn accept_one(
     if tx.fuel_limit < min {
         return Ok(Err(TransactionError::FuelTooLow { found: tx.fuel_limit, min }));
     }
-    let fee_max = prices.fee(tx.fuel_limit).saturating_add(known.owed);
+    let fee_max = prices.fee(tx.fuel_limit);
     if fee_max > 0 {
-        let balance = read_balance(state, &sender)?;
-        if balance < fee_max {
-            return Ok(Err(TransactionError::Unpayable { sender, balance, fee_max }));
+        let (balance, taken) = (read_balance(state, &sender)?, known.taken);
+        let with_fee = taken.saturating_add(fee_max);
+        if balance < with_fee {
+            return Ok(Err(TransactionError::Unpayable { sender, balance, taken, fee_max }));
         }
+        known.taken = with_fee.saturating_add(transferred(tx));
     }
-    (known.next, known.owed, known.is_used) = (known.next + 1, fee_max, true);
+    (known.next, known.is_used) = (known.next + 1, true);
     Ok(Ok(()))
+}
+
+/// What a transaction moves away from its sender's balance if it succeeds.
+fn transferred(tx: &Transaction) -> u128 {
+    let amounts = tx.actions.iter().map(|action| match action {
+        Action::Transfer { to, amount } if *to != tx.sender => *amount,
+        _ => 0,
+    });
+    amounts.fold(0, u128::saturating_add)
 }
 
 impl Names for Vec<NextNonce> {

@@ -194,16 +194,19 @@ pub enum TransactionError {
         /// The least.
         min: u64,
     },
-    /// The sender's balance does not cover the highest fee of its transactions in the block.
+    /// The sender's balance does not cover the highest fee beside what its earlier transactions in the block may take.
     #[error(
-        "the balance does not cover the highest fee: sender={sender} balance={balance} fee_max={fee_max}"
+        "the balance does not cover the highest fee beside what the sender's earlier transactions of the block may take: \
+         sender={sender} balance={balance} taken={taken} fee_max={fee_max}"
     )]
     Unpayable {
         /// The sender.
         sender: Address,
         /// Its balance before the block.
         balance: u128,
-        /// The highest fee of this transaction and its earlier ones in the block.
+        /// The highest fees of its earlier transactions in the block, and what they transfer to others.
+        taken: u128,
+        /// The highest fee of this one.
         fee_max: u128,
     },
     /// The fuel limit is above the chain's.
