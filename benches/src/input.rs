@@ -4,6 +4,7 @@ mod lines;
 
 pub use lines::first_fields;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,7 +72,8 @@ impl Input {
         let txs = trace.txs.iter().map(|tx| {
             let read = tx.reads.iter().map(|&key| (key, AccessKind::Read, false));
             // A blind write stands in `reads` too, because reading it costs gas.
-            let is_blind = |key: &u64| tx.blind.contains(key);
+            let blind: HashSet<u64> = tx.blind.iter().copied().collect();
+            let is_blind = |key: &u64| blind.contains(key);
             let read = read.filter(|(key, ..)| !is_blind(key));
             let written = tx.writes.iter().map(|&key| (key, AccessKind::Write, is_blind(&key)));
             let added = tx.adds.iter().map(|&key| (key, AccessKind::Add, false));
@@ -118,12 +120,13 @@ impl Input {
             }
             accesses.push_tx(row.iter().map(|(access, _)| *access));
             // A key that is named twice is blind only if it is so each time.
-            let is_blind = |slot: u32| {
-                row.iter().filter(|(access, _)| access.slot == slot).all(|(_, blind)| *blind)
-            };
-            blind.extend(accesses.of(at).iter().map(|access| is_blind(access.slot)));
-            let is_touched = |slot| row[..n_touched].iter().any(|(access, _)| access.slot == slot);
-            touched.push(accesses.of(at).iter().filter(|access| is_touched(access.slot)).count());
+            let seen = row.iter().filter(|(_, blind)| !blind).map(|(access, _)| access.slot);
+            let seen: HashSet<u32> = seen.collect();
+            blind.extend(accesses.of(at).iter().map(|access| !seen.contains(&access.slot)));
+            let of_touched: HashSet<u32> =
+                row[..n_touched].iter().map(|(access, _)| access.slot).collect();
+            let is_touched = |access: &&Access| of_touched.contains(&access.slot);
+            touched.push(accesses.of(at).iter().filter(is_touched).count());
             columns.0.push(tx.cost.max(1));
             columns.1.push(senders.of(match tx.sender {
                 Some(sender) => (Some(sender), 0),

@@ -20,7 +20,7 @@ pub struct Overheads {
     /// For each execution of a transaction.
     #[serde(rename = "dispatch_ns")]
     pub dispatch: u64,
-    /// For each access of a list, in each execution.
+    /// For each access of its list that a transaction makes, in each execution.
     #[serde(rename = "access_ns")]
     pub access: u64,
     /// For each key of the block, in the first execution that names it: it is in nobody's caches.
@@ -314,7 +314,8 @@ impl<'a> Machine<'a> {
             u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(others)
                 / 1000;
         let longer = u64::try_from(longer).unwrap_or(u64::MAX);
-        let n_accesses = self.block.accesses().of(tx).len() as u64;
+        let list = 0..self.block.accesses().of(tx).len();
+        let n_accesses = list.filter(|&at| (self.model.is_touched)(tx, at)).count() as u64;
         let Overheads { dispatch, access, key, add, .. } = self.overheads;
         let beside = dispatch
             .saturating_add(if self.is_together(tx) { add } else { 0 })

@@ -18,7 +18,7 @@
 //!
 //! Other fields are refused.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -236,7 +236,10 @@ impl Trace {
     /// How many transactions name a key in `blind` that is not in `writes`.
     #[must_use]
     pub fn n_blind_unwritten(&self) -> usize {
-        let is_unwritten = |tx: &&TraceTx| tx.blind.iter().any(|key| !tx.writes.contains(key));
+        let is_unwritten = |tx: &&TraceTx| {
+            let written: HashSet<u64> = tx.writes.iter().copied().collect();
+            tx.blind.iter().any(|key| !written.contains(key))
+        };
         self.txs.iter().filter(is_unwritten).count()
     }
 

@@ -1,6 +1,6 @@
 //! Lines of reads and writes: the simplest form in which somebody can bring a block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -106,14 +106,18 @@ pub(super) fn read(path: &Path) -> Result<(Vec<InputTx>, Vec<String>), TraceErro
                 tx.accesses.push((number(key)?, kind, false));
             }
         }
+        let mut written = HashMap::new();
+        if !line.blind.is_empty() {
+            let writes = tx.accesses.iter().enumerate().rev();
+            let writes = writes.filter(|(_, access)| access.1 == AccessKind::Write);
+            written.extend(writes.map(|(at, access)| (access.0, at)));
+        }
         for key in line.blind {
-            let blind = number(key)?;
-            let written = tx.accesses.iter_mut().filter(|access| access.1 == AccessKind::Write);
-            let Some(access) = written.into_iter().find(|access| access.0 == blind) else {
+            let Some(&at) = written.get(&number(key)?) else {
                 let message = "a key of `blind` is not in `writes`".to_owned();
                 return Err((0, TraceFault::Line(message)));
             };
-            access.2 = true;
+            tx.accesses[at].2 = true;
         }
         if tx.accesses.is_empty() {
             let message = "the line has no key in `reads`, `writes` or `adds`".to_owned();

@@ -184,9 +184,11 @@ impl<'a> Bench<'a> {
         if run.plan.is_in_batches() {
             planned = scheduler::Plan::batches(planned.into_schedule(&block));
         }
-        let done = self.input.map(|input| self.runs.world.done(input, run.plan.interned()));
-        let is_done = |tx: u32, at: usize| done.as_ref().is_none_or(|done| done[tx as usize][at]);
-        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
+        let made = self.input.map(|input| self.runs.world.made(input, run.plan.interned()));
+        let of = |tx: u32, at: usize| made.as_ref().map(|made| made[tx as usize][at]);
+        let is_done = |tx, at| of(tx, at).is_none_or(|made| made.is_done);
+        let is_touched = |tx, at| of(tx, at).is_none_or(|made| made.is_touched);
+        let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: true };
         let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
         share(base_ns, predicted, costs_ns)
     }

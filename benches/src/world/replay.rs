@@ -40,6 +40,15 @@ pub struct ReplayWorld {
     contract: Address,
 }
 
+/// What a transaction makes of an access that its list permits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    /// Whether it makes it.
+    pub(crate) is_touched: bool,
+    /// Whether it does what is declared there.
+    pub(crate) is_done: bool,
+}
+
 /// The arguments of a transaction: the keys by kind, and how many of each are touched.
 #[derive(Debug, Default)]
 struct Keys {
@@ -119,9 +128,9 @@ impl ReplayWorld {
         Ok(UnsignedBlock::new(txs.collect::<Result<_, _>>()?))
     }
 
-    /// By transaction of a block of `input`, for each access of its list: whether it does what is declared there,
-    /// which it does not if it only declares it, or fails.
-    pub(crate) fn done(&self, input: &Input, interned: &Interned) -> Vec<Vec<bool>> {
+    /// By transaction of a block of `input`, for each access of its list: whether it makes it, and whether it does what is
+    /// declared there, which it does not if it fails.
+    pub(crate) fn made(&self, input: &Input, interned: &Interned) -> Vec<Vec<Made>> {
         let key_of = |slot: u32| {
             let named = interned.key(slot);
             let key = <[u8; 8]>::try_from(named.key).ok().map(u64::from_le_bytes);
@@ -133,7 +142,8 @@ impl ReplayWorld {
             let is_touched = |key| touched.iter().any(|access| u64::from(access.slot) == key);
             let row = interned.accesses().of(tx).iter();
             row.map(|access| {
-                !input.traps()[tx as usize] && key_of(access.slot).is_some_and(is_touched)
+                let is_touched = key_of(access.slot).is_some_and(is_touched);
+                Made { is_touched, is_done: is_touched && !input.traps()[tx as usize] }
             })
             .collect()
         };
@@ -180,10 +190,15 @@ mod tests {
         let executor = world.base.executor(1).unwrap();
         let lists = executor.derive(&block.txs(), &world.base.state()).unwrap();
         let interned = executor.intern(lists, &block.txs());
-        let done = world.done(&input, &interned);
+        let made = world.made(&input, &interned);
+        let of =
+            |what: fn(&Made) -> bool| made.iter().map(move |row| row.iter().map(what).collect());
+        let touched: Vec<Vec<bool>> = of(|made| made.is_touched).collect();
+        let done: Vec<Vec<bool>> = of(|made| made.is_done).collect();
         // The contract itself, then reads, writes, blind writes, additions.
         let kinds = interned.accesses().of(0).iter().map(|access| access.kind);
         assert_eq!(kinds.collect::<Vec<_>>(), [Read, Read, Read, Write, Write, Add]);
+        assert_eq!([&touched[0], &touched[1], &touched[2]], [&done[0], &done[1], &done[0]]);
         assert_eq!(done[0], [false, true, true, true, true, true]);
         assert_eq!(done[1], [false, true, false, true, false, true]);
         assert_eq!(done[2], [false; 6]);
