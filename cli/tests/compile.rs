@@ -55,19 +55,19 @@ const KINDS: [Kind; 16] = [
         format!("(func (param i32) {nest})").repeat(n)
     }),
     ("loops of many locals", |n| {
-        let set: String = (1..900)
+        let set: String = (1..127)
             .map(|i| {
-                format!("(local.set {i} (i64.add (local.get {i}) (local.get {})))", i * 7 % 899 + 1)
+                format!("(local.set {i} (i64.add (local.get {i}) (local.get {})))", i * 7 % 126 + 1)
             })
             .collect();
         let (open, close) = ("(loop ".repeat(24), "(br_if 0 (local.get 0)))".repeat(24));
-        format!("(func (param i32) (local {}) {open} {set} {close})", "i64 ".repeat(900)).repeat(n)
+        format!("(func (param i32) (local {}) {open} {set} {close})", "i64 ".repeat(127)).repeat(n)
     }),
     ("locals that meet in joins", |n| {
         let sets: String =
             (1..60).map(|i| format!("(local.set {i} (local.get {}))", i % 59 + 1)).collect();
         let one = format!("(if (local.get 0) (then {sets}))").repeat(60);
-        format!("(func (param i32) (local {}) {one})", "i64 ".repeat(900)).repeat(n)
+        format!("(func (param i32) (local {}) {one})", "i64 ".repeat(127)).repeat(n)
     }),
     ("branch tables to many blocks", |n| {
         let (open, close) = ("(block ".repeat(500), ")".repeat(500));

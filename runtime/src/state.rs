@@ -58,6 +58,7 @@ pub use hash::value_hash;
 pub use proof::{Proof, Siblings};
 pub(crate) use row::changed as changed_row;
 pub(crate) use salvage::SalvagedBlocks;
+pub(crate) use store::lock_directory;
 pub use store::{ChainStore, StateStore};
 pub use table::{StateRead, StateTable};
 pub use tree::{

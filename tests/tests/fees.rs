@@ -187,6 +187,44 @@ fn who_cannot_pay_is_no_part_of_a_block() {
     assert_eq!(world.chain.head().height, 0);
 }
 
+/// What paying touches is there from the start, whatever is left at the end.
+#[test]
+fn deployments_pay_wherever_their_fuel_ends() {
+    let mut world = world();
+    let chaos = world.deploy(0, CHAOS, &());
+    let prices = world.chain.genesis().prices;
+    // The first action takes from a sum what is not there, which shows only when all has run.
+    let take = || call(chaos, "sub", &(3u8, 1u8));
+    let deploy = || kempe_tests::deploy(kempe_contracts::COUNTER, &());
+    let send = |world: &mut World, actions: Vec<Action>, limit: u64| {
+        let before = (supply(world), world.chain.balance(&world.accounts[1].address));
+        let signed = world.sign_with([(1, actions, limit, Vec::new())]);
+        let receipt = world.build(signed).record.receipts[0].clone();
+        assert!(receipt.fee > 0);
+        assert_eq!(receipt.fee, prices.fee(receipt.fuel), "{limit}");
+        assert_eq!(supply(world), before.0, "{limit}");
+        let after = world.chain.balance(&world.accounts[1].address).expect("readable");
+        assert_eq!(before.1.expect("readable") - after, receipt.fee, "{limit}");
+        (receipt.outcome, receipt.fuel)
+    };
+    let out_of_fuel = Outcome::Trap(TrapKind::OutOfFuel);
+    let least = world.sign(vec![(1, vec![deploy()])])[0].transaction.base_fuel(&prices);
+    for more in (0..8_000).step_by(500) {
+        assert_eq!(send(&mut world, vec![deploy()], least + more).0, out_of_fuel);
+    }
+    let (outcome, enough) = send(&mut world, vec![deploy()], 1_000_000_000);
+    assert_eq!(outcome, Outcome::Ok);
+    for less in (1..8_000).step_by(500) {
+        assert_eq!(send(&mut world, vec![deploy()], enough - less).0, out_of_fuel);
+    }
+    let out_of_bounds = Outcome::Trap(TrapKind::CounterOutOfBounds);
+    let (outcome, enough) = send(&mut world, vec![take(), deploy()], 1_000_000_000);
+    assert_eq!(outcome, out_of_bounds);
+    for more in (0..3_000).step_by(250) {
+        assert_eq!(send(&mut world, vec![take(), deploy()], enough + more).0, out_of_bounds);
+    }
+}
+
 /// Who moves its balance away with its first transaction would have the others for nothing.
 #[test]
 fn nobody_moves_away_what_later_transactions_owe() {

@@ -309,6 +309,26 @@ fn a_block_that_executes_differently_is_named() {
         bytes[start + 32..start + 56].copy_from_slice(&sum.as_bytes()[..24]);
     });
     assert_eq!(check(&whole.directory(), &whole.truth, &forged), Ended::Refused(3));
+
+    // A later block is damaged, too: first that is told, and then the earlier one, and what is before both is kept.
+    let (start, _) = records(&whole.files[log].1)[5];
+    let mut both = forged;
+    both[log].1[start + 70] ^= 1;
+    write(&whole.directory(), &both);
+    let repair = |keep| repair(&whole.directory(), options(1, &Color), keep, |_| ());
+    for (keep, told) in [(None, 5), (Some(4), 3)] {
+        let ended = repair(keep);
+        assert!(
+            matches!(ended, Err(RepairError::Block { height, .. }) if height == told),
+            "{ended:?}"
+        );
+    }
+    for asked in [0, 1, 3] {
+        let ended = repair(Some(asked));
+        let is_refused = matches!(ended, Err(RepairError::Keep { .. } | RepairError::Block { .. }));
+        assert!(is_refused, "{asked}: {ended:?}");
+    }
+    assert_eq!(repair(Some(2)).expect("what is whole can be kept").height, 2);
 }
 
 #[test]

@@ -4,10 +4,11 @@
 use kempe_abi::derive::Sink;
 use kempe_abi::{AccessKind, Address, Bound};
 
+use super::escrow::Taking;
 use super::list::{Chunk, Entry, Row, Work};
 use super::names::NameIndex;
 use super::{LINEAR_MAX, SYSTEM_PREFIXES, system_hash};
-use crate::engine::{Contract, Find};
+use crate::engine::{Accumulator, Contract, Find};
 use crate::types::lanes::LANES;
 use crate::types::{
     FieldPrefix, KeyBlock, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, key_block, system_field,
@@ -214,7 +215,7 @@ impl<'a> RowBuilder<'a> {
     fn insert(
         &mut self,
         kind: AccessKind,
-        bound: Option<Bound>,
+        bound: Option<Taking>,
         contract: &Address,
         (field, key): (u8, &[u8]),
         hashing: Hashing<'_>,
@@ -251,13 +252,15 @@ impl<'a> RowBuilder<'a> {
     }
 
     /// Adds to what an entry takes of a stock. With anything else in the list for it, it is no longer bounded.
-    fn join_bound(&mut self, at: usize, bound: Option<Bound>) {
+    fn join_bound(&mut self, at: usize, bound: Option<Taking>) {
         let bounds = &mut self.builder.chunk.bounds;
         let Ok(found) = bounds.binary_search_by_key(&to_u32(at), |(entry, _)| *entry) else {
             return;
         };
         match bound {
-            Some(bound) => bounds[found].1 = bounds[found].1.join(bound),
+            Some(Taking { bound, .. }) => {
+                bounds[found].1.bound = bounds[found].1.bound.join(bound);
+            }
             None => drop(bounds.remove(found)),
         }
     }
@@ -310,8 +313,10 @@ impl Sink for RowBuilder<'_> {
 
     fn reserve(&mut self, contract: &Address, field: u8, key: &[u8], bound: Bound) {
         let prefix = self.prefix(contract, field);
+        let max = self.loaded(contract).map(|contract| Accumulator::of(contract, field).max());
+        let taking = Taking { bound, max: max.unwrap_or(0) };
         let kind = AccessKind::Write;
-        self.insert(kind, Some(bound), contract, (field, key), Hashing::By(&prefix));
+        self.insert(kind, Some(taking), contract, (field, key), Hashing::By(&prefix));
     }
 
     fn dynamic(&mut self, _: &Address) {

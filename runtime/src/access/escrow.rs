@@ -1,6 +1,6 @@
 //! What the transactions of a block take of stocks, and whether anybody can be refused.
 
-use kempe_abi::{AccessKind, Escrow};
+use kempe_abi::{AccessKind, Bound, Escrow};
 use rayon::prelude::*;
 
 use super::list::{Chunk, Lists};
@@ -9,10 +9,35 @@ use crate::scheduler::Schedule;
 use crate::state::{StateRead, StoreError};
 use crate::types::{KeyHash, KeyMap};
 
-/// The stocks that a block takes from, by the hashes of their keys; for each, all that is declared of it and
-/// whether it is there.
+/// The stocks that a block takes from, by the hashes of their keys.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Escrows(KeyMap<(Escrow, bool)>);
+pub(crate) struct Escrows(KeyMap<Stock>);
+
+/// What a block takes of a stock.
+#[derive(Clone, Copy, Debug)]
+struct Stock {
+    /// All that is declared.
+    escrow: Escrow,
+    /// The most that the field holds.
+    max: u128,
+    /// Whether nobody is refused.
+    holds: bool,
+}
+
+impl Stock {
+    /// Whether nobody is refused where so much is there. More than the field holds, which something else wrote, is nothing to
+    /// take from: who tries is refused one by one.
+    fn holds(&self, value: u128) -> bool {
+        value <= self.max && self.escrow.holds(value)
+    }
+}
+
+/// What an entry takes of a stock, and the most that the stock's field holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taking {
+    pub(super) bound: Bound,
+    pub(super) max: u128,
+}
 
 impl Lists {
     /// Lists of chunks, where what is taken of stocks commutes if in the state before the block nobody can be
@@ -23,10 +48,10 @@ impl Lists {
     pub(crate) fn new(chunks: Vec<Chunk>, state: &dyn StateRead) -> Result<Self, StoreError> {
         let mut stocks = KeyMap::default();
         for chunk in &chunks {
-            for (entry, bound) in &chunk.bounds {
-                let hash = chunk.entries[*entry as usize].hash;
-                let (escrow, _) = stocks.entry(hash).or_insert((Escrow::default(), false));
-                escrow.add(*bound);
+            for &(entry, Taking { bound, max }) in &chunk.bounds {
+                let hash = chunk.entries[entry as usize].hash;
+                let none = Stock { escrow: Escrow::default(), max, holds: false };
+                stocks.entry(hash).or_insert(none).escrow.add(bound);
             }
         }
         if stocks.is_empty() {
@@ -34,10 +59,10 @@ impl Lists {
         }
         let written = chunks.par_iter().flat_map_iter(|chunk| writers(chunk, &stocks));
         for hash in written.collect::<Vec<_>>() {
-            stocks.entry(hash).and_modify(|(escrow, _)| escrow.break_up());
+            stocks.entry(hash).and_modify(|stock| stock.escrow.break_up());
         }
-        for (hash, (escrow, holds)) in &mut stocks {
-            *holds = escrow.holds(stock(state, hash)?);
+        for (hash, stock) in &mut stocks {
+            stock.holds = stock.holds(in_stock(state, hash)?);
         }
         let mut lists = Self { chunks, escrows: Escrows(stocks) };
         lists.set_kinds();
@@ -49,7 +74,7 @@ impl Lists {
         for chunk in &mut self.chunks {
             for (entry, _) in &chunk.bounds {
                 let entry = &mut chunk.entries[*entry as usize];
-                let holds = self.escrows.0.get(&entry.hash).is_some_and(|(_, holds)| *holds);
+                let holds = self.escrows.0.get(&entry.hash).is_some_and(|stock| stock.holds);
                 entry.kind = if holds { AccessKind::Add } else { AccessKind::Write };
             }
         }
@@ -69,9 +94,9 @@ impl Lists {
                 }
             }
         }
-        self.escrows.0.values_mut().for_each(|(_, holds)| *holds = false);
+        self.escrows.0.values_mut().for_each(|stock| stock.holds = false);
         for hash in together {
-            self.escrows.0.entry(hash).and_modify(|(_, holds)| *holds = true);
+            self.escrows.0.entry(hash).and_modify(|stock| stock.holds = true);
         }
         self.set_kinds();
         self
@@ -81,13 +106,13 @@ impl Lists {
     /// order; `None` for what is no stock, or one that nobody takes from.
     #[must_use]
     pub fn escrow(&self, stock: &KeyHash) -> Option<(Escrow, bool)> {
-        self.escrows.0.get(stock).copied()
+        self.escrows.0.get(stock).map(|stock| (stock.escrow, stock.holds))
     }
 
     /// Whether these are the lists that follow from another state with the same contracts.
     pub(crate) fn hold_in(&self, state: &dyn StateRead) -> Result<bool, StoreError> {
-        for (hash, (escrow, holds)) in &self.escrows.0 {
-            if escrow.holds(stock(state, hash)?) != *holds {
+        for (hash, stock) in &self.escrows.0 {
+            if stock.holds(in_stock(state, hash)?) != stock.holds {
                 return Ok(false);
             }
         }
@@ -96,7 +121,7 @@ impl Lists {
 }
 
 /// The stocks that a chunk's transactions may write otherwise than by taking from them.
-fn writers(chunk: &Chunk, stocks: &KeyMap<(Escrow, bool)>) -> Vec<KeyHash> {
+fn writers(chunk: &Chunk, stocks: &KeyMap<Stock>) -> Vec<KeyHash> {
     let mut bounded = chunk.bounds.iter().map(|(entry, _)| *entry).peekable();
     let mut written = Vec::new();
     for (at, entry) in (0..).zip(&chunk.entries) {
@@ -109,6 +134,6 @@ fn writers(chunk: &Chunk, stocks: &KeyMap<(Escrow, bool)>) -> Vec<KeyHash> {
 }
 
 /// What is in stock.
-fn stock(state: &dyn StateRead, hash: &KeyHash) -> Result<u128, StoreError> {
+fn in_stock(state: &dyn StateRead, hash: &KeyHash) -> Result<u128, StoreError> {
     Ok(number(state.get(hash)?.as_deref()).unwrap_or(0))
 }

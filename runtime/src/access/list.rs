@@ -3,7 +3,7 @@
 
 use kempe_abi::{AccessKind, Address, Bound};
 
-use super::escrow::Escrows;
+use super::escrow::{Escrows, Taking};
 use crate::prefetch::prefetch;
 use crate::types::{KeyHash, Prices, StateKey};
 
@@ -26,8 +26,8 @@ pub(crate) struct Chunk {
     pub(super) entries: Vec<Entry>,
     pub(super) contracts: Vec<Address>,
     pub(super) keys: Vec<u8>,
-    /// The bounds of the entries that only take from a stock, with the positions of these entries, in order.
-    pub(super) bounds: Vec<(u32, Bound)>,
+    /// What the entries take that only take from a stock, with the positions of these entries, in order.
+    pub(super) bounds: Vec<(u32, Taking)>,
 }
 
 /// One transaction's list.
@@ -234,7 +234,7 @@ impl Chunk {
         let bounds = self.bounds[first..].iter();
         let bounds = bounds.take_while(move |(entry, _)| (*entry as usize) < range.end);
         let start = range.start;
-        bounds.map(move |&(entry, bound)| (entry as usize - start, bound))
+        bounds.map(move |&(entry, Taking { bound, .. })| (entry as usize - start, bound))
     }
 
     /// What finding the list of a row took.

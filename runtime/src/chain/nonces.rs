@@ -262,7 +262,10 @@ fn accept_one(
         if balance < with_fee {
             return Ok(Err(TransactionError::Unpayable { sender, balance, taken, fee_max }));
         }
-        known.taken = with_fee.saturating_add(transferred(tx));
+    }
+    if prices.gas > 0 {
+        let taken = known.taken.saturating_add(fee_max);
+        known.taken = taken.saturating_add(transferred(tx));
     }
     (known.next, known.is_used) = (known.next + 1, true);
     Ok(Ok(()))

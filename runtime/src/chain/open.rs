@@ -10,7 +10,9 @@ use super::{Chain, ChainError, ChainOptions};
 use crate::engine::{ENGINE_VERSION, Engine};
 use crate::executor::{Executor, ExecutorError};
 use crate::scheduler::Schedule;
-use crate::state::{ChainStore, Disk, StateChange, StateTable, StateTree, StoreError};
+use crate::state::{
+    ChainStore, Disk, StateChange, StateTable, StateTree, StoreError, lock_directory,
+};
 use crate::types::{
     Block, Bytes, Genesis, GenesisAccount, Header, StateKey, merkle_root, schedule_hash,
     system_field,
@@ -35,7 +37,7 @@ impl Chain {
     /// Makes a chain in a directory that has none, with the genesis block in it.
     ///
     /// # Errors
-    /// [`ChainError::Exists`], and [`ChainError::Store`] when the directory cannot be written.
+    /// [`ChainError::Exists`], and [`ChainError::Store`] when the directory cannot be written, or somebody makes one there just now.
     pub fn create(
         directory: &Path,
         genesis: Genesis,
@@ -57,6 +59,12 @@ impl Chain {
         if exists(directory) {
             return Err(ChainError::Exists(directory.to_owned()));
         }
+        fs::create_dir_all(directory).map_err(io("create", directory))?;
+        let lock = lock_directory(directory)?;
+        // Now nobody else makes one.
+        if exists(directory) {
+            return Err(ChainError::Exists(directory.to_owned()));
+        }
         // The store gets its name when the genesis block is in it, so that a crash leaves either
         // no chain or a whole one.
         let (unfinished, finished) =
@@ -69,6 +77,7 @@ impl Chain {
         fs::rename(&unfinished, &finished).map_err(io("rename", &unfinished))?;
         let parent = fs::File::open(directory).map_err(io("open", directory))?;
         parent.sync_all().map_err(io("sync", directory))?;
+        drop(lock);
         Self::open_on(disk, directory, options)
     }
 

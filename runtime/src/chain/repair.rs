@@ -167,7 +167,8 @@ fn check_whole(blocks: &SalvagedBlocks, keep: Option<u64>) -> Result<(), RepairE
     let Some(last) = height.checked_sub(1) else { return Err(RepairError::Genesis { path, what }) };
     match keep {
         None => Err(RepairError::Block { height, path, what }),
-        Some(asked) if asked == last => Ok(()),
+        // One of the whole blocks may turn out not to execute, and then those before it are kept.
+        Some(asked) if asked <= last => Ok(()),
         Some(asked) => Err(RepairError::Keep { asked, last }),
     }
 }
@@ -212,7 +213,9 @@ fn rebuild(
         }
     }
     match keep {
-        Some(asked) if blocks.damage().is_none() => Err(RepairError::Keep { asked, last }),
+        Some(asked) if asked != last || blocks.damage().is_none() => {
+            Err(RepairError::Keep { asked, last })
+        }
         _ => Ok(chain),
     }
 }

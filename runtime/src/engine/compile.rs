@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use hashbrown::HashMap;
 use kempe_abi::{Hash, MethodId};
-use wasmtime::{Config, InstancePre, Linker, Module};
+use wasmtime::{Config, InstancePre, Linker, Module, OperatorCost};
 
 use super::admission::{Admitted, Refusal, admit};
 use super::artifacts::Artifacts;
 use super::codes::Codes;
 use super::compiler::Compiler;
 use super::host;
-use super::instance::Image;
+use super::instance::{Exports, Image};
 use super::session::Host;
 use crate::sync::{lock, panic_text};
 
@@ -73,8 +73,9 @@ pub struct Code {
     /// Tells it from every other code of the engine.
     pub(super) number: usize,
     /// What it takes of memory, about.
-    bytes: u64,
+    pub(super) bytes: u64,
     pub(super) pre: InstancePre<Host>,
+    pub(super) exports: Exports,
     /// The memory after instantiation, taken from the first instance.
     pub(super) image: OnceLock<Image>,
 }
@@ -215,13 +216,23 @@ impl Engine {
         let pre = linker.instantiate_pre(&module).map_err(failed)?;
         let methods = (0..).zip(&admitted.abi.methods);
         let methods = methods.map(|(at, method)| (MethodId::of(&method.name), at)).collect();
+        let exports = Exports::of(&module, &admitted).map_err(failed)?;
         let number = self.n_codes.fetch_add(1, Ordering::Relaxed);
         let text = module.image_range();
         let text_bytes = (text.end as usize - text.start as usize) as u64;
-        let bytes = text_bytes + wasm.len() as u64 + u64::from(admitted.memory_bytes);
-        Ok(Code { hash, admitted, methods, number, bytes, pre, image: OnceLock::new() })
+        let bytes = text_bytes + wasm.len() as u64 + image_bytes_max(wasm, &admitted);
+        Ok(Code { hash, admitted, methods, number, bytes, pre, exports, image: OnceLock::new() })
     }
 }
+
+/// The most bytes of an [image](Image): a line for each of the shortest data segments, which take six bytes of the module.
+fn image_bytes_max(wasm: &[u8], admitted: &Admitted) -> u64 {
+    u64::from(admitted.memory_bytes).min(64 / 6 * wasm.len() as u64 + 64)
+}
+
+/// The fuel of a call inside of a module, where other instructions burn one: it takes six times as long, and a function with as many
+/// locals as [there may be](super::admission::limits::LOCALS) may have to set them all to zero. Ours to choose.
+const CALL_FUEL: u8 = 8;
 
 /// How contracts are compiled and run: for tools that compare engines.
 ///
@@ -235,8 +246,10 @@ impl Engine {
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::new();
+    let costs = OperatorCost { Call: CALL_FUEL, CallIndirect: CALL_FUEL, ..OperatorCost::new() };
     config
         .consume_fuel(true)
+        .operator_cost(costs)
         .max_wasm_stack(WASM_STACK_BYTES)
         .cranelift_nan_canonicalization(true)
         .wasm_backtrace_max_frames(None)

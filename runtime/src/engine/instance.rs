@@ -10,21 +10,30 @@ use std::sync::Arc;
 
 use kempe_abi::host::{MEMORY, METHOD_PREFIX};
 use kempe_abi::{Outcome, TrapKind};
-use wasmtime::{Global, Memory, Store, Trap, TypedFunc, Val};
+use wasmtime::{Extern, Global, Memory, Module, ModuleExport, Store, Trap, TypedFunc, Val};
 
+use super::admission::Admitted;
 use super::compile::{Code, Engine};
 use super::session::{Host, Session};
 use crate::state::StoreError;
 
-/// The most idle instances that a worker keeps. At the largest memory they hold 64 MiB.
-const IDLE_MAX: usize = 64;
+/// The most bytes of idle instances that a worker keeps. A transaction may call a thousand contracts in turn, over and over, and for
+/// the usual call of an instance that is there everybody pays the same: these are all contracts of a transaction, if they are not the largest, for
+/// whose memory it pays more. Ours to choose.
+const IDLE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// What an entry of a table takes.
+pub(super) const TABLE_ENTRY_BYTES: u64 = 8;
+
+/// What an instance takes beside its memory and its table, about.
+const INSTANCE_BYTES: u64 = 8 * 1024;
 
 /// The idle instances of one worker.
 #[derive(Default)]
 pub(crate) struct Pool {
     /// By the number of their code.
     idle: Vec<Vec<Instance>>,
-    n_idle: usize,
+    idle_bytes: u64,
     /// Whether to make a fresh instance for each call instead of reusing one.
     pub(crate) fresh: bool,
 }
@@ -32,10 +41,37 @@ pub(crate) struct Pool {
 pub(crate) struct Instance {
     store: Store<Host>,
     memory: Memory,
+    instance: wasmtime::Instance,
     globals: Vec<(Global, Val)>,
-    /// The methods, in the order of the ABI.
-    methods: Vec<TypedFunc<u32, u32>>,
+    /// The methods that were called, by their position in the ABI.
+    methods: Vec<Option<TypedFunc<u32, u32>>>,
     code: Arc<Code>,
+}
+
+/// Where what the host uses of a module is among its exports.
+pub(super) struct Exports {
+    memory: ModuleExport,
+    /// The mutable globals.
+    globals: Vec<ModuleExport>,
+    /// The methods, in the order of the ABI.
+    methods: Vec<ModuleExport>,
+}
+
+impl Exports {
+    pub(super) fn of(module: &Module, admitted: &Admitted) -> Result<Self, wasmtime::Error> {
+        let find = |name: &str| {
+            let export = module.get_export_index(name);
+            export.ok_or_else(|| wasmtime::format_err!("`{name}` is not exported"))
+        };
+        let globals = admitted.stack_globals.iter().map(|name| find(name));
+        let methods = admitted.abi.methods.iter();
+        let methods = methods.map(|method| find(&format!("{METHOD_PREFIX}{}", method.name)));
+        Ok(Self {
+            memory: find(MEMORY)?,
+            globals: globals.collect::<Result<_, _>>()?,
+            methods: methods.collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// The first image of a memory, without its zeros, which are most of it: they need not be read to be written.
@@ -85,7 +121,7 @@ impl Pool {
         if !self.fresh
             && let Some(mut instance) = self.idle.get_mut(code.number).and_then(Vec::pop)
         {
-            self.n_idle -= 1;
+            self.idle_bytes -= instance.bytes();
             instance.reset()?;
             return Ok(instance);
         }
@@ -97,11 +133,11 @@ impl Pool {
         if self.fresh {
             return;
         }
-        if self.n_idle == IDLE_MAX {
+        if self.idle_bytes + instance.bytes() > IDLE_BYTES_MAX {
             self.idle.clear();
-            self.n_idle = 0;
+            self.idle_bytes = 0;
         }
-        self.n_idle += 1;
+        self.idle_bytes += instance.bytes();
         let number = instance.code.number;
         if self.idle.len() <= number {
             self.idle.resize_with(number + 1, Vec::new);
@@ -117,25 +153,45 @@ impl Instance {
         // refuses start functions. What it costs is in the price of a call.
         store.set_fuel(u64::MAX)?;
         let instance = code.pre.instantiate(&mut store)?;
-        let memory = instance
-            .get_memory(&mut store, MEMORY)
+        let exports = &code.exports;
+        let memory = instance.get_module_export(&mut store, &exports.memory);
+        let memory = memory
+            .and_then(Extern::into_memory)
             .ok_or_else(|| wasmtime::format_err!("the memory is not exported"))?;
         store.data_mut().memory = Some(memory);
         let mut globals = Vec::new();
-        for name in &code.admitted.stack_globals {
-            let global = instance
-                .get_global(&mut store, name)
-                .ok_or_else(|| wasmtime::format_err!("global `{name}` is not exported"))?;
+        for global in &exports.globals {
+            let global = instance.get_module_export(&mut store, global);
+            let global = global
+                .and_then(Extern::into_global)
+                .ok_or_else(|| wasmtime::format_err!("a global is not exported"))?;
             let first = global.get(&mut store);
             globals.push((global, first));
         }
-        let mut methods = Vec::new();
-        for method in &code.admitted.abi.methods {
-            let name = format!("{METHOD_PREFIX}{}", method.name);
-            methods.push(instance.get_typed_func::<u32, u32>(&mut store, &name)?);
-        }
         code.image.get_or_init(|| Image::of(memory.data(&store)));
-        Ok(Self { store, memory, globals, methods, code: Arc::clone(code) })
+        let methods = vec![None; exports.methods.len()];
+        Ok(Self { store, memory, instance, globals, methods, code: Arc::clone(code) })
+    }
+
+    /// What it takes, about, and its code, which stays where an instance does.
+    fn bytes(&self) -> u64 {
+        let Admitted { memory_bytes, sizes, .. } = &self.code.admitted;
+        let table_bytes = TABLE_ENTRY_BYTES * sizes.table_entries;
+        INSTANCE_BYTES + u64::from(*memory_bytes) + table_bytes + self.code.bytes
+    }
+
+    /// The method at a position of the ABI.
+    fn method(&mut self, position: usize) -> Result<TypedFunc<u32, u32>, wasmtime::Error> {
+        if let Some(method) = &self.methods[position] {
+            return Ok(method.clone());
+        }
+        let export = &self.code.exports.methods[position];
+        let method = self.instance.get_module_export(&mut self.store, export);
+        let method = method.and_then(Extern::into_func);
+        let method = method.ok_or_else(|| wasmtime::format_err!("a method is not exported"))?;
+        let method = method.typed::<u32, u32>(&self.store)?;
+        self.methods[position] = Some(method.clone());
+        Ok(method)
     }
 
     fn reset(&mut self) -> Result<(), wasmtime::Error> {
@@ -154,11 +210,11 @@ impl Instance {
         position: usize,
         args_len: u32,
     ) -> (Box<Session>, Outcome) {
-        let function = &self.methods[position];
+        let function = self.method(position);
         let fuelled = self.store.set_fuel(session.fuel);
         debug_assert!(fuelled.is_ok(), "fuel is configured");
         self.store.data_mut().session = Some(session);
-        let result = function.call(&mut self.store, args_len);
+        let result = function.and_then(|function| function.call(&mut self.store, args_len));
         session =
             self.store.data_mut().session.take().expect("every host function returns the session");
         session.fuel = self.store.get_fuel().unwrap_or(0);

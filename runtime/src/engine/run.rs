@@ -8,6 +8,7 @@ use super::cell::Accumulator;
 use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::deploy::{deploy, write_record};
+use super::instance::TABLE_ENTRY_BYTES;
 use super::session::{Appended, BlockEnv, Immutables, Session};
 use super::upgrade::upgrade;
 use crate::access::Lists;
@@ -172,7 +173,7 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
     let balance = escrowed_balance(&mut session, tx, escrow);
     if paying {
         let refused = if let Mode::Refuse(kind) = mode { Err(kind) } else { Ok(()) };
-        if let Err(kind) = charge_base(&mut session, tx).and(refused) {
+        if let Err(kind) = charge_base(&mut session, tx, mode).and(refused) {
             if kind == TrapKind::OutOfFuel {
                 session.fuel = 0;
             }
@@ -196,6 +197,8 @@ fn run_transaction(mut session: Box<Session>, tx: &Transaction, mode: Mode) -> (
     if outcome == Outcome::Ok
         && let Err(kind) = session.settle_stocks()
     {
+        // As where additions are applied later: by then no action runs.
+        action = 0;
         outcome = Outcome::Trap(kind);
     }
     let fuel = fuel_limit - session.fuel.min(fuel_limit);
@@ -290,13 +293,17 @@ fn pay(
     Some(fee_only)
 }
 
-fn charge_base(session: &mut Session, tx: &Transaction) -> Result<(), TrapKind> {
+fn charge_base(session: &mut Session, tx: &Transaction, mode: Mode) -> Result<(), TrapKind> {
     let prices = session.prices;
     let entries = (session.cells.len() as u64).saturating_mul(prices.list_entry);
     let entries = entries.saturating_add(session.list_work.fuel(&prices));
     // What is added to is not read, and its value depends on what else is added in the batch.
-    // Neither is what is only taken from, where nobody can be refused, and that must not show.
-    let is_read = |cell: &&Cell| cell.kind != AccessKind::Add && !cell.accumulator.is_bounded();
+    // Neither is what is only taken from, where nobody can be refused, and that must not show. Who may do more than the
+    // list says runs alone, and is given all values.
+    let is_read = |cell: &&Cell| match mode {
+        Mode::Record => true,
+        _ => cell.kind != AccessKind::Add && !cell.accumulator.is_bounded(),
+    };
     let read = session.cells.iter().filter(is_read);
     let values = read.map(|cell| prices.listed_value(cell.value.as_deref()));
     let values = values.fold(0, u64::saturating_add);
@@ -385,7 +392,10 @@ pub(super) fn enter_frame(
     let address = session.contract(contract).address;
     let memory_bytes = session.contract(contract).code.admitted.memory_bytes;
     let args_len = u32::try_from(args.len()).unwrap_or(u32::MAX);
-    let memory_kib = u64::from(memory_bytes).div_ceil(1024);
+    // A table is filled where there is no instance.
+    let table_bytes =
+        TABLE_ENTRY_BYTES * session.contract(contract).code.admitted.sizes.table_entries;
+    let memory_kib = u64::from(memory_bytes).div_ceil(1024) + table_bytes / 1024;
     let fuel =
         session.prices.call.saturating_add(memory_kib.saturating_mul(session.prices.memory_kib));
     let entered =

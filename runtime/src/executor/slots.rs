@@ -117,13 +117,19 @@ impl Slots {
     pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
         /// The keys that are announced together: about as many as a core has reads in flight.
         const AHEAD: usize = 16;
-        let keys = interned.slots();
+        let (keys, accesses) = (interned.slots(), interned.accesses());
+        let mut is_looked_at = vec![false; keys.len()];
+        for access in accesses.rows().flatten() {
+            is_looked_at[access.slot as usize] |= access.kind != AccessKind::Add;
+        }
         let mut slots = Disjoint::new(keys.len(), Slot::default);
         let chunks = slots.as_mut_slice().par_chunks_mut(AHEAD).zip(keys.par_chunks(AHEAD));
-        chunks.with_min_len(16).try_for_each(|(slots, keys)| {
+        let chunks = chunks.zip(is_looked_at.par_chunks(AHEAD));
+        chunks.with_min_len(16).try_for_each(|((slots, keys), are_looked_at)| {
             state.prepare(keys);
-            for (slot, key) in slots.iter_mut().zip(keys) {
-                slot.get_mut().value = state.get(key)?;
+            for ((slot, key), is_looked_at) in slots.iter_mut().zip(keys).zip(are_looked_at) {
+                let value = if *is_looked_at { state.get(key) } else { state.get_number(key) };
+                slot.get_mut().value = value?;
             }
             Ok::<_, StoreError>(())
         })?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::mem::take;
 use std::sync::{Arc, PoisonError};
 
-use kempe_abi::{Address, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, Outcome, TrapKind};
 
 use super::effects::{Effect, effects_of, fail_counter};
 use super::items::{self, TxItems, changes_of};
@@ -189,7 +189,13 @@ impl Alone {
         tail: bool,
     ) -> Result<Attempt, StoreError> {
         worker.set_state(state);
-        worker.load(&self.lists, 0, |_, key| Ok((u32::MAX, state.get(key)?)))?;
+        // What a list only lets it add to it does not see, unless it may do more than its list says, and pays for what is there.
+        let entries = self.lists.of(0).map(|list| list.entries()).unwrap_or_default();
+        let is_added = |at: usize| entries.get(at).is_some_and(|of| of.kind == AccessKind::Add);
+        worker.load(&self.lists, 0, |at, key| {
+            let is_unseen = self.mode != Mode::Record && is_added(at);
+            Ok((u32::MAX, if is_unseen { None } else { state.get(key)? }))
+        })?;
         let mut run = worker.run(tx.transaction, self.mode, env, burned)?;
         let footprint = footprint_hash(&worker.footprint().collect::<Vec<_>>());
         let keys = worker.keys().map(|(key, _)| key).collect();
@@ -270,12 +276,15 @@ pub(crate) fn solo(
     let mode = match derived {
         Ok(()) if chunk.is_dynamic() => Mode::Record,
         Ok(()) => Mode::Enforce,
-        Err(AccessError::Deployment) => Mode::Record,
         Err(error) => {
+            // What paying for it touches is known whatever it does, and there to pay at the end.
             let work = chunk.work();
             chunk = ChunkBuilder::new(1);
             fee_list(tx, prices, work, &mut chunk);
-            Mode::Refuse(refusal(&error))
+            match error {
+                AccessError::Deployment => Mode::Record,
+                error => Mode::Refuse(refusal(&error)),
+            }
         }
     };
     Ok((Lists::of_chunk(chunk.finish()), mode))

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::levels::BucketRows;
 use super::row::{Row, guess, is_long, is_removed, key, search, short_bytes};
-use super::table::SHARD_BITS;
+use super::table::{SHARD_BITS, start_of};
 use super::tree::{BUCKET_BITS, BUCKETS, bucket_of, first_key};
 use crate::prefetch::prefetch;
 use crate::types::{Bytes, KeyHash, KeyMap};
@@ -66,6 +66,15 @@ impl Shard {
         Some(Bytes::from_slice(self.long.as_ref()?.get(key)?))
     }
 
+    /// The value of a key for who only adds to it; see [`StateRead::get_number`](super::StateRead::get_number).
+    pub(super) fn get_number(&self, key: &KeyHash) -> Option<Bytes> {
+        let row = &self.rows[self.find(&key.0).ok()?];
+        if !is_long(row) {
+            return short_bytes(row);
+        }
+        Some(Bytes::from_slice(start_of(self.long.as_ref()?.get(key)?)))
+    }
+
     /// Asks for the row of a key.
     pub(super) fn prefetch(&self, key: &KeyHash) {
         let range = self.range(bucket_of(key));
@@ -102,6 +111,49 @@ impl Shard {
             }
         }
         (is_new, grown)
+    }
+
+    /// Whether changes are better [merged](Self::merge) than applied one by one: each row that comes or goes moves half of those that
+    /// are there, and somebody who looks for keys of one shard can make these many.
+    pub(super) fn is_crowded_for(&self, changes: &[Row]) -> bool {
+        const ROWS_MIN: usize = 1024;
+        const MOVES_MIN: usize = 8;
+        let moves = |row: &&Row| self.find(key(row)).is_ok() == is_removed(row);
+        self.rows.len() >= ROWS_MIN
+            && changes.iter().filter(moves).take(MOVES_MIN).count() == MOVES_MIN
+    }
+
+    /// Takes over rows of buckets that are here, ascending, in one go through all rows; says of each whether it was not there before,
+    /// and returns by how many bytes the shard grew.
+    pub(super) fn merge<'a>(
+        &mut self,
+        changes: impl Iterator<Item = (&'a Row, Option<&'a [u8]>)>,
+        mut is_new: impl FnMut(bool),
+    ) -> i64 {
+        let before = std::mem::take(&mut self.rows);
+        let n_before = before.len();
+        let mut merged = Vec::with_capacity(n_before + n_before / 8);
+        let mut before = before.into_iter().peekable();
+        let mut grown = 0;
+        for (row, long) in changes {
+            grown += self.set_long(key(row), long);
+            while let Some(other) = before.next_if(|other| key(other) < key(row)) {
+                merged.push(other);
+            }
+            let was_there = before.next_if(|other| key(other) == key(row)).is_some();
+            is_new(!was_there && !is_removed(row));
+            if !is_removed(row) {
+                merged.push(*row);
+            }
+        }
+        merged.extend(before);
+        self.rows = merged;
+        let mut n_rows = [0; N_BUCKETS];
+        self.rows.iter().for_each(|row| n_rows[slot(bucket_of(&KeyHash(*key(row))))] += 1);
+        (0..).zip(n_rows).for_each(|(bucket, n_rows)| self.counts.set(bucket, |_| n_rows));
+        let [n_before, n_after] =
+            [n_before, self.rows.len()].map(|n| (n * size_of::<Row>()) as u64);
+        grown + n_after.cast_signed() - n_before.cast_signed()
     }
 
     /// Puts the rows of a bucket that was not here; returns their bytes.
@@ -166,9 +218,9 @@ impl Shard {
             let skipped = SHARD_BITS;
             let place =
                 |first: KeyHash| search(&self.rows, &first.0, skipped).unwrap_or_else(|at| at);
-            let start = place(first_key(bucket));
-            let is_inside = |row: &&Row| bucket_of(&KeyHash(*key(row))) == bucket;
-            start..start + self.rows[start..].iter().take_while(is_inside).count()
+            let is_last = slot(bucket) + 1 == N_BUCKETS;
+            let end = if is_last { self.rows.len() } else { place(first_key(bucket + 1)) };
+            place(first_key(bucket))..end
         })
     }
 
@@ -194,9 +246,11 @@ struct Counts {
 
 impl Counts {
     fn set(&mut self, bucket: u32, change: impl FnOnce(usize) -> usize) {
+        if self.are_unknown {
+            return;
+        }
         let n_rows = &mut self.n_rows[slot(bucket)];
         match u8::try_from(change(usize::from(*n_rows))) {
-            _ if self.are_unknown => {}
             Ok(changed) => *n_rows = changed,
             Err(_) => self.are_unknown = true,
         }
@@ -301,5 +355,57 @@ mod tests {
             assert!(shard.has(9));
             check(&shard, &model);
         }
+    }
+
+    #[test]
+    fn many_changes_at_once_are_many_changes_one_by_one() {
+        let mut number = 7u64;
+        let mut next = |bound: u16| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            u16::try_from((number >> 33) % u64::from(bound)).unwrap()
+        };
+        // Few buckets and many, so that rows can be counted and cannot.
+        for n_buckets in [1, 16] {
+            let (mut single, mut merged) = (Shard::new(true), Shard::new(true));
+            for round in 0..12 {
+                let mut changes: BTreeMap<KeyHash, Option<Vec<u8>>> = BTreeMap::new();
+                for _ in 0..[300, 5, 1][round % 3] {
+                    let key = key_of(u32::from(next(n_buckets)), next(900));
+                    let value = (next(3) > 0).then(|| vec![7; usize::from(next(60))]);
+                    changes.insert(key, value);
+                }
+                let rows: Vec<(Row, Option<&[u8]>)> = changes
+                    .iter()
+                    .map(|(key, value)| {
+                        let row = changed(key, value.as_deref());
+                        (row, value.as_deref().filter(|_| is_long(&row)))
+                    })
+                    .collect();
+                let one_by_one = rows.iter().map(|(row, long)| single.apply(row, *long));
+                let (new, grown): (Vec<bool>, Vec<i64>) = one_by_one.unzip();
+                let mut found = Vec::new();
+                let each = rows.iter().map(|(row, long)| (row, *long));
+                let all_grown = merged.merge(each, |is_new| found.push(is_new));
+                assert_eq!((found, all_grown), (new, grown.iter().sum()), "round={round}");
+                assert_eq!(single.rows, merged.rows);
+                assert_eq!(single.long, merged.long);
+                for bucket in 0..SHARD_BUCKETS {
+                    assert_eq!(single.bucket(bucket), merged.bucket(bucket));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bucket_beside_one_with_many_rows_gives_and_takes() {
+        let mut shard = Shard::new(true);
+        for low in 0..300 {
+            shard.apply(&changed(&key_of(0, low), Some(&[1])), None);
+        }
+        let other = key_of(1, 7);
+        shard.apply(&changed(&other, Some(&[2])), None);
+        assert_eq!(shard.get(&other).as_deref(), Some(&[2][..]));
+        shard.apply(&changed(&other, None), None);
+        assert_eq!((shard.get(&other), shard.bucket(0).len()), (None, 300));
     }
 }

@@ -418,6 +418,14 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
+/// A lock on a directory itself, in which somebody puts something together that has its name only when it is whole: another one
+/// would take it for something unfinished.
+pub(crate) fn lock_directory(dir: &Path) -> Result<File, StoreError> {
+    let lock = File::open(dir).map_err(io_error("open", dir))?;
+    locked(|| lock.try_lock(), dir)?;
+    Ok(lock)
+}
+
 /// A lock for readers, on the file that whoever made the store left.
 fn lock_shared(dir: &Path) -> Result<File, StoreError> {
     let path = dir.join(LOCK);
@@ -438,6 +446,6 @@ fn locked(ask: impl Fn() -> Result<(), TryLockError>, dir: &Path) -> Result<(), 
     }
     result.map_err(|error| match error {
         TryLockError::WouldBlock => StoreError::Locked { path: dir.into() },
-        TryLockError::Error(source) => io_error("lock", &dir.join(LOCK))(source),
+        TryLockError::Error(source) => io_error("lock", dir)(source),
     })
 }

@@ -26,6 +26,15 @@ pub trait StateRead: Send + Sync {
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
 
+    /// The value of a cell for who only adds to it: of one that is longer than a number, which has 16 bytes, and to which nothing can be
+    /// added therefore, the first 17.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.get(key)?.map(|value| Bytes::from_slice(start_of(&value))))
+    }
+
     /// The value that a contract's cell had before the block that runs, or behind the upgrade of the contract in
     /// this block: that of a view with changes of the block is not its own.
     ///
@@ -38,6 +47,14 @@ pub trait StateRead: Send + Sync {
     /// Says which cells are read next, so that a state in memory can fetch them all at once
     /// instead of waiting for each.
     fn prepare(&self, _keys: &[KeyHash]) {}
+}
+
+/// The most bytes of a number that somebody can add to.
+const NUMBER_BYTES: usize = 16;
+
+/// What of a value says whether it is a number, and which.
+pub(super) fn start_of(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(NUMBER_BYTES + 1)]
 }
 
 /// The rows are in as many parts, by the first bits of their key hashes, each behind a lock of its
@@ -142,15 +159,17 @@ impl StateTable {
         /// The rows that are announced together: about as many as a core has reads in flight.
         const AHEAD: usize = 16;
         let (mut new, mut grown) = (Vec::new(), 0);
-        for part in task.clone().step_by(AHEAD) {
-            let part = part..(part + AHEAD).min(task.end);
-            let rows = &changes.rows()[part.clone()];
-            self.prefetch(rows.iter().map(|row| KeyHash(*key(row))));
-            let mut first = part.start;
-            for group in rows.chunk_by(|a, b| shard_of(key(a)) == shard_of(key(b))) {
-                grown += self.apply_group(changes, first, group, &mut new);
-                first += group.len();
+        let rows = &changes.rows()[task.clone()];
+        let (mut at, mut n_announced) = (0, 0);
+        for group in rows.chunk_by(|a, b| shard_of(key(a)) == shard_of(key(b))) {
+            let end = at + group.len();
+            if end > n_announced {
+                let announced = n_announced..end.max(at + AHEAD).min(rows.len());
+                n_announced = announced.end;
+                self.prefetch(rows[announced].iter().map(|row| KeyHash(*key(row))));
             }
+            grown += self.apply_group(changes, task.start + at, group, &mut new);
+            at = end;
         }
         self.used_bytes.fetch_add(grown.cast_unsigned(), Ordering::Relaxed);
         new
@@ -166,9 +185,17 @@ impl StateTable {
         new: &mut Vec<usize>,
     ) -> i64 {
         let mut shard = self.write(shard_of(key(&group[0])));
+        let is_here = |shard: &Shard, row: &Row| shard.has(bucket_of(&KeyHash(*key(row))));
+        if shard.is_crowded_for(group) && group.iter().all(|row| is_here(&shard, row)) {
+            let each = group.iter().map(|row| (row, is_long(row).then(|| changes.long(key(row)))));
+            let mut positions = first..;
+            return shard.merge(each, |is_new| {
+                new.extend(positions.next().filter(|_| is_new));
+            });
+        }
         let mut grown = 0;
         for (at, row) in (first..).zip(group) {
-            if !shard.has(bucket_of(&KeyHash(*key(row)))) {
+            if !is_here(&shard, row) {
                 new.push(at);
                 continue;
             }
@@ -320,6 +347,10 @@ fn shard_of(key: &[u8; 32]) -> usize {
 impl StateRead for StateTable {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
         Ok(self.resident(bucket_of(key))?.get(key))
+    }
+
+    fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.resident(bucket_of(key))?.get_number(key))
     }
 
     fn prepare(&self, keys: &[KeyHash]) {

@@ -92,3 +92,55 @@ fn naive_root(model: &Model) -> Hash {
     }
     Hash(level[0])
 }
+
+/// As somebody makes them who looks for keys that begin alike.
+#[test]
+fn a_shard_with_thousands_of_rows_is_as_any_other() {
+    let mut random = 3u64;
+    let mut next = |bound: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % bound
+    };
+    let state = StateTable::new();
+    let mut model: BTreeMap<KeyHash, Vec<u8>> = BTreeMap::new();
+    let mut tree = StateTree::empty();
+    for round in 0..14 {
+        let mut changes: BTreeMap<KeyHash, Option<Vec<u8>>> = BTreeMap::new();
+        for _ in 0..[2_000, 40, 9, 1][round % 4] {
+            let mut hash = [0; 32];
+            // One shard, and some others; one bucket of it above all.
+            hash[0] = u8::from(next(8) == 0);
+            hash[2] = [0, 0, 0, 0x70][usize::try_from(next(4)).unwrap()];
+            hash[2..6].iter_mut().skip(1).for_each(|byte| *byte = u8::try_from(next(12)).unwrap());
+            let value = (next(3) > 0).then(|| vec![1; usize::try_from(next(50)).unwrap()]);
+            changes.insert(KeyHash(hash), value);
+        }
+        let key = |hash: &KeyHash| StateKey::new(Address(hash.0), 0, &[]);
+        let changes: Vec<StateChange> = changes
+            .into_iter()
+            .map(|(hash, value)| {
+                let value = value.as_deref().map(Bytes::from_slice);
+                StateChange::new(key(&hash), hash, value)
+            })
+            .collect();
+        let is_new =
+            |change: &StateChange| change.value().is_some() && !model.contains_key(change.hash());
+        let new = changes.iter().enumerate().filter(|(_, change)| is_new(change));
+        let new: Vec<usize> = new.map(|(at, _)| at).collect();
+        let rows = Changes::of(&changes);
+        let update = tree.update_rows(&state, &rows).unwrap();
+        tree.apply(update);
+        assert_eq!(state.apply_rows(&rows), new, "round={round}");
+        for change in &changes {
+            match change.value() {
+                Some(value) => drop(model.insert(*change.hash(), value.to_vec())),
+                None => drop(model.remove(change.hash())),
+            }
+        }
+        for (hash, value) in &model {
+            assert_eq!(state.get(hash).unwrap().as_deref(), Some(&value[..]));
+        }
+        assert_eq!(state.n_rows().unwrap(), model.len() as u64);
+        assert_eq!(StateTree::from_state(&state).unwrap().root(), tree.root());
+    }
+}

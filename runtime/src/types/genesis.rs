@@ -95,7 +95,8 @@ pub struct Prices {
     pub list_entry: u64,
     /// Fuel for entering a contract.
     pub call: u64,
-    /// Fuel for each KiB of the contract's memory, which is reset before each call.
+    /// Fuel for each KiB of the contract's memory, which is reset before each call, and each whole one of its table, at eight bytes an
+    /// entry.
     pub memory_kib: u64,
     /// Fuel for each call of the host.
     pub host_call: u64,
@@ -190,9 +191,25 @@ pub enum GenesisError {
     /// An account is listed twice, or is the chain itself.
     #[error("the genesis file lists an account twice, or the zero address: address={0}")]
     BadAccount(Address),
+    /// An account's name is none, or another one has it.
+    #[error(
+        "`{}` is no name for an account, or two have it: at most {ACCOUNT_NAME_MAX} letters, digits, - and _, and a letter first",
+        .0.escape_debug().take(80).collect::<String>()
+    )]
+    BadName(String),
     /// Fuel cannot be turned into gas at this rate.
     #[error("fuel_per_gas is zero")]
     ZeroFuelPerGas,
+}
+
+/// The longest name of an account: shorter than an address, for which none can be taken. Ours to choose.
+const ACCOUNT_NAME_MAX: usize = 63;
+
+/// Whether an account may be called so, or have no name: names stand in tables and in arguments.
+fn is_account_name(name: &str) -> bool {
+    let is_permitted = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let first = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    first && name.len() <= ACCOUNT_NAME_MAX && name.bytes().all(is_permitted)
 }
 
 /// What the parser says, with the place and without its picture of the line, of which the file decides what it
@@ -220,8 +237,15 @@ impl Genesis {
         let mut addresses: Vec<_> = genesis.accounts.iter().map(|a| a.address).collect();
         addresses.push(Address::ZERO);
         addresses.sort_unstable();
-        match addresses.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(GenesisError::BadAccount(pair[0])),
+        if let Some(pair) = addresses.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(GenesisError::BadAccount(pair[0]));
+        }
+        let names = genesis.accounts.iter().map(|account| account.name.as_str());
+        let mut names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+        match names.into_iter().find(|name| !is_account_name(name)).or(twice) {
+            Some(name) => Err(GenesisError::BadName(name.to_owned())),
             None => Ok(genesis),
         }
     }

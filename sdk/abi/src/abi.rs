@@ -207,6 +207,23 @@ struct MethodRecord {
     access: Vec<Clause>,
 }
 
+/// The most bytes of errors that all methods have together. Each has a copy of its own, and what stands once in the section may be
+/// named by thousands. Ours to choose: 256 methods with a hundred errors each have a fifth of it.
+const ERROR_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+fn check_errors(record: &ContractRecord) -> Result<(), AbiError> {
+    const CASE_BYTES: usize = size_of::<ErrorCase>();
+    let of_case = |case: &ErrorCase| CASE_BYTES + case.name.len() + case.doc.len();
+    let of_set = |set: &ErrorSet| set.name.len() + set.cases.iter().map(of_case).sum::<usize>();
+    let sizes: Vec<usize> = record.errors.iter().map(of_set).collect();
+    let named = record.methods.iter().filter_map(|method| usize::try_from(method.error?).ok());
+    let sizes = named.filter_map(|set| sizes.get(set));
+    match sizes.fold(0usize, |sum, size| sum.saturating_add(*size)) {
+        0..=ERROR_BYTES_MAX => Ok(()),
+        _ => Err(AbiError::Inconsistent("its methods have too many errors".into())),
+    }
+}
+
 impl MethodRecord {
     fn method(self, errors: &[ErrorSet]) -> Result<Method, AbiError> {
         let set = |index: u32| {
@@ -264,6 +281,7 @@ impl Abi {
         events.sort_by(|a, b| a.name.cmp(&b.name));
         events.dedup();
         allowances.sort();
+        check_errors(&record)?;
         let methods = record.methods.into_iter().map(|method| method.method(&record.errors));
         let abi = Self {
             name: record.name,
@@ -401,5 +419,48 @@ impl Abi {
             return Err("a key is missing, or there is one too many");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::format;
+
+    use super::*;
+    use crate::def::{ContractDef, ErrorSetDef, MethodDef, MethodKindDef};
+    use crate::types::TypeDef;
+
+    /// What so many methods with so many errors each are decoded to: the errors stand in the section once.
+    fn decoded(n_methods: usize, n_errors: u32) -> Result<Abi, AbiError> {
+        let name = |at: usize| -> &'static str { Box::leak(format!("a{at}").into_boxed_str()) };
+        let cases: Vec<_> = (0..n_errors).map(|code| ("Case", code, "")).collect();
+        let set = ErrorSetDef { name: "Errors", cases: cases.leak() };
+        let set: &'static ErrorSetDef = Box::leak(Box::new(set));
+        let method = |at| MethodDef {
+            name: name(at),
+            doc: "",
+            kind: MethodKindDef::Call,
+            params: &[],
+            returns: &TypeDef::Unit,
+            error: Some(set),
+            access: &[],
+        };
+        let methods: Vec<_> = (0..n_methods).map(method).collect();
+        let def = ContractDef {
+            name: "Errors",
+            doc: "",
+            fields: &[],
+            methods: methods.leak(),
+            interfaces: &[],
+        };
+        Abi::decode(&crate::section::contract_to_vec(&def))
+    }
+
+    #[test]
+    fn errors_that_many_methods_name_are_bounded() {
+        assert_eq!(decoded(256, 100).expect("it is usual").methods.len(), 256);
+        let too_many = decoded(3_000, 1_000);
+        assert!(matches!(too_many, Err(AbiError::Inconsistent(_))), "{:?}", too_many.is_ok());
     }
 }

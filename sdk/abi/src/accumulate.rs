@@ -108,10 +108,11 @@ impl Accumulate {
                     _ => None,
                 };
             }
-            (Self::Max, Some(value)) => (value, bits),
+            // What does not fit is cut off first, or what is left would depend on the order.
+            (Self::Max, Some(value)) => (if value > max { max } else { value }, bits),
             (Self::Max, None) => return Some(bits),
-            (Self::Min, Some(value)) => (max - bits, value),
-            (Self::Min, None) => return Some(max - bits),
+            (Self::Min, Some(value)) => (max.saturating_sub(bits), value),
+            (Self::Min, None) => return Some(max.saturating_sub(bits)),
         };
         let greater = value > other;
         Some(match self {
@@ -145,7 +146,8 @@ mod tests {
     /// Every order of every four amounts, one after the other and joined first, from every value.
     #[test]
     fn the_order_of_extremes_does_not_show() {
-        let values = [None, Some(0), Some(5), Some(254), Some(255)];
+        // What is longer than its field was written there by something else.
+        let values = [None, Some(0), Some(5), Some(254), Some(255), Some(300)];
         for way in [Max, Min] {
             for at in 0..NUMBERS.len().pow(4) {
                 let numbers = [0, 1, 2, 3].map(|digit| NUMBERS[at / 5usize.pow(digit) % 5]);
@@ -153,7 +155,7 @@ mod tests {
                 let all = numbers.map(i128::cast_unsigned);
                 for value in values {
                     let expected = match way {
-                        Max => all.into_iter().chain(value).max(),
+                        Max => all.into_iter().chain(value).max().map(|max| max.min(LARGEST)),
                         _ => all.into_iter().chain(value).min(),
                     };
                     for order in permutations() {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use smallvec::SmallVec;
 
 use crate::host::CALL_DEPTH_MAX;
-use crate::layout::{self, LayoutError};
+use crate::layout::{Cursor, LayoutError, MEMBERS_FREE};
 use crate::{Abi, AccessKind, Address, Bound, Clause, Method, MethodId, TrapKind};
 
 #[cfg(test)]
@@ -34,6 +34,10 @@ pub const GUARD_BYTES_MAX: usize = 1024 * 1024;
 /// The most bytes of values that [`derive()`] looks at, each as often as it does: a template may hash a
 /// parameter of a mebibyte thousands of times. Ours to choose: sixteen times what the longest transaction has.
 pub const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A member of a value that is looked at counts as so many bytes of it, whether it has any; the first [`MEMBERS_FREE`] of a call's
+/// arguments count nothing. Looking at one takes some 5 ns; ours to choose.
+pub const MEMBER_BYTES: usize = 8;
 
 /// Why no access list follows from a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -165,23 +169,23 @@ impl Sink for Guards {
 /// The cells that a method names with [`Clause::Unless`]; not those of the methods that it calls.
 ///
 /// Beside them stands whether all were found: else the call fails, and what was found until then has cost its
-/// steps and bytes too.
+/// steps and bytes too. That ends soon behind `most` steps and bytes, for which somebody pays; more than [`STEPS_MAX`] and
+/// [`GUARD_BYTES_MAX`] are never taken.
 pub fn guards(
     contracts: &dyn Contracts,
     caller: &Address,
     contract: &Address,
     (abi, method): (&Abi, &Method),
     args: &[u8],
+    most: (usize, usize),
 ) -> (Guards, Result<(), DeriveError>) {
     let mut guards = Guards::default();
-    let values = match split(method, args) {
-        Ok(values) => values,
-        Err(error) => return (guards, Err(error)),
-    };
-    let most = (STEPS_MAX, GUARD_BYTES_MAX);
+    let most = (most.0.min(STEPS_MAX), most.1.min(GUARD_BYTES_MAX));
     let mut walk = Walk { contracts, sink: &mut guards, guards: true, most, steps: 0, bytes: 0 };
-    let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
-    let found = walk.clauses(&frame, &method.access, None);
+    let found = split(&mut walk, method, args).and_then(|values| {
+        let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
+        walk.clauses(&frame, &method.access, None)
+    });
     let (steps, bytes) = (walk.steps, walk.bytes);
     (Guards { steps, bytes, ..guards }, found)
 }
@@ -189,7 +193,7 @@ pub fn guards(
 /// Reports what a call touches.
 ///
 /// Cost: one step for each clause, each expression and each element of a list, [`CALL_STEPS`] and one for each call, and the bytes of arguments as
-/// often as the template names them.
+/// often as the template names them, and for each member of a value [`MEMBER_BYTES`].
 ///
 /// # Errors
 /// [`DeriveError`]; the sink has then seen a part of the list.
@@ -202,22 +206,30 @@ pub fn derive(
     sink: &mut dyn Sink,
 ) -> Result<(), DeriveError> {
     let (abi, method) = lookup(contracts, contract, method)?;
-    let values = split(method, args)?;
     let (steps, bytes) = sink.most();
     let most = (steps.min(STEPS_MAX), bytes.min(LIST_BYTES_MAX));
     let mut walk = Walk { contracts, sink, guards: false, most, steps: 0, bytes: 0 };
-    let walked = walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 });
+    let walked = split(&mut walk, method, args).and_then(|values| {
+        walk.frame(&Frame { abi, method, caller, contract, args: &values, depth: 1 })
+    });
     let Walk { sink, steps, bytes, .. } = walk;
     sink.spent(steps, bytes);
     walked
 }
 
-/// The arguments, each by itself.
-fn split<'a>(method: &Method, args: &'a [u8]) -> Result<SmallVec<[Value<'a>; 8]>, DeriveError> {
+/// The arguments, each by itself. No more of them is looked at than may be.
+fn split<'a>(
+    walk: &mut Walk<'_>,
+    method: &Method,
+    args: &'a [u8],
+) -> Result<SmallVec<[Value<'a>; 8]>, DeriveError> {
     let types = method.params.iter().map(|param| &param.ty);
     let mut values = SmallVec::new();
-    layout::split(types, args, |bytes| values.push(Some(Cow::Borrowed(bytes))))
-        .map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
+    let n_paid = (walk.most.1 / MEMBER_BYTES).saturating_add(MEMBERS_FREE + 1);
+    let mut cursor = Cursor::new(args).with_at_most(n_paid);
+    let split = cursor.split(types, |bytes| values.push(Some(Cow::Borrowed(bytes))));
+    walk.members(cursor.steps().saturating_sub(MEMBERS_FREE))?;
+    split.map_err(|source| DeriveError::BadArguments { method: method.name.clone(), source })?;
     Ok(values)
 }
 

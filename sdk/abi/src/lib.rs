@@ -40,7 +40,9 @@ pub use borsh;
 pub use borsh::{BorshDeserialize as Decode, BorshSerialize as Encode};
 pub use escrow::{Bound, Escrow};
 pub use interface::{Interface, InterfaceId, InterfaceMethod};
-pub use layout::{LayoutError, TYPE_DEPTH_MAX, project, size_of_value, split};
+pub use layout::{
+    LayoutError, MEMBERS_FREE, MEMBERS_PER_BYTE, TYPE_DEPTH_MAX, project, size_of_value, split,
+};
 pub use missing::{Filled, Missing};
 pub use outcome::{Outcome, TrapKind};
 pub use section::SECTION_NAME;

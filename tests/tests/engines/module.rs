@@ -247,29 +247,28 @@ impl Body {
     fn new(function: Function, counter: Option<u32>, bug: Bug) -> Self {
         let mut body = Self { function, counter, bug };
         // Entering a function costs one.
-        body.count();
+        body.count(1);
         body
     }
 
-    fn count(&mut self) {
+    fn count(&mut self, fuel: i64) {
         let Some(counter) = self.counter else { return };
         self.function.instruction(&Instruction::GlobalGet(counter));
-        self.function.instruction(&Instruction::I64Const(1));
+        self.function.instruction(&Instruction::I64Const(fuel));
         self.function.instruction(&Instruction::I64Add);
         self.function.instruction(&Instruction::GlobalSet(counter));
     }
 
     fn push(&mut self, instruction: &Instruction<'_>) {
         use Instruction as I;
-        let free = match instruction {
-            I::Nop | I::Block(_) | I::Loop(_) | I::Unreachable | I::Return | I::Else | I::End => {
-                true
-            }
-            I::Drop => self.bug != Bug::Fuel,
-            _ => false,
+        let fuel = match instruction {
+            I::Nop | I::Block(_) | I::Loop(_) | I::Unreachable | I::Return | I::Else | I::End => 0,
+            I::Drop if self.bug != Bug::Fuel => 0,
+            I::Call(_) | I::CallIndirect { .. } => 8,
+            _ => 1,
         };
-        if !free {
-            self.count();
+        if fuel > 0 {
+            self.count(fuel);
         }
         match instruction {
             I::I32Sub if self.counter.is_some() && self.bug == Bug::Subtract => {

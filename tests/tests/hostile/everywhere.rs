@@ -2,7 +2,7 @@
 
 use borsh::BorshSerialize;
 use kempe_abi::def::{CellDef, ClauseDef, ContractDef, FieldDef, MethodDef, MethodKindDef};
-use kempe_abi::{AbiType, AccessKind, Address, Hash, section};
+use kempe_abi::{AbiType, AccessKind, Address, Hash, TypeDef, section};
 use kempe_runtime::executor::BlockOutput;
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
@@ -11,7 +11,7 @@ use kempe_tests::{World, options};
 
 /// The fields that every contract here has: a value, a counter, an immutable, another value, a log, logs by
 /// number, a stock, a flag, flags by hash, flags by account, a maximum, and a minimum.
-const FIELDS: &[FieldDef] = &[
+pub(crate) const FIELDS: &[FieldDef] = &[
     field("cell", CellDef::Value),
     field("sum", CellDef::Counter),
     field("fixed", CellDef::Immutable),
@@ -59,7 +59,7 @@ pub(crate) const FLAGS: &[ClauseDef] = &[touch(AccessKind::Write, 7)];
 pub(crate) const DYNAMIC: &[ClauseDef] = &[ClauseDef::Dynamic];
 
 /// The parameters of every method: five numbers.
-const PARAMS: &[(&str, &kempe_abi::TypeDef)] =
+const PARAMS: &[(&str, &TypeDef)] =
     &[("a", u32::TYPE), ("b", u32::TYPE), ("c", u32::TYPE), ("d", u32::TYPE), ("e", u32::TYPE)];
 
 /// What a method is given.
@@ -77,6 +77,16 @@ pub(crate) fn contract_of(
     methods: &[(&'static str, &'static [ClauseDef])],
     text: &str,
 ) -> Vec<u8> {
+    contract_with(fields, PARAMS, methods, text)
+}
+
+/// The same with other parameters.
+pub(crate) fn contract_with(
+    fields: &'static [FieldDef],
+    params: &'static [(&'static str, &'static TypeDef)],
+    methods: &[(&'static str, &'static [ClauseDef])],
+    text: &str,
+) -> Vec<u8> {
     let kind = |name| if name == "init" { MethodKindDef::Init } else { MethodKindDef::Call };
     let methods: Vec<MethodDef> = methods
         .iter()
@@ -84,7 +94,7 @@ pub(crate) fn contract_of(
             name,
             doc: "",
             kind: kind(name),
-            params: PARAMS,
+            params,
             returns: <()>::TYPE,
             error: None,
             access,

@@ -9,3 +9,4 @@ mod lists;
 mod logs;
 mod prices;
 mod run;
+mod wide;

@@ -41,8 +41,9 @@ limits! {
     /// Bytes of one body. Compile time grows faster than the body.
     BODY_BYTES = 64 * 1024, "body-bytes", "bytes in the body of one function",
         "split the function, or keep its parts apart with `#[inline(never)]`";
-    /// Parameters and locals of one function, summed before anything is expanded.
-    LOCALS = 1000, "locals", "parameters and locals of one function",
+    /// Parameters and locals of one function, summed before anything is expanded. Contracts have 34 at most; each may be set to zero
+    /// when the function is called, which is a store that burns no fuel.
+    LOCALS = 128, "locals", "parameters and locals of one function",
         "split the function, or keep its parts apart with `#[inline(never)]`";
     /// How deep blocks nest: a `match` of 256 arms and what surrounds it.
     NESTING = 512, "nesting", "nested blocks", "split the `match` or the function";

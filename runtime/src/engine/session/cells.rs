@@ -229,6 +229,11 @@ impl Session {
         let amount = accumulator.how().amount(number, accumulator.max());
         let amount = amount.ok_or_else(|| self.out_of_bounds(at))?;
         let cell = &self.cells[at];
+        if cell.added.get() != 0 && cell.accumulator.unbounded() != accumulator.unbounded() {
+            // Its contract was upgraded since, and the field is another one: what was added to that is folded in first.
+            self.widen(at)?;
+        }
+        let cell = &self.cells[at];
         if cell.kind == AccessKind::Add {
             let added = accumulator.how().join(cell.added.get(), amount);
             let added = added.ok_or_else(|| self.out_of_bounds(at))?;

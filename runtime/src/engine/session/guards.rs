@@ -11,15 +11,21 @@ impl Session {
     /// Stops the call whose frame was pushed if one of the cells that guard it was set before the block.
     ///
     /// Each costs what an entry of a list costs, as it reads the state as one does; finding them costs a
-    /// call of the host for each step, and what is looked at a hash.
+    /// call of the host for each step, and what is looked at a hash. Of that no more is done than the fuel that is left pays for.
     pub(crate) fn check_guards(&mut self, contract: usize, method: usize) -> Result<(), TrapKind> {
         if !self.contracts[contract].code.admitted.methods[method].is_guarded {
             return Ok(());
         }
         let contract = std::sync::Arc::clone(&self.contracts[contract]);
         let address = contract.address;
-        let (guards, found) = self.guards(&contract, method);
         let prices = self.prices;
+        let paid = |price: u64| {
+            let n = self.fuel.checked_div(price).unwrap_or(u64::MAX);
+            usize::try_from(n).unwrap_or(usize::MAX)
+        };
+        let (n_steps, n_bytes) =
+            (paid(prices.host_call), paid(prices.hash_block).saturating_mul(64));
+        let (guards, found) = self.guards(&contract, method, (n_steps, n_bytes));
         let steps = (guards.steps as u64).saturating_mul(prices.host_call);
         let blocks = (guards.bytes as u64).div_ceil(64).saturating_mul(prices.hash_block);
         self.charge(steps.saturating_add(blocks))?;
@@ -39,10 +45,11 @@ impl Session {
         &self,
         contract: &Contract,
         method: usize,
+        most: (usize, usize),
     ) -> (Guards, Result<(), derive::DeriveError>) {
         let (abi, frame) = (contract.abi(), self.frame());
         let what = (abi, &abi.methods[method]);
-        derive::guards(contract, &frame.caller, &frame.address, what, &frame.args)
+        derive::guards(contract, &frame.caller, &frame.address, what, &frame.args, most)
     }
 }
 

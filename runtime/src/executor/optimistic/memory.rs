@@ -1,19 +1,22 @@
 //! What transactions left of each key so far.
 
+mod places;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
-use smallvec::SmallVec;
 
 use crate::engine::Cell;
 use crate::executor::effects::Addition;
-use crate::executor::slots::{Slots, Start};
+use crate::executor::slots::{Slots, Start, copied};
 use crate::prefetch::prefetch;
 use crate::scheduler::Access;
 use crate::sync::lock;
 use crate::types::Bytes;
+
+use places::Places;
 
 /// For each slot, what transactions left of it, in order of their places.
 #[derive(Debug)]
@@ -22,17 +25,18 @@ pub(super) struct Memory(Vec<Mutex<AllLeft>>);
 /// What transactions left of one key.
 #[derive(Debug, Default)]
 struct AllLeft {
-    /// In order of their places. Most keys of a block are changed by one transaction.
-    left: SmallVec<[(u32, Left); 1]>,
-    /// What the key holds after some of them, ascending, so that a sum of many is not made anew for each who
+    /// By their places.
+    left: Places<Left>,
+    /// What the key holds before some places, ascending, so that a sum of many is not made anew for each who
     /// reads it.
     sums: Vec<Sum>,
 }
 
-/// What a key holds after the first `n` that were left, none of which is an estimate.
+/// What a key holds after all that was left before a place, where its last value is, or what was added since, and
+/// no estimate.
 #[derive(Debug)]
 struct Sum {
-    n: usize,
+    before: u32,
     value: Option<Bytes>,
 }
 
@@ -63,9 +67,9 @@ impl Memory {
     /// Makes an estimate of what a transaction left of a slot, if anything.
     pub(super) fn invalidate(&self, slot: u32, place: u32) {
         let mut all = lock(&self.0[slot as usize]);
-        if let Ok(at) = all.find(place) {
-            all.forget_sums(at);
-            all.left[at].1 = Left::Estimate;
+        if let Some(left) = all.left.get_mut(place) {
+            *left = Left::Estimate;
+            all.forget_sums(place);
         }
     }
 
@@ -82,19 +86,14 @@ impl Memory {
 
     fn put(&self, slot: u32, place: u32, what: Option<Left>) -> bool {
         let mut all = lock(&self.0[slot as usize]);
-        let found = all.find(place);
-        let (Ok(at) | Err(at)) = found;
-        all.forget_sums(at);
-        match (found, what) {
-            (Ok(at), Some(what)) => all.left[at].1 = what,
-            (Ok(at), None) => drop(all.left.remove(at)),
-            (Err(at), Some(what)) => {
-                all.left.insert(at, (place, what));
-                return true;
+        all.forget_sums(place);
+        match what {
+            Some(what) => !all.left.insert(place, what),
+            None => {
+                all.left.remove(place);
+                false
             }
-            (Err(_), None) => {}
         }
-        false
     }
 
     /// Looks at what the transaction at a place reads of a slot that had `start` before the block: a
@@ -109,31 +108,34 @@ impl Memory {
     ) -> R {
         let mut all = lock(&self.0[slot as usize]);
         let AllLeft { left, sums } = &mut *all;
-        let n = left.partition_point(|&(other, _)| other < place);
-        let n_sums = sums.partition_point(|sum| sum.n <= n);
+        let n_sums = sums.partition_point(|sum| sum.before <= place);
         let (mut value, mut first) = match sums[..n_sums].last() {
-            Some(Sum { n, value }) => (value.as_ref(), *n),
+            Some(Sum { before, value }) => (value.as_ref(), *before),
             None => (start, 0),
         };
-        for (at, (place, left)) in left[..n].iter().enumerate().skip(first).rev() {
+        let mut n_added = 0;
+        for (at, left) in left.range(first..place).rev() {
             match left {
-                Left::Estimate => return look(Err(*place)),
-                Left::More(_) => {}
+                Left::Estimate => return look(Err(at)),
+                Left::More(_) => n_added += 1,
                 Left::Value(left) => {
                     (value, first) = (left.as_ref(), at + 1);
                     break;
                 }
             }
         }
-        let mut additions = left[first..n].iter().filter_map(|(_, left)| match left {
+        if n_added == 0 {
+            return look(Ok(value));
+        }
+        let mut additions = left.range(first..place).filter_map(|(_, left)| match left {
             Left::More(addition) => Some(addition),
             _ => None,
         });
         let Some(next) = additions.next() else { return look(Ok(value)) };
         let value = next.value_with(additions, value.map(|value| &value[..]));
         let seen = look(Ok(value.as_ref()));
-        if n - first >= SUM_MIN {
-            sums.insert(n_sums, Sum { n, value });
+        if n_added >= SUM_MIN {
+            sums.insert(n_sums, Sum { before: place, value });
         }
         seen
     }
@@ -146,40 +148,49 @@ impl Memory {
     }
 
     /// What the block left of each slot, where additions count in the order of `published`, which has a
-    /// number for each place. `None` if one does not fit.
+    /// number for each place. `None` if one does not fit there, or was passed over for who read in the order of places.
     pub(super) fn finish(self, start: Start, published: &[u32]) -> Option<Slots> {
         let is_unfit = AtomicBool::new(false);
         let slots = start.finish(|slot, before| {
-            let left = &mut lock(&self.0[slot as usize]).left;
-            left.sort_unstable_by_key(|&(place, _)| published[place as usize]);
-            let mut last = None;
-            for (_, left) in left.drain(..) {
-                last = Some(match left {
-                    Left::Value(left) => left,
-                    Left::More(addition) => {
-                        let current = last.as_ref().map_or(before.value(), Option::as_ref);
-                        let sum = addition.value(current.map(|current| &current[..]));
-                        is_unfit.fetch_or(sum.is_err(), Ordering::Relaxed);
-                        sum.ok()
-                    }
-                    Left::Estimate => unreachable!("all is valid"),
-                });
+            let mut left = std::mem::take(&mut lock(&self.0[slot as usize]).left).into_vec();
+            let is_turned = !left.is_sorted_by_key(|&(place, _)| published[place as usize]);
+            let last = last_of(&left, before.value(), &is_unfit);
+            if !is_turned {
+                return last;
             }
-            last
+            left.sort_unstable_by_key(|&(place, _)| published[place as usize]);
+            last_of(&left, before.value(), &is_unfit)
         });
         (!is_unfit.into_inner()).then_some(slots)
     }
 }
 
-impl AllLeft {
-    /// Where the transaction at a place left something, or where that would stand.
-    fn find(&self, place: u32) -> Result<usize, usize> {
-        self.left.binary_search_by_key(&place, |&(place, _)| place)
+/// What is left after all of it, one after the other, if there is any; tells if an addition does not fit.
+fn last_of(
+    left: &[(u32, Left)],
+    before: Option<&Bytes>,
+    is_unfit: &AtomicBool,
+) -> Option<Option<Bytes>> {
+    let mut last: Option<Option<Bytes>> = None;
+    for (_, left) in left {
+        last = Some(match left {
+            Left::Value(left) => copied(left.as_ref()),
+            Left::More(addition) => {
+                let current = last.as_ref().map_or(before, Option::as_ref);
+                let sum = addition.value(current.map(|current| &current[..]));
+                is_unfit.fetch_or(sum.is_err(), Ordering::Relaxed);
+                sum.ok()
+            }
+            Left::Estimate => unreachable!("all is valid"),
+        });
     }
+    last
+}
 
-    /// Forgets the sums of what stands at a position and more.
-    fn forget_sums(&mut self, at: usize) {
-        let n_kept = self.sums.partition_point(|sum| sum.n <= at);
+impl AllLeft {
+    /// Forgets the sums that hold what stands at a place.
+    fn forget_sums(&mut self, place: u32) {
+        let n_kept = self.sums.partition_point(|sum| sum.before <= place);
         self.sums.truncate(n_kept);
     }
 }
@@ -193,7 +204,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::executor::slots::copied;
 
     fn value(byte: u8) -> Option<Bytes> {
         Some(Bytes::from_slice(&[byte]))
@@ -289,14 +299,15 @@ mod tests {
 
     #[test]
     fn additions_count_in_the_published_order() {
-        let changes = |published: &[u32]| {
+        let changes = |published: &[u32], [first, second]: [i128; 2]| {
             let memory = Memory::new(2);
-            memory.put(1, 0, more(-5));
-            memory.put(1, 1, more(7));
+            memory.put(1, 0, more(first));
+            memory.put(1, 1, more(second));
             let slots = memory.finish(Slots::empty(2).take_start(), published)?.take_start();
             Some([copied(slots.get(0)), copied(slots.get(1))])
         };
-        assert_eq!(changes(&[1, 0]), Some([None, value(2)]));
-        assert_eq!(changes(&[0, 1]), None, "nothing is left to take five from");
+        assert_eq!(changes(&[0, 1], [7, -5]), Some([None, value(2)]));
+        assert_eq!(changes(&[1, 0], [7, -5]), None, "nothing is left to take five from");
+        assert_eq!(changes(&[1, 0], [-5, 7]), None, "whoever read between saw seven");
     }
 }

@@ -69,19 +69,23 @@ impl Tasks {
 
     /// The next task, if there is one now.
     pub(super) fn next(&self) -> Option<Task> {
-        let is_validation = self.next_validation.load(SeqCst) < self.next_execution.load(SeqCst);
-        let next = if is_validation { &self.next_validation } else { &self.next_execution };
-        if next.load(SeqCst) >= self.n_txs {
-            self.check_done();
-            return None;
-        }
-        self.n_active.fetch_add(1, SeqCst);
-        let place = next.fetch_add(1, SeqCst);
-        let task = if is_validation { self.validation_of(place) } else { self.execution_of(place) };
-        if task.is_none() {
+        loop {
+            let is_validation =
+                self.next_validation.load(SeqCst) < self.next_execution.load(SeqCst);
+            let next = if is_validation { &self.next_validation } else { &self.next_execution };
+            if next.load(SeqCst) >= self.n_txs {
+                self.check_done();
+                return None;
+            }
+            self.n_active.fetch_add(1, SeqCst);
+            let at = next.fetch_add(1, SeqCst);
+            let task = if is_validation { self.validation_of(at) } else { self.execution_of(at) };
+            if task.is_some() {
+                return task;
+            }
+            // Nothing is to be done for this one, and often not for many behind it, who wait.
             self.n_active.fetch_sub(1, SeqCst);
         }
-        task
     }
 
     /// Lets a transaction, which runs, wait for the one at an earlier place. False if that has ended

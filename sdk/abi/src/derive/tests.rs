@@ -5,6 +5,9 @@ use alloc::vec;
 use super::*;
 use crate::{Expr, MethodKind, Param, Type};
 
+/// What nobody pays for limits nothing.
+const MOST: (usize, usize) = (STEPS_MAX, GUARD_BYTES_MAX);
+
 /// One contract at every address.
 struct One(Abi);
 
@@ -57,7 +60,7 @@ fn hashes_for(
     args.resize(4 + n_bytes, 7);
     let (at, id) = (Address([1; 32]), MethodId::of("go"));
     if guarded {
-        guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args).1
+        guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args, MOST).1
     } else {
         derive(&One(abi), &at, &at, id, &args, sink)
     }
@@ -106,4 +109,103 @@ fn nothing_is_looked_at_without_end() {
     assert_eq!(hashes(mib, 8000, false), Err(DeriveError::TooLarge));
     assert_eq!(hashes(mib / 2, 1, true), Ok(()));
     assert_eq!(hashes(mib / 2, 3, true), Err(DeriveError::TooLarge));
+}
+
+/// What becomes of a call with a list of so many elements, each with so many members that have no bytes, and one that has.
+fn wide(
+    n_elements: usize,
+    n_members: usize,
+    most: (usize, usize),
+) -> (Result<(), DeriveError>, usize) {
+    let units = Type::Tuple(vec![Type::Unit; n_members]);
+    let element = Type::Tuple(vec![units, Type::Bool]);
+    let method = Method {
+        name: "go".into(),
+        doc: "".into(),
+        kind: MethodKind::Call,
+        params: vec![Param { name: "data".into(), ty: Type::List(element.into()) }],
+        returns: Type::Unit,
+        error: None,
+        access: vec![],
+    };
+    let abi = Abi {
+        name: "One".into(),
+        doc: "".into(),
+        fields: vec![],
+        methods: vec![method],
+        events: vec![],
+        interfaces: vec![],
+        allowances: vec![],
+    };
+    let mut args = u32::try_from(n_elements).unwrap().to_le_bytes().to_vec();
+    args.resize(4 + n_elements, 1);
+    let (at, id) = (Address([1; 32]), MethodId::of("go"));
+    let mut poor = Poor { most, spent: (0, 0) };
+    let derived = derive(&One(abi), &at, &at, id, &args, &mut poor);
+    (derived, poor.spent.1)
+}
+
+#[test]
+fn members_without_bytes_are_counted_and_bounded() {
+    use crate::layout::{MEMBERS_FREE, MEMBERS_PER_BYTE};
+    let all = (STEPS_MAX, LIST_BYTES_MAX);
+    // The list, and for each element itself, its two members, and the members of the first.
+    let n_steps = |n_elements: usize, n_members: usize| 1 + n_elements * (3 + n_members);
+    let (derived, bytes) = wide(100, 1, all);
+    assert_eq!((derived, bytes), (Ok(()), MEMBER_BYTES * (n_steps(100, 1) - MEMBERS_FREE)));
+    // Four steps for each of its bytes, of which four say how many there are, and those that are free.
+    let n_most = MEMBERS_PER_BYTE * (4 + 10) + MEMBERS_FREE;
+    assert_eq!(n_steps(10, 8), 111);
+    assert_eq!(n_steps(10, 9), n_most + 1);
+    assert_eq!(wide(10, 8, all).0, Ok(()));
+    let refused = |n_elements, n_members| {
+        let (derived, bytes) = wide(n_elements, n_members, all);
+        let source = LayoutError::TooManyMembers;
+        assert_eq!(derived, Err(DeriveError::BadArguments { method: "go".into(), source }));
+        bytes
+    };
+    assert_eq!(refused(10, 9), MEMBER_BYTES * (n_most - MEMBERS_FREE));
+    assert_eq!(refused(10, 30_000), MEMBER_BYTES * (n_most - MEMBERS_FREE));
+    // Who cannot pay for looking at them is looked at no more of.
+    let least = MEMBER_BYTES * (n_steps(100, 1) - MEMBERS_FREE);
+    assert_eq!(wide(100, 1, (STEPS_MAX, least)).0, Ok(()));
+    for paid in [0, MEMBER_BYTES, least - 1] {
+        let (derived, bytes) = wide(100, 1, (STEPS_MAX, paid));
+        assert_eq!(derived, Err(DeriveError::Unaffordable));
+        assert!(bytes <= paid + 2 * MEMBER_BYTES, "{bytes} {paid}");
+    }
+}
+
+#[test]
+fn no_more_guards_are_looked_at_than_are_paid() {
+    let args = [7u8; 4 + 32];
+    let clause = Clause::Unless { field: 0, key: vec![Expr::Hash(vec![Expr::Param(0); 1000])] };
+    let method = Method {
+        name: "go".into(),
+        doc: "".into(),
+        kind: MethodKind::Call,
+        params: vec![Param { name: "data".into(), ty: Type::Address }],
+        returns: Type::Unit,
+        error: None,
+        access: vec![clause],
+    };
+    let abi = Abi {
+        name: "One".into(),
+        doc: "".into(),
+        fields: vec![],
+        methods: vec![method],
+        events: vec![],
+        interfaces: vec![],
+        allowances: vec![],
+    };
+    let at = Address([1; 32]);
+    let look =
+        |most| guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args[..32], most);
+    let (found, ended) = look(MOST);
+    assert_eq!((found.cells.len(), ended), (1, Ok(())));
+    for most in [(100, GUARD_BYTES_MAX), (STEPS_MAX, 1000)] {
+        let (found, ended) = look(most);
+        assert_eq!((found.cells.len(), ended), (0, Err(DeriveError::Unaffordable)));
+        assert!(found.steps <= most.0 + 1 && found.bytes <= most.1 + 32, "{found:?}");
+    }
 }

@@ -4,11 +4,11 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::{
-    CALL_STEPS, Contracts, DeriveError, GUARD_BYTES_MAX, LIST_BYTES_MAX, STEPS_MAX, Sink,
-    are_guarded, lookup,
+    CALL_STEPS, Contracts, DeriveError, GUARD_BYTES_MAX, LIST_BYTES_MAX, MEMBER_BYTES, STEPS_MAX,
+    Sink, are_guarded, lookup,
 };
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
-use crate::layout;
+use crate::layout::{Cursor, LayoutError};
 use crate::{Abi, AccessKind, Address, Bound, Clause, Expr, Method, MethodId, Type};
 
 /// The encoding of a value, or `None` if it is open.
@@ -55,6 +55,29 @@ impl Walk<'_> {
     fn step(&mut self) -> Result<(), DeriveError> {
         self.steps += 1;
         if self.steps > self.most.0 { Err(exceeded(self.most.0, STEPS_MAX)) } else { Ok(()) }
+    }
+
+    /// Counts members of values that were looked at.
+    pub(super) fn members(&mut self, n: usize) -> Result<(), DeriveError> {
+        self.look_at(n.saturating_mul(MEMBER_BYTES))
+    }
+
+    fn look_at(&mut self, n_bytes: usize) -> Result<(), DeriveError> {
+        self.bytes = self.bytes.saturating_add(n_bytes);
+        let bytes_max = if self.guards { GUARD_BYTES_MAX } else { LIST_BYTES_MAX };
+        if self.bytes > self.most.1 { Err(exceeded(self.most.1, bytes_max)) } else { Ok(()) }
+    }
+
+    fn project<'v, 't>(
+        &mut self,
+        ty: &'t Type,
+        bytes: &'v [u8],
+        name: &str,
+    ) -> Result<Result<(&'t Type, &'v [u8]), LayoutError>, DeriveError> {
+        let mut cursor = Cursor::new(bytes);
+        let found = cursor.project(ty, name);
+        self.members(cursor.steps())?;
+        Ok(found)
     }
 
     /// What a call touches, the calls that it makes included.
@@ -122,10 +145,13 @@ impl Walk<'_> {
                         return Err(frame.inconsistent("`each` of something that is not a list"));
                     };
                     let mut rest = value.get(4..).unwrap_or_default();
+                    let mut elements = Cursor::new(rest);
                     while !rest.is_empty() {
-                        let len = layout::size_of_value(ty, rest)
-                            .map_err(|_| frame.inconsistent("a list is malformed"))?;
-                        let (element, tail) = rest.split_at(len.max(1));
+                        let n_before = elements.steps();
+                        let len = elements.next_size(ty).ok().filter(|&len| len > 0);
+                        self.members(elements.steps() - n_before)?;
+                        let len = len.ok_or_else(|| frame.inconsistent("a list is malformed"))?;
+                        let (element, tail) = rest.split_at(len);
                         self.step()?;
                         self.each(frame, clauses, (element, ty))?;
                         rest = tail;
@@ -173,8 +199,10 @@ impl Walk<'_> {
         for (arg, param) in args.iter().zip(&method.params) {
             let (value, _) = self.eval(frame, arg, element)?;
             if let Some(bytes) = &value {
-                let fits = layout::size_of_value(&param.ty, bytes) == Ok(bytes.len());
-                if !fits {
+                let mut cursor = Cursor::new(bytes);
+                let size = cursor.next_size(&param.ty);
+                self.members(cursor.steps())?;
+                if size != Ok(bytes.len()) {
                     return Err(frame.inconsistent("a callee's parameter has another type"));
                 }
             }
@@ -246,9 +274,8 @@ impl Walk<'_> {
     ) -> Result<Typed<'a>, DeriveError> {
         self.step()?;
         let typed = self.value(frame, expr, element)?;
-        self.bytes += typed.0.as_ref().map_or(0, |value| value.len());
-        let bytes_max = if self.guards { GUARD_BYTES_MAX } else { LIST_BYTES_MAX };
-        if self.bytes > self.most.1 { Err(exceeded(self.most.1, bytes_max)) } else { Ok(typed) }
+        self.look_at(typed.0.as_ref().map_or(0, |value| value.len()))?;
+        Ok(typed)
     }
 
     fn value<'a>(
@@ -276,11 +303,11 @@ impl Walk<'_> {
                 let wrong = |_| frame.inconsistent("no such field in a parameter");
                 match value {
                     Cow::Borrowed(bytes) => {
-                        let (ty, bytes) = layout::project(ty, bytes, name).map_err(wrong)?;
+                        let (ty, bytes) = self.project(ty, bytes, name)?.map_err(wrong)?;
                         (Some(Cow::Borrowed(bytes)), Some(ty))
                     }
                     Cow::Owned(bytes) => {
-                        let (ty, bytes) = layout::project(ty, &bytes, name).map_err(wrong)?;
+                        let (ty, bytes) = self.project(ty, &bytes, name)?.map_err(wrong)?;
                         (Some(Cow::Owned(bytes.to_vec())), Some(ty))
                     }
                 }
