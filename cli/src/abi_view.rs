@@ -9,10 +9,14 @@ use kempe_abi::{
 
 use crate::value;
 
+/// The widest first column of a table: what a stranger names does not push the second off the screen, and a format
+/// takes no width of more than 65,535.
+pub(crate) const COLUMN_CHARS_MAX: usize = 100;
+
 /// The whole ABI: fields, methods with their access templates, errors and events.
 #[must_use]
 pub fn render(abi: &Abi) -> String {
-    let mut out = format!("contract {}\n", abi.name);
+    let mut out = format!("contract {}\n", printable(&abi.name));
     write_doc(&mut out, "  ", &abi.doc);
     section(&mut out, "interfaces", abi.interfaces.iter().map(|found| (interface_line(found), "")));
     section(&mut out, "state", abi.fields.iter().map(|field| (field_line(field), &*field.doc)));
@@ -27,7 +31,7 @@ pub fn render(abi: &Abi) -> String {
     let mut cases: Vec<_> = errors.flat_map(|set| &set.cases).collect();
     cases.sort_by_key(|case| case.code);
     cases.dedup();
-    let case = |case: &kempe_abi::ErrorCase| format!("{:>5}  {}", case.code, case.name);
+    let case = |case: &kempe_abi::ErrorCase| format!("{:>5}  {}", case.code, printable(&case.name));
     section(&mut out, "errors", cases.iter().map(|found| (case(found), &*found.doc)));
     section(&mut out, "events", abi.events.iter().map(|found| (event_line(found), &*found.doc)));
     out
@@ -35,7 +39,7 @@ pub fn render(abi: &Abi) -> String {
 
 /// `Moved {from: Address, n: u64}`.
 pub(crate) fn event_line(event: &kempe_abi::Event) -> String {
-    format!("{} {{{}}}", event.name, members(&event.fields))
+    format!("{} {{{}}}", printable(&event.name), members(&event.fields))
 }
 
 /// An interface's identifier and name.
@@ -49,6 +53,7 @@ fn section<'a>(out: &mut String, title: &str, lines: impl Iterator<Item = (Strin
         return;
     }
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
+    let width = width.min(COLUMN_CHARS_MAX);
     put(out, format_args!("\n{title}\n"));
     for (line, doc) in lines {
         let doc = doc.lines().next().unwrap_or_default().trim();

@@ -16,7 +16,7 @@ use kempe_abi::{Abi, Member, MethodKind, Type};
 
 pub(crate) use names::RUST_KEYWORDS;
 pub use rust::rust;
-pub use typescript::{File, is_module, typescript};
+pub use typescript::{File, is_module, is_ours, typescript};
 
 /// Why there are no bindings for an ABI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

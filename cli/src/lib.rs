@@ -11,6 +11,7 @@ mod calls;
 pub mod commands;
 mod compiled;
 pub mod describe;
+mod durable;
 mod footprint;
 mod invoke;
 pub mod keystore;

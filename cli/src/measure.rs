@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::describe::Describer;
 use crate::output::{Exit, Failure};
+use crate::send::commit_failure;
 use crate::session::{Names, now_ms};
 
 /// How to execute.
@@ -94,7 +95,8 @@ impl Summary {
     ///
     /// # Errors
     /// When a transaction is not valid, in which case nothing was executed; when the executions
-    /// disagree, in which case nothing was committed; or when the chain fails.
+    /// disagree, in which case nothing was committed; or when the chain fails. Only what is committed
+    /// is counted.
     pub fn run_block(
         &mut self,
         chain: &mut Chain,
@@ -117,13 +119,18 @@ impl Summary {
         };
         let same = |run: &Executed| run.root == first.root && run.output == first.output;
         self.roots_equal &= others.iter().all(same);
-        self.count(chain, names, &prepared, &first.output.receipts)?;
+        let mut counted = self.clone();
+        counted.count(chain, names, &prepared, &first.output.receipts)?;
         if !self.roots_equal {
             return Err(Failure::new(Exit::Failed, self.disagreement())
                 .with_help("this is a bug of the runtime; nothing of the block was committed"));
         }
         let start = Instant::now();
-        let report = chain.commit_prepared(prepared, first.output)?;
+        let height = prepared.env.height;
+        let report = chain.commit_prepared(prepared, first.output).map_err(|error| {
+            commit_failure(error, height, "`kempe block` says which block is the last")
+        })?;
+        *self = counted;
         self.commit_ms += ms(start.elapsed());
         self.state_root = chain.head().state_root.to_string();
         self.height = chain.head().height;

@@ -54,6 +54,13 @@ impl Failure {
         self
     }
 
+    /// Says something before what to do about it.
+    #[must_use]
+    pub fn with_help_before(self, before: impl Into<String>) -> Self {
+        let (before, own) = (before.into(), self.help());
+        self.with_help(own.map_or(before.clone(), |own| format!("{before}; {own}")))
+    }
+
     /// Ends with another code.
     #[must_use]
     pub fn with_exit(mut self, exit: Exit) -> Self {
@@ -67,6 +74,12 @@ impl Failure {
         self.help = self.help();
         self.error = self.error.context(what);
         self
+    }
+
+    /// Whether this is what failed, or a part of what was being done.
+    #[must_use]
+    pub fn is<T: Display + fmt::Debug + Send + Sync + 'static>(&self) -> bool {
+        self.error.is::<T>()
     }
 
     /// What to do about it.
@@ -201,6 +214,21 @@ impl Output {
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
     }
 
+    /// Prints the result of something that is done and stays, which the failure says where it cannot be printed.
+    ///
+    /// # Errors
+    /// As [`result`](Self::result).
+    pub fn done(
+        &self,
+        text: impl Display,
+        json: &impl Serialize,
+        what: impl Display,
+    ) -> Result<(), Failure> {
+        self.result(text, json).map_err(|error| {
+            Failure::from(error).context(format!("{what}, but that could not be printed"))
+        })
+    }
+
     /// Prints a result as JSON, whether that was asked for by `--json` or otherwise.
     ///
     /// # Errors
@@ -240,10 +268,11 @@ impl Output {
         let is_build = failure.error.is::<BuildError>();
         let shown = |text: String| if is_build { text } else { excerpt(&text) };
         let error = failure.error.to_string();
-        let causes = failure.error.chain().skip(1).map(ToString::to_string);
+        let said: Vec<String> = failure.error.chain().map(ToString::to_string).collect();
         // An error that shows its source says it twice.
-        let causes = causes.filter(|cause| !error.contains(&**cause));
-        let causes: Vec<String> = causes.map(shown).collect();
+        let is_new = |at: &usize| said[..*at].iter().all(|before| !before.contains(&said[*at]));
+        let causes: Vec<String> =
+            (1..said.len()).filter(is_new).map(|at| shown(said[at].clone())).collect();
         let error = shown(error);
         let (help, exit) = (failure.help().map(|help| excerpt(&help)), failure.exit as u8);
         if self.json {

@@ -3,11 +3,13 @@
 //! They are taken only from a file that is no link, belongs to this process's own user and is for nobody else, in a
 //! directory of the same user's that nobody else may write to. What is looked at is what was opened.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use kempe_runtime::files;
+
+use crate::durable::{self, parent};
 
 /// The ways in which others than the owner could use a file.
 const USE: u32 = 0o077;
@@ -85,31 +87,10 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 /// Writes a file that only its owner may use, from its first byte on. It has its name when it is whole, and is
 /// durable then; one that is there stays, with [`ErrorKind::AlreadyExists`], unless it is to be replaced.
 pub(crate) fn write(path: &Path, contents: &[u8], replace: bool) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(parent(path))?;
-    file.write_all(contents)?;
-    file.as_file().sync_all()?;
-    if replace {
-        file.persist(path)?
-    } else {
-        file.persist_noclobber(path)?
-    };
-    // The directory's own name, too, which may be as new.
-    for directory in path.ancestors().skip(1).take(2) {
-        sync_directory(directory)?;
-    }
-    Ok(())
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes the names in a directory durable, where the system has a way.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) && !path.as_os_str().is_empty() {
-        File::open(path)?.sync_all()?;
-    }
-    Ok(())
+    let file = tempfile::NamedTempFile::new_in(parent(path))?;
+    durable::write(file, path, contents, replace)?;
+    // The directory's own name may be as new.
+    path.ancestors().nth(2).map_or(Ok(()), durable::sync_directory)
 }
 
 /// What this process makes is its user's, whoever that is.

@@ -1,17 +1,17 @@
 //! What became of a transaction, for people and for scripts.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
-use kempe_abi::{AccessKind, Type};
+use kempe_abi::{AccessKind, Address, Outcome, Type};
 use kempe_runtime::chain::Simulation;
 use kempe_runtime::types::{
-    Action, BlockRecord, DeclaredAccess, EventRecord, Receipt, Transaction,
+    Action, BlockRecord, DeclaredAccess, EventRecord, Receipt, Transaction, contract_address,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::describe::{BoundView, Describer, EventView, OutcomeView, Shown};
-use crate::output::{Exit, Failure};
+use crate::output::{Exit, Failure, Output};
 use crate::value;
 
 /// A transaction that is part of a block.
@@ -33,6 +33,9 @@ pub struct TxView {
     pub nonce: u64,
     /// What it does.
     pub actions: Vec<String>,
+    /// The addresses of the contracts that it deployed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contracts: Vec<Address>,
     /// How it ended.
     pub outcome: OutcomeView,
     /// The results of its calls.
@@ -76,6 +79,7 @@ impl TxView {
             sender: describer.names().show(&tx.sender),
             nonce: tx.nonce,
             actions: tx.actions.iter().map(|action| describer.action(action)).collect(),
+            contracts: deployed(tx, receipt),
             outcome: describer.outcome(receipt.outcome, receipt.failure.as_deref(), Some(tx)),
             results: json,
             result_calls: calls,
@@ -96,6 +100,9 @@ impl TxView {
         for action in &self.actions {
             line(&mut text, "action", action);
         }
+        for contract in &self.contracts {
+            line(&mut text, "contract", &contract.to_string());
+        }
         line(&mut text, "sender", &format!("{}, nonce {}", self.sender, self.nonce));
         outcome_lines(&mut text, &self.outcome);
         for result in &self.result_texts {
@@ -110,6 +117,24 @@ impl TxView {
         line(&mut text, "block", &format!("{}, position {}, {lane}", self.height, self.index));
         line(&mut text, "tx", &self.tx);
         text
+    }
+
+    /// Prints the result of a command that sent this transaction.
+    ///
+    /// # Errors
+    /// When it cannot be printed, which does not undo the transaction: what was committed is said then.
+    pub fn print(
+        &self,
+        output: &Output,
+        text: impl Display,
+        json: &impl Serialize,
+    ) -> Result<(), Failure> {
+        let Self { tx, height, .. } = self;
+        let addresses = self.contracts.iter().map(|address| format!(" with contract {address}"));
+        let addresses: String = addresses.collect();
+        let what = format!("transaction {tx} is committed in block {height}{addresses}");
+        let help = format!("do not send it again: `kempe tx {height}:{}` shows it", self.index);
+        output.done(text, json, what).map_err(|failure| failure.with_help(help))
     }
 
     /// The failure with which the command ends if the transaction did not succeed.
@@ -263,6 +288,14 @@ impl SimulationView {
     pub fn check(&self) -> Result<(), Failure> {
         check(&self.outcome, "nothing was signed, and nothing changed")
     }
+}
+
+/// The contracts that a transaction deployed.
+fn deployed(tx: &Transaction, receipt: &Receipt) -> Vec<Address> {
+    let is_deployment = |action: &Action| matches!(action, Action::Deploy { .. });
+    let actions = tx.actions.iter().enumerate().filter(|(_, action)| is_deployment(action));
+    let address = |(at, _)| contract_address(tx.chain_id, &tx.sender, tx.nonce, at);
+    if receipt.outcome == Outcome::Ok { actions.map(address).collect() } else { Vec::new() }
 }
 
 /// `help` is what is said where nothing is known that helps more.

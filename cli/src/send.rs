@@ -1,7 +1,9 @@
-//! One transaction as a block of its own.
+//! One transaction as a block of its own, and commits of which nobody knows how they ended.
+
+use std::fmt;
 
 use ed25519_zebra::SigningKey;
-use kempe_runtime::chain::{BlockReport, Chain};
+use kempe_runtime::chain::{BlockReport, Chain, ChainError};
 use kempe_runtime::types::{Action, DeclaredAccess, Transaction, address_of};
 
 use crate::output::{Exit, Failure};
@@ -45,10 +47,32 @@ fn explicit(simulation: &kempe_runtime::chain::Simulation) -> Vec<DeclaredAccess
     simulation.explicit_list()
 }
 
+/// The store failed when a block was to be made durable. What is on the disk is known only when the chain is opened
+/// again.
+#[derive(Debug)]
+pub(crate) struct Uncertain {
+    height: u64,
+}
+
+impl fmt::Display for Uncertain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "block {} may be committed or not", self.height)
+    }
+}
+
+/// Why a block of this height is not known to be committed; `ask` says how to find out.
+pub(crate) fn commit_failure(error: ChainError, height: u64, ask: &str) -> Failure {
+    // All others come before anything is written.
+    if !matches!(error, ChainError::Store(_)) {
+        return error.into();
+    }
+    Failure::from(error).context(Uncertain { height }).with_help_before(ask)
+}
+
 /// Signs actions and makes a block of them.
 ///
 /// # Errors
-/// When the chain refuses the transaction or the block.
+/// When the chain refuses the transaction or the block, and when nobody knows whether the block is committed.
 pub(crate) fn send(
     chain: &mut Chain,
     key: &SigningKey,
@@ -56,7 +80,12 @@ pub(crate) fn send(
     fuel: Option<u64>,
 ) -> Result<BlockReport, Failure> {
     let tx = transaction(chain, address_of(key), actions, fuel)?;
-    let report = chain.build(vec![tx.sign(key)], now_ms())?;
+    let (height, hash) = (chain.head().height + 1, tx.hash());
+    let report = chain.build(vec![tx.sign(key)], now_ms()).map_err(|error| {
+        let ask =
+            format!("before it is sent again, `kempe tx {hash}` says whether it is committed");
+        commit_failure(error, height, &ask)
+    })?;
     match report.rejected.first() {
         Some((_, error)) => Err(Failure::new(Exit::Failed, error.clone())),
         None => Ok(report),

@@ -2,6 +2,7 @@
 
 mod names;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,7 @@ use ed25519_zebra::SigningKey;
 use kempe_abi::Address;
 use kempe_runtime::chain::{Chain, ChainOptions, exists};
 use kempe_runtime::files;
+use kempe_runtime::types::{SYSTEM, system_field};
 
 use crate::args::Global;
 use crate::compiled::artifacts;
@@ -81,6 +83,23 @@ impl Session {
         let keys = keystore(global);
         let names = Names::load(&dir, chain.genesis(), &keys)?;
         Ok(Self { chain, names, keys })
+    }
+
+    /// The contracts that have no name here, in order.
+    ///
+    /// # Errors
+    /// When a cell of the chain cannot be read.
+    pub fn unnamed(&self) -> Result<Vec<Address>, Failure> {
+        let named: BTreeSet<&Address> = self.names.contracts().values().collect();
+        let mut unnamed = BTreeSet::new();
+        self.chain.cells(|key, _| {
+            let is_contract = key.contract == SYSTEM && key.field == system_field::CONTRACT;
+            if let Some(address) = is_contract.then(|| key.key.first_chunk()).flatten() {
+                unnamed.insert(Address(*address));
+            }
+            Ok(())
+        })?;
+        Ok(unnamed.into_iter().filter(|address| !named.contains(address)).collect())
     }
 
     /// The key with which an account signs: that of a development account follows from its name,

@@ -18,12 +18,14 @@ mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod unique;
 
 use kempe_abi::{Address, Member, MethodId, Type};
 
 pub use arguments::{encode_args, parse_flags};
 pub use decode::{display, to_json};
 pub use encode::{from_json, from_text};
+pub(crate) use unique::{Members, Unique};
 
 /// Finds the address of an account by its name.
 pub type Resolve<'a> = dyn Fn(&str) -> Option<Address> + 'a;

@@ -330,6 +330,24 @@ fn standard_input_without_an_end_is_refused() {
     assert!(!home.path().join("keys/eve.json").exists());
 }
 
+/// Where a directory is named, the file that says what it is may be anything, too.
+#[test]
+fn a_manifest_that_harms_is_of_no_sdk() {
+    let home = TempDir::new().unwrap();
+    let manifest = home.path().join("sdk/Cargo.toml");
+    fs::create_dir(home.path().join("sdk")).unwrap();
+    for (harm, make) in HARMS {
+        make(&manifest, b"");
+        let words = with_file("new greeter --sdk FILE", OsStr::new("sdk"));
+        let ended = run(home.path(), &words, Stdio::null());
+        check(harm, &ended);
+        let said = "error: sdk is not kempe-sdk\n";
+        assert!(ended.code == 1 && ended.stderr.starts_with(said), "{harm}: {}", ended.stderr);
+        assert!(!home.path().join("greeter").exists(), "{harm}");
+        remove(&manifest);
+    }
+}
+
 /// What a file calls a key is on the line of the key, as text and in pictures.
 #[test]
 fn a_name_in_a_result_stays_on_its_line() {

@@ -354,6 +354,21 @@ pub fn is_module(text: &str) -> bool {
         && text.lines().next().is_some_and(|line| line.ends_with(WRITTEN))
 }
 
+/// Whether a file of a package, by its name and how it begins, was written here, and not by somebody who has
+/// another use for the name.
+#[must_use]
+pub fn is_ours(name: &str, head: &str) -> bool {
+    match name {
+        "kempe.js" | "kempe.d.ts" => {
+            head.contains("The common part of bindings to Kempe contracts")
+        }
+        "package.json" => {
+            head.starts_with("{\n  \"name\": \"kempe-") && head.contains("\"./kempe.d.ts\"")
+        }
+        _ => is_module(head),
+    }
+}
+
 /// What says that a file is nobody's to change.
 const WRITTEN: &str = "Written by `kempe bindings typescript`; changes are lost.";
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Args, Fault, LINE_BYTES_MAX, Line, Place};
 use crate::abi_view::signature;
 use crate::suggest::suggest;
-use crate::value::{Resolve, from_json};
+use crate::value::{Resolve, Unique, from_json};
 
 /// Reads line after line; a line longer than [`LINE_BYTES_MAX`] is refused before it is read.
 pub(crate) struct Reader<R> {
@@ -24,7 +24,7 @@ struct Call {
     contract: String,
     method: String,
     #[serde(default)]
-    args: Value,
+    args: Unique,
     fuel: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ impl<R: BufRead> Reader<R> {
                 contract: call.contract,
                 method: call.method,
                 fuel: call.fuel,
-                args: Args::Json { text, args: call.args },
+                args: Args::Json { text, args: call.args.0 },
             }));
         }
     }
@@ -168,6 +168,8 @@ mod tests {
             "3:7 unknown field `fron`, expected one of `from`, `contract`, `method`, `args`, `fuel`",
         );
         check(r#"{"from":"a"}"#, "1:12 missing field `contract`");
+        check(r#"{"from":"a","from":"b"}"#, "1:18 duplicate field `from`");
+        check(r#"{"from":"a","args":{"x":1,"x":2}}"#, "1:29 `x` is given twice");
         check(r#"{"from":"#, "1:8 EOF while parsing a value");
         let deep = format!("{{\"from\":\"a\",\"args\":{}", "[".repeat(100_000));
         check(&deep, "1:146 recursion limit exceeded");

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::args::HELP;
 use crate::bindings;
+use crate::durable;
 use crate::module;
 use crate::output::{Exit, Failure, Output};
 
@@ -59,10 +60,10 @@ struct Module {
 
 #[derive(Serialize)]
 struct Package {
-    dir: PathBuf,
-    files: Vec<PathBuf>,
+    dir: String,
+    files: Vec<String>,
     /// The modules of an earlier package, which `package.json` no longer names.
-    removed: Vec<PathBuf>,
+    removed: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -79,25 +80,39 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 fn typescript(files: &[PathBuf], out: &Path, output: &Output) -> Result<(), Failure> {
     let abis = files.iter().map(|file| abi(file, output)).collect::<Result<Vec<_>, _>>()?;
     let package = bindings::typescript(&abis)?;
-    let is_ours = out.join("kempe.js").is_file();
-    let is_taken = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-    if out.is_file() || is_taken && !is_ours {
-        let message = format!("{} is there already, and is no package of ours", out.display());
-        return Err(Failure::new(Exit::Failed, message).with_help("name another one with --out"));
-    }
+    check_free(out, &package)?;
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
     let mut written = Vec::new();
     for file in &package {
         let path = out.join(&file.name);
-        fs::write(&path, &file.contents).with_context(|| format!("writing {}", path.display()))?;
+        durable::replace(&path, file.contents.as_bytes())
+            .with_context(|| format!("writing {}", path.display()))?;
         written.push(path);
     }
     let removed = remove_others(out, &written)?;
     for path in &removed {
         output.note(format_args!("{} is of no contract named now, and removed", path.display()));
     }
-    let package = Package { dir: out.to_owned(), files: written, removed };
-    Ok(output.result(package.dir.display(), &package)?)
+    let shown = |paths: Vec<PathBuf>| paths.iter().map(|path| path.display().to_string()).collect();
+    let dir = out.display().to_string();
+    let package = Package { dir, files: shown(written), removed: shown(removed) };
+    Ok(output.result(&package.dir, &package)?)
+}
+
+/// Refuses a directory of somebody else's, or in which a file of somebody else's would be written over.
+fn check_free(out: &Path, package: &[bindings::File]) -> Result<(), Failure> {
+    let is_taken = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    let is_there = |name: &str| fs::symlink_metadata(out.join(name)).is_ok();
+    let is_ours =
+        |name: &str| head(&out.join(name)).is_ok_and(|head| bindings::is_ours(name, &head));
+    let others = package.iter().find(|file| is_there(&file.name) && !is_ours(&file.name));
+    let what = match others {
+        Some(file) => out.join(&file.name),
+        None if out.is_file() || is_taken && !is_there("kempe.js") => out.to_owned(),
+        None => return Ok(()),
+    };
+    let message = format!("{} is there already, and is no package of ours", what.display());
+    Err(Failure::new(Exit::Failed, message).with_help("name another directory with --out"))
 }
 
 /// How a file begins.

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let describer = Describer::new(&session.chain, &session.names);
     let mut tx = TxView::new(&describer, &report.record, 0).expect("the block has one transaction");
     tx.logs = report.logs.concat();
-    output.result(tx.text(), &tx)?;
+    tx.print(output, tx.text(), &tx)?;
     tx.check()
 }
 

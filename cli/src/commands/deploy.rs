@@ -98,14 +98,27 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let action = Action::Deploy { wasm, args: encoded, authority: authority.map(Box::new) };
     let report = send(&mut session.chain, &key, vec![action], args.fuel)?;
     let ok = report.record.receipts.iter().all(|r| r.outcome == kempe_abi::Outcome::Ok);
-    if ok {
-        session.names.add_contract(&name, address)?;
-    }
+    let named = if ok { session.names.add_contract(&name, address) } else { Ok(()) };
     let describer = Describer::new(&session.chain, &session.names);
     let mut tx = TxView::new(&describer, &report.record, 0).expect("the block has one transaction");
     tx.logs = report.logs.concat();
     let deployed = Deployed { name, address: address.to_string(), tx };
     let head = if ok { format!("{} {}\n", deployed.name, deployed.address) } else { String::new() };
-    output.result(format!("{head}{}", deployed.tx.text()), &deployed)?;
+    deployed.tx.print(output, format!("{head}{}", deployed.tx.text()), &deployed)?;
+    named.map_err(|failure| unnamed(failure, &session, &deployed))?;
     deployed.tx.check()
+}
+
+/// The contract is there, and only its name is lost.
+fn unnamed(failure: Failure, session: &Session, deployed: &Deployed) -> Failure {
+    let Deployed { name, address, tx } = deployed;
+    let file = session.names.file().display();
+    failure
+        .context(format!(
+            "the contract is deployed at {address} by transaction {}, but its name `{name}` could not be kept",
+            tx.tx
+        ))
+        .with_help(format!(
+            "do not deploy it again: use the address, or write \"{name}\": \"{address}\" into {file}"
+        ))
 }

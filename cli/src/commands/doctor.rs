@@ -13,6 +13,7 @@ use kempe_runtime::state::{StoreError, TxLocation};
 use serde::Serialize;
 
 use crate::args::{Global, HELP};
+use crate::measure::plural;
 use crate::output::{Exit, Failure, Output, excerpt};
 use crate::session::{ChainArgs, Session, keystore};
 
@@ -185,19 +186,32 @@ fn chain(args: &ChainArgs, global: &Global) -> Vec<Finding> {
         Ok(n_txs) => Finding::ok("blocks", format!("all readable, {n_txs} transactions")),
         Err(error) => Finding::broken("blocks", &error.into()),
     });
+    findings.push(names(&session));
+    findings
+}
+
+/// Whether each name is of a contract, and each contract has a name.
+fn names(session: &Session) -> Finding {
     let named = session.names.contracts();
+    let file = session.names.file().display();
     let missing = named.iter().find_map(|(name, address)| match session.chain.contract(address) {
         Ok(Some(_)) => None,
         Ok(None) => Some(format!("`{name}` is {address}, where there is no contract")),
         Err(error) => Some(format!("`{name}`: {error}")),
     });
-    findings.push(match missing {
-        None => Finding::ok("names", format!("{} contracts", named.len())),
-        Some(what) => Finding::broken(
-            "names",
-            &Failure::new(Exit::Failed, what)
-                .with_help("correct names.json in the chain's directory"),
-        ),
-    });
-    findings
+    if let Some(what) = missing {
+        let failure = Failure::new(Exit::Failed, what).with_help(format!("correct {file}"));
+        return Finding::broken("names", &failure);
+    }
+    let unnamed = match session.unnamed() {
+        Ok(unnamed) => unnamed,
+        Err(failure) => return Finding::broken("names", &failure),
+    };
+    if unnamed.is_empty() {
+        return Finding::ok("names", plural(named.len() as u64, "contract"));
+    }
+    let listed: Vec<String> = unnamed.iter().map(ToString::to_string).collect();
+    let what = format!("contracts without a name: {}", listed.join(", "));
+    let help = format!("write their names into {file}: {{\"NAME\": \"0x...\"}}");
+    Finding::warning("names", what, &help)
 }

@@ -9,6 +9,7 @@ use kempe_runtime::chain::{Chain, ChainOptions};
 use kempe_runtime::types::{Genesis, GenesisAccount, Limits, Prices};
 use serde::Serialize;
 
+use crate::abi_view::{COLUMN_CHARS_MAX, printable};
 use crate::args::HELP;
 use crate::output::{Failure, Output};
 use crate::session::{ChainArgs, development_address, now_ms, read_capped};
@@ -51,7 +52,7 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct Made {
-    dir: PathBuf,
+    dir: String,
     chain_id: u64,
     development: bool,
     state_root: String,
@@ -101,21 +102,51 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
         );
     }
     let made = Made {
-        dir,
+        dir: dir.display().to_string(),
         chain_id: genesis.chain_id,
         development: genesis.development,
         state_root: chain.head().state_root.to_string(),
         accounts: genesis.accounts.clone(),
     };
-    Ok(output.result(text(&made), &made)?)
+    output.done(text(&made), &made, format_args!("the chain in {} is made", made.dir))
 }
 
 fn text(made: &Made) -> String {
-    let mut text = format!("{}\n", made.dir.display());
-    let width = made.accounts.iter().map(|account| account.name.len()).max().unwrap_or(0);
-    for account in &made.accounts {
-        let GenesisAccount { name, address, balance } = account;
+    let mut text = format!("{}\n", made.dir);
+    let names: Vec<String> = made.accounts.iter().map(|account| printable(&account.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = width.min(COLUMN_CHARS_MAX);
+    for (GenesisAccount { address, balance, .. }, name) in made.accounts.iter().zip(&names) {
         writeln!(text, "  {name:width$}  {address}  {balance}").expect("a string takes any text");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use kempe_abi::Address;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_word_in_its_line_however_long() {
+        let account = |name: &str| GenesisAccount {
+            name: name.to_owned(),
+            address: Address([7; 32]),
+            balance: 1,
+        };
+        let made = Made {
+            dir: "here".into(),
+            chain_id: 1,
+            development: false,
+            state_root: String::new(),
+            accounts: vec![account(&"a".repeat(70_000)), account("b\n\u{1b}[2J\u{202e}")],
+        };
+        let text = text(&made);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1].ends_with(&format!("a  {}  1", Address([7; 32]))));
+        let shown = format!("  {:100}  ", "b\\n\\u{1b}[2J\\u{202e}");
+        assert!(lines[2].starts_with(&shown), "{}", lines[2]);
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use kempe_runtime::files;
 use serde::Serialize;
 
 use crate::args::HELP;
@@ -24,6 +25,9 @@ const FILES: &[(&str, &str)] = &[
     ("src/test.rs", include_str!("../../template/test.rs.txt")),
     (".gitignore", "/target\n"),
 ];
+
+/// The largest manifest of an SDK that is read.
+const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The longest name of a contract, in bytes.
 const NAME_BYTES_MAX: usize = 40;
@@ -51,8 +55,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Made {
     name: String,
-    dir: PathBuf,
-    files: Vec<PathBuf>,
+    dir: String,
+    files: Vec<String>,
 }
 
 pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
@@ -71,14 +75,14 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
             .replace("{{sdk}}", &sdk);
         let path = dir.join(path);
         write(&path, &contents).with_context(|| format!("writing {}", path.display()))?;
-        files.push(path);
+        files.push(path.display().to_string());
     }
     output.note(format_args!(
         "next: cd {}, cargo test, kempe build; then change src/lib.rs",
         dir.display()
     ));
-    let made = Made { name: args.name.clone(), dir, files };
-    Ok(output.result(made.dir.display(), &made)?)
+    let made = Made { name: args.name.clone(), dir: dir.display().to_string(), files };
+    output.done(&made.dir, &made, format_args!("{} is made", made.dir))
 }
 
 fn write(path: &Path, contents: &str) -> std::io::Result<()> {
@@ -95,8 +99,8 @@ fn sdk_dependency(args: &Args) -> Result<String, Failure> {
     }
     let built_from = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk"));
     let dir = args.sdk.clone().unwrap_or_else(built_from);
-    let is_sdk = fs::read_to_string(dir.join("Cargo.toml"))
-        .is_ok_and(|manifest| manifest.contains("name = \"kempe-sdk\""));
+    let manifest = files::read(&dir.join("Cargo.toml"), MANIFEST_BYTES_MAX).unwrap_or_default();
+    let is_sdk = String::from_utf8_lossy(&manifest).contains("name = \"kempe-sdk\"");
     if !is_sdk {
         return Err(Failure::new(Exit::Failed, format!("{} is not kempe-sdk", dir.display()))
             .with_help("name the `sdk` directory of Kempe's sources with --sdk, or a repository with --sdk-git"));

@@ -15,6 +15,7 @@ use crate::calls::Calls;
 use crate::measure::{Plan, Summary};
 use crate::output::{Exit, Failure, Output};
 use crate::progress;
+use crate::send::Uncertain;
 use crate::session::{ChainArgs, Session};
 use crate::transfers::TokenChain;
 
@@ -81,7 +82,7 @@ pub struct Args {
 
 #[derive(Serialize)]
 struct TraceDone {
-    trace: PathBuf,
+    trace: String,
     accounts: usize,
     skipped: usize,
     #[serde(flatten)]
@@ -159,7 +160,7 @@ fn run_trace(args: &Args, file: &Path, output: &Output) -> Result<(), Failure> {
         summary.run_block(&mut chain.chain, &chain.names, transactions, &plan)?;
     }
     let done = TraceDone {
-        trace: file.to_owned(),
+        trace: file.display().to_string(),
         accounts: transfers.accounts.len(),
         skipped: transfers.n_skipped,
         summary,
@@ -194,7 +195,9 @@ fn run_file(args: &Args, file: &Path, global: &Global, output: &Output) -> Resul
     if summary.blocks == 0 {
         return Err(Failure::new(Exit::Failed, format!("{} has no calls", file.display())));
     }
-    Ok(output.result(summary.text(), &summary)?)
+    let what = format!("the {} calls are committed, up to height {}", summary.txs, summary.height);
+    let help = "do not run the file again: `kempe block` shows the last block";
+    output.done(summary.text(), &summary, what).map_err(|failure| failure.with_help(help))
 }
 
 fn set_scheduler(chain: &mut Chain, name: &str) -> Result<(), Failure> {
@@ -202,13 +205,16 @@ fn set_scheduler(chain: &mut Chain, name: &str) -> Result<(), Failure> {
     Ok(chain.set_options(ChainOptions { scheduler, ..chain.options() })?)
 }
 
-/// Says how much of the file is on the chain when a later line is broken.
+/// Says how much of the file is on the chain when a later line is broken or a block fails.
 fn committed(failure: Failure, summary: &Summary) -> Failure {
-    match summary.height {
-        0 => failure.with_help("nothing was committed"),
-        height => failure.with_help(format!(
-            "the {} calls before this block are committed, up to height {height}",
-            summary.txs
-        )),
+    if summary.height > 0 {
+        let (n_calls, height) = (summary.txs, summary.height);
+        return failure.with_help_before(format!(
+            "the {n_calls} calls before this block are committed, up to height {height}"
+        ));
     }
+    if failure.is::<Uncertain>() {
+        return failure.with_help_before("this block is the first of the file");
+    }
+    failure.with_help_before("nothing was committed")
 }

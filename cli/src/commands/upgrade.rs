@@ -263,7 +263,8 @@ fn send_it(
     let mut tx = TxView::new(&describer, &report.record, 0).expect("the block has one transaction");
     tx.logs = report.logs.concat();
     let upgraded = Upgraded { difference, tx };
-    output.result(format!("{}{}", upgraded.difference.text(), upgraded.tx.text()), &upgraded)?;
+    let text = format!("{}{}", upgraded.difference.text(), upgraded.tx.text());
+    upgraded.tx.print(output, text, &upgraded)?;
     upgraded.tx.check()
 }
 

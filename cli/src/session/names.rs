@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,9 +13,11 @@ use kempe_abi::Address;
 use kempe_runtime::types::{Genesis, SYSTEM};
 
 use super::read_capped;
+use crate::durable;
 use crate::keystore::Keystore;
 use crate::output::{Exit, Failure};
 use crate::suggest::suggest;
+use crate::value::Members;
 
 /// The file of contracts' names in the chain's directory: a JSON object of names and addresses.
 pub(crate) const NAMES_FILE: &str = "names.json";
@@ -35,10 +37,29 @@ pub(crate) fn read_names(file: &Path) -> Result<BTreeMap<String, Address>, Failu
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
         _ => {
             let bytes = read_capped(file, FILE_BYTES_MAX)?;
-            let names = serde_json::from_slice(&bytes);
-            Ok(names.with_context(|| format!("{} is not a file of names", file.display()))?)
+            let names = serde_json::from_slice::<Members<Address>>(&bytes);
+            let what = || format!("{} is not a file of names", file.display());
+            let Members(names) = names.with_context(what)?;
+            match names.keys().find(|name| !is_name(name)) {
+                Some(name) => Err(not_a_name(name, Exit::Failed).context(what()).with_help(
+                    "give it another name there: letters, digits, - and _, and a letter first",
+                )),
+                None => Ok(names),
+            }
         }
     }
+}
+
+/// Whether a name can be told from an address, and shown as it is.
+fn is_name(name: &str) -> bool {
+    let permitted = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    let first = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_word = first && name.bytes().all(permitted) && name.len() <= NAME_BYTES_MAX;
+    is_word && name.parse::<Address>().is_err()
+}
+
+fn not_a_name(name: &str, exit: Exit) -> Failure {
+    Failure::new(exit, format!("`{}` is not a name for a contract", name.escape_debug()))
 }
 
 /// The names that the command line knows.
@@ -58,7 +79,8 @@ impl Names {
     /// When the file of names cannot be read.
     pub fn load(dir: &Path, genesis: &Genesis, keys: &Keystore) -> Result<Self, Failure> {
         let mut names = Self { file: dir.join(NAMES_FILE), ..Self::default() };
-        let named = genesis.accounts.iter().filter(|account| !account.name.is_empty());
+        // What is no name is not shown, and means nobody.
+        let named = genesis.accounts.iter().filter(|account| is_name(&account.name));
         names.genesis = named.map(|account| (account.name.clone(), account.address)).collect();
         names.keys = keys.list()?.into_iter().map(|key| (key.name, key.address)).collect();
         names.contracts = read_names(&names.file)?;
@@ -91,8 +113,7 @@ impl Names {
     /// # Errors
     /// With the names that are alike.
     pub fn contract(&self, word: &str) -> Result<Address, Failure> {
-        let address = || word.starts_with("0x").then(|| word.parse().ok()).flatten();
-        self.contracts.get(word).copied().or_else(address).ok_or_else(|| {
+        digits(word).or_else(|| self.contracts.get(word).copied()).ok_or_else(|| {
             let known = self.contracts.keys().map(|name| &**name);
             unknown("contract", word, known, "`kempe deploy FILE --name NAME` deploys one")
         })
@@ -101,9 +122,7 @@ impl Names {
     /// The address of any name, or of digits.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<Address> {
-        self.on_chain(word)
-            .or_else(|| self.keys.get(word).copied())
-            .or_else(|| word.starts_with("0x").then(|| word.parse().ok()).flatten())
+        digits(word).or_else(|| self.on_chain(word)).or_else(|| self.keys.get(word).copied())
     }
 
     /// The address of what has this name on the chain: a name of a key is of something else then.
@@ -137,6 +156,12 @@ impl Names {
         self.keys.iter().find(|(_, found)| *found == address).map(|(name, _)| &**name)
     }
 
+    /// The file of contracts' names.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The contracts and their names.
     #[must_use]
     pub fn contracts(&self) -> &BTreeMap<String, Address> {
@@ -148,11 +173,8 @@ impl Names {
     /// # Errors
     /// When the name is taken or not one.
     pub fn check_free(&self, name: &str) -> Result<(), Failure> {
-        let permitted = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
-        let first = name.starts_with(|c: char| c.is_ascii_lowercase());
-        if !first || !name.bytes().all(permitted) || name.len() > NAME_BYTES_MAX {
-            let message = format!("`{}` is not a name for a contract", name.escape_debug());
-            return Err(Failure::new(Exit::Usage, message)
+        if !is_name(name) || name.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(not_a_name(name, Exit::Usage)
                 .with_help("1 to 64 of a-z, 0-9, - and _, and a letter first: --name token"));
         }
         if self.contracts.contains_key(name) || self.genesis.contains_key(name) {
@@ -172,16 +194,14 @@ impl Names {
         self.by_address.insert(address, name.to_owned());
         let mut text = serde_json::to_string_pretty(&self.contracts).context("writing JSON")?;
         text.push('\n');
-        let new = self.file.with_extension("json.new");
-        let write = || {
-            let mut file = fs::File::create(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &self.file)
-        };
-        write().with_context(|| format!("writing {}", self.file.display()))?;
-        Ok(())
+        let written = durable::replace(&self.file, text.as_bytes());
+        Ok(written.with_context(|| format!("writing {}", self.file.display()))?)
     }
+}
+
+/// The address that a word writes out.
+fn digits(word: &str) -> Option<Address> {
+    word.starts_with("0x").then(|| word.parse().ok()).flatten()
 }
 
 fn unknown<'a>(

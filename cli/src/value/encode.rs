@@ -3,7 +3,7 @@
 use kempe_abi::{Encode, Hash, Member, Type, size_of_value};
 use serde_json::Value;
 
-use super::{Resolve, ValueError, are_positions, example, example_json, is_nullable};
+use super::{Resolve, Unique, ValueError, are_positions, example, example_json, is_nullable};
 use crate::suggest::suggest;
 
 /// Encodes an argument as it stands on the command line.
@@ -56,7 +56,8 @@ pub fn from_text(ty: &Type, text: &str, names: &Resolve<'_>) -> Result<Vec<u8>, 
 }
 
 fn parse(ty: &Type, text: &str) -> Result<Value, ValueError> {
-    serde_json::from_str(text).map_err(|error| ValueError {
+    let read = serde_json::from_str(text).map(|Unique(value)| value);
+    read.map_err(|error| ValueError {
         at: String::new(),
         problem: format!("expected {ty} in JSON: {error}"),
         example: example_json(ty),

@@ -65,3 +65,40 @@ fn nothing_is_written_over_or_made_of_what_a_chain_would_refuse() {
     }
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
 }
+
+/// A name that is taken says nothing about who wrote the file.
+#[test]
+fn a_file_of_somebody_elses_is_never_written_over() {
+    let dir = scratch("command-others");
+    fs::write(dir.join("token.wasm"), kempe_contracts::TOKEN).unwrap();
+    let own = "{\n  \"name\": \"my-site\"\n}\n";
+    fs::create_dir(dir.join("site")).unwrap();
+    fs::write(dir.join("site/package.json"), own).unwrap();
+    fs::write(dir.join("site/kempe.js"), "").unwrap();
+    let refused = |out: &str, what: &str| {
+        let (code, stdout, stderr) =
+            kempe(&dir, &format!("bindings typescript token.wasm --out {out}"));
+        assert_eq!((code, &*stdout), (1, ""), "{stderr}");
+        let said = format!("error: {what} is there already, and is no package of ours\n");
+        assert!(stderr.starts_with(&said), "{stderr}");
+    };
+    refused("site", "site/kempe.js");
+    assert_eq!(kempe(&dir, "bindings typescript token.wasm --out client").0, 0);
+    fs::copy(dir.join("client/kempe.js"), dir.join("site/kempe.js")).unwrap();
+    refused("site", "site/package.json");
+    assert_eq!(fs::read_to_string(dir.join("site/package.json")).unwrap(), own);
+    assert_eq!(fs::read_dir(dir.join("site")).unwrap().count(), 2);
+
+    fs::write(dir.join("client/token.js"), "// Mine.\n").unwrap();
+    refused("client", "client/token.js");
+    fs::remove_file(dir.join("client/token.js")).unwrap();
+    assert_eq!(kempe(&dir, "bindings typescript token.wasm --out client").0, 0);
+    // Nobody reads from the pipe, so that opening it would never end.
+    #[cfg(target_os = "linux")]
+    {
+        fs::remove_file(dir.join("client/token.js")).unwrap();
+        let made = Command::new("mkfifo").arg(dir.join("client/token.js")).status().unwrap();
+        assert!(made.success());
+        refused("client", "client/token.js");
+    }
+}

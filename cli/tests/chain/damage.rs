@@ -2,7 +2,15 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::Kempe;
+
+/// What is said of contracts that have no name.
+#[track_caller]
+fn unnamed(said: &str) -> &str {
+    said.split("contracts without a name: ").nth(1).unwrap().lines().next().unwrap()
+}
 
 #[test]
 fn a_damaged_chain_is_repaired_from_its_blocks() {
@@ -41,6 +49,43 @@ fn a_damaged_chain_is_repaired_from_its_blocks() {
     let repaired = kempe.ok("doctor --repair");
     assert!(repaired.contains("cannot be recovered; what was there is in"), "{repaired}");
     assert_eq!(fs::read(dir.join("names.json.damaged-1")).unwrap(), b"{\"token\": ");
-    let address = repaired.split("The contracts: ").nth(1).unwrap().lines().next().unwrap();
+    let address = unnamed(&repaired).to_owned();
     assert_eq!(kempe.ok(&format!("call {address} owner")), "alice\n");
+    // So they are where there is no file at all.
+    for words in ["doctor --repair", "doctor"] {
+        assert_eq!(unnamed(&kempe.ok(words)), address);
+    }
+    kempe.write("kempe-chain/names.json", format!("{{\"token\": \"{address}\"}}"));
+    assert!(kempe.ok("doctor").contains("names       1 contract\n"));
+}
+
+/// It is written by hand where it was lost, and who gives somebody a chain writes it, too.
+#[test]
+fn a_file_of_names_says_one_thing_and_no_more() {
+    let kempe = Kempe::with_token();
+    let file = "kempe-chain/names.json";
+    let names: Value =
+        serde_json::from_slice(&fs::read(kempe.home.path().join(file)).unwrap()).unwrap();
+    let token = names["token"].as_str().unwrap();
+    let digits = "a".repeat(64);
+    for (name, said) in [
+        ("token", "`token` is given twice at line 1 column"),
+        ("", "`` is not a name"),
+        ("a b", "`a b` is not a name"),
+        ("b\\n\\u001b[2J\\u202e", "`b\\n\\u{1b}[2J\\u{202e}` is not a name"),
+        (&digits, &format!("`{digits}` is not a name")),
+        (token, &format!("`{token}` is not a name")),
+    ] {
+        kempe.write(file, format!("{{\"token\": \"{token}\", \"{name}\": \"{token}\"}}"));
+        let error = kempe.fails(1, "state");
+        assert!(
+            error.starts_with("error: kempe-chain/names.json is not a file of names"),
+            "{error}"
+        );
+        assert!(error.contains(said), "{error}");
+    }
+    kempe.write(file, format!("{{\"USD-coin_2\": \"{token}\"}}"));
+    assert_eq!(kempe.ok("call USD-coin_2 owner"), "alice\n");
+    let error = kempe.fails(2, &format!("deploy token.wasm --owner alice --name {digits}"));
+    assert!(error.contains("is not a name for a contract"), "{error}");
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod calls;
+#[cfg(target_os = "linux")]
+mod committed;
 mod compiled;
 mod damage;
 mod modules;
@@ -70,7 +72,18 @@ impl Kempe {
     }
 
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kempe"));
+        self.prepared(Command::new(env!("CARGO_BIN_EXE_kempe")), words)
+    }
+
+    /// As a script runs it, in which `"$0" "$@"` is the command.
+    #[cfg(target_os = "linux")]
+    fn scripted(&self, script: &str, words: &str) -> Ended {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, env!("CARGO_BIN_EXE_kempe")]);
+        Ended::of(&mut self.prepared(shell, words))
+    }
+
+    fn prepared(&self, mut command: Command, words: &str) -> Command {
         command
             .args(words.split(' '))
             .current_dir(self.home.path())
@@ -80,6 +93,7 @@ impl Kempe {
             .stdin(Stdio::null());
         command
     }
+
     #[track_caller]
     fn ok(&self, words: &str) -> String {
         let ended = self.run(words);

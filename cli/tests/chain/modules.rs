@@ -1,7 +1,7 @@
 //! Modules that are checked, and upgrades.
 
 use kempe_abi::def::{
-    CellDef, ClauseDef, ContractDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
+    CellDef, ClauseDef, ContractDef, ErrorSetDef, ExprDef, FieldDef, MethodDef, MethodKindDef,
 };
 use kempe_abi::{AbiType, AccessKind, TypeDef, section};
 use serde_json::{Value, json};
@@ -74,8 +74,59 @@ fn vault_allowing(
         abi.extend(u32::try_from(payload.len()).unwrap().to_le_bytes());
         abi.extend(payload);
     }
+    module(&abi, &functions)
+}
+
+fn module(abi: &[u8], functions: &str) -> String {
     let abi: String = abi.iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!(r#"(module (memory (export "memory") 1 1) {functions} (@custom "kempe.abi" "{abi}"))"#)
+}
+
+/// What is inspected need not be what a chain admits.
+#[test]
+fn what_a_module_calls_things_neither_steers_a_terminal_nor_breaks_the_command() {
+    let kempe = Kempe::new();
+    for name in ["a\u{1b}[2J\nb\u{202e}".to_owned(), "a".repeat(70_000)] {
+        let name: &str = name.leak();
+        let cases = &*vec![(name, 101, "It may not."), ("Other", 102, "Nor this.")].leak();
+        // All of it together is bounded where it is encoded.
+        let own = if name.len() < 100 { name } else { "Odd" };
+        let error = Some(&*Box::leak(Box::new(ErrorSetDef { name: own, cases })));
+        let field = |name| FieldDef {
+            name,
+            doc: "A cell.",
+            cell: CellDef::Value,
+            keys: &[],
+            value: u64::TYPE,
+        };
+        let method = MethodDef {
+            name,
+            doc: "",
+            kind: MethodKindDef::Call,
+            params: &[],
+            returns: <()>::TYPE,
+            error,
+            access: &[],
+        };
+        let fields = &*vec![field(name), field("other")].leak();
+        let methods = &*vec![method].leak();
+        let abi = section::contract_to_vec(&ContractDef {
+            name: own,
+            doc: "",
+            fields,
+            methods,
+            interfaces: &[],
+        });
+        kempe.write("odd.wat", module(&abi, ""));
+        let said = kempe.ok("inspect odd.wat");
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
+        let shown = name.escape_debug().to_string();
+        let lines: Vec<&str> = said.lines().take(11).collect();
+        assert_eq!(lines[0], format!("contract {}", own.escape_debug()));
+        assert!(lines[3].starts_with(&format!("  {shown}: u64")), "{}", lines[3]);
+        assert_eq!(lines[7], format!("  call {shown}()"));
+        assert!(lines[10].starts_with(&format!("    101  {shown}  ")), "{}", lines[10]);
+    }
 }
 
 const fn touch(kind: AccessKind) -> ClauseDef {

@@ -21,6 +21,17 @@ fn organized() -> Kempe {
     kempe
 }
 
+#[test]
+fn a_setting_that_is_given_twice_is_refused() {
+    let kempe = Kempe::with_token();
+    kempe.write("governance.wasm", kempe_contracts::GOVERNANCE);
+    let settings = r#"{"delay_ms":"bad","delay_ms":100}"#;
+    let deploy = format!("deploy governance.wasm --token token --settings {settings}");
+    let error = kempe.fails(2, &deploy);
+    assert!(error.contains("in JSON: `delay_ms` is given twice at line 1 column 28"), "{error}");
+    assert_eq!(kempe.json("block")["height"], 2);
+}
+
 fn propose(steps: &[Value], salt: u8) -> String {
     format!("dao propose --steps {} --text {TEXT} --salt {salt}", json!(steps))
 }

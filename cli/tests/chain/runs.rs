@@ -112,6 +112,8 @@ fn a_broken_line_commits_nothing_of_its_block() {
         "error: calls.jsonl:6:34\n  because: `token` has no method",
     );
     broken(&call(r#""method":"burn","args":[1,2]"#), "2 arguments are 1 too many");
+    let twice = call(r#""method":"transfer","args":{"to":"carol","amount":5,"amount":500}"#);
+    broken(&twice, "error: calls.jsonl:6:93: `amount` is given twice");
 
     kempe.write("calls.jsonl", format!("{CALLS}{}\n", call(r#""method":"none""#)));
     let error = kempe.fails(1, "run calls.jsonl --block-size 2");

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use kempe_abi::Address;
 use kempe_runtime::chain::{Chain, ChainError, ChainOptions, RepairError, exists, repair};
 use kempe_runtime::executor::ExecutorError;
 use kempe_runtime::state::StoreError;
-use kempe_runtime::types::{SYSTEM, system_field};
 
 use super::{Finding, blocks};
 use crate::output::{Exit, Failure};
@@ -99,27 +97,13 @@ fn refused(error: RepairError) -> Failure {
     }
 }
 
-/// Sets a file of names aside that cannot be read, and lists the contracts that are without names now.
+/// Sets a file of names aside that cannot be read.
 fn names(dir: &Path) -> Result<Finding, Failure> {
-    let chain = Chain::open(dir, ChainOptions::default())?;
-    let mut contracts: Vec<Address> = Vec::new();
-    chain.cells(|key, _| {
-        if key.contract == SYSTEM && key.field == system_field::CONTRACT {
-            contracts.extend(key.key.first_chunk().map(|address| Address(*address)));
-        }
-        Ok(())
-    })?;
-    contracts.sort();
     let file = dir.join(NAMES_FILE);
     let aside = |n: u64| -> PathBuf { dir.join(format!("{NAMES_FILE}.damaged-{n}")) };
     let free = (1..).map(aside).find(|path| !path.exists()).unwrap_or_else(|| aside(0));
     fs::rename(&file, &free).with_context(|| format!("renaming {}", file.display()))?;
-    let contracts: Vec<String> = contracts.iter().map(Address::to_string).collect();
-    let listed = if contracts.is_empty() { "none".to_owned() } else { contracts.join(", ") };
-    let detail = format!(
-        "the names of contracts cannot be recovered; what was there is in {}. The contracts: {listed}",
-        free.display()
-    );
-    let help = format!("write their names into {}: {{\"NAME\": \"0x...\"}}", file.display());
-    Ok(Finding::warning("names", detail, &help))
+    let what = "the names of contracts cannot be recovered; what was there is in";
+    let help = "what can be read there can be written into names.json again";
+    Ok(Finding::warning("repair", format!("{what} {}", free.display()), help))
 }
