@@ -118,7 +118,8 @@ impl Shard {
     pub(super) fn is_crowded_for(&self, changes: &[Row]) -> bool {
         const ROWS_MIN: usize = 1024;
         const MOVES_MIN: usize = 8;
-        let moves = |row: &&Row| self.find(key(row)).is_ok() == is_removed(row);
+        let is_here = |row: &Row| self.has(bucket_of(&KeyHash(*key(row))));
+        let moves = |row: &&Row| is_here(row) && self.find(key(row)).is_ok() == is_removed(row);
         self.rows.len() >= ROWS_MIN
             && changes.iter().filter(moves).take(MOVES_MIN).count() == MOVES_MIN
     }
@@ -187,7 +188,7 @@ impl Shard {
             .sum()
     }
 
-    fn forget(&mut self, bucket: u32) -> u64 {
+    pub(super) fn forget(&mut self, bucket: u32) -> u64 {
         let range = self.range(bucket);
         if range.is_empty() {
             return 0;

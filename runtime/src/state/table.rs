@@ -186,12 +186,20 @@ impl StateTable {
     ) -> i64 {
         let mut shard = self.write(shard_of(key(&group[0])));
         let is_here = |shard: &Shard, row: &Row| shard.has(bucket_of(&KeyHash(*key(row))));
-        if shard.is_crowded_for(group) && group.iter().all(|row| is_here(&shard, row)) {
-            let each = group.iter().map(|row| (row, is_long(row).then(|| changes.long(key(row)))));
-            let mut positions = first..;
-            return shard.merge(each, |is_new| {
+        if shard.is_crowded_for(group) {
+            let mut here = Vec::with_capacity(group.len());
+            let n_before = new.len();
+            for (at, row) in (first..).zip(group) {
+                if is_here(&shard, row) { here.push((at, row)) } else { new.push(at) }
+            }
+            let each = here.iter().map(|(_, row)| *row);
+            let each = each.map(|row| (row, is_long(row).then(|| changes.long(key(row)))));
+            let mut positions = here.iter().map(|(at, _)| *at);
+            let grown = shard.merge(each, |is_new| {
                 new.extend(positions.next().filter(|_| is_new));
             });
+            new[n_before..].sort_unstable();
+            return grown;
         }
         let mut grown = 0;
         for (at, row) in (first..).zip(group) {
@@ -370,5 +378,46 @@ impl fmt::Debug for StateTable {
             .field("used_bytes", &self.used_bytes())
             .field("budget_bytes", &self.budget_bytes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::StateKey;
+
+    /// Whoever fills a shard may name a bucket of it that is on the disk.
+    #[test]
+    fn a_full_shard_takes_what_is_here_at_once_and_tells_what_is_not() {
+        let key = |bucket: u8, low: u16| {
+            let mut hash = [0; 32];
+            hash[2] = bucket << 4;
+            hash[4..6].copy_from_slice(&low.to_be_bytes());
+            KeyHash(hash)
+        };
+        let change = |hash: KeyHash, byte: Option<u8>| {
+            let name = StateKey::new(Address(hash.0), 0, &[]);
+            StateChange::new(name, hash, byte.map(|byte| Bytes::from_slice(&[byte])))
+        };
+        let state = StateTable::new();
+        let all = (0..1500).map(|low| change(key(0, 2 * low), Some(1)));
+        state.apply(&all.chain([change(key(3, 0), Some(1))]).collect::<Vec<_>>());
+        assert_eq!(state.write(0).forget(3), 64);
+        // Some that are new, one that changes, one that goes, and one of what is not here.
+        let new = (0..20).map(|low| change(key(0, 2 * low + 1), Some(2)));
+        let others = [(key(0, 100), Some(3)), (key(0, 102), None), (key(3, 0), Some(4))];
+        let others = others.map(|(hash, byte)| change(hash, byte));
+        let changes = Changes::of(&new.chain(others).collect::<Vec<_>>());
+        let is_told = |hash: &KeyHash| hash.0[2] != 0 || hash.0[5] % 2 == 1;
+        let told = changes.keys().enumerate().filter(|(_, hash)| is_told(hash));
+        let told: Vec<usize> = told.map(|(at, _)| at).collect();
+        assert_eq!((told.len(), state.apply_rows(&changes)), (21, told));
+        let byte = |hash: &KeyHash| state.get(hash).unwrap().map(|value| value[0]);
+        assert_eq!(
+            [100, 101, 102, 1].map(|low| byte(&key(0, low))),
+            [Some(3), None, None, Some(2)]
+        );
+        assert_eq!(state.read(0).bucket(0).len(), 1519);
+        assert!(!state.read(0).has(3));
     }
 }

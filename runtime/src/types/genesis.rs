@@ -114,8 +114,8 @@ pub struct Prices {
 
 impl Default for Prices {
     /// What each thing costs, at about 0.3 ns for one fuel. `just calibrate` measures it: on a 2-core EPYC
-    /// nothing takes more than 7.5 times what its fuel pays for in the quieter of two runs (11 in the other), calls of 25 contracts that
-    /// nobody has met, and then of a method that does not exist, being the worst.
+    /// nothing takes more than 8.1 times what its fuel pays for (7.6 in another run), calls of 25 contracts that nobody has met, and then of a
+    /// method that does not exist, being the worst.
     fn default() -> Self {
         Self {
             gas: 0,
