@@ -1,4 +1,4 @@
-//! What is dear where it is asked for often, or in a way in which nobody would: what reviewers looked for and found.
+//! What is dear where it is asked for often, or in a way in which nobody would.
 
 use kempe_abi::def::{CellDef, ClauseDef, ExprDef};
 use kempe_abi::{AbiType, AccessKind, Address, MethodId, Outcome, TrapKind, TypeDef};
