@@ -21,6 +21,28 @@ impl Contracts for One {
     }
 }
 
+/// A contract with one method, which takes one argument.
+fn of(ty: Type, access: Vec<Clause>) -> Abi {
+    let method = Method {
+        name: "go".into(),
+        doc: "".into(),
+        kind: MethodKind::Call,
+        params: vec![Param { name: "data".into(), ty }],
+        returns: Type::Unit,
+        error: None,
+        access,
+    };
+    Abi {
+        name: "One".into(),
+        doc: "".into(),
+        fields: vec![],
+        methods: vec![method],
+        events: vec![],
+        interfaces: vec![],
+        allowances: vec![],
+    }
+}
+
 /// Derives the list, or the guards, of a call with so many bytes whose key is the hash of them so many times.
 fn hashes(n_bytes: usize, n_times: usize, guarded: bool) -> Result<(), DeriveError> {
     hashes_for(n_bytes, n_times, guarded, &mut Guards::default())
@@ -38,24 +60,7 @@ fn hashes_for(
     } else {
         Clause::Touch { kind: AccessKind::Write, field, key }
     };
-    let method = Method {
-        name: "go".into(),
-        doc: "".into(),
-        kind: MethodKind::Call,
-        params: vec![Param { name: "data".into(), ty: Type::List(Type::U8.into()) }],
-        returns: Type::Unit,
-        error: None,
-        access: vec![clause],
-    };
-    let abi = Abi {
-        name: "One".into(),
-        doc: "".into(),
-        fields: vec![],
-        methods: vec![method],
-        events: vec![],
-        interfaces: vec![],
-        allowances: vec![],
-    };
+    let abi = of(Type::List(Type::U8.into()), vec![clause]);
     let mut args = u32::try_from(n_bytes).unwrap().to_le_bytes().to_vec();
     args.resize(4 + n_bytes, 7);
     let (at, id) = (Address([1; 32]), MethodId::of("go"));
@@ -119,24 +124,7 @@ fn wide(
 ) -> (Result<(), DeriveError>, usize) {
     let units = Type::Tuple(vec![Type::Unit; n_members]);
     let element = Type::Tuple(vec![units, Type::Bool]);
-    let method = Method {
-        name: "go".into(),
-        doc: "".into(),
-        kind: MethodKind::Call,
-        params: vec![Param { name: "data".into(), ty: Type::List(element.into()) }],
-        returns: Type::Unit,
-        error: None,
-        access: vec![],
-    };
-    let abi = Abi {
-        name: "One".into(),
-        doc: "".into(),
-        fields: vec![],
-        methods: vec![method],
-        events: vec![],
-        interfaces: vec![],
-        allowances: vec![],
-    };
+    let abi = of(Type::List(element.into()), vec![]);
     let mut args = u32::try_from(n_elements).unwrap().to_le_bytes().to_vec();
     args.resize(4 + n_elements, 1);
     let (at, id) = (Address([1; 32]), MethodId::of("go"));
@@ -178,29 +166,11 @@ fn members_without_bytes_are_counted_and_bounded() {
 
 #[test]
 fn no_more_guards_are_looked_at_than_are_paid() {
-    let args = [7u8; 4 + 32];
+    let args = [7u8; 32];
     let clause = Clause::Unless { field: 0, key: vec![Expr::Hash(vec![Expr::Param(0); 1000])] };
-    let method = Method {
-        name: "go".into(),
-        doc: "".into(),
-        kind: MethodKind::Call,
-        params: vec![Param { name: "data".into(), ty: Type::Address }],
-        returns: Type::Unit,
-        error: None,
-        access: vec![clause],
-    };
-    let abi = Abi {
-        name: "One".into(),
-        doc: "".into(),
-        fields: vec![],
-        methods: vec![method],
-        events: vec![],
-        interfaces: vec![],
-        allowances: vec![],
-    };
+    let abi = of(Type::Address, vec![clause]);
     let at = Address([1; 32]);
-    let look =
-        |most| guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args[..32], most);
+    let look = |most| guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args, most);
     let (found, ended) = look(MOST);
     assert_eq!((found.cells.len(), ended), (1, Ok(())));
     for most in [(100, GUARD_BYTES_MAX), (STEPS_MAX, 1000)] {
