@@ -255,17 +255,16 @@ fn accept_one(
     if tx.fuel_limit < min {
         return Ok(Err(TransactionError::FuelTooLow { found: tx.fuel_limit, min }));
     }
-    let fee_max = prices.fee(tx.fuel_limit);
+    let (fee_max, taken) = (prices.fee(tx.fuel_limit), known.taken);
+    let with_fee = taken.saturating_add(fee_max);
     if fee_max > 0 {
-        let (balance, taken) = (read_balance(state, &sender)?, known.taken);
-        let with_fee = taken.saturating_add(fee_max);
+        let balance = read_balance(state, &sender)?;
         if balance < with_fee {
             return Ok(Err(TransactionError::Unpayable { sender, balance, taken, fee_max }));
         }
     }
     if prices.gas > 0 {
-        let taken = known.taken.saturating_add(fee_max);
-        known.taken = taken.saturating_add(transferred(tx));
+        known.taken = with_fee.saturating_add(transferred(tx));
     }
     (known.next, known.is_used) = (known.next + 1, true);
     Ok(Ok(()))

@@ -56,12 +56,9 @@ impl Chain {
         genesis: Genesis,
         options: ChainOptions,
     ) -> Result<Self, ChainError> {
-        if exists(directory) {
-            return Err(ChainError::Exists(directory.to_owned()));
-        }
         fs::create_dir_all(directory).map_err(io("create", directory))?;
         let lock = lock_directory(directory)?;
-        // Now nobody else makes one.
+        // Nobody else makes one now.
         if exists(directory) {
             return Err(ChainError::Exists(directory.to_owned()));
         }
