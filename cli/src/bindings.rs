@@ -195,7 +195,7 @@ struct ErrorSets<'a> {
 impl<'a> ErrorSets<'a> {
     fn of(abi: &'a Abi, names: &mut names::Names) -> Self {
         let mut found: Vec<(&kempe_abi::ErrorSet, String)> = Vec::new();
-        for set in abi.methods.iter().filter_map(|method| method.error.as_ref()) {
+        for set in abi.methods.iter().filter_map(|method| method.error.as_deref()) {
             if !found.iter().any(|(known, _)| *known == set) {
                 found.push((set, names.take(&set.name)));
             }

@@ -106,11 +106,12 @@ impl Calls {
         })
     }
 
-    /// The next calls, signed: at most `n_max`, none at the end of the file.
+    /// The next calls, signed, for a block with this time: at most `n_max`, none at the end of the file.
     pub(crate) fn next_block(
         &mut self,
         session: &Session,
         n_max: usize,
+        time_ms: u64,
     ) -> Result<Vec<SignedTransaction>, Failure> {
         let mut block = Vec::new();
         while block.len() < n_max {
@@ -120,7 +121,7 @@ impl Calls {
             };
             let Some(line) = line.map_err(|fault| located(&self.path, fault))? else { break };
             let place = line.place;
-            let signed = self.signed(session, line).map_err(|error| match error {
+            let signed = self.signed(session, line, time_ms).map_err(|error| match error {
                 CallError::Fault(fault) => located(&self.path, fault),
                 CallError::Failure(column, failure) => {
                     let path = self.path.display();
@@ -134,7 +135,12 @@ impl Calls {
         Ok(block)
     }
 
-    fn signed(&mut self, session: &Session, line: Line) -> Result<SignedTransaction, CallError> {
+    fn signed(
+        &mut self,
+        session: &Session,
+        line: Line,
+        time_ms: u64,
+    ) -> Result<SignedTransaction, CallError> {
         let [from, contract, method] = line.columns;
         let at = |column: u64| move |failure| CallError::Failure(column, failure);
         let sender = session.names.account(&line.from).map_err(at(from))?;
@@ -147,7 +153,7 @@ impl Calls {
         let found = find_method(loaded.abi(), &line.contract, &line.method).map_err(at(method))?;
         let args = encode(found, &line, session).map_err(CallError::Fault)?;
         let tx = self
-            .transaction(session, sender, address, found, args, line.fuel)
+            .transaction(session, sender, (address, found, args), line.fuel, time_ms)
             .map_err(at(line.place.column))?;
         Ok(tx.sign(&self.keys[&sender]))
     }
@@ -168,10 +174,9 @@ impl Calls {
         &mut self,
         session: &Session,
         sender: Address,
-        contract: Address,
-        method: &Method,
-        args: Vec<u8>,
+        (contract, method, args): (Address, &Method, Vec<u8>),
         fuel: Option<u64>,
+        time_ms: u64,
     ) -> Result<Transaction, Failure> {
         let chain = &session.chain;
         let id = MethodId::of(&method.name);
@@ -192,7 +197,7 @@ impl Calls {
         let costs = chain.genesis().prices.gas > 0;
         let simulated = self.simulated.get(&(contract, id)).copied().unwrap_or(true) || costs;
         if simulated {
-            let asked = crate::send::transaction(chain, sender, tx.actions, fuel)?;
+            let asked = crate::send::transaction(chain, sender, tx.actions, fuel, time_ms)?;
             self.simulated.insert((contract, id), !asked.access.is_empty());
             tx = Transaction { nonce, ..asked };
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::describe::Describer;
 use crate::output::{Exit, Failure};
 use crate::send::commit_failure;
-use crate::session::{Names, now_ms};
+use crate::session::Names;
 
 /// How to execute.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Summary {
         Self { roots_equal: true, ..Self::default() }
     }
 
-    /// Executes transactions as the next block by the plan, and commits it if all agree.
+    /// Executes transactions as the next block, with this time, by the plan, and commits it if all agree.
     ///
     /// # Errors
     /// When a transaction is not valid, in which case nothing was executed; when the executions
@@ -103,9 +103,10 @@ impl Summary {
         names: &Names,
         transactions: Vec<SignedTransaction>,
         plan: &Plan,
+        time_ms: u64,
     ) -> Result<BlockReport, Failure> {
         let start = Instant::now();
-        let prepared = chain.prepare(transactions, now_ms())?;
+        let prepared = chain.prepare(transactions, time_ms)?;
         self.prepare_ms += ms(start.elapsed());
         if let Some((at, error)) = prepared.rejected.first() {
             let message = format!("transaction {at} of the block is not valid: {error}");

@@ -14,7 +14,7 @@ use crate::session::now_ms;
 const FUEL_MARGIN: u64 = 100_000;
 
 /// The next transaction of an account, with the fuel limit and the explicit access list that a
-/// simulation asks for.
+/// simulation asks for, as if the block with it had this time.
 ///
 /// # Errors
 /// When the chain cannot simulate it.
@@ -23,6 +23,7 @@ pub(crate) fn transaction(
     sender: kempe_abi::Address,
     actions: Vec<Action>,
     fuel: Option<u64>,
+    time_ms: u64,
 ) -> Result<Transaction, Failure> {
     let genesis = chain.genesis();
     let fuel_max = genesis.limits.tx_fuel_max;
@@ -34,7 +35,7 @@ pub(crate) fn transaction(
         actions,
         access: Vec::new(),
     };
-    let simulation = chain.simulate(&tx)?;
+    let simulation = chain.simulate_at(&tx, time_ms)?;
     tx.access = explicit(&simulation);
     if fuel.is_none() && genesis.prices.gas > 0 {
         let likely = simulation.fuel.saturating_add(simulation.fuel / 2);
@@ -79,9 +80,11 @@ pub(crate) fn send(
     actions: Vec<Action>,
     fuel: Option<u64>,
 ) -> Result<BlockReport, Failure> {
-    let tx = transaction(chain, address_of(key), actions, fuel)?;
+    // What it does may depend on the time, so the block has the time that the simulation saw.
+    let time_ms = now_ms();
+    let tx = transaction(chain, address_of(key), actions, fuel, time_ms)?;
     let (height, hash) = (chain.head().height + 1, tx.hash());
-    let report = chain.build(vec![tx.sign(key)], now_ms()).map_err(|error| {
+    let report = chain.build(vec![tx.sign(key)], time_ms).map_err(|error| {
         let ask =
             format!("before it is sent again, `kempe tx {hash}` says whether it is committed");
         commit_failure(error, height, &ask)

@@ -18,6 +18,7 @@ mod loading;
 mod run;
 mod session;
 mod upgrade;
+mod weight;
 
 pub use admission::{Admitted, Refusal, admit};
 pub use artifacts::Artifacts;

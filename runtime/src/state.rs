@@ -19,18 +19,20 @@
 //! | ---: | ---: | --- |
 //! | 0 | 1 | the root: the hash of its 16 children |
 //! | 1 to 4 | 16 to 65,536 | the hash of its 16 children, 512 bytes |
-//! | 5 | 1,048,576 | a bucket: the hash of `key hash ‖ value` of its rows, by ascending key hash |
+//! | 5 | 1,048,576 | a bucket: the hash of `key hash ‖ value` of its rows, at most 16, by ascending key hash |
 //!
 //! A row belongs to the bucket named by the first 20 bits of its key hash. A bucket without rows,
 //! and a node whose children are all zero, is 32 zero bytes. A value of up to 31 bytes stands for itself,
 //! a longer one is hashed: see [`value_hash`]. Values, buckets and nodes are hashed with keyed blake3
 //! under a key each, so that none can pass for another.
 //!
-//! The number of buckets is fixed, and a bucket's hash and its proofs cost as much as it has rows.
-//! Whoever grinds 20-bit prefixes, for about 0.1 s of one core per row, can make one bucket long:
-//! 64 bytes to hash, and to put in a proof, for each such row.
+//! The number of buckets is fixed, and somebody who looks for keys that begin alike can make any of them long. So a bucket of more than
+//! 16 rows is a node too: its children are parts of it, each of the rows with one next digit of the key hash, and a part of more
+//! than 16 rows is divided again. What changing or proving a row takes does not grow with its bucket therefore. A [`Witness`] has
+//! buckets whole.
 
 mod archive;
+mod bucket;
 mod changes;
 mod disk;
 mod error;

@@ -1,6 +1,7 @@
 //! The data of the chain: keys, transactions, receipts, events, blocks and the genesis file.
 
 mod block;
+mod bytes;
 mod call;
 mod genesis;
 mod key;
@@ -11,9 +12,10 @@ mod signatures;
 mod transaction;
 
 pub use block::{Block, BlockRecord, ContractRecord, Header, merkle_root, schedule_hash};
+pub use bytes::Bytes;
 pub use call::{Call, CallError, ErrorCodes};
 pub use genesis::{Genesis, GenesisAccount, GenesisError, Limits, Prices};
-pub use key::{Bytes, FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
+pub use key::{FieldPrefix, KeyHash, KeyHasher, KeyMap, SYSTEM, StateKey, system_field};
 pub(crate) use key::{KeyBlock, first_bytes, hash_order, key_block};
 pub use receipt::{EventRecord, Failure, Receipt, Undeclared, footprint_entry, footprint_hash};
 pub(crate) use receipt::{Footprints, RECEIPT_KEY};

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use kempe_abi::host::CODE_BAD_VALUE;
 use kempe_abi::{AbiType, Address, Encode, MethodId};
 
 use crate::codec::{Any, Bound, Of};
@@ -24,16 +23,17 @@ pub enum CallError {
 #[inline]
 pub fn call<B: Bound, A: Encode, T: AbiType>(callee: &Address, method: u32, args: &A) -> T {
     codec::encoded::<B, _, _>(args, |args| host::call(callee, method, args, false));
-    match result() {
-        Some(value) => value,
-        None => panic!("the callee's result has another type"),
-    }
+    result()
 }
 
 /// Calls a method with arguments of at most `B` bytes; a failure of the callee comes back.
 ///
 /// # Errors
 /// [`CallError`].
+///
+/// # Panics
+/// If the callee succeeds with a result of another type: what it wrote stands, so that is no failure that
+/// could come back.
 #[inline]
 pub fn try_call<B: Bound, A: Encode, T: AbiType>(
     callee: &Address,
@@ -41,7 +41,7 @@ pub fn try_call<B: Bound, A: Encode, T: AbiType>(
     args: &A,
 ) -> Result<T, CallError> {
     match codec::encoded::<B, _, _>(args, |args| host::call(callee, method, args, true)) {
-        0 => result().ok_or(CallError::Revert(CODE_BAD_VALUE)),
+        0 => Ok(result()),
         code => Err(u32::try_from(code).map_or(CallError::Trap, CallError::Revert)),
     }
 }
@@ -58,10 +58,16 @@ pub fn call_encoded(callee: &Address, method: MethodId, args: &[u8]) -> Vec<u8> 
     host::with_call_output::<Any, _>(<[u8]>::to_vec).unwrap_or_default()
 }
 
+/// The result of the callee that just succeeded.
 #[inline]
-fn result<T: AbiType>() -> Option<T> {
-    if Of::<T>::MAX == 0 {
-        return codec::decode::<Of<T>, T>(&[]);
+fn result<T: AbiType>() -> T {
+    let value = if Of::<T>::MAX == 0 {
+        codec::decode::<Of<T>, T>(&[])
+    } else {
+        host::with_call_output::<Of<T>, _>(codec::decode::<Of<T>, T>).flatten()
+    };
+    match value {
+        Some(value) => value,
+        None => panic!("the callee's result has another type"),
     }
-    host::with_call_output::<Of<T>, _>(codec::decode::<Of<T>, T>).flatten()
 }

@@ -72,6 +72,7 @@ pub mod interfaces;
 mod macros;
 pub mod prelude;
 mod storage;
+mod template;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 #[cfg(all(target_arch = "wasm32", target_os = "none"))]
@@ -106,6 +107,7 @@ pub mod __private {
     pub use crate::contract::{ResultType, not_implemented};
     pub use crate::env::log;
     pub use crate::storage::Handle;
+    pub use crate::template::{assert_list, assert_member, element, member};
 }
 
 /// The contract in the README compiles.

@@ -89,6 +89,12 @@ mod vault {
         }
     }
 
+    /// As somebody has it who knows only the names.
+    #[interface]
+    pub trait Mistaken {
+        fn take(&mut self, amount: u64) -> bool;
+    }
+
     #[interface]
     pub trait Vaulted {
         fn take(&mut self, amount: u64) -> Result<u64, VaultError>;
@@ -98,7 +104,7 @@ mod vault {
 }
 
 mod user {
-    use super::vault::VaultedClient;
+    use super::vault::{MistakenClient, VaultedClient};
     use super::*;
 
     #[contract]
@@ -127,6 +133,13 @@ mod user {
                 Err(CallError::Revert(code)) => code,
                 Err(CallError::Trap) => u32::MAX,
             }
+        }
+
+        /// Expects another result than the callee's.
+        #[access(write(note), calls(vault.take(0u64)))]
+        pub fn mistake(&mut self) -> bool {
+            self.note.put(1);
+            MistakenClient::new(self.vault.get()).try_take(0).is_ok()
         }
 
         #[access(calls(vault.boom()))]
@@ -329,6 +342,17 @@ fn a_failing_callee_ends_the_transaction_or_comes_back() {
     assert!(s.chain.send(s.alice, &s.user, "try_boom", ()).value::<bool>());
     assert_eq!(s.chain.send(s.alice, &s.user, "try_take", (0u64,)).value::<u32>(), 0);
     assert_eq!(s.chain.cell::<u8, _>(&s.vault, "taken", ()), Some(1));
+}
+
+/// Its writes stand, so it is no failure that the caller could act upon.
+#[test]
+fn a_callee_with_another_result_undoes_the_transaction() {
+    let mut s = setup();
+    let receipt = s.chain.send(s.alice, &s.user, "mistake", ());
+    receipt.assert_trap(TrapKind::Panic);
+    assert_eq!(receipt.log, ["panic: the callee's result has another type"]);
+    assert_eq!(s.chain.cell::<u8, _>(&s.vault, "taken", ()), None);
+    assert_eq!(s.chain.view::<Option<u64>>(&s.user, "note", ()), None);
 }
 
 #[test]

@@ -418,7 +418,7 @@ fn run_blocks(
             None => model.remove(&key),
         };
         let hash = key.hash();
-        changes.push(StateChange::new(key, hash, value.map(Bytes::from_vec)));
+        changes.push(StateChange::new(key, hash, value.as_deref().map(Bytes::from_slice)));
     }
     commit(table, tree, changes);
     model

@@ -23,7 +23,7 @@ fn abi(name: impl Fn(&str) -> String) -> Abi {
         kind: MethodKind::Call,
         params: members(&name("parameter"), ty.clone()),
         returns: Type::List(Box::new(Type::Tuple(vec![ty.clone()]))),
-        error: Some(ErrorSet { name: name("error enum"), cases: vec![case] }),
+        error: Some(ErrorSet { name: name("error enum"), cases: vec![case] }.into()),
         access: Vec::new(),
     };
     let event = Event {
@@ -130,7 +130,9 @@ fn a_text_stays_in_its_comment() {
     let docs = [&mut abi.doc, &mut abi.events[0].doc];
     docs.into_iter().for_each(|doc| text.clone_into(doc));
     abi.methods[0].doc = text.into();
-    abi.methods[0].error.as_mut().unwrap().cases[0].doc = text.into();
+    let mut errors = ErrorSet::clone(abi.methods[0].error.as_ref().unwrap());
+    errors.cases[0].doc = text.into();
+    abi.methods[0].error = Some(errors.into());
 
     let source = rust(&abi).unwrap();
     let evil: Vec<&str> = source.lines().filter(|line| line.contains("evil")).collect();

@@ -10,7 +10,7 @@ use crate::invoke;
 use crate::output::{Failure, Output};
 use crate::report::{SimulationView, TxView};
 use crate::send::send;
-use crate::session::{ChainArgs, Session, SignerArgs};
+use crate::session::{ChainArgs, Session, SignerArgs, now_ms};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +20,9 @@ Examples:
   kempe call token transfer_from --from carol -- --from alice --to bob --amount 5
 
 Arguments are named as in the contract, or given in order. One that is called like an option of this
-command stands behind a --. A call that reverts or is stopped ends with code 3.";
+command stands behind a --. A call that reverts or is stopped ends with code 3.
+
+A method that only reads sees the time that a block made now would have, not that of the last block.";
 
 /// The arguments of `kempe call`.
 #[derive(Debug, clap::Args)]
@@ -108,7 +110,7 @@ fn view(
     if let Some(from) = &args.signer.from {
         spec.caller = session.names.account(from)?;
     }
-    let simulation = session.chain.query(&spec)?;
+    let simulation = session.chain.query_at(&spec, now_ms())?;
     let tx = Transaction {
         chain_id: session.chain.genesis().chain_id,
         sender: spec.caller,

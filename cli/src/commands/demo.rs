@@ -10,6 +10,7 @@ use crate::args::HELP;
 use crate::measure::{Plan, Summary};
 use crate::output::{Failure, Output};
 use crate::progress;
+use crate::session::now_ms;
 use crate::transfers::TokenChain;
 
 const EXAMPLES: &str = "\
@@ -82,7 +83,7 @@ pub(super) fn run(args: &Args, output: &Output) -> Result<(), Failure> {
     let bar = progress::bar(args.txs.into(), "transfers");
     for block in specs.chunks(args.block_size as usize) {
         let transactions = chain.sign(block);
-        summary.run_block(&mut chain.chain, &chain.names, transactions, &plan)?;
+        summary.run_block(&mut chain.chain, &chain.names, transactions, &plan, now_ms())?;
         bar.inc(block.len() as u64);
     }
     bar.finish_and_clear();

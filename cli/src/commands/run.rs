@@ -16,7 +16,7 @@ use crate::measure::{Plan, Summary};
 use crate::output::{Exit, Failure, Output};
 use crate::progress;
 use crate::send::Uncertain;
-use crate::session::{ChainArgs, Session};
+use crate::session::{ChainArgs, Session, now_ms};
 use crate::transfers::TokenChain;
 
 const EXAMPLES: &str = "\
@@ -157,7 +157,7 @@ fn run_trace(args: &Args, file: &Path, output: &Output) -> Result<(), Failure> {
     let block_size = chain.chain.genesis().limits.block_txs_max as usize;
     for block in transfers.specs.chunks(block_size) {
         let transactions = chain.sign(block);
-        summary.run_block(&mut chain.chain, &chain.names, transactions, &plan)?;
+        summary.run_block(&mut chain.chain, &chain.names, transactions, &plan, now_ms())?;
     }
     let done = TraceDone {
         trace: file.display().to_string(),
@@ -181,14 +181,15 @@ fn run_file(args: &Args, file: &Path, global: &Global, output: &Output) -> Resul
     let mut summary = Summary::new();
     let counter = progress::counter("calls");
     loop {
-        let block = calls.next_block(&session, args.block_size as usize);
+        let time_ms = now_ms();
+        let block = calls.next_block(&session, args.block_size as usize, time_ms);
         let block = block.map_err(|failure| committed(failure, &summary))?;
         if block.is_empty() {
             break;
         }
         counter.inc(block.len() as u64);
         summary
-            .run_block(&mut session.chain, &session.names, block, &plan)
+            .run_block(&mut session.chain, &session.names, block, &plan, time_ms)
             .map_err(|failure| committed(failure, &summary))?;
     }
     counter.finish_and_clear();

@@ -270,8 +270,9 @@ fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
     let session = Session::open(&args.chain, global)?;
     let mut calls = Calls::open(&args.file, false)?;
     let n_max = session.chain.genesis().limits.block_txs_max as usize;
-    let transactions = calls.next_block(&session, n_max)?;
-    let prepared = session.chain.prepare(transactions, now_ms())?;
+    let time_ms = now_ms();
+    let transactions = calls.next_block(&session, n_max, time_ms)?;
+    let prepared = session.chain.prepare(transactions, time_ms)?;
     let describer = Describer::new(&session.chain, &session.names);
     let interned = prepared.plan.interned();
     let slots = 0..u32::try_from(interned.slots().len())?;

@@ -8,7 +8,7 @@ use crate::describe::Describer;
 use crate::output::{Exit, Failure, Output};
 use crate::report::SimulationView;
 use crate::send::transaction;
-use crate::session::{ChainArgs, Session};
+use crate::session::{ChainArgs, Session, now_ms};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,7 +16,8 @@ Examples:
   kempe simulate token transfer --to bob --amount 5 --from alice --fuel 50000
   kempe simulate token transfer --to bob --amount 5 --json    also the call's bytes, for a proposal
 
-The same code runs as in a block, with the same limits; nothing is signed and nothing is committed.
+The same code runs as in a block made now, with its time and the same limits; nothing is signed and
+nothing is committed.
 A call that would revert or be stopped ends with code 3.";
 
 /// The arguments of `kempe simulate`.
@@ -59,8 +60,9 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
         })?,
     };
     let action = Action::Call { contract: spec.contract, method: spec.method, args: spec.args };
-    let tx = transaction(&session.chain, sender, vec![action], args.fuel)?;
-    let simulation = session.chain.simulate(&tx)?;
+    let time_ms = now_ms();
+    let tx = transaction(&session.chain, sender, vec![action], args.fuel, time_ms)?;
+    let simulation = session.chain.simulate_at(&tx, time_ms)?;
     let describer = Describer::new(&session.chain, &session.names);
     let view = SimulationView::new(&describer, &tx, &simulation);
     output.result(view.text(), &view)?;

@@ -1,6 +1,8 @@
 //! A contract that nobody would write: every shape of a type, every name that is a word of a language,
 //! texts that try to end the comment they stand in.
 
+use std::sync::Arc;
+
 use kempe_abi::{Abi, ErrorCase, ErrorSet, Event, Member, Method, MethodKind, Type, Variant};
 
 /// Ends comments, literals and code blocks, and would stop whoever ran it.
@@ -125,7 +127,7 @@ pub(crate) fn abi() -> Abi {
         error,
         access: Vec::new(),
     };
-    let (types, errors) = (types(), errors());
+    let (types, errors) = (types(), errors().into_iter().map(Arc::new).collect::<Vec<_>>());
     let mut methods: Vec<Method> = types
         .iter()
         .enumerate()

@@ -12,6 +12,7 @@ mod proposals;
 mod replay;
 mod runs;
 mod stocks;
+mod times;
 
 use std::fs;
 use std::path::PathBuf;

@@ -81,7 +81,7 @@ pub struct Liquidated {
     pub size: u128,
     /// The price, in units of 10^-18.
     pub price: u128,
-    /// What the liquidator can collect.
+    /// What the liquidator can collect: out of the margin, and out of the vault what that lacks of the least.
     pub reward: u128,
     /// What the trader can collect.
     pub left: u128,

@@ -1,6 +1,6 @@
 //! What positions pay each other over time.
 
-use kempe_math::mul_div_down;
+use kempe_math::{ONE, mul_div_down, mul_div_up};
 use kempe_sdk::prelude::*;
 
 use crate::FuturesError;
@@ -14,6 +14,12 @@ pub const INDEX_START: u128 = 1 << 84;
 
 /// How old funding may be for positions to grow, one hour. Ours to choose.
 pub const FUNDING_MS_MAX: u64 = 60 * 60 * 1_000;
+
+/// How long funding takes at least from all that the vault takes on one side to as much on the other: a day. Ours to choose.
+pub const TILT_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// For how much time two samples of the sides speak at most, ten minutes: 1/144 of the way. Ours to choose.
+pub const SAMPLE_MS_MAX: u64 = 10 * 60 * 1_000;
 
 /// What positions pay each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Value)]
@@ -29,6 +35,10 @@ pub struct Funding {
     pub longs_pay: bool,
     /// By how much of the asset one side could be larger than the other then.
     pub room: u128,
+    /// By what part of the limit longs are larger, as funding goes by: in units of 10^-18, above one; below one shorts are.
+    pub tilt: u128,
+    /// By what part they were, as the last poke found the sides.
+    pub found: u128,
 }
 
 impl Funding {
@@ -47,11 +57,11 @@ impl Funding {
         index.min(2 * INDEX_START - 1)
     }
 
-    /// Funding from a time on, as the sides and the vault are.
+    /// Funding from a time on, as the sides and the vault are and were when it was brought up to date before.
     ///
     /// # Arguments
     /// - `time_ms`: since when.
-    /// - `longs`, `shorts`: the sizes of all positions.
+    /// - `sides`: the sizes of all longs and of all shorts.
     /// - `limit`: by how much one side may be worth more than the other.
     /// - `price`: of the asset.
     /// - `rate`: of a year where the limit is reached.
@@ -63,16 +73,37 @@ impl Funding {
     pub(crate) fn renewed(
         &self,
         time_ms: u64,
-        (longs, shorts): (u128, u128),
+        sides: (u128, u128),
         limit: u128,
         price: u128,
         rate: u128,
         room: u128,
     ) -> Result<Self, FuturesError> {
-        let skew = worth(longs.abs_diff(shorts), price, false)?;
+        let found = tilt_of(sides, limit, price)?;
+        let tilt = self.tilt_towards(found, time_ms);
         let full = worth(price, rate, false)?;
-        let slope = mul_div_down(full, skew.min(limit), limit).unwrap_or(full);
+        let slope = worth(full, tilt.abs_diff(ONE), false)?;
         let index = self.index_at(time_ms);
-        Ok(Self { time_ms, index, slope, longs_pay: longs > shorts, room })
+        Ok(Self { time_ms, index, slope, longs_pay: tilt > ONE, room, tilt, found })
     }
+
+    /// The tilt after a sample: it moves towards what this one and the one before agree about, by no more than the time
+    /// between them permits.
+    #[must_use]
+    pub fn tilt_towards(&self, found: u128, time_ms: u64) -> u128 {
+        let ms = time_ms.saturating_sub(self.time_ms).min(SAMPLE_MS_MAX);
+        // Rounded up, so that it arrives also where every moment is sampled.
+        let step = mul_div_up(2 * ONE, ms.into(), TILT_MS.into()).unwrap_or_default();
+        let goal = self.tilt.clamp(self.found.min(found), self.found.max(found));
+        goal.clamp(self.tilt.saturating_sub(step), self.tilt.saturating_add(step))
+    }
+}
+
+/// By what part of a limit longs are larger than shorts: in units of 10^-18, above one.
+fn tilt_of((longs, shorts): (u128, u128), limit: u128, price: u128) -> Result<u128, FuturesError> {
+    let skew = worth(longs.abs_diff(shorts), price, false)?;
+    // Where the vault takes nothing, any difference is all of it.
+    let part = if skew < limit { mul_div_down(ONE, skew, limit).unwrap_or(ONE) } else { ONE };
+    let part = if skew == 0 { 0 } else { part };
+    Ok(if longs > shorts { ONE + part } else { ONE - part })
 }

@@ -2,8 +2,9 @@
 //!
 //! Providers give a vault an amount for shares. Traders bet on a price with margin: the vault takes the other side of every
 //! position, at the oracle's price. The side that is larger pays *funding* to the other and to the vault, so that the vault's own
-//! bet tends to shrink. A position whose margin, with profit and loss, falls below a part of what it is worth is closed by
-//! anyone, for a reward.
+//! bet tends to shrink. A position whose margin, with profit and loss and less the funding that it could not pay, falls below a
+//! part of what it is worth is closed by anyone, for a reward. When a position is closed, or a part of it, its profit or the funding
+//! that it receives pays first what it owes: funding beyond a margin is owed out of profit.
 //!
 //! Orders are settled at the next price. A trader *requests* that a position grows or shrinks, with the margin for it, the worst
 //! price to accept, and an expiry. Anyone, a *keeper*, then *settles* the request at the first price that was observed after the
@@ -16,14 +17,29 @@
 //! that nobody has published is passed over by the next, and only a price of at most [`Terms::wait_ms_max`] behind the request
 //! counts, so that nobody has many rounds to choose from.
 //!
+//! A request to grow is decided about with the position as it was when it was requested: for the other side it is refused at once,
+//! and until it is settled the position's margin does not move, and nobody liquidates it. Otherwise whoever has seen the price could
+//! choose, by having the own position liquidated or not, whether a request is done that is covered only with that position, or only
+//! without it; and if a liquidation ended the request, it would be a way to cancel it. A liquidator settles the request first.
+//! What the trader gains is time: until a price is published that was observed behind the request, or at most
+//! [`Terms::wait_ms_max`] where there is none; and not twice, since a position that can be liquidated requests no growth. A request to
+//! shrink stops no liquidation: either way the position ends at a price that everybody sees, and anyone is paid for doing either.
+//!
 //! What conflicts: nothing, between traders. A request and a position are cells of their trader, all sums are counters to which
 //! traders only add, what the market owes is a counter for each account, funding is that of before the block, and how much a side
 //! may still grow is a stock, from which positions that grow take while there is enough for all of the block. [`Futures::poke`],
 //! which brings funding up to date and fills the stocks, orders those of its block that grow, and so do providers, whose shares
 //! depend on every position: both are rare. So does whoever says that more grows than there is room for, if only what grows: what
-//! shrinks takes from no stock. Funding follows from the sums of before the block, so that nobody changes for the time of a block
-//! what it sees. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token` what
+//! shrinks takes from no stock. What comes in and out (`request`, `add_margin`, `collect`) conflicts as the token declares: with `token` what
 //! comes in adds to what the market has, and what is collected from one market follows one another, since it writes that.
+//!
+//! A poke samples the sides and the vault as they were before its block. One sample moves no funding, since whoever has much can hold
+//! it there, or away, over the end of a single block and poke in the next: funding moves towards what two samples, one behind
+//! the other, agree about, by no more than the time between them permits. All the way takes a day ([`TILT_MS`]), and of the time between two
+//! samples ten minutes count at most ([`SAMPLE_MS_MAX`]). So who stays over the end of every block is no faster than anybody
+//! else who stays; who is there for single samples moves nothing where others poke in between, and a 144th of the way for each two
+//! where nobody does. Single samples can also keep funding where it is, if they are one of every two. So somebody should poke
+//! every ten minutes, and more often while funding does not move as it should; where nobody does, it follows more slowly.
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be larger than the
 //! other is therefore limited when positions grow: all that grow between two pokes take from what the first one found, which must
@@ -32,6 +48,12 @@
 //! one. Closing with a profit beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where
 //! positions have won nearly all of it, its shares are not sold; anyone may [`refill`](Futures::refill) it then, without shares,
 //! such as who runs the market or who waits for a profit.
+//!
+//! A liquidation pays [`Terms::reward`] at least, out of the vault where the margin is gone: otherwise nobody would end a position that
+//! can only win. Every position has twice that reward behind it, or can be liquidated, and more when it is opened. So whoever lets a position
+//! be liquidated has lost more to the vault than it pays; and with a position on each side, which loses nothing by any price, gains
+//! only where one price takes half of the maintenance margin at once. While the vault has less than it is to pay, such a
+//! liquidation fails, too.
 //!
 //! What a price that is known still gives: liquidation and [`Futures::remove_margin`] go by the last price, which leaves a
 //! position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its
@@ -46,6 +68,7 @@
 //! - size, cost and funding of all positions add up to the sums;
 //! - between two pokes the positions of a side grow by no more than the first one found room for;
 //! - what was requested is done at one price or not at all, and that price is known to nobody before;
+//! - a position that pays its trader anything when it is closed or liquidated leaves no bad debt;
 //! - nobody takes out more than margin and profit: every rounding is to the disadvantage of who calls.
 //!
 //! Source: a vault as the counterparty, and orders that keepers settle at the next price, as in GMX (2021, 2023); funding by skew
@@ -69,7 +92,7 @@ pub use events::{
     Collected, Funded, Liquidated, MarginMoved, OrderCanceled, OrderPlaced, OrderRefused,
     PositionClosed, PositionOpened, VaultMoved,
 };
-pub use funding::{FUNDING_MS_MAX, Funding, INDEX_START, YEAR_MS};
+pub use funding::{FUNDING_MS_MAX, Funding, INDEX_START, SAMPLE_MS_MAX, TILT_MS, YEAR_MS};
 pub use order::{ORDER_MS_MAX, ORDER_MS_MIN, Order};
 pub use position::Position;
 use position::{Change, Flow, worth};
@@ -141,6 +164,8 @@ impl Futures {
             slope: 0,
             longs_pay: false,
             room: 0,
+            tilt: ONE,
+            found: ONE,
         });
         Ok(())
     }
@@ -163,10 +188,14 @@ impl Futures {
     /// # Errors
     /// - [`FuturesError::ZeroAmount`], [`FuturesError::TooLarge`], [`FuturesError::BadExpiry`].
     /// - [`FuturesError::OrderPending`]: the caller has a request.
+    /// - [`FuturesError::WrongSide`]: it is to grow, and the caller's position is on the other side.
+    /// - [`FuturesError::Unhealthy`]: it is to grow, and the caller's position can be liquidated.
     ///
     /// # Events
     /// [`OrderPlaced`].
     #[access(
+        start(funding),
+        read(positions[caller]),
         write(orders[caller]),
         calls(token.transfer_from(caller, this, _)),
         calls(oracle.price(asset))
@@ -188,6 +217,9 @@ impl Futures {
         let known = OracleClient::new(self.oracle.get()).price(self.asset.get());
         order.time_ms = known.map_or(time_ms, |price| time_ms.max(price.time_ms));
         ensure!(!self.orders.contains(by), FuturesError::OrderPending);
+        if grow {
+            self.check_growing(by, long)?;
+        }
         let locked = order.locks(self.terms().reward).ok_or(FuturesError::TooLarge)?;
         self.orders.put(by, order);
         if locked > 0 {
@@ -218,7 +250,6 @@ impl Futures {
     /// - [`FuturesError::NoPrice`]: the last price is too old for positions to grow.
     /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes at the last price, or nobody
     ///   provides.
-    /// - [`FuturesError::WrongSide`]: the trader's position is another.
     /// - [`FuturesError::Unhealthy`]: there is less than the initial margin.
     /// - [`FuturesError::TooSmall`]: the position would be worth less than [`Terms::value_min`].
     /// - [`FuturesError::TooLarge`].
@@ -301,11 +332,7 @@ impl Futures {
     pub fn cancel(&mut self) -> Result<(), FuturesError> {
         let by = caller();
         let order = self.orders.take(by).ok_or(FuturesError::NoOrder)?;
-        let over = match self.first_price(&order) {
-            Some(first) => self.counts(&order, first).is_err(),
-            None => time_ms() >= order.expires_ms,
-        };
-        ensure!(over, FuturesError::OrderPending);
+        ensure!(!self.waits(&order, order.expires_ms), FuturesError::OrderPending);
         // Both fit together when they came in.
         self.owe(by, order.margin + self.terms().reward);
         emit(OrderCanceled { by });
@@ -337,7 +364,11 @@ impl Futures {
 
     /// Closes a position whose margin is too small, at the last price. Anyone may.
     ///
-    /// There is a reward out of what is left of the margin, of which the trader has the rest. Both are owed.
+    /// There is a reward out of what is left of the margin, of which the trader has the rest. Where that is less than
+    /// [`Terms::reward`], the vault adds what is missing. Both are owed.
+    ///
+    /// Not while a request of the trader to grow waits for its price or is to be settled: settle it before. Else whoever has
+    /// seen the price would decide by a liquidation whether the request is done.
     ///
     /// # Arguments
     /// - `trader`, `long`: whose position, and on which side it is.
@@ -347,28 +378,33 @@ impl Futures {
     /// # Errors
     /// - [`FuturesError::NoPosition`], [`FuturesError::NoPrice`], [`FuturesError::TooLarge`].
     /// - [`FuturesError::Healthy`]: the margin is large enough.
+    /// - [`FuturesError::OrderPending`].
     ///
     /// # Events
     /// [`Liquidated`].
     #[access(
         start(funding),
+        read(orders[trader]),
         write(positions[trader]),
         add(vault, sizes[long], costs[long], funded[long], owed[caller], owed[trader]),
-        calls(oracle.price(asset))
+        calls(oracle.price(asset), oracle.first_after(asset, _))
     )]
     pub fn liquidate(&mut self, trader: Address, long: bool) -> Result<u128, FuturesError> {
         let (by, terms, price) = (caller(), self.terms(), self.price()?);
-        let mut position = self.position_of(trader);
-        let (size, value) = (position.size, worth(position.size, price, false)?);
-        position.fund(self.index()?, &mut Flow::default())?;
-        ensure!(!position.covers(price, terms.maintenance_bp)?, FuturesError::Healthy);
         let position = self.position_of(trader);
-        let (mut position, change) =
+        let (size, value) = (position.size, worth(position.size, price, false)?);
+        ensure!(self.falls_short(&position, price)?, FuturesError::Healthy);
+        let order = self.orders.try_get(trader).filter(|order| order.grow);
+        let last_ms = |order: &Order| terms.last_ms(order).min(order.expires_ms);
+        let waits = order.is_some_and(|order| self.waits(&order, last_ms(&order)));
+        ensure!(!waits, FuturesError::OrderPending);
+        let (mut position, mut change) =
             position.reduced(long, size, price, self.index()?, terms.fee_bp)?;
-        let reward = mul_div_down(value, terms.liquidation_bp.into(), BASIS_POINTS);
-        let reward = reward.ok_or(FuturesError::TooLarge)?.min(position.margin);
-        position.margin -= reward;
         let lost = change.flow.lost;
+        position.credit(terms.reward.saturating_sub(position.margin), &mut change.flow)?;
+        let reward = mul_div_down(value, terms.liquidation_bp.into(), BASIS_POINTS);
+        let reward = reward.ok_or(FuturesError::TooLarge)?.max(terms.reward).min(position.margin);
+        position.margin -= reward;
         self.subtract(long, change);
         self.positions.remove(trader);
         self.owe(by, reward);
@@ -440,8 +476,10 @@ impl Futures {
         self.funded.add(long, position.funded()?);
         let left = position.margin.checked_sub(amount).ok_or(FuturesError::Unhealthy)?;
         position.margin = left;
-        let covered = position.covers(price, self.terms().initial_bp)?;
-        ensure!(covered && flow.lost == 0, FuturesError::Unhealthy);
+        let terms = self.terms();
+        // As for what shrinks: it stays, so it must have paid all.
+        let covered = flow.lost == 0 && position.covers(price, terms.initial_bp, 0, &terms)?;
+        ensure!(covered, FuturesError::Unhealthy);
         self.put_position(by, position);
         self.flow(flow);
         self.owe(by, amount);
@@ -569,11 +607,12 @@ impl Futures {
     /// Brings funding up to date, and finds how much the sides may grow. Anyone may.
     ///
     /// That is the index of funding, and who pays how much from now on, by the sums of before the block; and by how much each
-    /// side may grow until somebody does this again, by the sums of now. In its block it is ordered among what is settled, so once in a
-    /// while is often enough.
+    /// side may grow until somebody does this again, by the sums of now. In its block it is ordered among what is settled, so every ten
+    /// minutes is often enough.
     ///
     /// A year's funding is the full rate where one side is larger than the other by all that the vault takes,
-    /// and less by as much as the difference is smaller: so that a small difference, whoever made it, moves little.
+    /// and less by as much as the difference is smaller: so that a small difference, whoever made it, moves little. It gets
+    /// there step by step: see [`Funding::tilt_towards`].
     ///
     /// # Errors
     /// - [`FuturesError::NoPrice`], [`FuturesError::TooLarge`].
@@ -662,9 +701,41 @@ impl Futures {
     /// A request's first price, if it was observed in time.
     #[inline(never)]
     fn counts(&self, order: &Order, first: Price) -> Result<u128, FuturesError> {
-        let last_ms = order.time_ms.saturating_add(self.terms().wait_ms_max);
-        let timely = first.time_ms < order.expires_ms && first.time_ms <= last_ms;
+        let timely =
+            first.time_ms < order.expires_ms && first.time_ms <= self.terms().last_ms(order);
         sane(Some(first).filter(|_| timely))
+    }
+
+    /// Whether a price decides about a request, or may until a time.
+    #[inline(never)]
+    fn waits(&self, order: &Order, until_ms: u64) -> bool {
+        match self.first_price(order) {
+            Some(first) => self.counts(order, first).is_ok(),
+            None => time_ms() < until_ms,
+        }
+    }
+
+    /// Whether a trader may request to grow. From then on the position is what it is until the request is settled.
+    #[inline(never)]
+    fn check_growing(&self, by: Address, long: bool) -> Result<(), FuturesError> {
+        let position = self.position_of(by);
+        if position.size == 0 {
+            return Ok(());
+        }
+        ensure!(position.long == long, FuturesError::WrongSide);
+        // Without a price nobody liquidates either.
+        if let Ok(price) = self.price() {
+            ensure!(!self.falls_short(&position, price)?, FuturesError::Unhealthy);
+        }
+        Ok(())
+    }
+
+    /// Whether a position is to be liquidated at a price, with funding until now.
+    #[inline(never)]
+    fn falls_short(&self, position: &Position, price: u128) -> Result<bool, FuturesError> {
+        let (mut funded, mut flow, terms) = (*position, Flow::default(), self.terms());
+        funded.fund(self.index()?, &mut flow)?;
+        Ok(!funded.covers(price, terms.maintenance_bp, flow.lost, &terms)?)
     }
 
     /// Ends a request, which was done at the price or is refused for good. Returns the price if it was done.
@@ -724,11 +795,13 @@ impl Futures {
         let (index, terms) = (self.index()?, self.terms());
         let (position, change) = position.reduced(order.long, size, price, index, terms.fee_bp)?;
         let stays = position.size > 0;
-        let covered = !stays || position.covers(price, terms.maintenance_bp)?;
+        let lost = change.flow.lost;
+        // What stays must have paid all: what it owes is forgotten from here on.
+        let covered =
+            !stays || lost == 0 && position.covers(price, terms.maintenance_bp, 0, &terms)?;
         ensure!(covered, FuturesError::Unhealthy);
         let worthwhile = !stays || worth(position.size, price, false)? >= terms.value_min;
         ensure!(worthwhile, FuturesError::TooSmall);
-        let bad_debt = change.flow.lost;
         self.subtract(order.long, change);
         let paid = if stays { 0 } else { position.margin };
         if stays {
@@ -737,7 +810,7 @@ impl Futures {
             self.positions.remove(by);
             self.owe(by, paid);
         }
-        emit(PositionClosed { by, size, price, paid, bad_debt });
+        emit(PositionClosed { by, size, price, paid, bad_debt: lost });
         Ok(())
     }
 

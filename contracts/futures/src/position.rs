@@ -43,7 +43,7 @@ pub(crate) struct Change {
 
 /// A part of an amount, rounded up.
 #[inline(never)]
-fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
+pub(crate) fn part_up(amount: u128, bp: u16) -> Result<u128, FuturesError> {
     mul_div_up(amount, bp.into(), BASIS_POINTS).ok_or(FuturesError::TooLarge)
 }
 
@@ -64,15 +64,24 @@ impl Position {
     /// Pays or receives funding up to an index.
     #[inline(never)]
     pub(crate) fn fund(&mut self, index: u128, flow: &mut Flow) -> Result<(), FuturesError> {
+        let (received, due) = self.funding(index)?;
+        self.index = index;
+        self.credit(received, flow)?;
+        self.charge(due, flow);
+        Ok(())
+    }
+
+    /// The funding up to an index: what is received, and what is due. One of them is zero.
+    fn funding(&self, index: u128) -> Result<(u128, u128), FuturesError> {
         let pays = self.long == (index > self.index);
         let amount = worth(self.size, index.abs_diff(self.index), pays)?;
-        self.index = index;
-        if pays {
-            self.charge(amount, flow);
-            Ok(())
-        } else {
-            self.credit(amount, flow)
-        }
+        Ok(if pays { (0, amount) } else { (amount, 0) })
+    }
+
+    /// What a value is more than a cost, and less: profit and loss. One of them is zero.
+    fn result(&self, value: u128, cost: u128) -> (u128, u128) {
+        let (more, less) = (value.saturating_sub(cost), cost.saturating_sub(value));
+        if self.long { (more, less) } else { (less, more) }
     }
 
     /// Takes what there is of an amount out of the margin.
@@ -84,8 +93,9 @@ impl Position {
         flow.lost += amount - paid;
     }
 
+    /// Adds an amount out of the vault to the margin.
     #[inline(never)]
-    fn credit(&mut self, amount: u128, flow: &mut Flow) -> Result<(), FuturesError> {
+    pub(crate) fn credit(&mut self, amount: u128, flow: &mut Flow) -> Result<(), FuturesError> {
         self.margin = self.margin.checked_add(amount).ok_or(FuturesError::TooLarge)?;
         flow.to_trader += amount;
         Ok(())
@@ -108,12 +118,12 @@ impl Position {
         let fits = self.size.checked_add(size).is_some_and(|size| size <= SIZE_MAX);
         ensure!(fits, FuturesError::TooLarge);
         let (mut flow, funded) = (Flow::default(), self.funded()?);
-        self.fund(index, &mut flow)?;
         self.margin = self.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
+        self.fund(index, &mut flow)?;
         let cost = self.enlarge(size, price)?;
         let fee = part_up(cost, terms.fee_bp)?;
         self.charge(fee, &mut flow);
-        let covered = flow.lost == 0 && self.covers(price, terms.initial_bp)?;
+        let covered = flow.lost == 0 && self.covers(price, terms.initial_bp, 0, terms)?;
         ensure!(covered, FuturesError::Unhealthy);
         let worthwhile = worth(self.size, price, false)? >= terms.value_min;
         ensure!(worthwhile, FuturesError::TooSmall);
@@ -122,6 +132,9 @@ impl Position {
     }
 
     /// The position as it is when it gets smaller, and what is gone of it.
+    ///
+    /// What comes in, a profit or funding, pays what goes out, the other of them and the fee: something is lost only
+    /// where nothing is left.
     #[inline(never)]
     pub(crate) fn reduced(
         mut self,
@@ -133,8 +146,18 @@ impl Position {
     ) -> Result<(Self, Change), FuturesError> {
         ensure!(self.size > 0 && self.long == long, FuturesError::NoPosition);
         let (mut flow, funded) = (Flow::default(), self.funded()?);
-        self.fund(index, &mut flow)?;
-        let cost = self.reduce(size, price, fee_bp, &mut flow)?;
+        // Of all of the position, while it is there.
+        let (received, due) = self.funding(index)?;
+        self.index = index;
+        let (cost, value) = self.reduce(size, price)?;
+        let (profit, loss) = self.result(value, cost);
+        // Each is below 2^122: the size times a price, or times what the index has moved.
+        self.credit(profit + received, &mut flow)?;
+        self.charge(loss + due, &mut flow);
+        // A fee that cannot be paid is no loss.
+        let lost = flow.lost;
+        self.charge(part_up(value, fee_bp)?, &mut flow);
+        flow.lost = lost;
         let funded_now = self.funded()?;
         Ok((self, Change { size, cost, funded, funded_now, flow }))
     }
@@ -147,43 +170,30 @@ impl Position {
         Ok(cost)
     }
 
-    /// Makes the position smaller and realizes its profit or loss, and the fee. Returns the part of the
-    /// cost that is gone.
+    /// Makes the position smaller. Returns what the part that is gone has cost, and what it is worth.
     #[inline(never)]
-    fn reduce(
-        &mut self,
-        size: u128,
-        price: u128,
-        fee_bp: u16,
-        flow: &mut Flow,
-    ) -> Result<u128, FuturesError> {
+    fn reduce(&mut self, size: u128, price: u128) -> Result<(u128, u128), FuturesError> {
         let part = if self.long { mul_div_up } else { mul_div_down };
         let cost = part(self.cost, size, self.size).ok_or(FuturesError::TooLarge)?;
         let value = worth(size, price, !self.long)?;
         self.size -= size;
         self.cost -= cost;
-        if self.long == (value > cost) {
-            self.credit(value.abs_diff(cost), flow)?;
-        } else {
-            self.charge(value.abs_diff(cost), flow);
-        }
-        // A fee that cannot be paid is no loss.
-        let lost = flow.lost;
-        self.charge(part_up(value, fee_bp)?, flow);
-        flow.lost = lost;
-        Ok(cost)
+        Ok((cost, value))
     }
 
-    /// Whether the margin with profit and loss is at least a part of what the position is worth.
+    /// Whether the margin with profit and loss, less the funding that it could not pay, is as much as is
+    /// [needed](Terms::needed).
     #[inline(never)]
-    pub(crate) fn covers(&self, price: u128, bp: u16) -> Result<bool, FuturesError> {
-        let value = worth(self.size, price, !self.long)?;
-        let difference = value.abs_diff(self.cost);
-        let equity = if self.long == (value > self.cost) {
-            self.margin.checked_add(difference)
-        } else {
-            Some(self.margin.saturating_sub(difference))
-        };
-        Ok(equity.ok_or(FuturesError::TooLarge)? >= part_up(worth(self.size, price, true)?, bp)?)
+    pub(crate) fn covers(
+        &self,
+        price: u128,
+        bp: u16,
+        lost: u128,
+        terms: &Terms,
+    ) -> Result<bool, FuturesError> {
+        let (profit, loss) = self.result(worth(self.size, price, !self.long)?, self.cost);
+        let equity = self.margin.checked_add(profit).ok_or(FuturesError::TooLarge)?;
+        Ok(equity.saturating_sub(loss + lost)
+            >= terms.needed(worth(self.size, price, true)?, bp)?)
     }
 }

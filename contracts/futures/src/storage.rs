@@ -1,9 +1,10 @@
 //! Terms and errors.
 
-use kempe_math::{BASIS_POINTS, ONE, mul_div_down};
+use kempe_math::{BASIS_POINTS, ONE, mul_div_down, mul_div_up};
 use kempe_sdk::prelude::*;
 
-use crate::ORDER_MS_MIN;
+use crate::order::{ORDER_MS_MIN, Order};
+use crate::position::part_up;
 
 /// The largest position, in smallest units of the asset: with the largest price its cost fits. Ours to
 /// choose.
@@ -29,7 +30,8 @@ pub struct Terms {
     pub open_bp: u16,
     /// The funding of a year where that is reached, in units of 10^-18 of what positions are worth.
     pub funding_rate: u128,
-    /// What a request pays whoever settles it.
+    /// What a request pays whoever settles it, and what a liquidation pays at least. Every position has twice as much
+    /// behind it or is liquidated.
     pub reward: u128,
     /// The least that a position is worth which grows, or is left of one that shrinks, above zero: nobody liquidates what is worth less than
     /// the call. Choose what pays for it by `liquidation_bp`.
@@ -58,9 +60,26 @@ impl Terms {
             && u128::from(self.open_bp) <= bp
             && self.funding_rate <= 10 * ONE
             && self.reward < u128::MAX >> 2
+            && self.needed(0, self.initial_bp).is_ok()
             && self.value_min > 0
             && self.wait_ms_max >= ORDER_MS_MIN
             && self.price_ms_max >= ORDER_MS_MIN
+    }
+
+    /// What a position needs at a part of its worth: margin with profit and loss.
+    ///
+    /// A small position needs as much as one whose maintenance margin is twice what a liquidation pays at least, whatever it is
+    /// worth by now. So the vault pays of that only where one price has taken half of the maintenance margin before anybody
+    /// could liquidate, and otherwise no more than the fee that it gets then.
+    #[inline(never)]
+    pub(crate) fn needed(&self, worth: u128, bp: u16) -> Result<u128, FuturesError> {
+        let least = mul_div_up(2 * self.reward, BASIS_POINTS, self.maintenance_bp.into());
+        part_up(worth.max(least.ok_or(FuturesError::TooLarge)?), bp)
+    }
+
+    /// When a price can be observed at the latest that decides about a request.
+    pub(crate) fn last_ms(&self, order: &Order) -> u64 {
+        order.time_ms.saturating_add(self.wait_ms_max)
     }
 
     /// By how much one side may be worth more than the other with so much in the vault.

@@ -12,8 +12,8 @@ use kempe_token::{Token, TokenError};
 use crate::{
     Collected, Funded, Funding, Futures, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated,
     MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused,
-    PRICE_MAX, PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SIZE_MAX, Side, Sums,
-    Terms, VaultMoved, YEAR_MS,
+    PRICE_MAX, PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SAMPLE_MS_MAX, SIZE_MAX,
+    Side, Sums, TILT_MS, Terms, VaultMoved, YEAR_MS,
 };
 
 const ASSET: Address = Address([5; 32]);
@@ -103,6 +103,24 @@ impl Setup {
         self.send(by, "request", (long, grow, size, margin, limit, expires_ms))
     }
 
+    /// Pokes every ten minutes until funding is as the sides are.
+    fn follow(&mut self) {
+        for _ in 0..TILT_MS / SAMPLE_MS_MAX + 2 {
+            self.set_price(self.price);
+            self.send(self.keeper, "poke", ()).assert_ok();
+            let Funding { tilt, found, .. } = self.funding();
+            if tilt == found {
+                return;
+            }
+            self.chain.advance_ms(SAMPLE_MS_MAX);
+        }
+        panic!("{:?}", self.funding());
+    }
+
+    fn funding(&mut self) -> Funding {
+        self.chain.view::<Option<Funding>>(&self.market, "current_funding", ()).unwrap()
+    }
+
     fn order(&mut self, of: Address) -> Option<Order> {
         self.chain.view(&self.market, "order", (of,))
     }
@@ -114,6 +132,20 @@ impl Setup {
             }
             _ => self.send(self.keeper, "settle_shrinking", (trader, long)),
         }
+    }
+
+    /// Another market, with a reward of seven.
+    fn with_reward(mut self) -> Self {
+        let terms = Terms { reward: 7, ..TERMS };
+        let args = (self.token.address(), self.oracle.address(), ASSET, terms);
+        self.market = self.chain.deploy::<Futures>(self.keeper, args);
+        for who in [self.provider, self.ann, self.ben] {
+            let all = (self.market.address(), u128::MAX);
+            self.chain.send(who, &self.token, "approve", all).assert_ok();
+        }
+        self.send(self.provider, "provide", (900_000u128, 0u128)).assert_ok();
+        self.send(self.keeper, "poke", ()).assert_ok();
+        self
     }
 
     /// Changes a position, at the last price, which is published again.
@@ -215,9 +247,9 @@ fn positions_grow_on_their_side_only() {
     s.send(s.keeper, "poke", ()).assert_ok();
     s.long(s.ann, 1_000, 500).assert_ok();
     let position = s.position(s.ann);
-    // Less two fees, and funding for a second.
-    assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 5 - 1));
-    assert_refused(&s.short(s.ann, 1, 100), FuturesError::WrongSide);
+    // Less two fees.
+    assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 5));
+    s.short(s.ann, 1, 100).assert_revert(FuturesError::WrongSide);
     // The profit of a thousand counts for the margin.
     s.long(s.ann, 4_000, 0).assert_ok();
     assert_refused(&s.long(s.ann, 10_000, 0), FuturesError::Unhealthy);
@@ -287,16 +319,215 @@ fn the_vault_bears_what_a_margin_does_not_cover() {
     assert_eq!(s.has(s.market.address()), 1_003_000);
 }
 
+/// Whose margin is gone pays nothing, so who ends such a position is paid by the vault.
+#[test]
+fn a_liquidation_is_paid_for_where_the_margin_is_gone() {
+    let mut s = setup().with_reward();
+    s.long(s.ann, 10_000, 3_000).assert_ok();
+    s.set_price(ONE);
+    let before = s.sums().vault;
+    let receipt = s.send(s.ben, "liquidate", (s.ann, true));
+    let [event] = &receipt.assert_ok().events::<Liquidated>()[..] else { panic!("one event") };
+    assert_eq!((event.reward, event.left, event.bad_debt), (7, 0, 10_000 - 2_980));
+    assert_eq!((s.owed(s.ben), s.sums().vault), (7, before + 2_980 - 7));
+}
+
+/// Of what is worth little a part pays for no liquidation: it needs twice what that costs.
+#[test]
+fn a_small_position_pays_for_its_liquidation() {
+    let mut s = setup().with_reward();
+    // Worth 20, and needs as much as 280.
+    assert_refused(&s.long(s.ann, 10, 28), FuturesError::Unhealthy);
+    s.long(s.ann, 10, 29).assert_ok();
+    s.send(s.ann, "remove_margin", (true, 1u128)).assert_revert(FuturesError::Unhealthy);
+    s.set_price(ONE / 2);
+    let before = s.sums().vault;
+    // 28 less 15, and a fee of one.
+    let receipt = s.send(s.ben, "liquidate", (s.ann, true));
+    let [event] = &receipt.assert_ok().events::<Liquidated>()[..] else { panic!("one event") };
+    assert_eq!((event.reward, event.left, event.bad_debt), (7, 13 - 1 - 7, 0));
+    assert_eq!(s.sums().vault, before + 15 + 1);
+}
+
+/// A long of which the margin was taken out when the price had risen, against a short half as large. It pays 40,000 of
+/// funding in half a year, and has a profit of 80,000.
+fn long_without_margin() -> Setup {
+    let mut s = setup();
+    s.long(s.ann, 200_000, 45_000).assert_ok();
+    s.short(s.ben, 100_000, 90_000).assert_ok();
+    s.follow();
+    s.set_price(ONE / 10 * 24);
+    let all = s.position(s.ann).margin - 100;
+    s.send(s.ann, "remove_margin", (true, all)).assert_ok();
+    assert!(s.position(s.ann).margin <= 100);
+    s
+}
+
+#[test]
+fn funding_beyond_the_margin_is_owed_out_of_profit() {
+    let mut s = long_without_margin();
+    s.chain.advance_ms(u64::try_from(YEAR_MS / 2).unwrap());
+    s.set_price(s.price);
+    s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::Healthy);
+    // Neither goes on as if it were paid.
+    assert_refused(&s.close(s.ann, true, 100), FuturesError::Unhealthy);
+    s.send(s.ann, "remove_margin", (true, 1u128)).assert_revert(FuturesError::Unhealthy);
+    let before = s.sums().vault;
+    let receipt = s.close(s.ann, true, u128::MAX);
+    let [event] = &receipt.assert_ok().events::<PositionClosed>()[..] else { panic!("one event") };
+    // With the fee of 480.
+    assert!((39_400..39_700).contains(&event.paid) && event.bad_debt == 0, "{event:?}");
+    let vault = s.sums().vault;
+    assert!(before - vault >= event.paid - 100 && before - vault <= event.paid, "{before} {vault}");
+}
+
+#[test]
+fn what_cannot_pay_its_funding_is_liquidated() {
+    // Of a profit of 80,000, with a maintenance margin of 24,000.
+    for (tenths, funding) in [(8, 64_000u128), (11, 88_000)] {
+        let mut s = long_without_margin();
+        s.chain.advance_ms(u64::try_from(YEAR_MS / 10).unwrap() * tenths);
+        s.set_price(s.price);
+        let receipt = s.send(s.keeper, "liquidate", (s.ann, true));
+        let [event] = &receipt.assert_ok().events::<Liquidated>()[..] else { panic!("one event") };
+        let (left, bad_debt) = if funding < 80_000 {
+            (80_000 - funding - 480 - 4_800, 0)
+        } else {
+            (0, funding - 80_000)
+        };
+        assert!(event.left.abs_diff(left) <= 150, "{event:?}");
+        assert!(event.bad_debt.abs_diff(bad_debt) <= 150, "{event:?}");
+        assert_eq!(event.reward, if bad_debt == 0 { 4_800 } else { 0 });
+    }
+}
+
+#[test]
+fn what_pays_its_trader_leaves_no_bad_debt() {
+    let mut seed = 7u64;
+    let mut random = |below: u128| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u128::from(seed >> 20) % below
+    };
+    let (mut n_paid, mut n_lost) = (0, 0);
+    for _ in 0..10_000 {
+        let position = Position {
+            long: random(2) == 0,
+            size: 1 + random(10_000),
+            cost: random(20_000),
+            margin: random(2) * random(10_000),
+            index: INDEX_START,
+        };
+        let index = INDEX_START - ONE + random(2 * ONE);
+        let (size, price) = (1 + random(position.size), 1 + random(2 * ONE));
+        let (now, change) = position.reduced(position.long, size, price, index, 10).unwrap();
+        assert!(now.margin == 0 || change.flow.lost == 0, "{position:?} {now:?} {change:?}");
+        assert_eq!(position.margin + change.flow.to_trader, now.margin + change.flow.to_vault);
+        n_paid += u32::from(now.margin > 0);
+        n_lost += u32::from(change.flow.lost > 0);
+    }
+    assert!(n_paid > 1_000 && n_lost > 1_000, "{n_paid} {n_lost}");
+}
+
+/// The main provider takes out nearly all over the end of a block, and provides again while somebody pokes.
+#[test]
+fn one_sample_moves_no_funding() {
+    let mut s = setup();
+    s.long(s.ann, 5_000, 5_000).assert_ok();
+    s.follow();
+    let before = s.funding();
+    for _ in 0..3 {
+        s.chain.advance_ms(PROVIDED_MS_MIN);
+        s.set_price(s.price);
+        let shares: u128 = s.chain.view(&s.market, "shares", (s.provider,));
+        let out: u128 = s.send(s.provider, "take_out", (shares - 15_000, 0u128)).value();
+        let provide = s.market.tx(s.provider, "provide", (out, 0u128));
+        s.chain.block([s.market.tx(s.keeper, "poke", ()), provide]).assert_ok();
+        let spoiled = s.funding();
+        assert!(spoiled.found > ONE + ONE / 2, "{spoiled:?}");
+        assert_eq!((spoiled.tilt, spoiled.slope), (before.tilt, before.slope));
+        s.chain.advance_ms(SAMPLE_MS_MAX);
+        s.set_price(s.price);
+        s.send(s.keeper, "poke", ()).assert_ok();
+        let after = s.funding();
+        assert!(after.tilt.abs_diff(before.tilt) < ONE / 10_000, "{before:?} {after:?}");
+    }
+}
+
+/// A difference that stays arrives, in hours: a tenth of the limit is a twentieth of the way.
+#[test]
+fn funding_follows_within_hours() {
+    let mut s = setup();
+    s.long(s.ann, 50_000, 50_000).assert_ok();
+    let start_ms = s.chain.time_ms();
+    s.follow();
+    let (hours, funding) = ((s.chain.time_ms() - start_ms) / 3_600_000, s.funding());
+    assert!(hours <= 1 && funding.tilt.abs_diff(ONE / 10 * 11) < ONE / 1_000, "{funding:?}");
+    // Every block is enough, too.
+    s.close(s.ann, true, u128::MAX).assert_ok();
+    for _ in 0..40 {
+        s.chain.advance_ms(60_000);
+        s.set_price(s.price);
+        s.send(s.keeper, "poke", ()).assert_ok();
+    }
+    let after = s.funding();
+    let (moved, time_ms) = (funding.tilt - after.tilt, after.time_ms - funding.time_ms);
+    let most = 2 * ONE * u128::from(time_ms) / u128::from(TILT_MS);
+    assert!(moved > most / 10 * 9 && moved <= most + 100, "{moved} {most}");
+}
+
+#[test]
+fn funding_moves_by_what_the_time_permits() {
+    let funding = Funding {
+        time_ms: 0,
+        index: INDEX_START,
+        slope: 0,
+        longs_pay: false,
+        room: 0,
+        tilt: ONE,
+        found: 2 * ONE,
+    };
+    let step = 2 * ONE / 144 + 1;
+    for (found, time_ms, tilt) in [
+        // The samples agree about what is above.
+        (2 * ONE, SAMPLE_MS_MAX, ONE + step),
+        (ONE + 5, SAMPLE_MS_MAX, ONE + 5),
+        (2 * ONE, SAMPLE_MS_MAX / 2, ONE + step / 2 + 1),
+        // However long nobody looked.
+        (2 * ONE, u64::MAX, ONE + step),
+        // They do not.
+        (ONE, SAMPLE_MS_MAX, ONE),
+        (0, SAMPLE_MS_MAX, ONE),
+        // No time at all.
+        (2 * ONE, 0, ONE),
+    ] {
+        assert_eq!(funding.tilt_towards(found, time_ms), tilt, "{found} {time_ms}");
+    }
+    let falls = Funding { tilt: 2 * ONE, found: 0, ..funding };
+    assert_eq!(falls.tilt_towards(ONE, SAMPLE_MS_MAX), 2 * ONE - step);
+    assert_eq!(
+        Funding { found: ONE, ..falls }.tilt_towards(ONE / 2, 1),
+        2 * ONE - 2 * ONE / 86_400_000 - 1
+    );
+}
+
 #[test]
 fn the_larger_side_pays_funding() {
     let mut s = setup();
     s.long(s.ann, 40_000, 30_000).assert_ok();
     s.short(s.ben, 20_000, 30_000).assert_ok();
+    s.follow();
+    for (who, long) in [(s.ann, true), (s.ben, false)] {
+        s.send(who, "remove_margin", (long, 1u128)).assert_ok();
+    }
     let receipt = s.send(s.keeper, "poke", ());
     // A difference of 40,000 where the vault takes 1,000,120: so much of two in a year.
-    let slope = 2 * ONE * 40_000 / 1_000_120;
-    let funded = Funded { index: INDEX_START, slope, longs_pay: true };
-    assert_eq!(receipt.assert_ok().events::<Funded>(), [funded]);
+    let slope = 2 * (ONE * 40_000 / 1_000_120);
+    let [funded] = &receipt.assert_ok().events::<Funded>()[..] else { panic!("one event") };
+    assert_eq!(
+        (funded.longs_pay, funded.slope / (ONE / 1_000_000)),
+        (true, slope / (ONE / 1_000_000))
+    );
+    let vault = s.sums().vault;
     s.chain.advance_ms(u64::try_from(YEAR_MS).unwrap() - 2_000);
     s.set_price(2 * ONE);
     let before = (s.position(s.ann).margin, s.position(s.ben).margin);
@@ -309,7 +540,7 @@ fn the_larger_side_pays_funding() {
     // 40,000 of the asset at 0.08 each, and half of that.
     assert!((3_199..=3_201).contains(&paid), "{paid}");
     assert!((1_598..=1_600).contains(&received), "{received}");
-    assert_eq!(s.sums().vault, 1_000_000 + 80 + 40 + paid - received);
+    assert_eq!(s.sums().vault, vault + paid - received);
     // Whoever grows a position waits for somebody to poke.
     s.long(s.ann, 10, 100).assert_revert(FuturesError::StaleFunding);
     s.send(s.keeper, "poke", ()).assert_ok();
@@ -428,6 +659,7 @@ fn a_pair_of_positions_is_in_nobodys_way() {
 fn a_small_difference_pays_little() {
     let mut s = setup();
     s.long(s.ann, 100, 100).assert_ok();
+    s.follow();
     let receipt = s.send(s.keeper, "poke", ());
     let [funded] = &receipt.assert_ok().events::<Funded>()[..] else { panic!("one event") };
     assert!(funded.longs_pay && funded.slope < ONE / 1_000, "{funded:?}");
@@ -609,16 +841,84 @@ fn margin_stays_while_an_order_waits() {
     assert_eq!(s.owed(s.ann), 500);
 }
 
+/// The own position must be no switch that a second account turns behind the price: here it would make a request that it spoils
+/// one that is done.
+#[test]
+fn nobody_is_liquidated_while_a_request_to_grow_is_decided() {
+    let mut s = setup();
+    s.long(s.ann, 10_000, 2_020).assert_ok();
+    s.request(s.ann, true, true, 1_000, 200).assert_ok();
+    s.set_price(ONE / 100 * 188);
+    s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::OrderPending);
+    assert_refused(&s.settle(s.ann, true), FuturesError::Unhealthy);
+    assert_eq!(s.owed(s.ann), 200);
+    // And there is no next one, which would put it off again.
+    s.request(s.ann, true, true, 1_000, 9_000).assert_revert(FuturesError::Unhealthy);
+    s.request(s.ann, true, false, 1_000, 0).assert_ok();
+    // What shrinks stops nobody.
+    s.send(s.ben, "liquidate", (s.ann, true)).assert_ok();
+    s.set_price(2 * ONE);
+    assert_refused(&s.settle(s.ann, true), FuturesError::NoPosition);
+}
+
+/// A price of before the request, which comes in its block, makes the position one to liquidate. That waits for the request's own price,
+/// but not for one that never comes.
+#[test]
+fn a_liquidation_waits_for_a_price_and_not_for_ever() {
+    for comes in [true, false] {
+        let mut s = setup();
+        s.long(s.ann, 10_000, 2_020).assert_ok();
+        s.chain.advance_ms(2 * ROUND_MS - s.chain.time_ms() % ROUND_MS + 2_000);
+        let (time_ms, low) = (s.chain.time_ms(), ONE / 100 * 188);
+        let expires_ms = time_ms + 2 * TERMS.wait_ms_max;
+        let args = (true, true, 1_000u128, 5_000u128, u128::MAX, expires_ms);
+        let report = s.chain.block([s.market.tx(s.ann, "request", args), s.publication(low)]);
+        report.assert_ok();
+        assert_eq!(s.order(s.ann).map(|order| order.time_ms), Some(time_ms));
+        s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::OrderPending);
+        if comes {
+            s.set_price(low);
+            s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::OrderPending);
+            assert_eq!(s.settle(s.ann, true).value::<Option<u128>>(), Some(low));
+            // With what came in it stands.
+            s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::Healthy);
+            continue;
+        }
+        s.chain.set_time_ms(time_ms + TERMS.wait_ms_max - 1);
+        s.send(s.ben, "liquidate", (s.ann, true)).assert_revert(FuturesError::OrderPending);
+        s.send(s.ben, "liquidate", (s.ann, true)).assert_ok();
+        s.chain.advance_ms(TERMS.wait_ms_max);
+        s.send(s.ann, "cancel", ()).assert_ok();
+    }
+}
+
+/// Nor for one that is not the request's.
+#[test]
+fn a_request_that_no_price_decides_about_stops_no_liquidation() {
+    let mut s = setup();
+    s.long(s.ann, 10_000, 2_020).assert_ok();
+    s.request(s.ann, true, true, 1_000, 5_000).assert_ok();
+    s.chain.advance_ms(ORDER_MS_MIN);
+    s.set_price(ONE / 100 * 188);
+    s.send(s.ben, "liquidate", (s.ann, true)).assert_ok();
+    s.settle(s.ann, true).assert_revert(FuturesError::NoPrice);
+    s.send(s.ann, "cancel", ()).assert_ok();
+}
+
+/// A dust position on the other side, which a second account liquidates where the price suits.
+#[test]
+fn the_other_side_is_refused_at_once() {
+    let mut s = setup();
+    s.short(s.ann, 10, 5).assert_ok();
+    s.request(s.ann, true, true, 10_000, 5_000).assert_revert(FuturesError::WrongSide);
+    assert_eq!(s.order(s.ann), None);
+    // To shrink what is not there does nothing either way.
+    assert_refused(&s.close(s.ann, true, 10), FuturesError::NoPosition);
+}
+
 #[test]
 fn who_settles_is_paid() {
-    let mut s = setup();
-    let args = (s.token.address(), s.oracle.address(), ASSET, Terms { reward: 7, ..TERMS });
-    s.market = s.chain.deploy::<Futures>(s.keeper, args);
-    for who in [s.provider, s.ann] {
-        s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
-    }
-    s.send(s.provider, "provide", (900_000u128, 0u128)).assert_ok();
-    s.send(s.keeper, "poke", ()).assert_ok();
+    let mut s = setup().with_reward();
     s.request(s.ann, true, true, 10_000, 3_000).assert_ok();
     assert_eq!(s.has(s.ann), 100_000 - 3_007);
     s.set_price(2 * ONE);
@@ -659,6 +959,7 @@ fn refusals() {
         Terms { open_bp: 10_001, ..TERMS },
         Terms { funding_rate: 10 * ONE + 1, ..TERMS },
         Terms { reward: 1 << 126, ..TERMS },
+        Terms { reward: 1 << 125, ..TERMS },
         Terms { value_min: 0, ..TERMS },
         Terms { wait_ms_max: ORDER_MS_MIN - 1, ..TERMS },
         Terms { price_ms_max: ORDER_MS_MIN - 1, ..TERMS },
@@ -671,8 +972,15 @@ fn refusals() {
 
 #[test]
 fn indices_stay_in_their_range() {
-    let funding =
-        Funding { time_ms: 0, index: INDEX_START, slope: INDEX_START, longs_pay: true, room: 0 };
+    let funding = Funding {
+        time_ms: 0,
+        index: INDEX_START,
+        slope: INDEX_START,
+        longs_pay: true,
+        room: 0,
+        tilt: 2 * ONE,
+        found: 2 * ONE,
+    };
     let year_ms = u64::try_from(YEAR_MS).unwrap();
     assert_eq!(funding.index_at(year_ms / 2), INDEX_START / 2 * 3);
     assert_eq!(funding.index_at(year_ms), 2 * INDEX_START - 1);

@@ -1,7 +1,7 @@
 //! A market where one token is lent against another.
 //!
 //! Lenders deposit the loan's token for shares. Borrowers add collateral and borrow up to a part of its
-//! worth by an oracle. Interest follows utilization, with a kink. When a debt comes too close to its
+//! worth by an oracle. Interest follows utilization, with a kink, in the course of hours. When a debt comes too close to its
 //! collateral's worth anyone may pay it and take collateral with a bonus. Every market is an instance of its
 //! own, so a bad collateral harms its own lenders only, and an account's health is in one cell.
 //!
@@ -10,7 +10,7 @@
 //! are priced by what the market had before the block, with the interest until now, which conflicts with nothing. So
 //! deposits, withdrawals, loans and repayments of different accounts do not conflict in this contract, and neither does
 //! [`Lending::accrue`] with any of them: it goes by what there was before the block, too, and the index of debt is the same behind it.
-//! Send it once in a while. What the tokens declare for this contract's balance comes on top: with `token` those who pay in
+//! Send it every ten minutes. What the tokens declare for this contract's balance comes on top: with `token` those who pay in
 //! add to it, and those who are paid out of the same one follow one another.
 //!
 //! All of a block pay and get one price for a share of the supply, whether interest was accrued or not: who
@@ -18,6 +18,15 @@
 //! borrower does in a block moves that price but by rounding, and then up. A share cannot be made expensive
 //! to round away what others deposit: [`VIRTUAL_SHARES`] belong to nobody, and take their part of whatever
 //! would do it.
+//!
+//! An accrual samples the utilization of before its block. One sample moves no rate, since whoever has much can lend or borrow it,
+//! or take it away, over the end of a single block and accrue in the next: the rate moves towards what two samples, one behind
+//! the other, agree about, by no more than the time between them permits. All the way, from nothing borrowed to everything, takes
+//! a day ([`RATE_MS`]), and of the time between two samples ten minutes count at most ([`SAMPLE_MS_MAX`]). So who stays over the end of
+//! every block is no faster than anybody else who stays; who is there for single samples moves nothing where others accrue in
+//! between, and a 144th of the way for each two where nobody does. Single samples can also keep the rate where it is, if they are one
+//! of every two. So somebody should accrue every ten minutes, and more often while the rate does not move as it should; where
+//! nobody does, it follows more slowly.
 //!
 //! Cash is a counter, so this contract does not see that a withdrawal or a loan is beyond it: the token
 //! refuses to pay it, or, if somebody gave the contract more than its cash, the host stops the transaction
@@ -59,8 +68,8 @@ pub use events::{
     Accrued, Borrowed, CollateralMoved, Deposited, Liquidated, Repaid, ReservesTaken, Withdrawn,
 };
 pub use storage::{
-    ACCRUAL_MS_MAX, Account, DEBT_INDEX_MAX, INVESTED_START, LendingError, RATE_MAX, Rates, Terms,
-    VIRTUAL_SHARES, YEAR_MS,
+    ACCRUAL_MS_MAX, Account, DEBT_INDEX_MAX, INVESTED_START, LendingError, RATE_MAX, RATE_MS,
+    Rates, SAMPLE_MS_MAX, Terms, VIRTUAL_SHARES, YEAR_MS,
 };
 use storage::{Lenders, Prices, Totals, owed, shares_down, shares_up};
 
@@ -121,6 +130,7 @@ impl Lending {
             reserves: 0,
             lent: 0,
             invested: INVESTED_START,
+            found: terms.base_rate,
         });
         self.invested.put(INVESTED_START);
         Ok(())
@@ -401,8 +411,8 @@ impl Lending {
 
     /// Accrues interest: brings the index of debt, the market's part and the rate up to date. Anyone may.
     ///
-    /// All of it follows from what there was before the block: who pays in or takes out for the time of a block sets nobody's
-    /// rate.
+    /// All of it follows from what there was before the block. The rate moves towards what that and the accrual before agree
+    /// about, step by step: see [`Rates::rate_towards`]. So who pays in or takes out over the end of one block moves nobody's rate.
     ///
     /// # Errors
     /// - [`LendingError::NotAccrued`]: the market was set up in this block.
@@ -422,15 +432,17 @@ impl Lending {
         let debt_index = old.debt_index_at(now_ms);
         let (debt, assets) = (totals.debt(debt_index), totals.assets(debt_index));
         let utilization = if assets == 0 { 0 } else { shares_down(debt, assets)? };
+        let found = terms.rate(utilization);
         // Where bad debt has left less than there were reserves, more may have been taken than is counted.
         let reserves = reserves.saturating_sub(old.reserves - left);
         self.rates.put(Rates {
             time_ms: now_ms,
             debt_index,
-            debt_rate: terms.rate(utilization),
+            debt_rate: old.rate_towards(found, terms.rate(ONE) - terms.base_rate, now_ms),
             reserves,
             lent,
             invested: totals.invested,
+            found,
         });
         emit(Accrued { debt_index, lent, utilization, reserves });
         Ok(())

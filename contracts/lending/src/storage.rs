@@ -13,6 +13,12 @@ pub const ACCRUAL_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// The largest rate of interest in a year: 1,000 %. Ours to choose.
 pub const RATE_MAX: u128 = 10 * ONE;
 
+/// How long the rate takes at least from the lowest to the highest: a day. Ours to choose.
+pub const RATE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// For how much time two samples of utilization speak at most, ten minutes: 1/144 of the way. Ours to choose.
+pub const SAMPLE_MS_MAX: u64 = 10 * 60 * 1_000;
+
 /// The shares of the supply that belong to nobody, with one smallest unit that nobody deposited: so the first
 /// units cost a million shares each. Whoever makes a share expensive gives these the most of it: to round away
 /// an amount that others deposit takes a million times as much. Ours to choose.
@@ -100,6 +106,8 @@ pub struct Rates {
     pub lent: u128,
     /// What lenders had put in less what they had taken out, above [`INVESTED_START`].
     pub invested: u128,
+    /// The rate at the utilization that was found then.
+    pub found: u128,
 }
 
 impl Rates {
@@ -111,6 +119,22 @@ impl Rates {
         let more = interest.and_then(|interest| times_up(self.debt_index, interest));
         let index = more.and_then(|more| self.debt_index.checked_add(more));
         index.map_or(DEBT_INDEX_MAX, |index| index.min(DEBT_INDEX_MAX))
+    }
+
+    /// The interest of a year after a sample: it moves towards what this one and the one before agree about, by no more than the
+    /// time between them permits.
+    ///
+    /// # Arguments
+    /// - `found`: the rate at the utilization that is found.
+    /// - `range`: the highest rate less the lowest.
+    /// - `time_ms`: now.
+    #[must_use]
+    pub fn rate_towards(&self, found: u128, range: u128, time_ms: u64) -> u128 {
+        let ms = time_ms.saturating_sub(self.time_ms).min(SAMPLE_MS_MAX);
+        // Rounded up, so that it arrives also where every moment is sampled.
+        let step = mul_div_up(range, ms.into(), RATE_MS.into()).unwrap_or_default();
+        let goal = self.debt_rate.clamp(self.found.min(found), self.found.max(found));
+        goal.clamp(self.debt_rate.saturating_sub(step), self.debt_rate.saturating_add(step))
     }
 }
 

@@ -11,8 +11,8 @@ use kempe_token::{Token, TokenError};
 
 use crate::{
     ACCRUAL_MS_MAX, Account, Accrued, Borrowed, CollateralMoved, DEBT_INDEX_MAX, Deposited,
-    INVESTED_START, Lending, LendingError, Liquidated, RATE_MAX, Rates, Repaid, ReservesTaken,
-    Terms, VIRTUAL_SHARES, Withdrawn, YEAR_MS,
+    INVESTED_START, Lending, LendingError, Liquidated, RATE_MAX, RATE_MS, Rates, Repaid,
+    ReservesTaken, SAMPLE_MS_MAX, Terms, VIRTUAL_SHARES, Withdrawn, YEAR_MS,
 };
 
 /// An hour.
@@ -93,6 +93,19 @@ impl Setup {
         self.chain.send(by, &self.market, method, args)
     }
 
+    /// Accrues every ten minutes until the rate is where utilization has it.
+    fn follow(&mut self) {
+        for _ in 0..RATE_MS / SAMPLE_MS_MAX + 2 {
+            self.send(self.treasurer, "accrue", ()).assert_ok();
+            let Rates { debt_rate, found, .. } = self.rates();
+            if debt_rate.abs_diff(found) <= found / 10_000 {
+                return;
+            }
+            self.chain.advance_ms(SAMPLE_MS_MAX);
+        }
+        panic!("{:?}", self.rates());
+    }
+
     fn rates(&mut self) -> Rates {
         self.chain.view::<Option<Rates>>(&self.market, "current_rates", ()).unwrap()
     }
@@ -166,7 +179,7 @@ fn a_loan_is_limited_by_its_collateral() {
 fn interest_goes_from_borrowers_to_lenders_and_reserves() {
     let mut s = setup();
     s.with_debt(10_000);
-    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.follow();
     // 10 % are borrowed: an eighth of the way to the kink, 1 % + 1.25 %.
     assert_eq!(s.rates().debt_rate / (ONE / 1_000_000), 22_500);
     s.chain.advance_ms(ACCRUAL_MS_MAX * 50);
@@ -243,12 +256,12 @@ fn a_share_cannot_be_made_too_expensive_for_others() {
     s.send(s.lender, "deposit", (1_000_000u128, 0u128)).assert_ok();
     s.send(s.lender, "add_collateral", (900_000u128,)).assert_ok();
     s.send(s.lender, "borrow", (900_000u128,)).assert_ok();
-    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.follow();
     s.chain.advance_ms(365 * ACCRUAL_MS_MAX);
     s.send(s.lender, "repay", (1_400_000u128,)).assert_ok();
     let most = s.account(s.lender).supply / 100 * 96;
     s.send(s.lender, "withdraw", (most, 0u128)).assert_ok();
-    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.follow();
     s.chain.advance_ms(1_000 * 365 * ACCRUAL_MS_MAX);
     s.send(s.lender, "repay", (u128::MAX,)).assert_ok();
     let all_but_one = s.account(s.lender).supply - 1;
@@ -351,7 +364,6 @@ fn debt_that_nothing_stands_behind_is_written_off() {
     assert!((23..=25).contains(&debt), "{debt}");
 }
 
-/// Neither who pays in nor who takes out for a part of a block sets a rate that stays.
 /// Debts of next to nothing would be worth nobody's liquidation.
 #[test]
 fn no_debt_is_too_small_to_be_liquidated() {
@@ -373,11 +385,12 @@ fn no_debt_is_too_small_to_be_liquidated() {
     assert_eq!(s.account(s.borrower).debt, 0);
 }
 
+/// Neither who pays in nor who takes out for a part of a block sets a rate that stays.
 #[test]
 fn the_rate_is_that_of_what_was_lent_before_the_block() {
     let mut s = setup();
     s.with_debt(14_000);
-    s.send(s.treasurer, "accrue", ()).assert_ok();
+    s.follow();
     let rate = s.rates().debt_rate;
     let shares = 80_000 * SHARES;
     let report = s.chain.block([
@@ -388,6 +401,97 @@ fn the_rate_is_that_of_what_was_lent_before_the_block() {
     report.assert_ok();
     let after = s.rates().debt_rate;
     assert!(after.abs_diff(rate) <= rate / 1_000, "{rate} {after}");
+}
+
+/// A lender borrows what is left over the end of a block, and accrues in the next one while it pays back.
+#[test]
+fn one_sample_moves_no_rate() {
+    let mut s = setup();
+    s.with_debt(14_000);
+    s.send(s.liquidator, "add_collateral", (500_000u128,)).assert_ok();
+    s.follow();
+    let rate = s.rates().debt_rate;
+    for _ in 0..3 {
+        for asset in [s.loan, s.collateral] {
+            s.set_price(asset, ONE);
+        }
+        s.send(s.liquidator, "borrow", (85_900u128,)).assert_ok();
+        let report = s.chain.block([
+            s.market.tx(s.treasurer, "accrue", ()),
+            s.market.tx(s.liquidator, "repay", (u128::MAX,)),
+        ]);
+        report.assert_ok();
+        let spoiled = s.rates();
+        assert!(spoiled.found > 40 * rate, "{spoiled:?}");
+        assert!(spoiled.debt_rate.abs_diff(rate) <= rate / 1_000, "{rate} {spoiled:?}");
+        s.chain.advance_ms(SAMPLE_MS_MAX);
+        s.send(s.treasurer, "accrue", ()).assert_ok();
+        let after = s.rates();
+        assert!(after.debt_rate.abs_diff(rate) <= rate / 1_000, "{rate} {after:?}");
+        s.chain.advance_ms(HOUR_MS);
+    }
+}
+
+/// Utilization that stays arrives, whether interest is accrued every ten minutes or in every block.
+#[test]
+fn the_rate_follows_within_hours() {
+    for every_ms in [SAMPLE_MS_MAX, 60_000] {
+        let mut s = setup();
+        s.with_debt(10_000);
+        s.follow();
+        let (rate, range) = (s.rates().debt_rate, ONE / 10 * 11);
+        s.send(s.lender, "withdraw", (88_800 * SHARES, 0u128)).assert_ok();
+        s.send(s.treasurer, "accrue", ()).assert_ok();
+        assert!(s.rates().debt_rate.abs_diff(rate) < rate / 1_000);
+        let mut hours = Vec::new();
+        while hours.last() != Some(&s.rates().found) {
+            for _ in 0..HOUR_MS / every_ms {
+                s.chain.advance_ms(every_ms - 1_000);
+                s.send(s.treasurer, "accrue", ()).assert_ok();
+            }
+            hours.push(s.rates().debt_rate);
+            assert!(hours.len() <= 14, "{hours:?}");
+        }
+        // A 24th of the way in an hour.
+        let (moved, hour) = (hours[0] - rate, range / 24);
+        assert!(moved > hour / 10 * 9 && moved <= hour / 10 * 11, "{moved} {hour}");
+    }
+}
+
+#[test]
+fn a_rate_moves_by_what_the_time_permits() {
+    let rates = Rates {
+        time_ms: 0,
+        debt_index: ONE,
+        debt_rate: ONE,
+        reserves: 0,
+        lent: 0,
+        invested: INVESTED_START,
+        found: 2 * ONE,
+    };
+    let range = 144 * ONE;
+    for (found, time_ms, rate) in [
+        // The samples agree about what is above the rate.
+        (2 * ONE, SAMPLE_MS_MAX / 2, ONE / 2 * 3),
+        (3 * ONE, SAMPLE_MS_MAX, 2 * ONE),
+        (5 * ONE / 4, SAMPLE_MS_MAX, 5 * ONE / 4),
+        // However long nobody looked.
+        (100 * ONE, u64::MAX, 2 * ONE),
+        // They do not.
+        (ONE, SAMPLE_MS_MAX, ONE),
+        (0, SAMPLE_MS_MAX, ONE),
+        // No time at all.
+        (3 * ONE, 0, ONE),
+    ] {
+        assert_eq!(rates.rate_towards(found, range, time_ms), rate, "{found} {time_ms}");
+    }
+    let high = Rates { debt_rate: 100 * ONE, found: 200 * ONE, ..rates };
+    assert_eq!(high.rate_towards(300 * ONE, range, u64::MAX), 101 * ONE);
+    let falls = Rates { debt_rate: 3 * ONE, ..rates };
+    assert_eq!(falls.rate_towards(0, range, SAMPLE_MS_MAX), 2 * ONE);
+    // A range that is next to nothing, and a time that is.
+    assert_eq!(rates.rate_towards(2 * ONE, 1, 1), ONE + 1);
+    assert_eq!(rates.rate_towards(2 * ONE, 0, SAMPLE_MS_MAX), ONE);
 }
 
 #[test]
@@ -472,6 +576,7 @@ fn the_rate_has_a_kink() {
         reserves: 0,
         lent: 0,
         invested: INVESTED_START,
+        found: ONE,
     };
     assert_eq!(rates.debt_index_at(u64::try_from(YEAR_MS).unwrap() / 2), ONE / 2 * 3);
     let large = Rates { debt_index: DEBT_INDEX_MAX, ..rates };

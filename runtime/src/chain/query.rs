@@ -64,7 +64,7 @@ pub struct CallSpec {
 }
 
 impl Chain {
-    /// Runs a transaction against the current state and commits nothing.
+    /// Runs a transaction against the current state and commits nothing. It sees the time of the last block.
     ///
     /// # Errors
     /// [`ChainError`] when this node fails; what the transaction does is in the result.
@@ -72,8 +72,8 @@ impl Chain {
         self.simulate_at(tx, self.head.time_ms)
     }
 
-    /// As [`simulate`](Self::simulate), as if the next block had this time, in milliseconds since 1970, and not that of
-    /// the last one.
+    /// As [`simulate`](Self::simulate), as if the next block were [built](Self::build) at this time, in milliseconds since
+    /// 1970: it has the time of the last one if that is later.
     ///
     /// # Errors
     /// As [`simulate`](Self::simulate).
@@ -81,7 +81,7 @@ impl Chain {
         self.simulate_at_price(tx, self.genesis.prices, time_ms)
     }
 
-    /// Asks a contract: the call is free, needs no signature, and changes nothing.
+    /// Asks a contract: the call is free, needs no signature, and changes nothing. It sees the time of the last block.
     ///
     /// # Errors
     /// [`ChainError`] when this node fails.
@@ -89,7 +89,7 @@ impl Chain {
         self.query_at(call, self.head.time_ms)
     }
 
-    /// As [`query`](Self::query), as if the next block had this time, in milliseconds since 1970.
+    /// As [`query`](Self::query), as if the next block were built at this time; see [`simulate_at`](Self::simulate_at).
     ///
     /// # Errors
     /// As [`query`](Self::query).
@@ -116,7 +116,8 @@ impl Chain {
         time_ms: u64,
     ) -> Result<Simulation, ChainError> {
         let state = self.state()?;
-        let env = BlockEnv { height: self.head.height + 1, time_ms };
+        let env =
+            BlockEnv { height: self.head.height + 1, time_ms: time_ms.max(self.head.time_ms) };
         let (lists, mode) = solo(tx, &self.engine, &*state, &prices)?;
         let lists = Arc::new(lists);
         let list = lists.of(0);

@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::hash::{Hash as _, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 use std::{fmt, io, process};
@@ -25,6 +26,7 @@ use wasmtime::{Engine, Module};
 
 use super::compile::ENGINE_VERSION;
 use crate::files;
+use crate::sync::lock;
 
 /// The largest artifact, in bytes: what admission lets through is at most some megabytes of machine code.
 const ARTIFACT_BYTES_MAX: u64 = 64 << 20;
@@ -36,7 +38,12 @@ pub struct Artifacts {
     directory: PathBuf,
     key: [u8; 32],
     bytes_max: u64,
+    /// What the files take, as far as this process knows: what was there when it first looked, and what it wrote.
+    bytes: Mutex<Option<u64>>,
 }
+
+/// The least that a file counts: looking for the oldest takes time by their number, so there must not be too many.
+const FILE_BYTES_MIN: u64 = 16 * 1024;
 
 impl fmt::Debug for Artifacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +58,7 @@ impl Artifacts {
     /// A directory that cannot be read or written only costs the time of compiling.
     #[must_use]
     pub const fn new(directory: PathBuf, key: [u8; 32], bytes_max: u64) -> Self {
-        Self { directory, key, bytes_max }
+        Self { directory, key, bytes_max, bytes: Mutex::new(None) }
     }
 
     /// The module that was compiled from the code with this hash, if a file is there that has its seal.
@@ -74,10 +81,24 @@ impl Artifacts {
         let Ok(artifact) = module.serialize() else { return };
         let bytes = (SEAL_BYTES + artifact.len()) as u64;
         // What would never be read, or would have to be the first to go.
-        if bytes <= ARTIFACT_BYTES_MAX.min(self.bytes_max) {
-            let _ = self.write(&self.path(code), &self.seal(engine, code, &artifact), &artifact);
+        let is_kept = bytes <= ARTIFACT_BYTES_MAX.min(self.bytes_max) && {
+            let seal = self.seal(engine, code, &artifact);
+            self.write(&self.path(code), &seal, &artifact).is_ok()
+        };
+        self.make_room(if is_kept { bytes.max(FILE_BYTES_MIN) } else { 0 });
+    }
+
+    /// Takes note of a new file of so many bytes, and removes old ones where all are too much.
+    fn make_room(&self, written: u64) {
+        let mut bytes = lock(&self.bytes);
+        let known = bytes.map(|bytes| bytes + written);
+        if known.is_none_or(|known| known > self.bytes_max) {
+            // So that most of what is written later needs no look at all files. The new one stays.
+            let room = (self.bytes_max / 8 * 7).max(written);
+            *bytes = self.evict(if known.is_some() { room } else { self.bytes_max }).ok();
+        } else {
+            *bytes = known;
         }
-        let _ = self.evict();
     }
 
     fn path(&self, code: &Hash) -> PathBuf {
@@ -105,8 +126,8 @@ impl Artifacts {
         })
     }
 
-    /// Removes the oldest files until the others fit.
-    fn evict(&self) -> io::Result<()> {
+    /// Removes the oldest files where all have more bytes than so many; returns how many those have that are left.
+    fn evict(&self, bytes_max: u64) -> io::Result<u64> {
         let mut found: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
@@ -118,20 +139,21 @@ impl Artifacts {
             });
             let Ok(data) = entry.metadata() else { continue };
             if is_ours && data.is_file() {
-                found.push((data.modified()?, entry.path(), data.len()));
+                let bytes = data.len().max(FILE_BYTES_MIN);
+                found.push((data.modified()?, entry.path(), bytes));
             }
         }
         found.sort();
         let mut bytes: u64 = found.iter().map(|(.., bytes)| bytes).sum();
         for (_, path, freed) in found {
-            if bytes <= self.bytes_max {
+            if bytes <= bytes_max {
                 break;
             }
             if fs::remove_file(path).is_ok() {
                 bytes -= freed;
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 

@@ -14,6 +14,7 @@ use super::compiler::Compiler;
 use super::host;
 use super::instance::{Exports, Image};
 use super::session::Host;
+use super::weight;
 use crate::sync::{lock, panic_text};
 
 /// The most bytes of native stack that the wasm of one contract uses. Reaching it is a trap.
@@ -23,7 +24,7 @@ use crate::sync::{lock, panic_text};
 pub(super) const WASM_STACK_BYTES: usize = 256 * 1024;
 
 /// What the engine is, as part of the protocol: another version may burn other fuel.
-pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 6";
+pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 7";
 
 /// Why code cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,8 @@ pub struct Engine {
     artifacts: Option<&'static Artifacts>,
     compiler: Compiler,
     n_codes: AtomicUsize,
+    /// How many there are that somebody has.
+    n_live: Arc<AtomicUsize>,
 }
 
 /// Admitted and compiled code, shared by all contracts that were deployed from it.
@@ -78,6 +81,34 @@ pub struct Code {
     pub(super) exports: Exports,
     /// The memory after instantiation, taken from the first instance.
     pub(super) image: OnceLock<Image>,
+    live: Live,
+}
+
+/// Counts code while it is there.
+struct Live(Arc<AtomicUsize>);
+
+impl Live {
+    fn new(n_live: &Arc<AtomicUsize>) -> Self {
+        n_live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(n_live))
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The most code that idle instances hold on to, of all engines' workers together: each takes two of a process's mappings of memory, of which
+/// Linux permits 65,530. Ours to choose.
+const LIVE_CODES_MAX: usize = 16 * 1024;
+
+impl Code {
+    /// Whether there is so much code that nobody should keep any for later.
+    pub(super) fn is_one_too_many(&self) -> bool {
+        self.live.0.load(Ordering::Relaxed) > LIVE_CODES_MAX
+    }
 }
 
 /// A module that is looked at and not compiled yet: what compiling it costs is known, or why it is refused.
@@ -139,7 +170,8 @@ impl Engine {
             .map_err(|error| EngineError::Configure(format!("{error:#}")))?;
         let codes = Mutex::new(Codes::new(CODE_BYTES_MAX));
         let (compiler, n_codes) = (Compiler::default(), AtomicUsize::new(0));
-        Ok(Self { wasmtime, codes, artifacts, compiler, n_codes })
+        let n_live = Arc::default();
+        Ok(Self { wasmtime, codes, artifacts, compiler, n_codes, n_live })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -220,8 +252,13 @@ impl Engine {
         let number = self.n_codes.fetch_add(1, Ordering::Relaxed);
         let text = module.image_range();
         let text_bytes = (text.end as usize - text.start as usize) as u64;
-        let bytes = text_bytes + wasm.len() as u64 + image_bytes_max(wasm, &admitted);
-        Ok(Code { hash, admitted, methods, number, bytes, pre, exports, image: OnceLock::new() })
+        let bytes = text_bytes
+            + wasm.len() as u64
+            + image_bytes_max(wasm, &admitted)
+            + weight::bytes_of(&admitted);
+        let live = Live::new(&self.n_live);
+        let image = OnceLock::new();
+        Ok(Code { hash, admitted, methods, number, bytes, pre, exports, image, live })
     }
 }
 

@@ -390,14 +390,12 @@ pub(super) fn enter_frame(
     immutables: Option<Immutables>,
 ) -> (Box<Session>, Outcome) {
     let address = session.contract(contract).address;
-    let memory_bytes = session.contract(contract).code.admitted.memory_bytes;
+    let admitted = &session.contract(contract).code.admitted;
+    let table_bytes = TABLE_ENTRY_BYTES * admitted.sizes.table_entries;
+    let memory_kib = u64::from(admitted.memory_bytes).div_ceil(1024) + table_bytes / 1024;
     let args_len = u32::try_from(args.len()).unwrap_or(u32::MAX);
-    // A table is filled where there is no instance.
-    let table_bytes =
-        TABLE_ENTRY_BYTES * session.contract(contract).code.admitted.sizes.table_entries;
-    let memory_kib = u64::from(memory_bytes).div_ceil(1024) + table_bytes / 1024;
-    let fuel =
-        session.prices.call.saturating_add(memory_kib.saturating_mul(session.prices.memory_kib));
+    let fuel = session.prices.call.saturating_add(admitted.instance_fuel());
+    let fuel = fuel.saturating_add(memory_kib.saturating_mul(session.prices.memory_kib));
     let entered =
         session.charge(fuel).and_then(|()| session.push_frame(contract, caller, args, immutables));
     if let Err(kind) = entered {

@@ -231,7 +231,7 @@ mod tests {
             let change = |number: u32| {
                 let key = StateKey::new(kempe_abi::Address([7; 32]), 1, &number.to_le_bytes());
                 let value = vec![value; if number.is_multiple_of(5) { 50 } else { 5 }];
-                Change { hash: key.hash(), key, value: Some(Bytes::from_vec(value)) }
+                Change { hash: key.hash(), key, value: Some(Bytes::from_slice(&value)) }
             };
             range.map(change).collect()
         };

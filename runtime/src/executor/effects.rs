@@ -101,6 +101,13 @@ pub(crate) fn fits(cell: &Cell) -> bool {
 }
 
 impl Effect {
+    /// What it does to a slot whose number has one byte.
+    #[cfg(test)]
+    pub(super) fn of_byte(slot: u32, write: Option<Option<Bytes>>, added: i128) -> Self {
+        let hash = KeyHash([0; 32]);
+        Self { cell: slot, slot, hash, write, added, accumulator: Accumulator::BYTE }
+    }
+
     /// Whether the order of its addition among others could show: sums have bounds.
     pub(super) fn is_sum(&self) -> bool {
         let how = self.accumulator.how();
@@ -128,7 +135,8 @@ impl Effect {
     pub(super) fn value(&self, current: Option<&[u8]>) -> Result<Option<Bytes>, TrapKind> {
         match &self.write {
             _ if self.added != 0 => self.accumulator.apply(current, self.added).map(Some),
-            Some(value) => Ok(value.as_deref().map(Bytes::from_slice)),
+            // Long values are shared by copies.
+            Some(value) => Ok(value.clone()),
             None => Ok(current.map(Bytes::from_slice)),
         }
     }
@@ -176,8 +184,7 @@ mod tests {
     use super::*;
 
     fn sum(added: i128) -> Effect {
-        let hash = KeyHash([0; 32]);
-        Effect { cell: 0, slot: 0, hash, write: None, added, accumulator: Accumulator::BYTE }
+        Effect::of_byte(0, None, added)
     }
 
     /// Whether all additions fit, in every order of which nothing is known but what each starts with.

@@ -63,6 +63,6 @@ fn length(state: &dyn StateRead, item: &Appended) -> Result<u64, StoreError> {
 
 fn change(Appended { log, item, .. }: Appended, index: u64) -> Change {
     let StateKey { contract, field, key } = log;
-    let key = StateKey { contract, field, key: Bytes::from_vec(item_key(&key, index)) };
+    let key = StateKey { contract, field, key: Bytes::from_slice(&item_key(&key, index)) };
     Change { hash: key.hash(), key, value: Some(item) }
 }

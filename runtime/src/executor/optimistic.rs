@@ -69,11 +69,14 @@ impl BlockRun<'_> {
         let accesses = self.plan.interned().accesses();
         let memory = Memory::new(accesses.n_slots());
         if has_hints {
-            for (place, &tx) in (0..).zip(body) {
-                let changed =
-                    accesses.of(tx).iter().filter(|access| access.kind != AccessKind::Read);
+            let places = (0..u32::try_from(body.len()).expect("transactions have 32 bits"))
+                .into_par_iter()
+                .with_min_len(CHUNK_TXS);
+            places.for_each(|place| {
+                let accesses = accesses.of(body[place as usize]).iter();
+                let changed = accesses.filter(|access| access.kind != AccessKind::Read);
                 changed.for_each(|access| memory.estimate(access.slot, place));
-            }
+            });
         }
         let optimistic = Optimistic {
             run: self,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 
 use super::Interned;
 use super::changed::{ChangedCells, Listed};
@@ -14,6 +15,9 @@ use crate::prefetch::prefetch;
 use crate::scheduler::Access;
 use crate::state::{Changes, StateRead, StoreError, changed_row};
 use crate::types::{Bytes, KeyHash};
+
+/// For how many additions of a transaction there is room without memory of its own.
+const N_SUMS: usize = 4;
 
 /// How many slots fall to a bucket in the mean where they are put in the order of their hashes: what is so short is sorted by insertion.
 const BUCKET: usize = 16;
@@ -108,8 +112,7 @@ impl Start {
 
 /// The same value once more.
 pub(super) fn copied(value: Option<&Bytes>) -> Option<Bytes> {
-    // Faster than to clone it, which goes byte by byte.
-    value.map(|value| Bytes::from_slice(value))
+    value.cloned()
 }
 
 impl Slots {
@@ -181,7 +184,7 @@ impl Slots {
     pub(super) unsafe fn read(&self, slot: u32) -> Option<Bytes> {
         // SAFETY: as the caller promises.
         let slot = unsafe { self.0.get(slot) };
-        slot.value.as_deref().map(Bytes::from_slice)
+        slot.value.clone()
     }
 
     /// Publishes the writes and additions of a transaction. False, and nothing is changed, if an addition does not fit.
@@ -218,12 +221,19 @@ impl Slots {
     /// While this runs no other thread uses a slot of the effects.
     #[expect(unsafe_code, reason = "see `Disjoint`")]
     pub(super) unsafe fn try_apply_beside(&self, effects: &[Effect]) -> Result<(), u32> {
-        for effect in effects.iter().filter(|effect| effect.added != 0) {
+        let is_addition = |effect: &&Effect| effect.added != 0;
+        let added = effects.iter().filter(is_addition).map(|effect| {
             // SAFETY: as the caller promises.
             let slot = unsafe { self.0.get(effect.slot) };
-            effect.value(slot.value.as_deref()).map_err(|_| effect.cell)?;
+            effect.value(slot.value.as_deref()).map_err(|_| effect.cell)
+        });
+        // Each slot is in these effects once, so a sum stays what it is while the others are put.
+        let sums: SmallVec<[Option<Bytes>; N_SUMS]> = added.collect::<Result<_, u32>>()?;
+        for (effect, sum) in effects.iter().filter(is_addition).zip(sums) {
+            // SAFETY: as the caller promises.
+            *unsafe { self.0.get_mut(effect.slot) } = Slot { value: sum, changed: true };
         }
-        for effect in effects {
+        for effect in effects.iter().filter(|effect| !is_addition(effect)) {
             // SAFETY: as the caller promises.
             let slot = unsafe { self.0.get_mut(effect.slot) };
             let value = effect.value(slot.value.as_deref()).map_err(|_| effect.cell)?;
@@ -258,7 +268,7 @@ impl Slots {
             .map(|at| (keys[at].first_bytes(), u32::try_from(at).expect("slots have 32 bits")))
             .collect();
         let order = by_hash(&changed, keys);
-        let value = |at: usize| slots[order[at].1 as usize].value.as_deref();
+        let value = |at: usize| slots[order[at].1 as usize].value.as_ref();
         let row = |at: usize| {
             // In order of hashes everything is far apart.
             if let Some((_, soon)) = order.get(at + 8) {
@@ -266,13 +276,13 @@ impl Slots {
                 prefetch(&slots[*soon as usize]);
             }
             let (first_bytes, slot) = order[at];
-            let row = changed_row(&keys[slot as usize], value(at));
+            let row = changed_row(&keys[slot as usize], value(at).map(Bytes::as_slice));
             (row, (first_bytes, interned.place(slot)))
         };
         let (mut rows, mut places) = (Vec::new(), Vec::new());
         let tasks = (0..order.len()).into_par_iter().with_min_len(1024);
         tasks.map(row).unzip_into_vecs(&mut rows, &mut places);
-        let changes = Changes::of_rows(rows, |at| value(at).unwrap_or_default());
+        let changes = Changes::of_rows(rows, |at| value(at).expect("a row of a long value has it"));
         let lists = Arc::clone(interned.shared_lists());
         // A list names contracts and their code to be read only.
         ChangedCells::new(changes, Arc::new(Listed { lists, places }))
@@ -285,6 +295,43 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn effects_count_all_or_none_and_long_values_are_not_copied() {
+        let byte = |byte: u8| Some(Bytes::from_slice(&[byte]));
+        let long = Bytes::from_slice(&[7; 1000]);
+        let check = |additions: [i128; 2], expected: Result<[Option<Bytes>; 2], u32>| {
+            let mut slots = Slots::empty(4);
+            let effects = [
+                Effect::of_byte(3, Some(Some(long.clone())), 0),
+                Effect::of_byte(0, None, additions[0]),
+                Effect::of_byte(2, Some(None), 0),
+                Effect::of_byte(1, None, additions[1]),
+            ];
+            #[expect(unsafe_code, reason = "see `Disjoint`")]
+            // SAFETY: nobody else has them.
+            let applied = unsafe {
+                slots.put(0, byte(10));
+                slots.put(1, byte(20));
+                slots.put(2, byte(30));
+                slots.try_apply_beside(&effects)
+            };
+            assert_eq!(applied, expected.as_ref().map(|_| ()).map_err(|cell| *cell));
+            let start = slots.take_start();
+            let left = |slot| copied(start.get(slot));
+            let (numbers, others) = match expected {
+                Ok(numbers) => (numbers, [None, Some(long.clone())]),
+                Err(_) => ([byte(10), byte(20)], [byte(30), None]),
+            };
+            assert_eq!(([left(0), left(1)], [left(2), left(3)]), (numbers, others));
+            let of_long = start.get(3).map(|value| value.as_ptr());
+            assert_eq!(of_long, applied.ok().map(|()| long.as_ptr()));
+        };
+        check([5, -5], Ok([byte(15), byte(15)]));
+        check([-10, 235], Ok([byte(0), byte(255)]));
+        check([5, 236], Err(1));
+        check([-11, 5], Err(0));
+    }
 
     proptest! {
         #[test]

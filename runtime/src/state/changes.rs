@@ -55,7 +55,7 @@ impl StateChange {
 pub struct Changes {
     rows: Vec<Row>,
     /// By ascending key hash.
-    long: Vec<([u8; 32], Box<[u8]>)>,
+    long: Vec<([u8; 32], Bytes)>,
 }
 
 impl Changes {
@@ -85,16 +85,16 @@ impl Changes {
         let row = changed(hash, value);
         debug_assert!(self.rows.last().is_none_or(|last| key(last) < &hash.0), "out of order");
         if let Some(value) = value.filter(|_| is_long(&row)) {
-            self.long.push((hash.0, value.into()));
+            self.long.push((hash.0, Bytes::from_slice(value)));
         }
         self.rows.push(row);
     }
 
     /// Of rows by ascending key hash, each once; `long` gives the value of the row at a position, where the row does
     /// not hold it.
-    pub(crate) fn of_rows<'a>(rows: Vec<Row>, long: impl Fn(usize) -> &'a [u8]) -> Self {
+    pub(crate) fn of_rows<'a>(rows: Vec<Row>, long: impl Fn(usize) -> &'a Bytes) -> Self {
         let long_rows = rows.iter().enumerate().filter(|(_, row)| is_long(row));
-        let long = long_rows.map(|(at, row)| (*key(row), long(at).into())).collect();
+        let long = long_rows.map(|(at, row)| (*key(row), long(at).clone())).collect();
         Self { rows, long }
     }
 
@@ -145,7 +145,7 @@ impl Changes {
         if is_removed(row) {
             return None;
         }
-        if is_long(row) { Some(Bytes::from_slice(self.long(key(row)))) } else { short_bytes(row) }
+        if is_long(row) { self.long(key(row)).cloned() } else { short_bytes(row) }
     }
 
     /// The cell of the row at a position.
@@ -185,9 +185,9 @@ impl Changes {
     }
 
     /// The value of a row that does not hold it.
-    pub(super) fn long(&self, key: &[u8; 32]) -> &[u8] {
-        let at = self.long.binary_search_by(|(at, _)| at.cmp(key));
-        at.map_or(&[][..], |at| &self.long[at].1)
+    pub(super) fn long(&self, key: &[u8; 32]) -> Option<&Bytes> {
+        let at = self.long.binary_search_by(|(at, _)| at.cmp(key)).ok()?;
+        Some(&self.long[at].1)
     }
 }
 

@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::row::{Row, digest, is_long, is_removed, key, search};
 use super::run::{Entry, Run, RunInfo, RunWriter};
 use super::tree::{bucket_of, first_key};
-use crate::types::{KeyHash, first_bytes, hash_order};
+use crate::types::{Bytes, KeyHash, first_bytes, hash_order};
 
 /// A run is merged with a newer one that has more than this part of its rows.
 const MERGE_RATIO: u64 = 2;
@@ -45,7 +45,7 @@ pub(super) struct BucketRows {
     /// By ascending key hash.
     pub(super) rows: Vec<Row>,
     /// The values that do not fit into rows.
-    pub(super) long: Vec<([u8; 32], Box<[u8]>)>,
+    pub(super) long: Vec<([u8; 32], Bytes)>,
 }
 
 /// A checkpoint that was written, and is not yet in use.
@@ -110,7 +110,7 @@ impl Levels {
             let rows = changes.rows();
             let start = search(rows, &first, 0).unwrap_or_else(|start| start);
             for row in rows[start..].iter().take_while(|row| inside(row)) {
-                let long = is_long(row).then(|| changes.long(key(row)).into());
+                let long = is_long(row).then(|| changes.long(key(row)).cloned()).flatten();
                 found.insert(*key(row), Entry { row: *row, long });
             }
         }
@@ -211,7 +211,8 @@ impl Levels {
             if next_old.take_if(|entry| order(entry, row).is_eq()).is_some() {
                 next_old = old.next_entry()?;
             }
-            write(row, is_long(row).then(|| changes.long(key(row))))
+            let long = if is_long(row) { changes.long(key(row)) } else { None };
+            write(row, long.map(Bytes::as_slice))
         })?;
         while let Some(entry) = next_old.take() {
             write(&entry.row, entry.long.as_deref())?;

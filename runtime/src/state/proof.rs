@@ -3,9 +3,10 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::Hash;
 
+use super::bucket::{DIGITS, digit};
 use super::error::ProofError;
-use super::hash::{BUCKET_KEY, NODE_KEY, value_hash};
-use super::tree::{BUCKET_BITS, LEVELS};
+use super::hash::{BUCKET_KEY, EMPTY, NODE_KEY, NodeHash, value_hash};
+use super::tree::LEVELS;
 use super::witness::Leaf;
 use crate::types::KeyHash;
 
@@ -24,10 +25,25 @@ pub struct Siblings {
 /// which uses nothing but keyed blake3: 2.3 KB and 2.5 microseconds in a state of a million rows.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Proof {
-    /// All rows of the key's bucket, by ascending key hash.
+    /// All rows of the key's bucket, or of the part of it that the key is in where it is divided, by ascending key hash.
     pub rows: Vec<Leaf>,
-    /// What is beside the way from the bucket to the root, from the bucket upward.
-    pub path: [Siblings; LEVELS],
+    /// What is beside the way from these to the root, from them upward: [`LEVELS`] nodes, and one more for each time that the bucket
+    /// is divided.
+    pub path: Vec<Siblings>,
+}
+
+impl Siblings {
+    /// Of a node's 16 children, but for those that are on the way.
+    pub(super) fn of(children: &[NodeHash], is_on_way: impl Fn(usize) -> bool) -> Self {
+        let mut siblings = Self::default();
+        for (child, hash) in children.iter().enumerate() {
+            if *hash != EMPTY && !is_on_way(child) {
+                siblings.present |= 1 << child;
+                siblings.hashes.push(Hash(*hash));
+            }
+        }
+        siblings
+    }
 }
 
 impl Proof {
@@ -41,11 +57,12 @@ impl Proof {
         key: &KeyHash,
         value: Option<&[u8]>,
     ) -> Result<(), ProofError> {
-        let [a, b, c, d, ..] = key.0;
-        let mut index = u32::from_be_bytes([a, b, c, d]) >> (32 - BUCKET_BITS);
         let ascending = self.rows.windows(2).all(|pair| pair[0].key < pair[1].key);
         if !ascending {
             return Err(ProofError::Malformed { what: "the rows are out of order" });
+        }
+        if !(LEVELS..=DIGITS).contains(&self.path.len()) {
+            return Err(ProofError::Malformed { what: "the path has too few nodes, or too many" });
         }
 
         let mut hasher = blake3::Hasher::new_keyed(&BUCKET_KEY);
@@ -53,9 +70,11 @@ impl Proof {
             hasher.update(&row.key.0).update(&row.value.0);
         }
         let mut hash = if self.rows.is_empty() { [0; 32] } else { *hasher.finalize().as_bytes() };
-        for siblings in &self.path {
-            hash = up(hash, index % 16, siblings)?;
-            index /= 16;
+        for (place, siblings) in (0..self.path.len()).rev().zip(&self.path) {
+            hash = up(hash, digit(&key.0, place), siblings)?;
+            if hash == EMPTY && place >= LEVELS {
+                return Err(ProofError::Malformed { what: "a bucket without rows is divided" });
+            }
         }
         if hash != root.0 {
             return Err(ProofError::Root { expected: *root, found: Hash(hash) });
@@ -68,10 +87,10 @@ impl Proof {
 }
 
 /// The node above `hash`, which is child number `slot` beside the siblings.
-fn up(hash: [u8; 32], slot: u32, siblings: &Siblings) -> Result<[u8; 32], ProofError> {
+fn up(hash: [u8; 32], slot: usize, siblings: &Siblings) -> Result<[u8; 32], ProofError> {
     let mut hashes = siblings.hashes.iter();
     let mut children = [[0u8; 32]; 16];
-    for (i, child) in (0u32..).zip(&mut children) {
+    for (i, child) in children.iter_mut().enumerate() {
         let present = siblings.present & (1 << i) != 0;
         *child = match (i == slot, present) {
             (true, false) => hash,

@@ -30,6 +30,7 @@ use super::disk::{Disk, DiskFile, corrupt};
 use super::error::StoreError;
 use super::hash::value_hash;
 use super::row::{Row, digest, guess, is_long, key, search};
+use crate::types::Bytes;
 
 /// The bytes of a page: what a disk reads at once.
 const PAGE_BYTES: usize = 4096;
@@ -69,7 +70,7 @@ pub(super) struct Run {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) row: Row,
-    pub(super) long: Option<Box<[u8]>>,
+    pub(super) long: Option<Bytes>,
 }
 
 fn paths(dir: &Path, id: u64) -> (PathBuf, PathBuf) {
@@ -218,7 +219,7 @@ impl Run {
         if value_hash(&value).0 != *digest(&row) {
             return Err(corrupt(file.path(), "a value is not the one that was written".to_owned()));
         }
-        Ok(Entry { row, long: Some(value.into()) })
+        Ok(Entry { row, long: Some(Bytes::from_slice(&value)) })
     }
 
     /// The entries from a key on, in order.

@@ -1,10 +1,12 @@
 //! Sixteen neighboring buckets in memory.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use super::bucket::Rows;
 use super::levels::BucketRows;
-use super::row::{Row, guess, is_long, is_removed, key, search, short_bytes};
+use super::row::{Row, digest, guess, is_long, is_removed, key, row, search, short_bytes};
 use super::table::{SHARD_BITS, start_of};
 use super::tree::{BUCKET_BITS, BUCKETS, bucket_of, first_key};
 use crate::prefetch::prefetch;
@@ -19,15 +21,32 @@ const N_BUCKETS: usize = 1 << (BUCKET_BITS - SHARD_BITS);
 /// row is.
 #[derive(Default)]
 pub(super) struct Shard {
-    /// By ascending key hash.
+    /// Those of buckets that are not crowded, by ascending key hash.
     rows: Vec<Row>,
-    long: Option<Box<KeyMap<Box<[u8]>>>>,
-    counts: Counts,
+    beside: Option<Box<Beside>>,
+    /// How many rows each bucket has among these: where a bucket starts is a sum then, and no search through memory.
+    n_rows: [u8; N_BUCKETS],
+    /// One bit for each bucket that is crowded.
+    crowded: u16,
     /// One bit for each bucket that is here.
     resident: u16,
     /// One bit for each bucket that was asked for since eviction last came by.
     touched: AtomicU16,
 }
+
+/// What does not fit into a shard's rows.
+#[derive(Clone, Default)]
+struct Beside {
+    /// The values that are not in rows.
+    long: KeyMap<Bytes>,
+    /// The rows of crowded buckets: digests by key hash.
+    crowded: BTreeMap<[u8; 32], [u8; 32]>,
+}
+
+/// A bucket is crowded when it has had more rows than so many: a row that comes or goes moves half of those of its shard that are not
+/// crowded, 16 KiB at most. There are three rows in a bucket where there are 3,000,000, so it takes a very large state, or somebody who
+/// looks for keys that begin alike.
+const ROWS_MAX: usize = 32;
 
 impl Shard {
     /// Without rows, where every bucket is here or none is.
@@ -37,8 +56,9 @@ impl Shard {
 
     pub(super) fn copy(&self) -> Self {
         let touched = AtomicU16::new(self.touched.load(Ordering::Relaxed));
-        let (rows, long) = (self.rows.clone(), self.long.clone());
-        Self { rows, long, counts: self.counts, resident: self.resident, touched }
+        let (rows, beside) = (self.rows.clone(), self.beside.clone());
+        let &Self { n_rows, crowded, resident, .. } = self;
+        Self { rows, beside, n_rows, crowded, resident, touched }
     }
 
     pub(super) fn has(&self, bucket: u32) -> bool {
@@ -52,27 +72,41 @@ impl Shard {
         }
     }
 
-    /// The rows of a bucket, by ascending key hash.
-    pub(super) fn bucket(&self, bucket: u32) -> &[Row] {
-        &self.rows[self.range(bucket)]
+    /// The rows of a bucket.
+    pub(super) fn bucket(&self, bucket: u32) -> Rows<'_> {
+        static NONE: BTreeMap<[u8; 32], [u8; 32]> = BTreeMap::new();
+        if self.is_crowded(bucket) {
+            return Rows::Among(self.beside.as_ref().map_or(&NONE, |beside| &beside.crowded));
+        }
+        Rows::Together(&self.rows[self.range(bucket)])
+    }
+
+    fn is_crowded(&self, bucket: u32) -> bool {
+        self.crowded & bit(bucket) != 0
     }
 
     /// The value of a key.
     pub(super) fn get(&self, key: &KeyHash) -> Option<Bytes> {
-        let row = &self.rows[self.find(&key.0).ok()?];
-        if !is_long(row) {
-            return short_bytes(row);
-        }
-        Some(Bytes::from_slice(self.long.as_ref()?.get(key)?))
+        self.value(key, Bytes::clone)
     }
 
     /// The value of a key for who only adds to it; see [`StateRead::get_number`](super::StateRead::get_number).
     pub(super) fn get_number(&self, key: &KeyHash) -> Option<Bytes> {
-        let row = &self.rows[self.find(&key.0).ok()?];
+        self.value(key, |long| Bytes::from_slice(start_of(long)))
+    }
+
+    fn value(&self, key: &KeyHash, of_long: impl Fn(&Bytes) -> Bytes) -> Option<Bytes> {
+        let crowded;
+        let row = if self.is_crowded(bucket_of(key)) {
+            crowded = row(key, self.beside.as_ref()?.crowded.get(&key.0)?);
+            &crowded
+        } else {
+            &self.rows[self.find(&key.0).ok()?]
+        };
         if !is_long(row) {
             return short_bytes(row);
         }
-        Some(Bytes::from_slice(start_of(self.long.as_ref()?.get(key)?)))
+        self.beside.as_ref()?.long.get(key).map(of_long)
     }
 
     /// Asks for the row of a key.
@@ -87,83 +121,70 @@ impl Shard {
     /// Asks for the rows of a bucket, of which there are mostly few.
     pub(super) fn prefetch_bucket(&self, bucket: u32) {
         const ROWS_MAX: usize = 8;
-        self.bucket(bucket).iter().take(ROWS_MAX).for_each(prefetch);
+        self.rows[self.range(bucket)].iter().take(ROWS_MAX).for_each(prefetch);
     }
 
     /// Takes over a row; whether it was not there before, and by how many bytes the shard grew.
-    pub(super) fn apply(&mut self, row: &Row, long: Option<&[u8]>) -> (bool, i64) {
+    pub(super) fn apply(&mut self, row: &Row, long: Option<&Bytes>) -> (bool, i64) {
         let bucket = bucket_of(&KeyHash(*key(row)));
-        let mut grown = self.set_long(key(row), long);
-        let mut is_new = false;
+        let grown = self.set_long(key(row), long);
+        let (was_there, is_there) = (self.set_row(bucket, row), !is_removed(row));
+        (is_there && !was_there, grown + ROW_BYTES * (i64::from(is_there) - i64::from(was_there)))
+    }
+
+    /// Puts or removes a row; whether there was one of its key.
+    fn set_row(&mut self, bucket: u32, row: &Row) -> bool {
+        if self.is_crowded(bucket) {
+            let rows = &mut self.beside.get_or_insert_default().crowded;
+            let before = match is_removed(row) {
+                true => rows.remove(key(row)),
+                false => rows.insert(*key(row), *digest(row)),
+            };
+            return before.is_some();
+        }
         match self.find(key(row)) {
             Ok(at) if is_removed(row) => {
                 self.rows.remove(at);
-                self.counts.set(bucket, |n_rows| n_rows - 1);
-                grown -= ROW_BYTES;
+                self.n_rows[slot(bucket)] -= 1;
+                true
             }
-            Ok(at) => self.rows[at] = *row,
-            Err(_) if is_removed(row) => {}
+            Ok(at) => {
+                self.rows[at] = *row;
+                true
+            }
+            Err(_) if is_removed(row) => false,
             Err(at) => {
                 self.rows.insert(at, *row);
-                self.counts.set(bucket, |n_rows| n_rows + 1);
-                grown += ROW_BYTES;
-                is_new = true;
+                self.n_rows[slot(bucket)] += 1;
+                if usize::from(self.n_rows[slot(bucket)]) > ROWS_MAX {
+                    let range = self.range(bucket);
+                    let rows: Vec<Row> = self.rows.drain(range).collect();
+                    self.n_rows[slot(bucket)] = 0;
+                    self.put_apart(bucket, &rows);
+                }
+                false
             }
         }
-        (is_new, grown)
     }
 
-    /// Whether changes are better [merged](Self::merge) than applied one by one: each row that comes or goes moves half of those that
-    /// are there, and somebody who looks for keys of one shard can make these many.
-    pub(super) fn is_crowded_for(&self, changes: &[Row]) -> bool {
-        const ROWS_MIN: usize = 1024;
-        const MOVES_MIN: usize = 8;
-        let is_here = |row: &Row| self.has(bucket_of(&KeyHash(*key(row))));
-        let moves = |row: &&Row| is_here(row) && self.find(key(row)).is_ok() == is_removed(row);
-        self.rows.len() >= ROWS_MIN
-            && changes.iter().filter(moves).take(MOVES_MIN).count() == MOVES_MIN
-    }
-
-    /// Takes over rows of buckets that are here, ascending, in one go through all rows; says of each whether it was not there before,
-    /// and returns by how many bytes the shard grew.
-    pub(super) fn merge<'a>(
-        &mut self,
-        changes: impl Iterator<Item = (&'a Row, Option<&'a [u8]>)>,
-        mut is_new: impl FnMut(bool),
-    ) -> i64 {
-        let before = std::mem::take(&mut self.rows);
-        let n_before = before.len();
-        let mut merged = Vec::with_capacity(n_before + n_before / 8);
-        let mut before = before.into_iter().peekable();
-        let mut grown = 0;
-        for (row, long) in changes {
-            grown += self.set_long(key(row), long);
-            while let Some(other) = before.next_if(|other| key(other) < key(row)) {
-                merged.push(other);
-            }
-            let was_there = before.next_if(|other| key(other) == key(row)).is_some();
-            is_new(!was_there && !is_removed(row));
-            if !is_removed(row) {
-                merged.push(*row);
-            }
-        }
-        merged.extend(before);
-        self.rows = merged;
-        let mut n_rows = [0; N_BUCKETS];
-        self.rows.iter().for_each(|row| n_rows[slot(bucket_of(&KeyHash(*key(row))))] += 1);
-        (0..).zip(n_rows).for_each(|(bucket, n_rows)| self.counts.set(bucket, |_| n_rows));
-        let [n_before, n_after] =
-            [n_before, self.rows.len()].map(|n| (n * size_of::<Row>()) as u64);
-        grown + n_after.cast_signed() - n_before.cast_signed()
+    /// Puts the rows of a bucket that is crowded from now on, and has no others.
+    fn put_apart(&mut self, bucket: u32, rows: &[Row]) {
+        let crowded = &mut self.beside.get_or_insert_default().crowded;
+        crowded.extend(rows.iter().map(|row| (*key(row), *digest(row))));
+        self.crowded |= bit(bucket);
     }
 
     /// Puts the rows of a bucket that was not here; returns their bytes.
     pub(super) fn put(&mut self, bucket: u32, found: BucketRows) -> u64 {
-        let at = self.range(bucket).start;
-        let n_rows = found.rows.len();
-        let mut bytes = (n_rows * size_of::<Row>()) as u64;
-        self.rows.splice(at..at, found.rows);
-        self.counts.set(bucket, |_| n_rows);
+        let mut bytes = (found.rows.len() * size_of::<Row>()) as u64;
+        match u8::try_from(found.rows.len()) {
+            Ok(n_rows) if found.rows.len() <= ROWS_MAX => {
+                let at = self.range(bucket).start;
+                self.rows.splice(at..at, found.rows);
+                self.n_rows[slot(bucket)] = n_rows;
+            }
+            _ => self.put_apart(bucket, &found.rows),
+        }
         for (key, value) in found.long {
             bytes += self.set_long(&key, Some(&value)).unsigned_abs();
         }
@@ -189,13 +210,22 @@ impl Shard {
     }
 
     pub(super) fn forget(&mut self, bucket: u32) -> u64 {
-        let range = self.range(bucket);
-        if range.is_empty() {
+        let rows = self.bucket(bucket).all(&first_key(bucket).0).into_owned();
+        if rows.is_empty() {
             return 0;
         }
-        let mut bytes = (range.len() * size_of::<Row>()) as u64;
-        let rows: Vec<Row> = self.rows.drain(range).collect();
-        self.counts.set(bucket, |_| 0);
+        if self.is_crowded(bucket) {
+            let crowded = &mut self.beside.get_or_insert_default().crowded;
+            for row in &rows {
+                crowded.remove(key(row));
+            }
+            self.crowded &= !bit(bucket);
+        } else {
+            let range = self.range(bucket);
+            self.rows.drain(range);
+            self.n_rows[slot(bucket)] = 0;
+        }
+        let mut bytes = (rows.len() * size_of::<Row>()) as u64;
         for row in rows.iter().filter(|row| is_long(row)) {
             bytes += self.set_long(key(row), None).unsigned_abs();
         }
@@ -203,26 +233,26 @@ impl Shard {
         bytes
     }
 
-    fn set_long(&mut self, key: &[u8; 32], value: Option<&[u8]>) -> i64 {
+    fn set_long(&mut self, key: &[u8; 32], value: Option<&Bytes>) -> i64 {
         let key = KeyHash(*key);
         let Some(value) = value else {
-            let before = self.long.as_mut().and_then(|long| long.remove(&key));
+            let before = self.beside.as_mut().and_then(|beside| beside.long.remove(&key));
             return before.map_or(0, |value| -length(&value));
         };
-        let before = self.long.get_or_insert_default().insert(key, value.into());
+        let before = self.beside.get_or_insert_default().long.insert(key, value.clone());
         length(value) - before.map_or(0, |value| length(&value))
     }
 
-    /// Where the rows of a bucket are.
+    /// Where the rows of a bucket are that is not crowded.
     fn range(&self, bucket: u32) -> Range<usize> {
-        self.counts.range(bucket).unwrap_or_else(|| {
-            let skipped = SHARD_BITS;
-            let place =
-                |first: KeyHash| search(&self.rows, &first.0, skipped).unwrap_or_else(|at| at);
-            let is_last = slot(bucket) + 1 == N_BUCKETS;
-            let end = if is_last { self.rows.len() } else { place(first_key(bucket + 1)) };
-            place(first_key(bucket))..end
-        })
+        let slot = slot(bucket);
+        // All sixteen, so that the processor adds them side by side.
+        let mut start = 0;
+        for (at, n_rows) in self.n_rows.iter().enumerate() {
+            start += if at < slot { u16::from(*n_rows) } else { 0 };
+        }
+        let start = usize::from(start);
+        start..start + usize::from(self.n_rows[slot])
     }
 
     /// Where a key is, or would be.
@@ -233,42 +263,6 @@ impl Shard {
             Ok(at) => Ok(start + at),
             Err(at) => Err(start + at),
         }
-    }
-}
-
-/// How many rows each bucket of a shard has: where a bucket starts is a sum then, and no search through memory.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    n_rows: [u8; N_BUCKETS],
-    /// Whether a bucket has had more rows than can be counted; then the counts mean nothing. There are three rows in a
-    /// bucket where there are 3,000,000, so it takes somebody who looks for keys of one bucket.
-    are_unknown: bool,
-}
-
-impl Counts {
-    fn set(&mut self, bucket: u32, change: impl FnOnce(usize) -> usize) {
-        if self.are_unknown {
-            return;
-        }
-        let n_rows = &mut self.n_rows[slot(bucket)];
-        match u8::try_from(change(usize::from(*n_rows))) {
-            Ok(changed) => *n_rows = changed,
-            Err(_) => self.are_unknown = true,
-        }
-    }
-
-    fn range(&self, bucket: u32) -> Option<Range<usize>> {
-        if self.are_unknown {
-            return None;
-        }
-        let slot = slot(bucket);
-        // All sixteen, so that the processor adds them side by side.
-        let mut start = 0;
-        for (at, n_rows) in self.n_rows.iter().enumerate() {
-            start += if at < slot { u16::from(*n_rows) } else { 0 };
-        }
-        let start = usize::from(start);
-        Some(start..start + usize::from(self.n_rows[slot]))
     }
 }
 
@@ -313,14 +307,17 @@ mod tests {
 
     #[test]
     fn a_shard_is_its_buckets_however_many_rows_they_have() {
-        for n_per_bucket in [1, 2, 3, 40, 254, 255, 256, 300] {
+        for n_per_bucket in [1, 2, 3, 20, 31, 32, 33, 34, 300] {
             let mut shard = Shard::new(true);
             let mut model: BTreeMap<[u8; 32], u8> = BTreeMap::new();
             let check = |shard: &Shard, model: &BTreeMap<[u8; 32], u8>| {
                 for bucket in 0..SHARD_BUCKETS {
                     let inside = model.keys().filter(|key| bucket_of(&KeyHash(**key)) == bucket);
-                    let found = shard.bucket(bucket).iter().map(|row| *key(row));
-                    assert!(found.eq(inside.copied()), "{n_per_bucket} bucket={bucket}");
+                    let found = shard.bucket(bucket).all(&first_key(bucket).0);
+                    assert!(
+                        found.iter().map(|row| *key(row)).eq(inside.copied()),
+                        "{n_per_bucket} bucket={bucket}"
+                    );
                 }
                 for (key, value) in model {
                     assert_eq!(shard.get(&KeyHash(*key)).as_deref(), Some(&[*value][..]));
@@ -345,68 +342,17 @@ mod tests {
             }
             check(&shard, &model);
             // Forgotten, and put back.
-            let kept: Vec<Row> = shard.bucket(9).to_vec();
+            let rows = |shard: &Shard| shard.bucket(9).all(&first_key(9).0).into_owned();
+            let kept = rows(&shard);
             if kept.is_empty() {
                 continue;
             }
             let bytes = shard.forget(9);
             assert_eq!(bytes, (kept.len() * 64) as u64);
-            assert!(!shard.has(9) && shard.bucket(9).is_empty());
+            assert!(!shard.has(9) && rows(&shard).is_empty());
             shard.put(9, BucketRows { rows: kept, long: Vec::new() });
             assert!(shard.has(9));
             check(&shard, &model);
         }
-    }
-
-    #[test]
-    fn many_changes_at_once_are_many_changes_one_by_one() {
-        let mut number = 7u64;
-        let mut next = |bound: u16| {
-            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            u16::try_from((number >> 33) % u64::from(bound)).unwrap()
-        };
-        // Few buckets and many, so that rows can be counted and cannot.
-        for n_buckets in [1, 16] {
-            let (mut single, mut merged) = (Shard::new(true), Shard::new(true));
-            for round in 0..12 {
-                let mut changes: BTreeMap<KeyHash, Option<Vec<u8>>> = BTreeMap::new();
-                for _ in 0..[300, 5, 1][round % 3] {
-                    let key = key_of(u32::from(next(n_buckets)), next(900));
-                    let value = (next(3) > 0).then(|| vec![7; usize::from(next(60))]);
-                    changes.insert(key, value);
-                }
-                let rows: Vec<(Row, Option<&[u8]>)> = changes
-                    .iter()
-                    .map(|(key, value)| {
-                        let row = changed(key, value.as_deref());
-                        (row, value.as_deref().filter(|_| is_long(&row)))
-                    })
-                    .collect();
-                let one_by_one = rows.iter().map(|(row, long)| single.apply(row, *long));
-                let (new, grown): (Vec<bool>, Vec<i64>) = one_by_one.unzip();
-                let mut found = Vec::new();
-                let each = rows.iter().map(|(row, long)| (row, *long));
-                let all_grown = merged.merge(each, |is_new| found.push(is_new));
-                assert_eq!((found, all_grown), (new, grown.iter().sum()), "round={round}");
-                assert_eq!(single.rows, merged.rows);
-                assert_eq!(single.long, merged.long);
-                for bucket in 0..SHARD_BUCKETS {
-                    assert_eq!(single.bucket(bucket), merged.bucket(bucket));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_bucket_beside_one_with_many_rows_gives_and_takes() {
-        let mut shard = Shard::new(true);
-        for low in 0..300 {
-            shard.apply(&changed(&key_of(0, low), Some(&[1])), None);
-        }
-        let other = key_of(1, 7);
-        shard.apply(&changed(&other, Some(&[2])), None);
-        assert_eq!(shard.get(&other).as_deref(), Some(&[2][..]));
-        shard.apply(&changed(&other, None), None);
-        assert_eq!((shard.get(&other), shard.bucket(0).len()), (None, 300));
     }
 }

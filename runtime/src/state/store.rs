@@ -21,10 +21,9 @@ use super::archive::{Archive, Lag, TxLocation};
 use super::changes::{Changes, StateChange};
 use super::disk::{Disk, io_error};
 use super::error::StoreError;
-use super::hash::bucket_hash_many;
 use super::log::Log;
 use super::table::{StateRead, StateTable};
-use super::tree::{BUCKETS, StateTree};
+use super::tree::{BUCKETS, Buckets, StateTree};
 use crate::files;
 use crate::types::{Bytes, KeyHash, StateKey};
 
@@ -77,6 +76,7 @@ impl StateStore {
     /// Takes over what the block at `height` changed. `name` says which cell the row at a position of
     /// the changes is; it is asked for cells that were not there before, by ascending position.
     pub fn apply(&self, height: u64, changes: &Arc<Changes>, name: impl FnMut(usize) -> StateKey) {
+        self.table.begin();
         self.archive.push_changes(height, changes);
         let new = self.table.apply_rows(changes);
         self.archive.push_names(height, new.into_iter().map(name));
@@ -388,20 +388,20 @@ fn load(archive: &Archive, table: &StateTable) -> Result<StateTree, StoreError> 
         .into_par_iter()
         .map(|task| {
             let first = task * BUCKETS_PER_TASK;
-            let (mut indices, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut numbers, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
             levels.buckets(first, first + BUCKETS_PER_TASK, |bucket, found| {
-                indices.push(bucket);
+                numbers.push(bucket);
                 rows.extend_from_slice(&found.rows);
                 ends.push(rows.len());
                 table.admit(bucket, found);
                 Ok(())
             })?;
-            Ok(indices.into_iter().zip(bucket_hash_many(&rows, &ends)).collect::<Vec<_>>())
+            Ok(Buckets::of(numbers, &rows, &ends))
         })
         .collect::<Result<_, StoreError>>()?;
-    let buckets = parts.concat();
-    table.admit_empty(&buckets);
-    Ok(StateTree::from_hashes(buckets))
+    let buckets = Buckets::concat(parts);
+    table.admit_empty(&buckets.hashes);
+    Ok(StateTree::from_parts(buckets))
 }
 
 /// How often and after what time a lock is asked for again: a process that this one starts has what was open, the

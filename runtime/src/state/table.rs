@@ -1,20 +1,23 @@
 //! The state in memory: whole buckets of rows, as many as a budget permits.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use hashbrown::HashSet;
 use kempe_abi::Address;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::prelude::*;
 
+use super::bucket::Rows;
 use super::changes::{Changes, StateChange};
 use super::error::StoreError;
 use super::levels::{BucketRows, Levels};
 use super::row::{Row, is_long, key};
 use super::shard::{SHARD_BUCKETS, Shard, bit};
-use super::tree::{BUCKETS, bucket_of};
+use super::tree::{BUCKETS, bucket_of, first_key};
 use crate::prefetch::prefetch;
+use crate::sync::lock;
 use crate::tasks::tasks;
 use crate::types::{Bytes, KeyHash};
 
@@ -61,6 +64,10 @@ pub(super) fn start_of(value: &[u8]) -> &[u8] {
 /// own: a reader and the writer meet only when they want the same part at the same moment.
 pub(super) const SHARD_BITS: u32 = 16;
 
+/// The least by which the budget may be exceeded inside of a block: to evict is to look at all shards, which must free as much as that is
+/// worth.
+const SLACK_BYTES: u64 = 4 << 20;
+
 /// Rows that one task applies.
 const ROWS_PER_TASK: usize = 512;
 
@@ -82,6 +89,8 @@ pub struct StateTable {
     budget_bytes: u64,
     /// The shard from which eviction goes on.
     clock: AtomicUsize,
+    /// The buckets that were read from the disk since [`begin`](Self::begin).
+    loaded: Mutex<HashSet<u32>>,
 }
 
 impl StateTable {
@@ -104,6 +113,7 @@ impl StateTable {
             used_bytes: AtomicU64::new(0),
             budget_bytes,
             clock: AtomicUsize::new(0),
+            loaded: Mutex::default(),
         }
     }
 
@@ -116,6 +126,7 @@ impl StateTable {
             used_bytes: AtomicU64::new(self.used_bytes()),
             budget_bytes: self.budget_bytes,
             clock: AtomicUsize::new(0),
+            loaded: Mutex::default(),
         }
     }
 
@@ -132,11 +143,30 @@ impl StateTable {
         self.apply_rows(changes);
     }
 
-    /// Takes over changed rows and says which of them are new, by position and ascending.
+    /// Must be called before changes are added to the [levels](Levels::push): a bucket that somebody reads from the disk behind that has
+    /// them, and does not tell any more which of its rows are new.
+    pub(super) fn begin(&self) {
+        lock(&self.loaded).clear();
+    }
+
+    /// Takes over changed rows and says which of them are new, or may be, by position and ascending.
     ///
     /// Where there is a disk, the changes must be among its [levels](Levels::push) before: a
     /// bucket that is not here is then found there.
     pub(super) fn apply_rows(&self, changes: &Changes) -> Vec<usize> {
+        let mut new = self.apply_all(changes);
+        let loaded = lock(&self.loaded);
+        if !loaded.is_empty() {
+            let may_be = |row: &Row| loaded.contains(&bucket_of(&KeyHash(*key(row))));
+            let more = changes.rows().iter().enumerate().filter(|(_, row)| may_be(row));
+            new.extend(more.map(|(at, _)| at));
+            new.sort_unstable();
+            new.dedup();
+        }
+        new
+    }
+
+    fn apply_all(&self, changes: &Changes) -> Vec<usize> {
         let rows = changes.rows();
         let is_one_shard = |a: &Row, b: &Row| shard_of(key(a)) == shard_of(key(b));
         let mut end = 0;
@@ -185,29 +215,13 @@ impl StateTable {
         new: &mut Vec<usize>,
     ) -> i64 {
         let mut shard = self.write(shard_of(key(&group[0])));
-        let is_here = |shard: &Shard, row: &Row| shard.has(bucket_of(&KeyHash(*key(row))));
-        if shard.is_crowded_for(group) {
-            let mut here = Vec::with_capacity(group.len());
-            let n_before = new.len();
-            for (at, row) in (first..).zip(group) {
-                if is_here(&shard, row) { here.push((at, row)) } else { new.push(at) }
-            }
-            let each = here.iter().map(|(_, row)| *row);
-            let each = each.map(|row| (row, is_long(row).then(|| changes.long(key(row)))));
-            let mut positions = here.iter().map(|(at, _)| *at);
-            let grown = shard.merge(each, |is_new| {
-                new.extend(positions.next().filter(|_| is_new));
-            });
-            new[n_before..].sort_unstable();
-            return grown;
-        }
         let mut grown = 0;
         for (at, row) in (first..).zip(group) {
-            if !is_here(&shard, row) {
+            if !shard.has(bucket_of(&KeyHash(*key(row)))) {
                 new.push(at);
                 continue;
             }
-            let long = is_long(row).then(|| changes.long(key(row)));
+            let long = if is_long(row) { changes.long(key(row)) } else { None };
             let (is_new, growth) = shard.apply(row, long);
             if is_new {
                 new.push(at);
@@ -217,11 +231,11 @@ impl StateTable {
         grown
     }
 
-    /// Calls `read` with the rows of a bucket, by ascending key hash.
+    /// Calls `read` with the rows of a bucket.
     pub(super) fn with_bucket<R>(
         &self,
         bucket: u32,
-        read: impl FnOnce(&[Row]) -> R,
+        read: impl FnOnce(Rows<'_>) -> R,
     ) -> Result<R, StoreError> {
         let shard = self.resident(bucket)?;
         Ok(read(shard.bucket(bucket)))
@@ -231,7 +245,8 @@ impl StateTable {
     pub(super) fn n_rows(&self) -> Result<u64, StoreError> {
         let mut n_rows = 0;
         for bucket in 0..BUCKETS {
-            n_rows += self.with_bucket(bucket, |rows| rows.len() as u64)?;
+            let first = first_key(bucket).0;
+            n_rows += self.with_bucket(bucket, |rows| rows.all(&first).len() as u64)?;
             if bucket.is_multiple_of(SHARD_BUCKETS) {
                 self.evict();
             }
@@ -335,7 +350,13 @@ impl StateTable {
         };
         let rows = levels.bucket(bucket)?;
         let bytes = shard.put(bucket, rows);
-        self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        lock(&self.loaded).insert(bucket);
+        drop(shard);
+        let used = self.used_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        // Mostly the end of a block is soon enough, but one transaction may ask for every bucket.
+        if used > self.budget_bytes.saturating_add(SLACK_BYTES.max(self.budget_bytes / 4)) {
+            self.evict();
+        }
         Ok(())
     }
 
@@ -386,38 +407,46 @@ mod tests {
     use super::*;
     use crate::types::StateKey;
 
-    /// Whoever fills a shard may name a bucket of it that is on the disk.
+    /// A state of which the disk has as many rows, each in a bucket of its own.
+    fn over(n_rows: u32, budget_bytes: u64) -> (StateTable, Arc<Levels>) {
+        let levels = Arc::new(Levels::in_memory());
+        let changes = (0..n_rows).map(|at| change(at, 1)).collect::<Vec<_>>();
+        levels.push(1, Arc::new(Changes::of(&changes)));
+        (StateTable::over(Arc::clone(&levels), budget_bytes), levels)
+    }
+
+    fn hash(bucket: u32) -> KeyHash {
+        first_key(bucket)
+    }
+
+    fn change(bucket: u32, byte: u8) -> StateChange {
+        let key = StateKey::new(Address(hash(bucket).0), 0, &[]);
+        StateChange::new(key, hash(bucket), Some(Bytes::from_slice(&[byte])))
+    }
+
     #[test]
-    fn a_full_shard_takes_what_is_here_at_once_and_tells_what_is_not() {
-        let key = |bucket: u8, low: u16| {
-            let mut hash = [0; 32];
-            hash[2] = bucket << 4;
-            hash[4..6].copy_from_slice(&low.to_be_bytes());
-            KeyHash(hash)
-        };
-        let change = |hash: KeyHash, byte: Option<u8>| {
-            let name = StateKey::new(Address(hash.0), 0, &[]);
-            StateChange::new(name, hash, byte.map(|byte| Bytes::from_slice(&[byte])))
-        };
-        let state = StateTable::new();
-        let all = (0..1500).map(|low| change(key(0, 2 * low), Some(1)));
-        state.apply(&all.chain([change(key(3, 0), Some(1))]).collect::<Vec<_>>());
-        assert_eq!(state.write(0).forget(3), 64);
-        // Some that are new, one that changes, one that goes, and one of what is not here.
-        let new = (0..20).map(|low| change(key(0, 2 * low + 1), Some(2)));
-        let others = [(key(0, 100), Some(3)), (key(0, 102), None), (key(3, 0), Some(4))];
-        let others = others.map(|(hash, byte)| change(hash, byte));
-        let changes = Changes::of(&new.chain(others).collect::<Vec<_>>());
-        let is_told = |hash: &KeyHash| hash.0[2] != 0 || hash.0[5] % 2 == 1;
-        let told = changes.keys().enumerate().filter(|(_, hash)| is_told(hash));
-        let told: Vec<usize> = told.map(|(at, _)| at).collect();
-        assert_eq!((told.len(), state.apply_rows(&changes)), (21, told));
-        let byte = |hash: &KeyHash| state.get(hash).unwrap().map(|value| value[0]);
-        assert_eq!(
-            [100, 101, 102, 1].map(|low| byte(&key(0, low))),
-            [Some(3), None, None, Some(2)]
-        );
-        assert_eq!(state.read(0).bucket(0).len(), 1519);
-        assert!(!state.read(0).has(3));
+    fn what_one_block_reads_does_not_stay_beyond_the_budget() {
+        const N_ROWS: u32 = 200_000;
+        assert!(u64::from(N_ROWS) * 64 > 2 * SLACK_BYTES);
+        let (state, _levels) = over(N_ROWS, 1000);
+        for bucket in 0..N_ROWS {
+            assert_eq!(state.get(&hash(bucket)).unwrap().as_deref(), Some(&[1][..]));
+            assert!(state.used_bytes() <= 1000 + SLACK_BYTES, "{}", state.used_bytes());
+        }
+    }
+
+    /// Somebody reads the state while a block is applied to it.
+    #[test]
+    fn a_row_is_new_though_its_bucket_was_read_with_it() {
+        let (state, levels) = over(3, 1 << 20);
+        assert!(state.get(&hash(0)).unwrap().is_some());
+        let changes = Arc::new(Changes::of(&[change(0, 2), change(7, 2), change(8, 2)]));
+        state.begin();
+        levels.push(2, Arc::clone(&changes));
+        assert_eq!(state.get(&hash(7)).unwrap().as_deref(), Some(&[2][..]));
+        assert_eq!(state.apply_rows(&changes), [1, 2]);
+        state.begin();
+        // The bucket of the last is not here, so nobody knows.
+        assert_eq!(state.apply_rows(&changes), [2]);
     }
 }

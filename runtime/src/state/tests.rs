@@ -1,6 +1,7 @@
 //! The state against a map, the tree against a naive one, proofs under tampering, and files under damage
 //! and power failures.
 
+mod crowds;
 mod faults;
 mod files;
 mod lag;
@@ -74,73 +75,34 @@ fn naive_root(model: &Model) -> Hash {
         bytes.extend_from_slice(&naive_digest(value));
     }
     for (bucket, bytes) in buckets {
-        let hash = blake3::keyed_hash(b"kempe state tree 2026: bucket   ", &bytes);
-        level[bucket] = *hash.as_bytes();
+        level[bucket] = naive_bucket(&bytes, 5);
     }
     while level.len() > 1 {
-        level = level
-            .chunks(16)
-            .map(|children| match children.iter().all(|child| *child == [0; 32]) {
-                true => [0; 32],
-                false => *blake3::keyed_hash(
-                    b"kempe state tree 2026: node     ",
-                    children.as_flattened(),
-                )
-                .as_bytes(),
-            })
-            .collect();
+        level = level.chunks(16).map(naive_node).collect();
     }
     Hash(level[0])
 }
 
-/// As somebody makes them who looks for keys that begin alike.
-#[test]
-fn a_shard_with_thousands_of_rows_is_as_any_other() {
-    let mut random = 3u64;
-    let mut next = |bound: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (random >> 33) % bound
-    };
-    let state = StateTable::new();
-    let mut model: BTreeMap<KeyHash, Vec<u8>> = BTreeMap::new();
-    let mut tree = StateTree::empty();
-    for round in 0..14 {
-        let mut changes: BTreeMap<KeyHash, Option<Vec<u8>>> = BTreeMap::new();
-        for _ in 0..[2_000, 40, 9, 1][round % 4] {
-            let mut hash = [0; 32];
-            // One shard, and some others; one bucket of it above all.
-            hash[0] = u8::from(next(8) == 0);
-            hash[2] = [0, 0, 0, 0x70][usize::try_from(next(4)).unwrap()];
-            hash[2..6].iter_mut().skip(1).for_each(|byte| *byte = u8::try_from(next(12)).unwrap());
-            let value = (next(3) > 0).then(|| vec![1; usize::try_from(next(50)).unwrap()]);
-            changes.insert(KeyHash(hash), value);
-        }
-        let key = |hash: &KeyHash| StateKey::new(Address(hash.0), 0, &[]);
-        let changes: Vec<StateChange> = changes
-            .into_iter()
-            .map(|(hash, value)| {
-                let value = value.as_deref().map(Bytes::from_slice);
-                StateChange::new(key(&hash), hash, value)
-            })
-            .collect();
-        let is_new =
-            |change: &StateChange| change.value().is_some() && !model.contains_key(change.hash());
-        let new = changes.iter().enumerate().filter(|(_, change)| is_new(change));
-        let new: Vec<usize> = new.map(|(at, _)| at).collect();
-        let rows = Changes::of(&changes);
-        let update = tree.update_rows(&state, &rows).unwrap();
-        tree.apply(update);
-        assert_eq!(state.apply_rows(&rows), new, "round={round}");
-        for change in &changes {
-            match change.value() {
-                Some(value) => drop(model.insert(*change.hash(), value.to_vec())),
-                None => drop(model.remove(change.hash())),
-            }
-        }
-        for (hash, value) in &model {
-            assert_eq!(state.get(hash).unwrap().as_deref(), Some(&value[..]));
-        }
-        assert_eq!(state.n_rows().unwrap(), model.len() as u64);
-        assert_eq!(StateTree::from_state(&state).unwrap().root(), tree.root());
+/// Of rows, which have as many digits of their keys in common: as they are, or more than 16 by their next digit.
+fn naive_bucket(bytes: &[u8], n_digits: usize) -> [u8; 32] {
+    if bytes.is_empty() {
+        return [0; 32];
     }
+    if bytes.len() <= 16 * 64 {
+        return *blake3::keyed_hash(b"kempe state tree 2026: bucket   ", bytes).as_bytes();
+    }
+    let parts = (0..16).map(|next| {
+        let digit = |row: &[u8]| row[n_digits / 2] >> (4 * ((n_digits + 1) % 2)) & 15;
+        let is_in = |row: &&[u8]| digit(row) == next;
+        naive_bucket(&bytes.chunks(64).filter(is_in).collect::<Vec<_>>().concat(), n_digits + 1)
+    });
+    naive_node(&parts.collect::<Vec<_>>())
+}
+
+fn naive_node(children: &[[u8; 32]]) -> [u8; 32] {
+    if children.iter().all(|child| *child == [0; 32]) {
+        return [0; 32];
+    }
+    let bytes = children.as_flattened();
+    *blake3::keyed_hash(b"kempe state tree 2026: node     ", bytes).as_bytes()
 }

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::ops::Range;
 
+use hashbrown::HashMap;
 use kempe_abi::Hash;
 use rayon::prelude::*;
 
+use super::bucket::{BUCKET_DIGITS, Part, digit, hash_buckets, merge};
 use super::changes::{Changes, StateChange};
 use super::error::StoreError;
-use super::hash::{EMPTY, NodeHash, bucket_hash_many, node_hashes};
+use super::hash::{EMPTY, NodeHash, node_hashes};
 use super::proof::{Proof, Siblings};
-use super::row::{Row, digest_hash, is_removed, key};
+use super::row::{Row, digest_hash, key};
 use super::table::StateTable;
 use super::witness::{BucketRows, Leaf, Witness};
 use crate::prefetch::prefetch;
 use crate::tasks::tasks;
-use crate::types::{KeyHash, hash_order};
+use crate::types::KeyHash;
 
 /// The bits of a key hash that name its bucket.
 pub const BUCKET_BITS: u32 = 20;
@@ -56,6 +58,8 @@ pub(super) fn first_key(bucket: u32) -> KeyHash {
 pub struct StateTree {
     /// `levels[0]` is the root, `levels[LEVELS]` the buckets.
     levels: [Vec<NodeHash>; LEVELS + 1],
+    /// The insides of buckets that are divided. One that is missing is found again from its rows.
+    divided: HashMap<u32, Part>,
 }
 
 /// What an update changes in a [`StateTree`]: the new root, and the nodes that lead to it.
@@ -63,13 +67,42 @@ pub struct TreeUpdate {
     root: Hash,
     /// The changed nodes of each level, by ascending position.
     levels: [Vec<(u32, NodeHash)>; LEVELS + 1],
+    /// The changed buckets that are divided now.
+    divided: Vec<(u32, Part)>,
+}
+
+/// The hashes of buckets, ascending, and the insides of those that are divided.
+#[derive(Default)]
+pub(super) struct Buckets {
+    pub(super) hashes: Vec<(u32, NodeHash)>,
+    divided: Vec<(u32, Part)>,
+}
+
+impl Buckets {
+    /// Of the given numbers; bucket `i` of them has the rows `rows[ends[i - 1]..ends[i]]`.
+    pub(super) fn of(numbers: Vec<u32>, rows: &[Row], ends: &[usize]) -> Self {
+        let (hashes, divided) = hash_buckets(rows, ends);
+        let divided = divided.into_iter().map(|(at, part)| (numbers[at], part)).collect();
+        Self { hashes: numbers.into_iter().zip(hashes).collect(), divided }
+    }
+
+    /// Of parts, ascending.
+    pub(super) fn concat(parts: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.hashes.extend(part.hashes);
+            all.divided.extend(part.divided);
+        }
+        all
+    }
 }
 
 impl StateTree {
     /// The tree of the state without rows; its root is zero.
     #[must_use]
     pub fn empty() -> Self {
-        Self { levels: std::array::from_fn(|level| vec![EMPTY; ARITY.pow(exponent(level))]) }
+        let levels = std::array::from_fn(|level| vec![EMPTY; ARITY.pow(exponent(level))]);
+        Self { levels, divided: HashMap::new() }
     }
 
     /// The tree over all rows of a state, on all threads of the current rayon pool.
@@ -82,20 +115,21 @@ impl StateTree {
             .par_iter()
             .map(|task| {
                 let first = task * BUCKETS_PER_TASK;
-                bucket_hashes(state, first..first + BUCKETS_PER_TASK)
+                buckets_of(state, first..first + BUCKETS_PER_TASK)
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Self::from_buckets(buckets.concat()))
+        Ok(Self::from_parts(Buckets::concat(buckets)))
     }
 
     /// The tree over the given buckets, ascending; the others are empty. It does not matter which
     /// machine computed which of them with [`bucket_hashes`].
     #[must_use]
     pub fn from_buckets(buckets: Vec<(u32, Hash)>) -> Self {
-        Self::from_hashes(buckets.into_iter().map(|(bucket, hash)| (bucket, hash.0)).collect())
+        let hashes = buckets.into_iter().map(|(bucket, hash)| (bucket, hash.0)).collect();
+        Self::from_parts(Buckets { hashes, divided: Vec::new() })
     }
 
-    pub(super) fn from_hashes(buckets: Vec<(u32, NodeHash)>) -> Self {
+    pub(super) fn from_parts(buckets: Buckets) -> Self {
         let mut tree = Self::empty();
         let update = tree.lift(buckets);
         tree.apply(update);
@@ -135,11 +169,11 @@ impl StateTree {
         let is_one_bucket = |a: &Row, b: &Row| bucket_of_row(a) == bucket_of_row(b);
         let tasks = tasks(changes.rows(), CHANGES_PER_TASK, is_one_bucket);
         let buckets = match &tasks[..] {
-            [] => Vec::new(),
-            [task] => changed_buckets(state, task)?,
+            [] => Buckets::default(),
+            [task] => self.changed_buckets(state, task)?,
             tasks => {
-                let parts = tasks.par_iter().map(|task| changed_buckets(state, task));
-                parts.collect::<Result<Vec<_>, StoreError>>()?.concat()
+                let parts = tasks.par_iter().map(|task| self.changed_buckets(state, task));
+                Buckets::concat(parts.collect::<Result<_, StoreError>>()?)
             }
         };
         Ok(self.lift(buckets))
@@ -148,6 +182,12 @@ impl StateTree {
     /// Moves the tree to the state after the update. The update must be the last one that this
     /// tree has computed since it last moved.
     pub fn apply(&mut self, update: TreeUpdate) {
+        if !self.divided.is_empty() {
+            for (bucket, _) in &update.levels[LEVELS] {
+                self.divided.remove(bucket);
+            }
+        }
+        self.divided.extend(update.divided);
         for (level, changed) in self.levels.iter_mut().zip(update.levels) {
             for (index, hash) in changed {
                 level[position(index)] = hash;
@@ -165,7 +205,9 @@ impl StateTree {
         indices.dedup();
         let mut buckets = Vec::with_capacity(indices.len());
         for &bucket in &indices {
-            buckets.push(BucketRows { bucket, rows: leaves(state, bucket)? });
+            let first = first_key(bucket).0;
+            let rows = state.with_bucket(bucket, |rows| leaves(&rows.all(&first)))?;
+            buckets.push(BucketRows { bucket, rows });
         }
         let mut nodes = Vec::new();
         for level in (1..=LEVELS).rev() {
@@ -184,34 +226,80 @@ impl StateTree {
     /// # Errors
     /// What the state's reads return. `state` must be the one that the tree is over.
     pub fn prove(&self, state: &StateTable, key: &KeyHash) -> Result<Proof, StoreError> {
-        let mut index = bucket_of(key);
-        let rows = leaves(state, index)?;
-        let path = std::array::from_fn(|i| {
-            let siblings = self.siblings(LEVELS - i, &[index]);
-            index = parent(index);
-            siblings
+        let bucket = bucket_of(key);
+        let (rows, way) = state.with_bucket(bucket, |rows| {
+            let all;
+            let part = match self.divided.get(&bucket) {
+                Some(part) => part,
+                None => {
+                    all = Part::of(&rows.all(&key.0), BUCKET_DIGITS);
+                    &all
+                }
+            };
+            let (way, n_digits) = part.way(&key.0, BUCKET_DIGITS);
+            (leaves(&rows.part(&key.0, n_digits)), way)
+        })?;
+        let n_inside = way.len();
+        let inside = way.iter().enumerate().map(|(at, children)| {
+            let place = BUCKET_DIGITS + n_inside - 1 - at;
+            Siblings::of(children, |child| child == digit(&key.0, place))
         });
+        let mut path: Vec<Siblings> = inside.collect();
+        let mut index = bucket;
+        for level in (1..=LEVELS).rev() {
+            path.push(self.siblings(level, &[index]));
+            index = parent(index);
+        }
         Ok(Proof { rows, path })
     }
 
     /// The children, at `level`, of the parent of `group` that are not in the group.
     fn siblings(&self, level: usize, group: &[u32]) -> Siblings {
-        let first = parent(group[0]) * 16;
-        let mut siblings = Siblings::default();
-        for slot in 0..16 {
-            let hash = self.levels[level][position(first + slot)];
-            if hash != EMPTY && !group.contains(&(first + slot)) {
-                siblings.present |= 1 << slot;
-                siblings.hashes.push(Hash(hash));
+        let first = position(parent(group[0])) * ARITY;
+        let children = &self.levels[level][first..first + ARITY];
+        Siblings::of(children, |child| group.iter().any(|at| position(*at) == first + child))
+    }
+
+    /// The buckets that the sorted changes are in, as they will be.
+    fn changed_buckets(&self, state: &StateTable, sorted: &[Row]) -> Result<Buckets, StoreError> {
+        /// The buckets that are announced together: about as many as a core has reads in flight.
+        const AHEAD: usize = 16;
+        let groups: Vec<&[Row]> =
+            sorted.chunk_by(|a, b| bucket_of_row(a) == bucket_of_row(b)).collect();
+        let mut numbers = Vec::with_capacity(groups.len());
+        let mut ends = Vec::with_capacity(groups.len());
+        let mut rows = Vec::with_capacity(2 * sorted.len());
+        let mut divided = Vec::new();
+        for groups in groups.chunks(AHEAD) {
+            state.prepare_buckets(groups.iter().map(|group| bucket_of_row(&group[0])));
+            for changes in groups {
+                let bucket = bucket_of_row(&changes[0]);
+                state.with_bucket(bucket, |found| match self.divided.get(&bucket) {
+                    None => merge(&found.all(key(&changes[0])), changes, &mut rows),
+                    Some(part) => {
+                        let part = part.changed(BUCKET_DIGITS, found, changes);
+                        divided.push((numbers.len(), part));
+                    }
+                })?;
+                numbers.push(bucket);
+                ends.push(rows.len());
             }
         }
-        siblings
+        let mut buckets = Buckets::of(numbers, &rows, &ends);
+        for (at, part) in divided {
+            let (bucket, hash) = &mut buckets.hashes[at];
+            *hash = part.hash();
+            if part.is_divided() {
+                buckets.divided.push((*bucket, part));
+            }
+        }
+        Ok(buckets)
     }
 
     /// Carries changed buckets, ascending, up to the root.
-    fn lift(&self, buckets: Vec<(u32, NodeHash)>) -> TreeUpdate {
+    fn lift(&self, buckets: Buckets) -> TreeUpdate {
         let mut levels: [Vec<(u32, NodeHash)>; LEVELS + 1] = Default::default();
-        levels[LEVELS] = buckets;
+        levels[LEVELS] = buckets.hashes;
         for level in (0..LEVELS).rev() {
             let groups: Vec<&[(u32, NodeHash)]> =
                 levels[level + 1].chunk_by(|(a, _), (b, _)| parent(*a) == parent(*b)).collect();
@@ -226,7 +314,7 @@ impl StateTree {
             };
         }
         let root = levels[0].first().map_or(self.root(), |(_, root)| Hash(*root));
-        TreeUpdate { root, levels }
+        TreeUpdate { root, levels, divided: buckets.divided }
     }
 
     /// The nodes of `level` whose changed children are the groups.
@@ -288,64 +376,31 @@ pub fn bucket_hashes(
     state: &StateTable,
     buckets: Range<u32>,
 ) -> Result<Vec<(u32, Hash)>, StoreError> {
-    let (mut indices, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-    for bucket in buckets {
-        state.with_bucket(bucket, |found| rows.extend_from_slice(found))?;
+    let buckets = buckets_of(state, buckets)?;
+    Ok(buckets.hashes.into_iter().map(|(bucket, hash)| (bucket, Hash(hash))).collect())
+}
+
+/// The buckets in the range that have rows.
+fn buckets_of(state: &StateTable, range: Range<u32>) -> Result<Buckets, StoreError> {
+    let (mut numbers, mut rows, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for bucket in range {
+        let first = first_key(bucket).0;
+        state.with_bucket(bucket, |found| rows.extend_from_slice(&found.all(&first)))?;
         if rows.len() > ends.last().copied().unwrap_or(0) {
-            indices.push(bucket);
+            numbers.push(bucket);
             ends.push(rows.len());
         }
     }
-    let hashes = bucket_hash_many(&rows, &ends).into_iter().map(Hash);
-    Ok(indices.into_iter().zip(hashes).collect())
+    Ok(Buckets::of(numbers, &rows, &ends))
 }
 
 fn bucket_of_row(row: &Row) -> u32 {
     bucket_of(&KeyHash(*key(row)))
 }
 
-/// The new hashes of the buckets that the sorted changes are in.
-fn changed_buckets(state: &StateTable, sorted: &[Row]) -> Result<Vec<(u32, NodeHash)>, StoreError> {
-    /// The buckets that are announced together: about as many as a core has reads in flight.
-    const AHEAD: usize = 16;
-    let groups: Vec<&[Row]> =
-        sorted.chunk_by(|a, b| bucket_of_row(a) == bucket_of_row(b)).collect();
-    let mut indices = Vec::with_capacity(groups.len());
-    let mut ends = Vec::with_capacity(groups.len());
-    let mut rows = Vec::with_capacity(2 * sorted.len());
-    for groups in groups.chunks(AHEAD) {
-        state.prepare_buckets(groups.iter().map(|group| bucket_of_row(&group[0])));
-        for changes in groups {
-            let bucket = bucket_of_row(&changes[0]);
-            state.with_bucket(bucket, |found| merge(found, changes, &mut rows))?;
-            indices.push(bucket);
-            ends.push(rows.len());
-        }
-    }
-    Ok(indices.into_iter().zip(bucket_hash_many(&rows, &ends)).collect())
-}
-
-/// Appends the rows of a bucket after changes; both ascend.
-fn merge(found: &[Row], changes: &[Row], out: &mut Vec<Row>) {
-    let order = |change: &Row, row: &Row| hash_order(key(change), key(row));
-    let mut rest = changes;
-    for row in found {
-        let n_before = rest.iter().take_while(|change| order(change, row).is_lt()).count();
-        let (before, behind) = rest.split_at(n_before);
-        out.extend(before.iter().filter(|change| !is_removed(change)));
-        // What replaces the row comes before the next one.
-        if behind.first().is_none_or(|change| order(change, row).is_gt()) {
-            out.push(*row);
-        }
-        rest = behind;
-    }
-    out.extend(rest.iter().filter(|change| !is_removed(change)));
-}
-
-/// The rows of a bucket, for a proof.
-fn leaves(state: &StateTable, bucket: u32) -> Result<Vec<Leaf>, StoreError> {
-    let leaf = |row: &Row| Leaf { key: KeyHash(*key(row)), value: digest_hash(row) };
-    state.with_bucket(bucket, |rows| rows.iter().map(leaf).collect())
+/// Rows for a proof.
+fn leaves(rows: &[Row]) -> Vec<Leaf> {
+    rows.iter().map(|row| Leaf { key: KeyHash(*key(row)), value: digest_hash(row) }).collect()
 }
 
 const fn parent(index: u32) -> u32 {

@@ -3,8 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::Hash;
 
+use super::bucket::hash_buckets;
 use super::error::ProofError;
-use super::hash::{EMPTY, NodeHash, bucket_hash_many, node_hashes, value_hash};
+use super::hash::{EMPTY, NodeHash, node_hashes, value_hash};
 use super::proof::Siblings;
 use super::tree::{BUCKETS, LEVELS, bucket_of};
 use crate::types::KeyHash;
@@ -137,7 +138,7 @@ fn root_of(buckets: &[BucketRows], nodes: &[Siblings]) -> Result<Hash, ProofErro
         }));
         ends.push(rows.len());
     }
-    let hashes = bucket_hash_many(&rows, &ends);
+    let (hashes, _) = hash_buckets(&rows, &ends);
     let mut level: Vec<(u32, NodeHash)> =
         buckets.iter().map(|bucket| bucket.bucket).zip(hashes).collect();
 

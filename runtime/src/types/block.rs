@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::{Address, Hash};
 
-use super::key::Bytes;
+use super::bytes::Bytes;
 use super::lanes::{key_words, keyed_hash_many};
 use super::receipt::Receipt;
 use super::transaction::SignedTransaction;
@@ -68,7 +68,7 @@ impl ContractRecord {
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "encoding to memory cannot fail")]
     pub fn encode(&self) -> Bytes {
-        Bytes::from_vec(borsh::to_vec(self).expect("encoding to memory cannot fail"))
+        Bytes::from_slice(&borsh::to_vec(self).expect("encoding to memory cannot fail"))
     }
 }
 

@@ -5,16 +5,12 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use kempe_abi::{Address, Hash};
-use smallvec::SmallVec;
 
+use super::bytes::Bytes;
 use super::lanes::{key_words, keyed_hash_block, keyed_hash_many};
 
-/// The bytes of a key or a value. Up to 32 bytes are held without an allocation: an address, a
-/// balance.
-pub type Bytes = SmallVec<[u8; 32]>;
-
 /// The name of one cell of state: contract, field and key bytes.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateKey {
     /// The contract that owns the cell; [`SYSTEM`] for the chain's own cells.
     pub contract: Address,
@@ -60,13 +56,6 @@ impl StateKey {
     }
 }
 
-impl Clone for StateKey {
-    fn clone(&self) -> Self {
-        // The vector's own `clone` goes byte by byte; this is one copy.
-        Self::new(self.contract, self.field, &self.key)
-    }
-}
-
 impl fmt::Debug for StateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}[", self.contract, self.field)?;
@@ -88,7 +77,7 @@ impl BorshDeserialize for StateKey {
         let contract = Address::deserialize_reader(reader)?;
         let field = u8::deserialize_reader(reader)?;
         let key = Vec::<u8>::deserialize_reader(reader)?;
-        Ok(Self { contract, field, key: Bytes::from_vec(key) })
+        Ok(Self { contract, field, key: Bytes::from_slice(&key) })
     }
 }
 

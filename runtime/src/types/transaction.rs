@@ -19,7 +19,7 @@ pub const ACTIONS_MAX: usize = 64;
 
 /// The most entries of an access list, derived and explicit. Ours to choose: Solana permits 64
 /// accounts, Soroban 100 entries; a derived list need not be shipped, so more is affordable.
-pub const LIST_ENTRIES_MAX: usize = 1024;
+pub const LIST_ENTRIES_MAX: usize = kempe_abi::host::LIST_ENTRIES_MAX;
 
 /// The key under which transactions are hashed, so that no other signed bytes can be mistaken for one.
 pub const TX_KEY: &[u8; 32] = b"kempe 2026 transaction          ";

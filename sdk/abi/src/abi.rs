@@ -1,6 +1,7 @@
 //! The ABI of a contract, as the host decodes it from the wasm.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -121,8 +122,8 @@ pub struct Method {
     pub params: Vec<Param>,
     /// The type of the result.
     pub returns: Type,
-    /// The errors it reverts with.
-    pub error: Option<ErrorSet>,
+    /// The errors it reverts with; mostly other methods have the same.
+    pub error: Option<Arc<ErrorSet>>,
     /// The access template.
     pub access: Vec<Clause>,
 }
@@ -207,8 +208,9 @@ struct MethodRecord {
     access: Vec<Clause>,
 }
 
-/// The most bytes of errors that all methods have together. Each has a copy of its own, and what stands once in the section may be
-/// named by thousands. Ours to choose: 256 methods with a hundred errors each have a fifth of it.
+/// The most bytes of errors that all methods have together, if each had its own: who looks at the errors of all methods looks at so
+/// many, and what stands once in the section may be named by thousands. Ours to choose: 256 methods with a hundred errors each have a
+/// fifth of it.
 const ERROR_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 fn check_errors(record: &ContractRecord) -> Result<(), AbiError> {
@@ -225,7 +227,7 @@ fn check_errors(record: &ContractRecord) -> Result<(), AbiError> {
 }
 
 impl MethodRecord {
-    fn method(self, errors: &[ErrorSet]) -> Result<Method, AbiError> {
+    fn method(self, errors: &[Arc<ErrorSet>]) -> Result<Method, AbiError> {
         let set = |index: u32| {
             let set = usize::try_from(index).ok().and_then(|index| errors.get(index)).cloned();
             set.ok_or_else(|| {
@@ -282,7 +284,8 @@ impl Abi {
         events.dedup();
         allowances.sort();
         check_errors(&record)?;
-        let methods = record.methods.into_iter().map(|method| method.method(&record.errors));
+        let errors: Vec<Arc<ErrorSet>> = record.errors.into_iter().map(Arc::new).collect();
+        let methods = record.methods.into_iter().map(|method| method.method(&errors));
         let abi = Self {
             name: record.name,
             doc: record.doc,

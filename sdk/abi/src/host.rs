@@ -49,14 +49,25 @@ pub const FIRST_CONTRACT_CODE: u32 = 100;
 /// The revert code for arguments that do not decode.
 pub const CODE_BAD_ARGUMENTS: u32 = 1;
 
-/// The revert code for a stored value or a callee's result that does not decode.
-pub const CODE_BAD_VALUE: u32 = 2;
-
 /// The most bytes of a key. Ours to choose: keys are hashed and held in lists.
 pub const KEY_BYTES_MAX: usize = 256;
 
 /// The most bytes of a value. Ours to choose.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// The most bytes of an immutable: every call reads the contract's record, which holds them, and what only looks for a method does
+/// not pay by its bytes. Ours to choose.
+pub const IMMUTABLE_BYTES_MAX: usize = 1024;
+
+/// The most bytes of all immutables of a contract, where each counts [`IMMUTABLE_BYTES`] more. Ours to choose.
+pub const IMMUTABLES_BYTES_MAX: usize = 4 * 1024;
+
+/// What an immutable counts beside its bytes.
+pub const IMMUTABLE_BYTES: usize = 64;
+
+/// The most entries of an access list: cells, and contracts that are called. Ours to choose: everybody who makes a
+/// schedule looks at all of them.
+pub const LIST_ENTRIES_MAX: usize = 1024;
 
 /// The most bytes of arguments of a call, of a result, and of an event. Ours to choose.
 pub const DATA_BYTES_MAX: usize = 64 * 1024;

@@ -8,6 +8,7 @@ use core::fmt;
 use borsh::io::{self, Read};
 use borsh::{BorshDeserialize, BorshSerialize};
 
+use crate::interface::same_text;
 use crate::layout::TYPE_DEPTH_MAX;
 use crate::{Address, Hash};
 
@@ -62,6 +63,39 @@ pub enum TypeDef {
     Tuple(&'static [&'static Self]),
     Struct(&'static str, &'static [(&'static str, &'static Self)]),
     Enum(&'static str, &'static [(&'static str, &'static [(&'static str, &'static Self)])]),
+}
+
+impl TypeDef {
+    /// The type of the member with this name, as [`project`](crate::project) finds it; `None` if there is none.
+    #[must_use]
+    pub const fn member(&self, name: &str) -> Option<&'static Self> {
+        match self {
+            Self::Struct(_, members) => {
+                let mut i = 0;
+                while i < members.len() {
+                    if same_text(members[i].0, name) {
+                        return Some(members[i].1);
+                    }
+                    i += 1;
+                }
+                None
+            }
+            Self::Tuple(members) => match usize::from_str_radix(name, 10) {
+                Ok(i) if i < members.len() => Some(members[i]),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The type of the elements; `None` if this is no list.
+    #[must_use]
+    pub const fn element(&self) -> Option<&'static Self> {
+        match self {
+            Self::List(element) => Some(element),
+            _ => None,
+        }
+    }
 }
 
 /// A type, as the host knows it. Decoding refuses types nested deeper than

@@ -135,7 +135,7 @@ fn change(old: &Method, new: &Method) -> Change {
     let same = params
         && old.params.len() == new.params.len()
         && old.returns == new.returns
-        && clients::keeps_errors(old.error.as_ref(), new.error.as_ref());
+        && clients::keeps_errors(old.error.as_deref(), new.error.as_deref());
     if !same || (old.kind == MethodKind::View && new.kind == MethodKind::Call) {
         return Change::Signature;
     }
@@ -371,7 +371,7 @@ mod tests {
         abi.methods[0].name = method.into();
         abi.methods[0].kind = MethodKind::Call;
         let cases: Vec<_> = error.iter().map(case).collect();
-        abi.methods[0].error = Some(crate::ErrorSet { name: "E".into(), cases });
+        abi.methods[0].error = Some(crate::ErrorSet { name: "E".into(), cases }.into());
         let fields = event.iter().map(member).collect();
         abi.events = vec![crate::Event { name: "Went".into(), doc: "".into(), fields }];
         abi.interfaces = vec![crate::Interface { name: interface.into(), methods: vec![] }];

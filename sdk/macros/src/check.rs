@@ -82,8 +82,8 @@ fn check(
         return TokenStream::new();
     }
     if method.role == Role::View {
-        let reads = |kind| matches!(kind, Touch::Read | Touch::Start | Touch::Unless);
-        for clause in declared.iter().filter(|clause| !reads(clause.kind)) {
+        let changes = |kind: Touch| kind.changes() && kind != Touch::Unless;
+        for clause in declared.iter().filter(|clause| changes(clause.kind)) {
             errors.push(text::error(
                 clause.span,
                 &format!("`{}` takes `&self`, so it only reads", method.name),
@@ -106,9 +106,11 @@ fn check(
 fn declarations(clauses: &[Clause], fields: &[Field], declared: &mut Vec<Declared>) {
     for clause in clauses {
         match clause {
-            Clause::Touch { kind, field, .. } => {
+            Clause::Touch { kind, field, key } => {
                 if let Some(index) = fields.iter().position(|f| f.name == *field) {
-                    declared.push(Declared { field: index, kind: *kind, span: field.span() });
+                    let all = fields[index].is_sharded() && key.len() == fields[index].keys.len();
+                    let kind = if all { kind.of_all_shards() } else { *kind };
+                    declared.push(Declared { field: index, kind, span: field.span() });
                 }
             }
             Clause::Reserve { field, .. } => {
@@ -144,6 +146,7 @@ fn check_use(
             ));
         }
         Touch::Read
+        | Touch::ReadAll
         | Touch::Start
         | Touch::Add
         | Touch::Max
@@ -151,9 +154,10 @@ fn check_use(
         | Touch::Append
         | Touch::Reserve
         | Touch::Unless
-        | Touch::Write => {}
+        | Touch::Write
+        | Touch::WriteAll => {}
     }
-    if method.role == Role::View && !matches!(used.touch, Touch::Read | Touch::Start) {
+    if method.role == Role::View && used.touch.changes() {
         return Err(text::error(
             used.span,
             &format!(
@@ -172,8 +176,19 @@ fn check_use(
     if method.is_dynamic() || of_field.clone().any(|clause| clause.kind.permits(used.touch)) {
         return Ok(());
     }
+    Err(not_permitted(method, field, reached, of_field.peek().map(|clause| clause.kind)))
+}
+
+/// An error for a use that is not declared, or beside a clause for something else.
+fn not_permitted(
+    method: &Method,
+    field: &Field,
+    reached: &Reached<'_>,
+    declared: Option<Touch>,
+) -> syn::Error {
+    let (used, name, through) = (reached.used, &method.name, through(&reached.chain));
     let (word, cell) = (used.touch.word(), field.cell_text(used.touch));
-    Err(match of_field.peek() {
+    match declared {
         None if used.touch == Touch::Start => text::error(
             used.span,
             &format!(
@@ -190,16 +205,37 @@ fn check_use(
             ),
             &format!("add `{word}({cell})`"),
         ),
-        Some(clause) => text::error(
-            used.span,
-            &format!(
-                "`{name}` declares `{}({cell})`, which does not permit `{}` ({word}){through}",
-                clause.kind.word(),
-                used.method
-            ),
-            &format!("declare `write({cell})`"),
-        ),
-    })
+        Some(kind) => {
+            let declared = field.cell_text(kind);
+            let of_all = if used.touch.is_of_all_shards() { " of all shards" } else { "" };
+            let help = match (kind, used.touch) {
+                (Touch::ReadAll, Touch::WriteAll) => format!("declare `write({cell})`"),
+                // Beside what is looked at the one shard is enough.
+                (Touch::ReadAll, _) => format!("add `{word}({cell})`"),
+                (_, Touch::ReadAll | Touch::WriteAll) => whole(field, used.touch),
+                _ => format!("declare `write({})`", field.cell_text(Touch::Write)),
+            };
+            let kind = kind.word();
+            text::error(
+                used.span,
+                &format!(
+                    "`{name}` declares `{kind}({declared})`, which does not permit `{}` ({word}{of_all}){through}",
+                    used.method
+                ),
+                &help,
+            )
+        }
+    }
+}
+
+/// How to mend a use of all shards beside a clause for one.
+fn whole(field: &Field, used: Touch) -> String {
+    let (word, cell) = (used.word(), field.cell_text(used));
+    if used == Touch::ReadAll {
+        format!("declare `{word}({cell})`, which is of all shards, or look at the one with `part`")
+    } else {
+        format!("declare `{word}({cell})`, which is of all shards")
+    }
 }
 
 fn through(chain: &[&Ident]) -> String {
@@ -227,13 +263,13 @@ fn idle(
             "`{}` declares `{kind}({cell})`, but never touches `{}`",
             method.name, field.name
         ),
-        Some(first) if clause.kind == Touch::Write && first != Touch::Write => {
+        Some(first) if clause.kind.is_write() && !first.is_write() => {
             if method.allows("never_written") || !uses.all(|r| r.used.touch == first) {
                 return None;
             }
-            let word = first.word();
+            let (word, enough) = (first.word(), field.cell_text(first));
             format!(
-                "`{}` declares `write({cell})`, but `{word}({cell})` is enough and lets more run in parallel",
+                "`{}` declares `write({cell})`, but `{word}({enough})` is enough and lets more run in parallel",
                 method.name
             )
         }

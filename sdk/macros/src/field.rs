@@ -32,7 +32,10 @@ pub(crate) enum Cell {
 /// How a field is touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Touch {
+    /// Of a sharded cell, of one shard; so `Write`.
     Read,
+    /// Reads all shards of a sharded cell.
+    ReadAll,
     Add,
     Max,
     Min,
@@ -40,6 +43,8 @@ pub(crate) enum Touch {
     /// Takes from a stock as far as there is enough.
     Reserve,
     Write,
+    /// Writes all shards of a sharded cell.
+    WriteAll,
     /// Reads the value before the block, which conflicts with nothing.
     Start,
     /// Is not called where the cell is set; no use permits it.
@@ -53,13 +58,13 @@ pub(crate) enum Touch {
 impl Touch {
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Read | Self::Constant => "read",
+            Self::Read | Self::ReadAll | Self::Constant => "read",
             Self::Add => "add",
             Self::Max => "max",
             Self::Min => "min",
             Self::Append => "append",
             Self::Reserve => "reserve",
-            Self::Write | Self::Set => "write",
+            Self::Write | Self::WriteAll | Self::Set => "write",
             Self::Start => "start",
             Self::Unless => "unless",
         }
@@ -67,7 +72,35 @@ impl Touch {
 
     /// Whether a declaration of this kind permits `done`.
     pub(crate) fn permits(self, done: Self) -> bool {
-        self == done || (self == Self::Write && done != Self::Start)
+        self == done
+            || match self {
+                Self::Write => done != Self::Start && !done.is_of_all_shards(),
+                Self::WriteAll => done != Self::Start,
+                Self::ReadAll => done == Self::Read,
+                _ => false,
+            }
+    }
+
+    /// The same of all shards of a sharded cell.
+    pub(crate) fn of_all_shards(self) -> Self {
+        match self {
+            Self::Read => Self::ReadAll,
+            Self::Write => Self::WriteAll,
+            other => other,
+        }
+    }
+
+    pub(crate) fn is_of_all_shards(self) -> bool {
+        matches!(self, Self::ReadAll | Self::WriteAll)
+    }
+
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Write | Self::WriteAll)
+    }
+
+    /// Whether it is none of the ways in which a method with `&self` touches cells.
+    pub(crate) fn changes(self) -> bool {
+        !matches!(self, Self::Read | Self::ReadAll | Self::Start)
     }
 }
 
@@ -89,13 +122,14 @@ impl Cell {
             (Self::Counter | Self::CounterMap, "get") => Touch::Read,
             (Self::Counter | Self::CounterMap, "add" | "sub") => Touch::Add,
             (Self::Counter | Self::CounterMap, "put") => Touch::Write,
-            (Self::Sharded | Self::ShardedMap, "get" | "part") => Touch::Read,
+            (Self::Sharded | Self::ShardedMap, "get") => Touch::ReadAll,
+            (Self::Sharded | Self::ShardedMap, "part") => Touch::Read,
             (Self::Sharded | Self::ShardedMap, "add") => Touch::Add,
             (Self::Max | Self::MaxMap, "raise") => Touch::Max,
             (Self::Min | Self::MinMap, "lower") => Touch::Min,
             (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "get") => Touch::Read,
             (Self::Max | Self::MaxMap | Self::Min | Self::MinMap, "put") => Touch::Write,
-            (Self::Sharded | Self::ShardedMap, "put") => Touch::Write,
+            (Self::Sharded | Self::ShardedMap, "put") => Touch::WriteAll,
             (Self::Stock | Self::StockMap, "get") => Touch::Read,
             (Self::Stock | Self::StockMap, "add") => Touch::Add,
             (Self::Stock | Self::StockMap, "reserve" | "reserve_above") => Touch::Reserve,
@@ -198,11 +232,12 @@ impl Field {
         }
     }
 
-    /// `supply`, or `balances[...]`, as a clause names it.
+    /// `supply`, or `balances[...]`, as a clause names it; with one more `[...]` for one shard.
     pub(crate) fn cell_text(&self, touch: Touch) -> String {
-        let one_shard = self.is_sharded() && touch == Touch::Add;
-        let keys = !self.keys.is_empty() || one_shard;
-        let cell = if keys { format!("{}[...]", self.name) } else { self.name.to_string() };
+        let of_one = matches!(touch, Touch::Read | Touch::Add | Touch::Write);
+        let keys = if self.keys.is_empty() { "" } else { "[...]" };
+        let shard = if self.is_sharded() && of_one { "[...]" } else { "" };
+        let cell = format!("{}{keys}{shard}", self.name);
         if touch == Touch::Reserve { format!("{cell}, amount") } else { cell }
     }
 

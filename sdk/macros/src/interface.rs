@@ -110,6 +110,9 @@ fn methods(function: &TraitItemFn) -> syn::Result<(TokenStream, TokenStream)> {
         ///
         /// # Errors
         /// [`CallError`](::kempe_sdk::CallError) with the callee's code, or when it was stopped.
+        ///
+        /// # Panics
+        /// If the callee succeeds with a result of another type, which ends the transaction.
         pub fn #try_name(
             &self #(, #names: #types)*
         ) -> ::core::result::Result<#returns, ::kempe_sdk::CallError> {

@@ -102,7 +102,8 @@ pub fn value(item: TokenStream) -> TokenStream {
 /// Turns a trait into a typed client, `NameClient`, for the contracts that have its methods.
 ///
 /// Each method of the trait becomes two of the client: `method(..)`, with which a failure of the
-/// callee ends the transaction, and `try_method(..)`, which returns it as a `CallError`.
+/// callee ends the transaction, and `try_method(..)`, which returns it as a `CallError`. A result of another
+/// type is no failure of the callee, whose writes stand: with either it ends the transaction.
 #[proc_macro_attribute]
 pub fn interface(_attr: TokenStream, item: TokenStream) -> TokenStream {
     finish(interface::expand(item.into()))

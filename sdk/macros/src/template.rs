@@ -13,7 +13,8 @@ use crate::text::{self, Errors};
 pub(crate) struct Template {
     /// `ClauseDef`s.
     pub(crate) defs: Vec<TokenStream>,
-    /// Functions that are never called: rustc checks the types of keys and arguments in them.
+    /// Functions that are never called, in which rustc checks the types of keys and arguments, and constants
+    /// that it evaluates to check what the host knows of them.
     pub(crate) checks: Vec<TokenStream>,
 }
 
@@ -24,6 +25,8 @@ struct Resolved {
     def: TokenStream,
     /// The same as a Rust expression; `None` for what is open.
     rust: Option<TokenStream>,
+    /// An `Option<&TypeDef>`, the type that the host finds; `None` for what it knows no type of.
+    ty: Option<TokenStream>,
 }
 
 /// Resolves the template of a method.
@@ -44,8 +47,8 @@ struct Resolver<'a> {
     fields: &'a [Field],
     method: &'a Method,
     errors: &'a mut Errors,
-    /// The lists of the `each` clauses around, as Rust expressions.
-    lists: Vec<TokenStream>,
+    /// The lists of the `each` clauses around: an iterator as a Rust expression, and the list's type.
+    lists: Vec<(TokenStream, TokenStream)>,
     template: Template,
 }
 
@@ -164,11 +167,22 @@ impl Resolver<'_> {
                 quote! { Call { callee: #callee, method: #method, args: &[#(#args),*] } }
             }
             Clause::Each { list, clauses, span } => {
+                let at = list.span();
                 let resolved = self.expr(list)?;
                 let Some(rust) = resolved.rust else {
                     return Err(syn::Error::new(*span, "a list cannot be open"));
                 };
-                self.lists.push(rust);
+                let Some(ty) = resolved.ty else {
+                    return Err(text::error(
+                        at,
+                        "`each` goes through a list that the host finds, and this is none",
+                        "name a parameter or an immutable that is a `Vec`",
+                    ));
+                };
+                let list = quote! { #rust.into_iter() };
+                let is_list = quote_spanned! { at=> ::kempe_sdk::__private::assert_list(#ty) };
+                self.check_found(&list, &is_list);
+                self.lists.push((list, ty));
                 let clauses = self.clauses(clauses);
                 self.lists.pop();
                 let list = resolved.def;
@@ -231,22 +245,7 @@ impl Resolver<'_> {
         let span = expr.span();
         let (def, rust) = match expr {
             Expr::Name(name) => return self.name(name),
-            Expr::Member(of, member) => {
-                let of = self.expr(of)?;
-                let text = member.to_string();
-                // A position in a tuple is kept as `_1`, since `1` is no identifier.
-                let index = text.strip_prefix('_').and_then(|digits| digits.parse::<u32>().ok());
-                let text = index.map_or(text, |index| index.to_string());
-                let (def, rust) = (of.def, of.rust);
-                let rust = rust.map(|of| match index {
-                    Some(index) => {
-                        let index = Literal::u32_unsuffixed(index);
-                        quote_spanned! { span=> #of.#index }
-                    }
-                    None => quote_spanned! { span=> #of.#member },
-                });
-                (quote! { Member(&#def, #text) }, rust)
-            }
+            Expr::Member(of, member) => return self.member(of, member),
             Expr::Literal(lit) => literal(lit)?,
             Expr::Hash(parts, _) => {
                 let parts = self.exprs(parts)?;
@@ -261,25 +260,63 @@ impl Resolver<'_> {
             }
             Expr::Open(_) => (quote! { Open }, None),
         };
-        Ok(Resolved { def: expr_def(&def), rust })
+        Ok(Resolved { def: expr_def(&def), rust, ty: None })
+    }
+
+    fn member(&mut self, of: &Expr, member: &Ident) -> syn::Result<Resolved> {
+        let span = member.span();
+        let Resolved { def, rust, ty } = self.expr(of)?;
+        let text = member.to_string();
+        // A position in a tuple is kept as `_1`, since `1` is no identifier.
+        let index = text.strip_prefix('_').and_then(|digits| digits.parse::<u32>().ok());
+        let text = index.map_or(text, |index| index.to_string());
+        let rust = rust.map(|of| match index {
+            Some(index) => {
+                let mut index = Literal::u32_unsuffixed(index);
+                index.set_span(span);
+                quote_spanned! { span=> #of.#index }
+            }
+            None => quote_spanned! { span=> #of.#member },
+        });
+        match (&rust, &ty) {
+            (Some(rust), Some(of)) => {
+                let is_there =
+                    quote_spanned! { span=> ::kempe_sdk::__private::assert_member(#of, #text) };
+                self.check_found(rust, &is_there);
+            }
+            (Some(_), None) => {
+                return Err(text::error(
+                    span,
+                    "the host takes members of parameters, immutables and elements only",
+                    "name the whole value, and give the field a key of its type",
+                ));
+            }
+            (None, _) => {}
+        }
+        let ty = ty.map(|of| quote! { ::kempe_sdk::__private::member(#of, #text) });
+        Ok(Resolved { def: expr_def(&quote! { Member(&#def, #text) }), rust, ty })
     }
 
     fn name(&self, name: &Ident) -> syn::Result<Resolved> {
         let word = name.to_string();
         let immutable = self.fields.iter().position(|f| f.is_immutable() && f.name == *name);
         let param = self.method.params.iter().position(|(param, _)| param == name);
-        let def = match (&*word, param, immutable) {
-            ("caller", ..) => quote! { Caller },
-            ("this", ..) => quote! { This },
+        let found = |ty: &syn::Type| {
+            let ty = quote! { <#ty as ::kempe_sdk::abi::AbiType>::TYPE };
+            Some(quote! { ::core::option::Option::Some(#ty) })
+        };
+        let (def, ty) = match (&*word, param, immutable) {
+            ("caller", ..) => (quote! { Caller }, None),
+            ("this", ..) => (quote! { This }, None),
             ("element", ..) => {
-                if self.lists.is_empty() {
+                let Some((_, list)) = self.lists.last() else {
                     return Err(text::error(
                         name.span(),
                         "`element` has a meaning only inside `each(list, ...)`",
                         "write `each(list, write(field[element]))`",
                     ));
-                }
-                quote! { Element }
+                };
+                (quote! { Element }, Some(quote! { ::kempe_sdk::__private::element(#list) }))
             }
             (_, Some(_), Some(_)) => {
                 return Err(text::error(
@@ -289,17 +326,17 @@ impl Resolver<'_> {
                 ));
             }
             (_, Some(index), None) => {
-                let index = byte(index);
-                quote! { Param(#index) }
+                let (at, (_, ty)) = (byte(index), &self.method.params[index]);
+                (quote! { Param(#at) }, found(ty))
             }
             (_, None, Some(index)) => {
-                let index = byte(index);
-                quote! { Immutable(#index) }
+                let (at, field) = (byte(index), &self.fields[index]);
+                (quote! { Immutable(#at) }, found(&field.value))
             }
             (_, None, None) => return Err(self.unknown(name)),
         };
         let name = local(name);
-        Ok(Resolved { def: expr_def(&def), rust: Some(quote! { #name }) })
+        Ok(Resolved { def: expr_def(&def), rust: Some(quote! { #name }), ty })
     }
 
     fn unknown(&self, name: &Ident) -> syn::Error {
@@ -415,6 +452,31 @@ impl Resolver<'_> {
     /// Adds a function in which `rust` must have the type `ty`.
     fn check(&mut self, ty: TokenStream, rust: &TokenStream) {
         let name = format_ident!("{}_{}", self.method.name, self.template.checks.len());
+        let (holes, elements) = self.scope();
+        self.template.checks.push(quote! {
+            fn #name(#holes) -> #ty {
+                #elements
+                #rust
+            }
+        });
+    }
+
+    /// Adds a constant that is evaluated where rustc knows `rust` too: one mistake is to be one error.
+    fn check_found(&mut self, rust: &TokenStream, assertion: &TokenStream) {
+        let (holes, elements) = self.scope();
+        self.template.checks.push(quote! {
+            const _: () = {
+                let _ = |#holes| {
+                    #elements
+                    let _ = #rust;
+                };
+                #assertion
+            };
+        });
+    }
+
+    /// What fills the holes, as parameters, and the statements that make `element` one of the innermost list.
+    fn scope(&self) -> (TokenStream, TokenStream) {
         let params = self.method.params.iter().map(|(name, ty)| {
             let name = local(name);
             quote! { #name: #ty }
@@ -426,21 +488,16 @@ impl Resolver<'_> {
             let (name, ty) = (local(&field.name), &field.value);
             quote! { #name: #ty }
         });
-        let loops = self
-            .lists
-            .iter()
-            .map(|list| quote! { let Some(element) = #list.into_iter().next() else { loop {} }; });
-        self.template.checks.push(quote! {
-            fn #name(
-                caller: ::kempe_sdk::Address,
-                this: ::kempe_sdk::Address,
-                #(#params,)*
-                #(#immutables,)*
-            ) -> #ty {
-                #(#loops)*
-                #rust
-            }
+        let holes = quote! {
+            caller: ::kempe_sdk::Address,
+            this: ::kempe_sdk::Address,
+            #(#params,)*
+            #(#immutables,)*
+        };
+        let elements = self.lists.iter().map(|(list, _)| {
+            quote! { let Some(element) = #list.next() else { loop {} }; }
         });
+        (holes, quote! { #(#elements)* })
     }
 }
 

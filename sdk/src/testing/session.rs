@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use kempe_abi::derive::{self, Guards};
 use kempe_abi::host::{
-    APPENDED_BYTES_MAX, CALL_DEPTH_MAX, DATA_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, VALUE_BYTES_MAX,
+    APPENDED_BYTES_MAX, CALL_DEPTH_MAX, DATA_BYTES_MAX, IMMUTABLE_BYTES, IMMUTABLE_BYTES_MAX,
+    IMMUTABLES_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, LIST_ENTRIES_MAX, VALUE_BYTES_MAX,
 };
 use kempe_abi::log::{INDEX_BYTES, item_key};
 use kempe_abi::{
@@ -49,6 +50,8 @@ pub(crate) struct Session {
     recording: bool,
     /// What was touched and called, if that is recorded.
     observed: List,
+    /// How many entries the list has, with what is recorded beside it.
+    n_entries: usize,
     frames: Vec<Frame>,
     overlay: Overlay,
     violation: Option<Violation>,
@@ -101,6 +104,7 @@ pub(crate) fn run_alone(world: &mut World, call: &Call<'_>) -> Receipt {
 /// Runs a transaction on the world; its writes stand if it succeeds and `commit` says so. A list with a
 /// dynamic method permits everything.
 pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) -> Ran {
+    let n_entries = list.n_entries();
     let session = Session {
         world: std::mem::take(world),
         log: Vec::new(),
@@ -108,6 +112,7 @@ pub(crate) fn run(world: &mut World, list: List, call: &Call<'_>, commit: bool) 
         recording: list.is_dynamic,
         list,
         observed: List::default(),
+        n_entries,
         frames: Vec::new(),
         overlay: Overlay::default(),
         violation: None,
@@ -241,10 +246,11 @@ impl Session {
         if self.frames.iter().any(|frame| frame.contract == contract) {
             return Err(TrapKind::Reentry);
         }
-        let deployed = self.world.contracts.get(&contract).ok_or(TrapKind::NoSuchContract)?;
         if self.recording {
-            self.observed.calls.insert(contract);
-        } else if !self.list.calls.contains(&contract) {
+            self.observe_call(contract)?;
+        }
+        let deployed = self.world.contracts.get(&contract).ok_or(TrapKind::NoSuchContract)?;
+        if !self.recording && !self.list.calls.contains(&contract) {
             self.violation = Some(Violation {
                 contract,
                 contract_name: deployed.abi.name.clone(),
@@ -275,6 +281,10 @@ impl Session {
             }
         }
         let begun = (deployed.code.dispatch, method.name.clone());
+        if once {
+            // The new code is an entry of its own.
+            self.n_entries += 1;
+        }
         self.frames.push(Frame { contract, caller, kind: method.kind });
         Ok(begun)
     }
@@ -298,17 +308,17 @@ impl Session {
         let abi = &self.world.contracts.get(&contract).expect("it is running").abi;
         if abi.is_cell(field, CellKind::Immutable) {
             let permitted = match (kind, method_kind) {
-                (AccessKind::Read, _) | (_, MethodKind::Init) => true,
-                (_, MethodKind::Migrate) => self.base(&full).is_none(),
+                (AccessKind::Read, _) => true,
+                (_, MethodKind::Init | MethodKind::Migrate) => self.base(&full).is_none(),
                 _ => false,
             };
             return if permitted { Ok(full) } else { Err(TrapKind::NotPermitted) };
         }
-        if self.recording {
-            self.observed.add(full.clone(), kind);
+        if self.recording || method_kind == MethodKind::Init {
+            self.observe(&full, kind)?;
             return Ok(full);
         }
-        if method_kind == MethodKind::Init || self.list.permits(&full, kind) {
+        if self.list.permits(&full, kind) {
             return Ok(full);
         }
         let field = abi.fields.get(usize::from(field));
@@ -327,6 +337,33 @@ impl Session {
             ..Violation::default()
         });
         Err(TrapKind::UndeclaredAccess)
+    }
+
+    /// Records a touch.
+    fn observe(&mut self, key: &Key, kind: AccessKind) -> Result<(), TrapKind> {
+        if !self.list.cells.contains_key(key) && !self.observed.cells.contains_key(key) {
+            self.lengthen()?;
+        }
+        self.observed.add(key.clone(), kind);
+        Ok(())
+    }
+
+    /// Records a call.
+    fn observe_call(&mut self, contract: Address) -> Result<(), TrapKind> {
+        if !self.list.calls.contains(&contract) && !self.observed.calls.contains(&contract) {
+            self.lengthen()?;
+        }
+        self.observed.calls.insert(contract);
+        Ok(())
+    }
+
+    /// Makes room for one more entry of what is recorded.
+    fn lengthen(&mut self) -> Result<(), TrapKind> {
+        if self.n_entries >= LIST_ENTRIES_MAX {
+            return Err(TrapKind::ListTooLarge);
+        }
+        self.n_entries += 1;
+        Ok(())
     }
 
     /// The value below the deltas.
@@ -378,8 +415,25 @@ impl Session {
         if value.as_ref().is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             return Err(TrapKind::TooLarge);
         }
+        if let Some(value) = &value
+            && self.world.contracts[&key.0].abi.is_cell(field, CellKind::Immutable)
+        {
+            self.check_immutable(&key.0, value)?;
+        }
         self.overlay.deltas.remove(&key);
         self.overlay.writes.insert(key, value);
+        Ok(())
+    }
+
+    /// Whether there is room for one more immutable of a contract.
+    fn check_immutable(&self, contract: &Address, value: &[u8]) -> Result<(), TrapKind> {
+        let abi = &self.world.contracts[contract].abi;
+        let fields = (0u8..=255).filter(|&field| abi.is_cell(field, CellKind::Immutable));
+        let set = fields.filter_map(|field| self.base(&(*contract, field, Vec::new())));
+        let bytes: usize = set.chain([value]).map(|value| value.len() + IMMUTABLE_BYTES).sum();
+        if value.len() > IMMUTABLE_BYTES_MAX || bytes > IMMUTABLES_BYTES_MAX {
+            return Err(TrapKind::TooLarge);
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kempe_abi::derive::{self, Contracts, Sink};
+use kempe_abi::host::LIST_ENTRIES_MAX;
 use kempe_abi::{
     Abi, AccessKind, Accumulate, Address, Bound, Escrow, MethodId, TrapKind, Type, section,
 };
@@ -155,7 +156,12 @@ impl List {
         let method = MethodId::of(method);
         derive::derive(world, caller, contract, method, args, &mut list)
             .map_err(|error| error.trap())?;
-        Ok(list)
+        if list.n_entries() > LIST_ENTRIES_MAX { Err(TrapKind::ListTooLarge) } else { Ok(list) }
+    }
+
+    /// How many entries it has on a chain, where each contract that is called is one, too.
+    pub(crate) fn n_entries(&self) -> usize {
+        self.cells.len() + self.calls.len()
     }
 
     /// With anything else in the list for it, a stock is no longer only taken from.

@@ -42,6 +42,9 @@ use one_by_one::OneByOne;
 /// The milliseconds between two blocks.
 const BLOCK_MS: u64 = 1000;
 
+// What is too long a list natively is too long on a chain, and the other way round.
+const _: () = assert!(kempe_abi::host::LIST_ENTRIES_MAX == kempe_runtime::types::LIST_ENTRIES_MAX);
+
 /// A chain in memory that runs the given modules, each under the name of its contract. Several may have one
 /// name, versions of a contract, if their types tell them apart: they must not declare the very same.
 ///

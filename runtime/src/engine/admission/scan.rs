@@ -32,6 +32,8 @@ pub struct Sizes {
     pub data_bytes: u64,
     /// Entries of the function table.
     pub table_entries: u64,
+    /// Function references in all element segments.
+    pub elements: u64,
     /// Bytes of the ABI.
     pub abi_bytes: u64,
     /// Bytes of the other custom sections.
@@ -254,6 +256,7 @@ impl<'a> Module<'a> {
         inside(kind, offset_expr, n, self.sizes.table_entries, at.offset)?;
         for item in items {
             self.elements.push(ok(item)?);
+            self.sizes.elements += 1;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Storage: reading, writing, removing and adding, one set of functions for each field.
 
-use kempe_abi::host::MODULE;
+use kempe_abi::host::{IMMUTABLE_BYTES, IMMUTABLE_BYTES_MAX, IMMUTABLES_BYTES_MAX, MODULE};
 use kempe_abi::{Abi, AccessKind, CellKind, TrapKind};
 use wasmtime::{Caller, Linker};
 
@@ -249,12 +249,7 @@ fn put_immutable(
     field: u8,
     (value, len): (u32, u32),
 ) -> Result<(), TrapKind> {
-    /// The most bytes of an immutable, and of all of a contract, each with what it takes beside its value: every call reads the
-    /// contract's record, and what only looks for a method does not pay by its bytes. Ours to choose.
-    const IMMUTABLE_BYTES_MAX: u32 = 1024;
-    const IMMUTABLES_BYTES_MAX: usize = 4096;
-    const IMMUTABLE_BYTES: usize = 64;
-    if len > IMMUTABLE_BYTES_MAX {
+    if len as usize > IMMUTABLE_BYTES_MAX {
         return Err(TrapKind::TooLarge);
     }
     charge_bytes(session, len, session.prices.write_byte)?;

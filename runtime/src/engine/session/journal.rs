@@ -62,7 +62,7 @@ impl Session {
     pub(super) fn journal_widening(&mut self, at: usize) {
         if self.catching > 0 {
             let cell = &mut self.cells[at];
-            let value = cell.value.as_deref().map(Bytes::from_slice);
+            let value = cell.value.clone();
             self.journal.push(Undo::of(cell, at, true, None));
             cell.value = value;
         }

@@ -248,6 +248,16 @@ fn with_invariants(campaign: Campaign<World>) -> Campaign<World> {
         .observe(|w, _, receipt| {
             observe(w, receipt);
             observe_rooms(w, receipt);
+            for PositionClosed { by, paid, bad_debt, .. } in receipt.events() {
+                if paid > 0 && bad_debt > 0 {
+                    w.wrong.push(format!("{by} got {paid} and left {bad_debt}"));
+                }
+            }
+            for kempe_futures::Liquidated { trader, left, bad_debt, .. } in receipt.events() {
+                if left > 0 && bad_debt > 0 {
+                    w.wrong.push(format!("{trader} got {left} and left {bad_debt}"));
+                }
+            }
         })
         .invariant(
             "a side takes room for all that it grows, and no more than there was",

@@ -1,8 +1,10 @@
 //! The longest lists that the contracts take: none of them is more than a transaction may touch, or than a module's memory.
 
-use kempe_abi::{Address, Encode, Hash};
+use kempe_abi::host::IMMUTABLE_BYTES_MAX;
+use kempe_abi::{Address, Encode, Hash, TrapKind};
 use kempe_governance::{Choice, Governance, Settings};
 use kempe_multisig::Multisig;
+use kempe_nft::Nft;
 use kempe_oracle::{Oracle, RECENT_MAX, REPORTERS_MAX, ROUND_MS, Report, message};
 use kempe_orderbook::{DEPTH_MAX, Depth, Orderbook, Price, Side, TRADE_LEVELS_MAX, Traded};
 use kempe_pool::Pool;
@@ -205,4 +207,17 @@ fn the_longest_path_is_swapped_along() {
     let path: Vec<Hop> = pools.iter().zip(next).map(hop).collect();
     let args = (tokens[0].address(), 10_000u128, pools[0], path, 9_000u128, u64::MAX);
     chain.send(ann, &router, "swap", args).assert_ok();
+}
+
+/// The longest text of an immutable, on wasm as natively.
+#[test]
+fn an_immutable_has_a_largest_size() {
+    for mut chain in [TestChain::native(), kempe_testing::wasm(&[kempe_contracts::NFT])] {
+        let owner = chain.account("owner");
+        // Its length is four bytes.
+        let text = |n_bytes: usize| "x".repeat(n_bytes - 4);
+        chain.deploy::<Nft>(owner, (owner, text(IMMUTABLE_BYTES_MAX)));
+        let refused = chain.try_deploy::<Nft>(owner, (owner, text(IMMUTABLE_BYTES_MAX + 1)));
+        refused.expect_err("it is too long").assert_trap(TrapKind::TooLarge);
+    }
 }

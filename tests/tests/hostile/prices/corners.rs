@@ -19,6 +19,8 @@ pub(super) fn corner_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     found.push(("a guard that hashes".to_owned(), guard(chain)));
     found.push(("arguments of wide types".to_owned(), wide(chain)));
     found.push(("long values to add to, alone".to_owned(), added_to(chain)));
+    found.push(("long values that nobody pays for".to_owned(), unpaid(chain)));
+    found.extend(rows(chain));
     found
 }
 
@@ -27,12 +29,19 @@ fn ring_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let large = r#"(memory (export "memory") 16 16)"#;
     let small = r#"(memory (export "memory") 1024 1024 (pagesize 1))"#;
     let entries = "$f ".repeat(4096);
-    let table =
-        format!("{small} (func $f) (table 4096 4096 funcref) (elem (i32.const 0) {entries})");
-    // More than a worker keeps of the largest, and as many as a list can name.
+    let middle = r#"(memory (export "memory") 49152 49152 (pagesize 1))"#;
+    let table = "(func $f) (table 4096 4096 funcref)";
+    let table = format!("{middle} {table} (elem (i32.const 0) {entries})");
+    let imports = r#"(import "kempe" "caller" (func (param i32)))"#.repeat(100);
+    let long = format!("(func $f) (func {})", "(call $f)".repeat(24_000));
+    let global = |at| format!(r#"(global (export "g{at}") (mut i64) (i64.const 1))"#);
+    let globals: String = (0..64).map(global).collect();
+    // As many as a list can name: of some a worker keeps all, and of the others none is there when it is called again.
     let forms = [
         ("calls of 1,000 codes in turn", small.to_owned(), 1000),
-        ("calls of 1,000 codes with tables", table, 1000),
+        ("calls of 900 codes with tables", table, 900),
+        ("calls of 320 large codes", format!("{imports} {small} {long}"), 320),
+        ("calls of 320 codes with globals", format!("{small} {globals} {long}"), 320),
         ("calls of 130 codes of 1 MiB", large.to_owned(), 130),
     ];
     forms.map(|(name, text, n)| (name.to_owned(), ring(chain, name, &text, n))).into()
@@ -141,13 +150,12 @@ fn wide(chain: &mut Everywhere) -> f64 {
     least(chain, "arguments of wide types", txs.collect(), outcome)
 }
 
-/// A list that says of long values that they are added to, for a transaction that runs alone.
-fn added_to(chain: &mut Everywhere) -> f64 {
-    const N_KEYS: u32 = 1000;
+/// A contract with as many values of 64 KiB as a list may name, but for a few.
+fn with_long_values(chain: &mut Everywhere) -> Address {
     let fields = vec![field("long", CellDef::Value)].leak();
     let fill = format!(
         r#"(import "kempe" "put:0" (func $put (param i32 i32 i32 i32)))
-        (func (export "call.go") (param i32) (result i32) (local $n i32) (local.set $n (i32.const {N_KEYS}))
+        (func (export "call.go") (param i32) (result i32) (local $n i32) (local.set $n (i32.const {N_LONG}))
             (loop $l (i32.store (i32.const 0) (local.get $n))
                 (call $put (i32.const 0) (i32.const 4) (i32.const 0) (i32.const 65536))
                 (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
@@ -156,11 +164,37 @@ fn added_to(chain: &mut Everywhere) -> f64 {
     let at = chain.deploy(&contract_of(fields, &[("go", DYNAMIC)], &fill));
     let filled = super::send_with_most_fuel(chain, call(at, "go", &[0u32; 5]));
     assert_eq!(filled, Outcome::Ok);
-    let entry = |key: u32| DeclaredAccess {
-        key: StateKey::new(at, 0, &key.to_le_bytes()),
-        kind: AccessKind::Add,
-    };
-    let list: Vec<DeclaredAccess> = (1..=N_KEYS).map(entry).collect();
+    at
+}
+
+/// The long values of [`with_long_values`].
+const N_LONG: u32 = 1000;
+
+/// A list of all of them.
+fn long_list(at: Address, kind: AccessKind) -> Vec<DeclaredAccess> {
+    let entry = |key: u32| DeclaredAccess { key: StateKey::new(at, 0, &key.to_le_bytes()), kind };
+    (1..=N_LONG).map(entry).collect()
+}
+
+/// A list of long values that are read, of a transaction that pays for the list and not for the values.
+fn unpaid(chain: &mut Everywhere) -> f64 {
+    let at = with_long_values(chain);
+    let list = long_list(at, AccessKind::Read);
+    let to = chain.world.accounts[0].address;
+    let transfer = || vec![Action::Transfer { to, amount: 0 }];
+    let prices = chain.world.chain.genesis().prices;
+    let whole = chain.world.sign_with([(0, transfer(), FUEL_MAX, list.clone())]);
+    let least_fuel = whole[0].transaction.base_fuel(&prices);
+    let fuel = least_fuel + u64::from(N_LONG + 10) * prices.list_entry;
+    let txs = (0..200).map(|from| (from % 16, transfer(), fuel, list.clone()));
+    let outcome = Outcome::Trap(TrapKind::OutOfFuel);
+    least(chain, "long values that nobody pays for", txs.collect(), outcome)
+}
+
+/// A list that says of long values that they are added to, for a transaction that runs alone.
+fn added_to(chain: &mut Everywhere) -> f64 {
+    let at = with_long_values(chain);
+    let list = long_list(at, AccessKind::Add);
     let to = chain.world.accounts[0].address;
     // What nobody finds a list for runs alone, and all of its sender that come behind it.
     let nothing = call(Address([7; 32]), "go", &());
@@ -173,4 +207,62 @@ fn added_to(chain: &mut Everywhere) -> f64 {
     let may_end = |at, outcome| (outcome == Outcome::Ok) == (at > 0);
     runs.map(|_| super::nanoseconds_a_fuel(chain, name, txs.clone(), may_end))
         .fold(f64::INFINITY, f64::min)
+}
+
+/// Rows that come and go, to the root and the store: of keys that are spread, and of as many of one shard as move most.
+fn rows(chain: &mut Everywhere) -> Vec<(String, f64)> {
+    const N_ROWS: usize = 512;
+    const PARAMS: &[(&str, &TypeDef)] = &[("keys", <Vec<u8>>::TYPE)];
+    // The keys are what is behind the length, which takes less than four bytes.
+    let each = |name: &str, what: &str| {
+        format!(
+            r#"(func (export "call.{name}") (param $end i32) (result i32) (local $at i32)
+                (call $input (i32.const 0))
+                (local.set $at (i32.rem_u (local.get $end) (i32.const 4)))
+                (loop $l
+                    (call {what})
+                    (local.set $at (i32.add (local.get $at) (i32.const 4)))
+                    (br_if $l (i32.lt_u (local.get $at) (local.get $end))))
+                i32.const 0)"#
+        )
+    };
+    let key = "(local.get $at) (i32.const 4)";
+    let text = format!(
+        r#"(import "kempe" "input" (func $input (param i32)))
+        (import "kempe" "put:0" (func $put (param i32 i32 i32 i32)))
+        (import "kempe" "remove:0" (func $remove (param i32 i32)))
+        {} {}"#,
+        each("put", &format!("$put {key} (i32.const 60000) (i32.const 8)")),
+        each("remove", &format!("$remove {key}")),
+    );
+    let fields = vec![field("rows", CellDef::Value)].leak();
+    let methods = [("put", DYNAMIC), ("remove", DYNAMIC)];
+    let at = chain.deploy(&contract_with(fields, PARAMS, &methods, &text));
+    let shard = |key: &u32| StateKey::new(at, 0, &key.to_le_bytes()).hash().0[..2].to_vec();
+    let alike: Vec<u32> = (0..).filter(|key| shard(key) == [0, 7]).take(N_ROWS).collect();
+    let spread: Vec<u32> = (0..).take(N_ROWS).collect();
+    let mut found = Vec::new();
+    for (name, keys) in [("rows", spread), ("rows that begin alike", alike)] {
+        let bytes: Vec<u8> = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
+        let mut least = [f64::INFINITY; 2];
+        for _ in 0..number("KEMPE_CALIBRATE_RUNS", 3u32) {
+            for (method, least) in ["put", "remove"].iter().zip(&mut least) {
+                let action = call(at, method, &bytes);
+                let txs = chain.world.sign_with([(0, vec![action], FUEL_MAX, Vec::new())]);
+                let start = std::time::Instant::now();
+                let built = chain.world.build(txs);
+                let time = start.elapsed();
+                let [receipt] = &built.record.receipts[..] else {
+                    panic!("one of them: {built:?}")
+                };
+                assert_eq!(receipt.outcome, Outcome::Ok);
+                #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
+                let nanoseconds = time.as_nanos() as f64 / receipt.fuel as f64;
+                *least = least.min(nanoseconds);
+            }
+        }
+        let names = [format!("{name}, put"), format!("{name}, removed")];
+        found.extend(names.into_iter().zip(least));
+    }
+    found
 }
