@@ -12,7 +12,7 @@ use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Access, Accesses, Block};
 
 use crate::trace::Numbers;
-use crate::world::{Calls, Stage, WorldError};
+use crate::world::{CHAIN, Calls, Stage, WorldError};
 use crate::{Trace, TraceError};
 
 /// A transaction of an [`Input`] in the making.
@@ -242,6 +242,11 @@ impl Input {
     #[must_use]
     pub fn key_name(&self, slot: u32) -> &str {
         self.keys.get(slot as usize).map_or("", String::as_str)
+    }
+
+    /// Whether a slot is a contract's record, which a call names and does not look at: finding the contract is part of any call.
+    pub(crate) fn is_record(&self, slot: u32) -> bool {
+        self.calls.is_some() && self.key_name(slot).starts_with(CHAIN)
     }
 
     /// How many accesses are declared and not touched.

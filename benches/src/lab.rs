@@ -10,6 +10,7 @@ mod pipeline;
 mod plots;
 mod prediction;
 mod report;
+mod versions;
 
 pub use check::is_serializable;
 pub use compare::{Change, Comparison, compare};
@@ -22,6 +23,7 @@ pub use plots::PlotError;
 pub use prediction::Prediction;
 use prediction::p95_without_overheads;
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
+use versions::n_versions;
 
 use kempe_runtime::scheduler::{Plan, Scheduler, lower_bound_of, verify_plan};
 use rayon::prelude::*;
@@ -92,6 +94,9 @@ pub fn simulate_rows(
             )),
             idle_at_barriers: Some(ratio(run.idle_at_barriers, run.makespan * n_workers as u64)),
             handovers_per_tx: Some(ratio(run.handovers, n_txs as u64)),
+            versions_per_tx: n_versions(&plan, input).map(|n| ratio(n, n_txs as u64)),
+            false_dependencies_per_tx: (input.calls().is_none())
+                .then(|| ratio(input.n_untouched() as u64, n_txs as u64)),
             latency_ns_p50: Some(percentile(&latencies, 50)),
             latency_ns_p99: Some(percentile(&latencies, 99)),
             overtakes_per_tx: Some(ratio(overtakes(plan.order()), n_txs as u64)),
@@ -118,7 +123,7 @@ fn simulated(plan: &Plan, input: &Input, n_workers: usize) -> (Simulated, bool) 
     // know the lists.
     let is_touched = |tx, at| input.touches(tx, at);
     let is_done = |tx, at| input.does(tx, at);
-    let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: false };
+    let model = Model { is_done: &is_done, is_touched: &is_touched, ..Model::default() };
     let run = simulate_as(plan, &block, n_workers, Overheads::default(), model);
     let is_equal = is_serializable(plan, &block, model, &run);
     (run, is_equal)
@@ -143,9 +148,15 @@ pub fn speedup_with_overheads(
         u64::try_from(cost).unwrap_or(u64::MAX)
     };
     let plan = scheduler.plan(&block, n_workers);
-    let is_touched = |tx, at| input.touches(tx, at);
+    let is_record = |tx, at: usize| input.is_record(input.accesses().of(tx)[at].slot);
+    let is_touched = |tx, at| input.touches(tx, at) && !is_record(tx, at);
     let is_done = |tx, at| input.does(tx, at);
-    let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: true };
+    let model = Model {
+        is_done: &is_done,
+        is_touched: &is_touched,
+        reads_at_start: true,
+        ..Model::default()
+    };
     let run = simulate_as(&plan, &block, n_workers, overheads.map(of_costs), model);
     ratio(total, run.makespan)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use best::BlockTimes;
 use block::Bench;
-use calibration::Seen;
+use calibration::{Place, Seen};
 pub(crate) use hops::is_alike;
 use hops::{APART_NS_MAX, hop_ns};
 use kempe_runtime::executor::Executor;
@@ -256,7 +256,7 @@ impl<'s> RealRuns<'s> {
         &mut self,
         n_txs: u64,
         n_searches: usize,
-        find: impl Fn(&[&dyn Scheduler], Measure, u64, &mut Seen) -> Result<Calibration, WorldError>,
+        find: impl Fn(&[&dyn Scheduler], Measure, Place, &mut Seen) -> Result<Calibration, WorldError>,
     ) -> Result<u64, WorldError> {
         let mut hop_ns = self.distance()?;
         for _ in 0..N_TRIES {
@@ -279,7 +279,8 @@ impl<'s> RealRuns<'s> {
             let known = near.map_or_else(Search::default, |at| self.known[at].clone());
             let Search { mut seen, n_searches, calibration } = known;
             let label = calibration.hop_ns;
-            let found = find(self.schedulers, self.how, n_txs, &mut seen)?;
+            let place = Place { n_txs, hop_ns };
+            let found = find(self.schedulers, self.how, place, &mut seen)?;
             let before = std::mem::replace(&mut hop_ns, self.distance()?);
             let is_steady = is_alike(before, hop_ns) && before < APART_NS_MAX;
             match near {

@@ -4,7 +4,9 @@
 //! runs. What a real machine adds is in [`Overheads`]; without them the result is what the plan
 //! permits.
 
+mod caches;
 mod optimistic;
+mod overheads;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,79 +14,9 @@ use std::fmt;
 
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Block, Dag, Form, Plan, Schedule, adds_together};
-use serde::{Deserialize, Serialize};
 
-/// What running costs beside the transactions, in the unit of their costs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overheads {
-    /// For each execution of a transaction.
-    #[serde(rename = "dispatch_ns")]
-    pub dispatch: u64,
-    /// For each access of its list that a transaction makes, in each execution; where it is optimistic, also for those that it does not make.
-    #[serde(rename = "access_ns")]
-    pub access: u64,
-    /// For each key of the block, in the first execution that names it: it is in nobody's caches.
-    #[serde(rename = "key_ns", default)]
-    pub key: u64,
-    /// Before the workers beside the first one begin.
-    #[serde(rename = "wake_ns")]
-    pub wake: u64,
-    /// For each barrier between two batches, where more than one worker runs.
-    #[serde(rename = "barrier_ns")]
-    pub barrier: u64,
-    /// For each batch of one transaction, which needs no barrier.
-    #[serde(rename = "single_ns", default)]
-    pub single: u64,
-    /// For each transaction that adds to what others of its batch add to, when the batch ends: one worker applies the additions.
-    #[serde(rename = "settle_ns", default)]
-    pub settle: u64,
-    /// For each execution of a transaction that adds to what others add to meanwhile, where there are no batches.
-    #[serde(rename = "add_ns", default)]
-    pub add: u64,
-    /// Each time that a worker takes transactions of a batch: as many at once as the runtime gives it.
-    #[serde(rename = "take_ns", default)]
-    pub take: u64,
-    /// For a transaction of a graph that starts on another worker than the one that set it free: so long after that.
-    #[serde(rename = "handover_ns")]
-    pub handover: u64,
-    /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
-    /// it has to come from that worker's caches. What a list names and the transaction leaves as it is counts as read, and an addition that is none as nothing.
-    #[serde(rename = "remote_ns", default)]
-    pub remote: u64,
-    /// What each execution takes longer for every worker beside it, in thousandths: caches and
-    /// memory are shared.
-    pub inflation_permille: u64,
-    /// What of a transaction's cost is not executing it, but what all workers share whatever waits for what: reading
-    /// the block's values from the state, and putting together what changed.
-    #[serde(rename = "around_ns", default)]
-    pub around: u64,
-    /// The same for each key of the block, once.
-    #[serde(rename = "around_key_ns", default)]
-    pub around_key: u64,
-}
-
-impl Overheads {
-    /// The same in another unit of costs.
-    #[must_use]
-    pub fn map(self, unit: impl Fn(u64) -> u64) -> Self {
-        Self {
-            dispatch: unit(self.dispatch),
-            access: unit(self.access),
-            key: unit(self.key),
-            wake: unit(self.wake),
-            barrier: unit(self.barrier),
-            handover: unit(self.handover),
-            take: unit(self.take),
-            single: unit(self.single),
-            settle: unit(self.settle),
-            add: unit(self.add),
-            remote: unit(self.remote),
-            inflation_permille: self.inflation_permille,
-            around: unit(self.around),
-            around_key: unit(self.around_key),
-        }
-    }
-}
+use caches::{Holders, Moves};
+pub use overheads::Overheads;
 
 /// One execution of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +76,8 @@ pub struct Model<'a> {
     /// Whether a transaction touches what its list names at a position, be it that it fails later. It reads nothing
     /// else, unless it is given all values.
     pub is_touched: &'a dyn Fn(u32, usize) -> bool,
+    /// How many lines of a cache the value of a slot takes, at least one.
+    pub n_lines: &'a dyn Fn(u32) -> u64,
     /// Whether a transaction is given all values of its list when it starts, what it writes without reading
     /// included, as in the runtime. Otherwise it makes its reads one after the other, spread evenly over its
     /// time.
@@ -151,9 +85,14 @@ pub struct Model<'a> {
 }
 
 impl Default for Model<'_> {
-    /// All is done that is declared, and reads are spread.
+    /// All is done that is declared, values are short, and reads are spread.
     fn default() -> Self {
-        Self { is_done: &|_, _| true, is_touched: &|_, _| true, reads_at_start: false }
+        Self {
+            is_done: &|_, _| true,
+            is_touched: &|_, _| true,
+            n_lines: &|_| 1,
+            reads_at_start: false,
+        }
     }
 }
 
@@ -190,11 +129,7 @@ pub fn simulate_as(
     overheads: Overheads,
     model: Model<'_>,
 ) -> Simulated {
-    // Where there are batches additions are settled at their end, elsewhere by each transaction.
-    let overheads = match plan.form() {
-        Form::Batches(_) => Overheads { add: 0, ..overheads },
-        _ => Overheads { settle: 0, ..overheads },
-    };
+    let overheads = those_of(plan, overheads);
     let mut machine = Machine::new(block, n_workers.max(1), overheads, model);
     let around = machine.around.iter().fold(0u64, |sum, &around| sum.saturating_add(around));
     machine.now = around.div_ceil(machine.n_workers as u64);
@@ -203,25 +138,27 @@ pub fn simulate_as(
         _ => adds_together(block, [plan.body()]),
     };
     machine.looks_at_all = matches!(plan.form(), Form::Optimistic { .. });
+    machine.moves = Moves::of(plan);
     match plan.form() {
         Form::Batches(schedule) => machine.batches(schedule),
         _ if plan.is_chain(block) => machine.chain(plan.body()),
         Form::Graph(dag) | Form::Versions(dag) => {
-            machine.graph(dag, plan.body(), dag.ranks(), Machine::cost)
+            machine.graph(dag, plan.body(), dag.ranks(), |_| true);
         }
         Form::Values => machine.batch(plan.body(), true),
         Form::Optimistic { hints: Some(dag) } => {
             // Lower places first.
             let mut urgency = vec![0; block.n_txs()];
             (0..).zip(plan.body().iter().rev()).for_each(|(at, &tx)| urgency[tx as usize] = at);
-            machine.graph(dag, plan.body(), &urgency, Machine::cost);
+            machine.graph(dag, plan.body(), &urgency, |_| true);
         }
         Form::Optimistic { hints: None } => optimistic::run(&mut machine, plan.body()),
         Form::Rounds { again, dag } => machine.rounds(plan.body(), again, dag),
         form => unreachable!("the simulator knows every form of plan: {form:?}"),
     }
     for &tx in plan.tail() {
-        let end = machine.now.saturating_add(machine.cost(tx));
+        let takes = machine.cost(tx);
+        let end = machine.now.saturating_add(takes);
         machine.span(tx, 0, machine.now, end);
         machine.now = end;
     }
@@ -229,13 +166,14 @@ pub fn simulate_as(
     Simulated { makespan: now, spans, idle_at_barriers, handovers }
 }
 
-/// In whose caches a value is; in nobody's before it was touched.
-#[derive(Clone, Copy, Default)]
-struct Holders {
-    /// A bit for each worker, worker 64 the first bit again.
-    workers: u64,
-    /// Whether any of them wrote it. What all have only read each had from memory.
-    is_written: bool,
+/// Those of the overheads that a plan of such a form has. Where there are batches additions are settled at their end, elsewhere by each
+/// transaction, and where each addition has a version of its own by nobody.
+fn those_of(plan: &Plan, overheads: Overheads) -> Overheads {
+    match plan.form() {
+        Form::Batches(_) => Overheads { add: 0, ordered: 0, ..overheads },
+        Form::Graph(_) | Form::Versions(_) => Overheads { settle: 0, ..overheads },
+        _ => Overheads { settle: 0, ordered: 0, ..overheads },
+    }
 }
 
 /// Workers and a clock.
@@ -246,12 +184,14 @@ struct Machine<'a> {
     model: Model<'a>,
     /// By transaction: what of its cost all workers share. A key counts for the first that names it.
     around: Vec<u64>,
-    /// By transaction: how many keys none before it names.
+    /// By transaction: how many keys none before it names, and it has not looked at yet.
     n_new: Vec<u64>,
     /// By transaction, whether it adds to what others add to meanwhile; empty if none does.
     adds_together: Vec<bool>,
     /// Whether a transaction looks at all that its list names, and once more when it ended, whatever it makes of it.
     looks_at_all: bool,
+    /// What workers take from each other now.
+    moves: Moves,
     /// By slot.
     holders: Vec<Holders>,
     now: u64,
@@ -276,6 +216,7 @@ impl<'a> Machine<'a> {
             n_new,
             adds_together: Vec::new(),
             looks_at_all: false,
+            moves: Moves::All,
             holders,
             now,
             spans,
@@ -311,7 +252,8 @@ impl<'a> Machine<'a> {
         self.block.cost(tx) - self.around[tx as usize]
     }
 
-    fn cost(&self, tx: u32) -> u64 {
+    /// What the next execution of a transaction takes beside others, but for values that others have.
+    fn cost(&mut self, tx: u32) -> u64 {
         let cost = self.cost_alone(tx);
         let others = self.n_workers as u64 - 1;
         let longer =
@@ -324,41 +266,37 @@ impl<'a> Machine<'a> {
             false => list.filter(|&at| (self.model.is_touched)(tx, at)).count(),
         } as u64;
         let Overheads { dispatch, access, key, add, .. } = self.overheads;
+        let n_new = std::mem::take(&mut self.n_new[tx as usize]);
         let beside = dispatch
-            .saturating_add(if self.is_together(tx) { add } else { 0 })
+            .saturating_add(add.saturating_mul(self.n_added_together(tx)))
             .saturating_add(access.saturating_mul(n_accesses))
-            .saturating_add(key.saturating_mul(self.n_new[tx as usize]));
+            .saturating_add(key.saturating_mul(n_new));
         cost.saturating_add(longer).saturating_add(beside)
+    }
+
+    /// How many additions of a transaction are settled, if it adds to what others add to meanwhile.
+    fn n_added_together(&self, tx: u32) -> u64 {
+        if !self.is_together(tx) {
+            return 0;
+        }
+        let row = self.block.accesses().of(tx).iter().enumerate();
+        let added =
+            row.filter(|&(at, access)| access.kind == AccessKind::Add && self.changes(tx, at));
+        added.count() as u64
     }
 
     fn is_together(&self, tx: u32) -> bool {
         self.adds_together.get(tx as usize).copied().unwrap_or(false)
     }
 
-    /// What a worker waits for the values of a transaction that others have; from then on it has them.
-    fn fetch(&mut self, tx: u32, worker: usize) -> u64 {
-        if self.holders.is_empty() {
-            return 0;
-        }
-        let own = 1u64 << (worker % 64);
-        let mut n_remote = 0;
-        for (at, access) in self.block.accesses().of(tx).iter().enumerate() {
-            let changes = self.changes(tx, at);
-            if !changes && access.kind == AccessKind::Add {
-                continue;
-            }
-            let Holders { workers, is_written } = &mut self.holders[access.slot as usize];
-            let (others, has) = (*workers & !own, *workers & own != 0);
-            n_remote += u64::from(others != 0 && (changes || *is_written && !has));
-            *workers = if changes { own } else { *workers | own };
-            *is_written |= changes;
-        }
-        self.overheads.remote.saturating_mul(n_remote)
-    }
-
     /// When a worker can begin with what there is now.
     fn begins(&self, worker: usize) -> u64 {
         if worker == 0 { self.now } else { self.now.max(self.overheads.wake) }
+    }
+
+    /// What it costs to pass over so many places on the way to something to do: each has a state and each step moves counters, which other workers had.
+    fn passing(&self, n_places: u64) -> u64 {
+        self.overheads.remote.saturating_mul(n_places)
     }
 
     fn span(&mut self, tx: u32, worker: usize, start: u64, end: u64) {
@@ -401,7 +339,7 @@ impl<'a> Machine<'a> {
         let n_busy = self.n_workers.min(order.len());
         let mut free: BinaryHeap<Reverse<(u64, usize)>> =
             (0..n_busy).map(|worker| Reverse((self.begins(worker), worker))).collect();
-        let mut last = self.now;
+        let (mut last, mut last_worker) = (self.now, 0);
         let (mut ends, mut sum_of_ends) = (Vec::new(), 0u64);
         let mut rest = Shares::new(self, &order);
         while let Some(Reverse((start, worker))) = free.pop() {
@@ -416,6 +354,7 @@ impl<'a> Machine<'a> {
                 end = end.saturating_add(self.cost(tx)).saturating_add(self.fetch(tx, worker));
                 self.span(tx, worker, start, end);
             }
+            last_worker = if end >= last { worker } else { last_worker };
             last = last.max(end);
             free.push(Reverse((end, worker)));
         }
@@ -429,9 +368,10 @@ impl<'a> Machine<'a> {
         let barrier =
             if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
         self.now = last.saturating_add(barrier);
-        let n_together = txs.iter().filter(|&&tx| self.is_together(tx)).count() as u64;
+        let n_settled: u64 = txs.iter().map(|&tx| self.n_added_together(tx)).sum();
         let settle = if self.n_workers == 1 { 0 } else { self.overheads.settle };
-        self.now = self.now.saturating_add(settle.saturating_mul(n_together));
+        self.now = self.now.saturating_add(settle.saturating_mul(n_settled));
+        self.settle_on(last_worker, txs);
     }
 
     /// All at once, and then those of `again` whose first run did not count, by their graph.
@@ -440,15 +380,20 @@ impl<'a> Machine<'a> {
         let mut is_counted = vec![true; self.block.n_txs()];
         again.iter().for_each(|&tx| is_counted[tx as usize] = false);
         let first = self.spans.len();
+        // All read what was there before the block; what is left by who counts moves later.
+        let moves = std::mem::replace(&mut self.moves, Moves::Nothing);
         self.batch(body, true);
-        for span in &mut self.spans[first..] {
-            span.counted = is_counted[span.tx as usize];
+        self.moves = moves;
+        for at in first..self.spans.len() {
+            let Span { tx, worker, .. } = self.spans[at];
+            self.spans[at].counted = is_counted[tx as usize];
+            if is_counted[tx as usize] {
+                self.fetch(tx, worker as usize);
+            }
         }
         // Whoever does not run again counts when it is looked at, which takes no time.
         let first = self.spans.len();
-        self.graph(dag, again, dag.ranks(), |machine, tx| {
-            if runs_again[tx as usize] { machine.cost(tx) } else { 0 }
-        });
+        self.graph(dag, again, dag.ranks(), |tx| runs_again[tx as usize]);
         for span in &mut self.spans[first..] {
             span.ran = runs_again[span.tx as usize];
         }
@@ -472,8 +417,8 @@ impl<'a> Machine<'a> {
     }
 
     /// The transactions of a graph, each as soon as it may, the most urgent first; starts and ends at
-    /// [`now`](Self::now).
-    fn graph(&mut self, dag: &Dag, txs: &[u32], urgency: &[u64], cost: impl Fn(&Self, u32) -> u64) {
+    /// [`now`](Self::now). Some need not run, which takes no time.
+    fn graph(&mut self, dag: &Dag, txs: &[u32], urgency: &[u64], runs: impl Fn(u32) -> bool) {
         let mut ready = Ready::new(dag, txs, urgency);
         let (mut idle, asleep) = self.workers();
         // By the time, a transaction or none, and the worker.
@@ -483,15 +428,23 @@ impl<'a> Machine<'a> {
             while !idle.is_empty()
                 && let Some((tx, Freed { by, at: freed_at })) = ready.pop()
             {
-                // Whoever set it free goes on with it, if idle.
-                let place = by.and_then(|by| idle.iter().position(|&worker| worker == by));
+                // Whoever set it free goes on with it, if idle; optimistically, if nobody else is, since it looks for work behind who waits.
+                let stays = !self.looks_at_all;
+                let place = by.and_then(|by| idle.iter().position(|&at| (at == by) == stays));
                 let worker = idle.remove(place.unwrap_or(idle.len() - 1));
                 let is_handed_over = by.is_some_and(|by| by != worker);
                 self.handovers += u64::from(is_handed_over);
                 let handover = if is_handed_over { self.overheads.handover } else { 0 };
                 let start = self.now.max(freed_at.saturating_add(handover));
-                let cost = cost(self, tx);
-                let end = start.saturating_add(cost).saturating_add(self.fetch(tx, worker));
+                let mut beside = self.fetch(tx, worker);
+                if by.is_some() {
+                    beside = beside.saturating_add(self.overheads.ordered);
+                }
+                if self.looks_at_all {
+                    beside = beside.saturating_add(self.passing(ready.passed(tx)));
+                }
+                let takes = if runs(tx) { self.cost(tx).saturating_add(beside) } else { 0 };
+                let end = start.saturating_add(takes);
                 self.span(tx, worker, start, end);
                 running.push(Reverse((end, tx, worker)));
             }
@@ -581,6 +534,9 @@ struct Ready<'a> {
     n_left: usize,
     waits: Vec<u32>,
     is_here: Vec<bool>,
+    most_urgent: u64,
+    /// The place from where on who is idle looks for something to do, where places are what is urgent.
+    next: u64,
     heap: BinaryHeap<(u64, Reverse<u32>, Freed)>,
 }
 
@@ -597,7 +553,8 @@ impl<'a> Ready<'a> {
         txs.iter().for_each(|&tx| is_here[tx as usize] = true);
         let waits = dag.indegrees().to_vec();
         let (n_left, heap) = (txs.len(), BinaryHeap::new());
-        let mut ready = Self { dag, urgency, n_left, waits, is_here, heap };
+        let most_urgent = urgency.iter().copied().max().unwrap_or(0);
+        let mut ready = Self { dag, urgency, n_left, waits, is_here, most_urgent, next: 0, heap };
         let is_free = |node: &u32| dag.indegrees()[*node as usize] == 0;
         let joins = dag.n_txs()..u32::try_from(dag.n_nodes()).unwrap_or(u32::MAX);
         joins.filter(is_free).for_each(|join| ready.end(join, Freed::default()));
@@ -606,11 +563,24 @@ impl<'a> Ready<'a> {
     }
 
     fn push(&mut self, tx: u32, freed: Freed) {
-        self.heap.push((self.urgency[tx as usize], Reverse(tx), freed));
+        let urgency = self.urgency[tx as usize];
+        if freed.by.is_some() {
+            self.next = self.next.min(self.most_urgent - urgency);
+        }
+        self.heap.push((urgency, Reverse(tx), freed));
     }
 
     fn pop(&mut self) -> Option<(u32, Freed)> {
         self.heap.pop().map(|(_, Reverse(tx), freed)| (tx, freed))
+    }
+
+    /// How many places a worker passes that looks for what runs next: from the first that was set free since, or from the last that ran.
+    fn passed(&mut self, tx: u32) -> u64 {
+        // Lower places are more urgent.
+        let place = self.most_urgent - self.urgency[tx as usize];
+        let n_passed = place.saturating_sub(self.next);
+        self.next = self.next.max(place + 1);
+        n_passed
     }
 
     /// Counts a transaction as done for those that wait for it.

@@ -14,7 +14,7 @@ use kempe_runtime::scheduler::{Color, Mode, PlanError, ScheduleError, Scheduler}
 use kempe_runtime::state::{StateRead, StateTable, StoreError};
 use kempe_runtime::types::{Action, LIST_ENTRIES_MAX, Prices, Transaction, contract_address};
 
-pub(crate) use calls::{Calls, Stage};
+pub(crate) use calls::{CHAIN, Calls, Stage};
 pub use replay::ReplayWorld;
 pub use token::{BALANCE, TokenWorld, account_address};
 

@@ -58,6 +58,14 @@ pub struct Row {
     /// How many transactions of a graph started on another worker than the one that set them free, on average.
     #[serde(default)]
     pub handovers_per_tx: Option<f64>,
+    /// How many versions of keys a plan keeps until the block ends, on average; none where each key has one value, and where the row was
+    /// measured.
+    #[serde(default)]
+    pub versions_per_tx: Option<f64>,
+    /// How many accesses a transaction declares and does not make, on average, for which others may wait in vain; none where that is not known, as of
+    /// calls, and where the row was measured.
+    #[serde(default)]
+    pub false_dependencies_per_tx: Option<f64>,
     /// When half of the transactions were done.
     pub latency_ns_p50: Option<u64>,
     /// When 99 of 100 transactions were done.

@@ -4,9 +4,9 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use cpu_time::ProcessTime;
-use kempe_runtime::executor::{BlockOutput, Executor, Plan, oracle};
+use kempe_runtime::executor::{BlockOutput, Executor, Interned, Plan, oracle};
 use kempe_runtime::scheduler::{self, Graph, Schedule, Scheduler, Sequential, lower_bound_of};
-use kempe_runtime::types::Prices;
+use kempe_runtime::types::{Prices, SYSTEM};
 use rayon::prelude::*;
 
 use super::best::{BlockTimes, Times, Took};
@@ -25,6 +25,9 @@ const TIMED_NS_MIN: u64 = 1_000_000;
 const BASE_PART: (u32, u32) = (1, 8);
 const PLANS_PART: (u32, u32) = (3, 4);
 
+/// What moves from one core to another at once, on all machines that it runs on.
+const CACHE_LINE_BYTES: usize = 64;
+
 /// A block, and how it runs on one thread.
 pub(super) struct Bench<'a> {
     name: String,
@@ -33,7 +36,7 @@ pub(super) struct Bench<'a> {
     runs: &'a RealRuns<'a>,
     /// What it took whenever it was measured.
     times: &'a mut BlockTimes,
-    /// What it was made of, which says what its transactions do of what they declare; all, if none.
+    /// What it was made of, which says what its transactions do of what they declare; all but reading contracts' records, if none.
     pub(super) input: Option<&'a Input>,
     alone: Executor,
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
@@ -184,13 +187,32 @@ impl<'a> Bench<'a> {
         if run.plan.is_in_batches() {
             planned = scheduler::Plan::batches(planned.into_schedule(&block));
         }
-        let made = self.input.map(|input| self.runs.world.made(input, run.plan.interned()));
+        let interned = run.plan.interned();
+        let made = self.input.map(|input| self.runs.world.made(input, interned));
         let of = |tx: u32, at: usize| made.as_ref().map(|made| made[tx as usize][at]);
+        // What a call finds of its contract is part of what an execution takes, as it is where overheads are found.
+        let is_record = is_of_chain(interned);
+        let is_own = |tx, at: usize| !is_record[block.accesses().of(tx)[at].slot as usize];
         let is_done = |tx, at| of(tx, at).is_none_or(|made| made.is_done);
-        let is_touched = |tx, at| of(tx, at).is_none_or(|made| made.is_touched);
-        let model = Model { is_done: &is_done, is_touched: &is_touched, reads_at_start: true };
+        let is_touched = |tx, at| of(tx, at).map_or_else(|| is_own(tx, at), |made| made.is_touched);
+        let lines = self.lines(interned);
+        let model = Model {
+            is_done: &is_done,
+            is_touched: &is_touched,
+            n_lines: &|slot| lines[slot as usize],
+            reads_at_start: true,
+        };
         let predicted = simulate_as(&planned, &block, n_threads, overheads, model).makespan;
         share(base_ns, predicted, costs_ns)
+    }
+
+    /// By slot, how many lines of a cache its value takes after the block; one if the block leaves it as it was.
+    fn lines(&self, interned: &Interned) -> Vec<u64> {
+        let n_lines = |key| {
+            let value = self.output.changes.get(key).flatten();
+            value.map_or(1, |value| value.len().div_ceil(CACHE_LINE_BYTES).max(1) as u64)
+        };
+        interned.slots().iter().map(n_lines).collect()
     }
 
     /// Runs all plans, once more to compare what comes out with what the serial oracle says of their published orders.
@@ -256,6 +278,8 @@ impl<'a> Bench<'a> {
             idle_at_barriers: None,
             latency_ns_p50: None,
             handovers_per_tx: None,
+            versions_per_tx: None,
+            false_dependencies_per_tx: None,
             latency_ns_p99: None,
             overtakes_per_tx: None,
             plan_ns_per_tx: None,
@@ -299,10 +323,17 @@ impl Run<'_> {
         self.times.best_ns()
     }
 
-    /// What the simulator lacks.
-    pub(super) fn missing_ns(&self) -> u64 {
-        self.makespan_ns().saturating_sub(self.predicted_ns)
+    /// What the simulator lacks; negative where it says too much.
+    pub(super) fn missing_ns(&self) -> i64 {
+        let signed = |ns: u64| i64::try_from(ns).unwrap_or(i64::MAX);
+        signed(self.makespan_ns()) - signed(self.predicted_ns)
     }
+}
+
+/// By slot, whether its key is the chain's own: a contract's record.
+fn is_of_chain(interned: &Interned) -> Vec<bool> {
+    let slots = 0..u32::try_from(interned.accesses().n_slots()).unwrap_or(u32::MAX);
+    slots.map(|slot| *interned.key(slot).contract == SYSTEM).collect()
 }
 
 fn plan(

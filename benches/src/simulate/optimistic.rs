@@ -1,11 +1,14 @@
 //! Block-STM without hints.
 
+mod ready;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use kempe_abi::AccessKind::{self, Write};
 
 use super::{Machine, Span};
+use ready::{Group, Ready, Waiting};
 
 /// What the multi-version memory holds of a transaction's writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,10 +25,14 @@ type Seen = u64;
 
 struct Memory<'a> {
     machine: &'a Machine<'a>,
-    /// The transactions that write or add to each slot, ascending; not those that only declared it.
-    writers: Vec<Vec<(u32, AccessKind)>>,
-    /// The transactions that read each slot, ascending.
-    readers: Vec<Vec<u32>>,
+    /// By slot, how those change it who ran and changed it, not only declared that: what they left stands or is an estimate.
+    writers: Vec<BTreeMap<u32, AccessKind>>,
+    /// By slot, those of them who do not add: nobody behind one sees what is in front of it.
+    overwriters: Vec<BTreeSet<u32>>,
+    /// By slot, those who read it and are done.
+    readers: Vec<BTreeSet<u32>>,
+    /// By slot, the first who will ever change it.
+    first_writers: Vec<u32>,
     written: Vec<Written>,
     n_runs: Vec<u32>,
     /// What the last execution of each transaction saw, by its reads.
@@ -39,22 +46,22 @@ impl<'a> Memory<'a> {
     fn new(machine: &'a Machine<'a>, txs: &[u32]) -> Self {
         let block = machine.block;
         let n_slots = block.accesses().n_slots();
-        let (mut writers, mut readers) = (vec![Vec::new(); n_slots], vec![Vec::new(); n_slots]);
+        let mut first_writers = vec![u32::MAX; n_slots];
         for &tx in txs {
             for (at, access) in block.accesses().of(tx).iter().enumerate() {
                 if machine.changes(tx, at) {
-                    writers[access.slot as usize].push((tx, access.kind));
-                }
-                if machine.reads(tx, at) {
-                    readers[access.slot as usize].push(tx);
+                    let first = &mut first_writers[access.slot as usize];
+                    *first = tx.min(*first);
                 }
             }
         }
         let n_txs = block.n_txs();
         Self {
             machine,
-            writers,
-            readers,
+            writers: vec![BTreeMap::new(); n_slots],
+            overwriters: vec![BTreeSet::new(); n_slots],
+            readers: vec![BTreeSet::new(); n_slots],
+            first_writers,
             written: vec![Written::Nothing; n_txs],
             n_runs: vec![0; n_txs],
             seen: vec![Vec::new(); n_txs],
@@ -83,10 +90,8 @@ impl<'a> Memory<'a> {
 
     /// What a read of a slot sees now. `Err` names the transaction whose estimate it meets.
     fn read(&self, tx: u32, slot: u32) -> Result<Seen, u32> {
-        let writers = &self.writers[slot as usize];
-        let below = writers.partition_point(|&(writer, _)| writer < tx);
         let mut seen = 0u64;
-        for &(writer, kind) in writers[..below].iter().rev() {
+        for (&writer, &kind) in self.writers[slot as usize].range(..tx).rev() {
             match self.written[writer as usize] {
                 Written::Nothing => continue,
                 Written::Estimate => return Err(writer),
@@ -99,10 +104,22 @@ impl<'a> Memory<'a> {
         Ok(seen)
     }
 
-    /// Whose estimate a transaction would meet by what it is known to read, if it ran again now.
-    fn known_estimate(&self, tx: u32) -> Option<u32> {
+    /// Whose estimate a transaction would meet by what it is known to read, and where, if it ran again now.
+    fn known_estimate(&self, tx: u32) -> Option<(u32, u32)> {
         let mut known = self.reads(tx).take(self.n_tried[tx as usize]);
-        known.find_map(|slot| self.read(tx, slot).err())
+        known.find_map(|slot| self.read(tx, slot).err().map(|writer| (writer, slot)))
+    }
+
+    /// Whether a transaction cannot meet an estimate before it reads a slot.
+    fn is_first_at(&self, tx: u32, slot: u32) -> bool {
+        let mut before = self.reads(tx).take_while(|&read| read != slot);
+        before.all(|read| self.first_writers[read as usize] >= tx)
+    }
+
+    /// The lowest transaction from this one on that has changed a slot. What stands in front of it is seen by nobody behind it alone.
+    fn writer_from(&self, tx: u32, slot: u32) -> u32 {
+        let mut from = self.writers[slot as usize].range(tx..);
+        from.next().map_or(u32::MAX, |(&writer, _)| writer)
     }
 
     /// Makes the next read of a transaction that runs.
@@ -117,7 +134,7 @@ impl<'a> Memory<'a> {
                 self.seen[tx as usize].push(seen);
                 Step::Read
             }
-            Err(writer) => Step::Meets(writer),
+            Err(writer) => Step::Meets(writer, slot),
         }
     }
 
@@ -125,11 +142,42 @@ impl<'a> Memory<'a> {
     fn end(&mut self, tx: u32, undone: &mut Vec<u32>) -> bool {
         self.n_runs[tx as usize] += 1;
         let is_valid = self.is_valid(tx);
-        self.is_done[tx as usize] = is_valid;
         let run = self.n_runs[tx as usize];
+        if run == 1 {
+            self.leave(tx);
+        }
         self.written[tx as usize] = if is_valid { Written::Value(run) } else { Written::Estimate };
+        if is_valid {
+            self.set_done(tx, true);
+        }
         self.undo_readers_of(tx, undone);
         is_valid
+    }
+
+    /// From now on others find something of it.
+    fn leave(&mut self, tx: u32) {
+        let machine = self.machine;
+        for (at, access) in machine.block.accesses().of(tx).iter().enumerate() {
+            if machine.changes(tx, at) {
+                self.writers[access.slot as usize].insert(tx, access.kind);
+                if access.kind == Write {
+                    self.overwriters[access.slot as usize].insert(tx);
+                }
+            }
+        }
+    }
+
+    fn set_done(&mut self, tx: u32, is_done: bool) {
+        self.is_done[tx as usize] = is_done;
+        let read: Vec<u32> = self.reads(tx).collect();
+        for slot in read {
+            let readers = &mut self.readers[slot as usize];
+            if is_done {
+                readers.insert(tx);
+            } else {
+                readers.remove(&tx);
+            }
+        }
     }
 
     fn is_valid(&self, tx: u32) -> bool {
@@ -141,15 +189,16 @@ impl<'a> Memory<'a> {
     fn undo_readers_of(&mut self, tx: u32, undone: &mut Vec<u32>) {
         let mut changed = vec![tx];
         while let Some(tx) = changed.pop() {
-            let block = self.machine.block;
-            let row = block.accesses().of(tx).iter().enumerate();
-            let here = row.filter(|&(at, _)| self.machine.changes(tx, at));
-            for slot in here.map(|(_, access)| access.slot as usize) {
-                let above = self.readers[slot].partition_point(|&reader| reader <= tx);
-                for at in above..self.readers[slot].len() {
-                    let reader = self.readers[slot][at];
+            let machine = self.machine;
+            let row = machine.block.accesses().of(tx).iter().enumerate();
+            for (_, access) in row.filter(|&(at, _)| machine.changes(tx, at)) {
+                let slot = access.slot as usize;
+                let next = self.overwriters[slot].range(tx + 1..).next();
+                let last = next.copied().unwrap_or(u32::MAX);
+                let readers: Vec<u32> = self.readers[slot].range(tx + 1..=last).copied().collect();
+                for reader in readers {
                     if self.is_done[reader as usize] && !self.is_valid(reader) {
-                        self.is_done[reader as usize] = false;
+                        self.set_done(reader, false);
                         self.written[reader as usize] = Written::Estimate;
                         undone.push(reader);
                         changed.push(reader);
@@ -171,79 +220,194 @@ fn mixed(seen: u64, writer: u32, run: u32) -> u64 {
 /// Runs transactions in the order of `txs`, which ascends: each worker takes the lowest that is not
 /// done, running or waiting. Who ran before waits without running again as long as what it read then is an estimate.
 ///
+/// Who ends a transaction for which others wait looks for work behind those who have none already, so a chain goes from worker to worker as long as one is idle.
+/// Whoever is passed over on the way to what runs, because it would meet an estimate again, costs an access: the runtime reads until it finds that out. So does each
+/// place cost as much as a value that another worker has, from the lowest that was set free on: the runtime moves a counter back there, and workers go on from it one by one.
+///
 /// Additions commute: an adder reads nothing, and a reader depends on all of them since the last
 /// write.
 pub(super) fn run(machine: &mut Machine<'_>, txs: &[u32]) {
     let quiet = Machine::new(machine.block, machine.n_workers, machine.overheads, machine.model);
-    let mut memory = Memory::new(&quiet, txs);
-    let mut ready: BTreeSet<u32> = txs.iter().copied().collect();
-    let mut waiting: Vec<Vec<u32>> = vec![Vec::new(); machine.block.n_txs()];
-    let (mut idle, asleep) = machine.workers();
-    let mut running: BinaryHeap<Reverse<(u64, Run)>> = BinaryHeap::new();
-    let wakes = |&worker: &usize| Run { tx: NOBODY, worker, span: 0 };
-    running.extend(asleep.iter().map(|at| Reverse((machine.begins(*at), wakes(at)))));
-    loop {
-        while let Some(&worker) = idle.last()
-            && let Some(tx) = ready.pop_first()
+    Optimistic::new(machine, &quiet, txs).all();
+}
+
+/// A block while it runs.
+struct Optimistic<'m, 'a, 'q> {
+    machine: &'m mut Machine<'a>,
+    memory: Memory<'q>,
+    ready: Ready,
+    /// By transaction, who waits for it.
+    waiting: Vec<Waiting>,
+    /// By transaction, where its last execution stands.
+    last_span: Vec<usize>,
+    /// Who has been idle for the longest time first.
+    idle: VecDeque<usize>,
+    running: BinaryHeap<Reverse<(u64, Run)>>,
+    /// From where on who is idle looks for something to do.
+    next: u32,
+    /// Whether nobody waits in a group.
+    #[cfg(test)]
+    is_alone: bool,
+    /// How often it was looked whether a transaction may run.
+    #[cfg(test)]
+    n_looks: u64,
+}
+
+impl<'m, 'a, 'q> Optimistic<'m, 'a, 'q> {
+    fn new(machine: &'m mut Machine<'a>, quiet: &'q Machine<'q>, txs: &[u32]) -> Self {
+        let (idle, asleep) = machine.workers();
+        let wakes = |&worker: &usize| Run { tx: NOBODY, worker, span: 0 };
+        let running = asleep.iter().map(|at| Reverse((machine.begins(*at), wakes(at)))).collect();
+        Self {
+            memory: Memory::new(quiet, txs),
+            ready: Ready::of(txs.iter().copied()),
+            waiting: vec![Waiting::default(); machine.block.n_txs()],
+            last_span: vec![0; machine.block.n_txs()],
+            idle: idle.into_iter().rev().collect(),
+            running,
+            next: 0,
+            machine,
+            #[cfg(test)]
+            is_alone: false,
+            #[cfg(test)]
+            n_looks: 0,
+        }
+    }
+
+    fn all(&mut self) {
+        self.start();
+        while self.next() {
+            self.start();
+        }
+        self.machine.spans.retain(|span| span.tx != NOBODY);
+    }
+
+    /// What happens next. False if nothing does.
+    fn next(&mut self) -> bool {
+        let Some(Reverse((now, run))) = self.running.pop() else { return false };
+        if run.tx == NOBODY {
+            if self.running.is_empty() && self.ready.is_empty() {
+                return false;
+            }
+            self.machine.now = now;
+            self.idle.push_back(run.worker);
+            return true;
+        }
+        self.machine.now = now;
+        self.step(run);
+        true
+    }
+
+    /// Gives all idle workers something to do, if there is something. Who would meet an estimate waits for it.
+    fn start(&mut self) {
+        let mut hung: Vec<(u32, Group)> = Vec::new();
+        let (mut n_alone, mut n_counted, mut last) = (0, 0, u32::MAX);
+        while let Some(&worker) = self.idle.front()
+            && let Some((tx, mut rest)) = self.ready.pop_first()
         {
-            if let Some(writer) = memory.known_estimate(tx) {
-                waiting[writer as usize].push(tx);
-                continue;
+            #[cfg(test)]
+            {
+                self.n_looks += 1;
             }
-            idle.pop();
-            memory.seen[tx as usize].clear();
-            let fetched = machine.fetch(tx, worker);
-            let end = machine.now.saturating_add(machine.cost(tx)).saturating_add(fetched);
-            running.push(Reverse((machine.now, Run { tx, worker, span: machine.spans.len() })));
-            machine.span(tx, worker, machine.now, end);
+            match (self.memory.known_estimate(tx), &mut rest) {
+                (Some((writer, slot)), Some(rest)) if rest.slot == slot => {
+                    let mut alike = rest.up_to(self.memory.writer_from(tx, slot));
+                    alike.push_first(tx);
+                    hung.push((writer, alike));
+                }
+                (Some((writer, slot)), _) => {
+                    n_alone += 1;
+                    self.hang(tx, writer, slot);
+                }
+                (None, _) => {
+                    let in_groups = hung.iter().map(|(_, group)| group.n_below(tx));
+                    let n_passed = n_alone + in_groups.sum::<u64>();
+                    self.idle.pop_front();
+                    self.execute(tx, worker, n_passed - n_counted);
+                    (n_counted, last) = (n_passed, tx);
+                }
+            }
+            if let Some(rest) = rest {
+                self.ready.insert_group(rest);
+            }
         }
-        let Some(Reverse((now, run))) = running.pop() else { break };
+        // Where no worker is left nobody has looked at those behind the last that started.
+        let last = if self.idle.is_empty() { last } else { u32::MAX };
+        for (writer, mut group) in hung {
+            self.waiting[writer as usize].push_group(group.up_to(last));
+            self.ready.insert_group(group);
+        }
+    }
+
+    fn hang(&mut self, tx: u32, writer: u32, slot: u32) {
+        let waiting = &mut self.waiting[writer as usize];
+        #[cfg(test)]
+        if self.is_alone {
+            return waiting.push(tx);
+        }
+        if self.memory.is_first_at(tx, slot) {
+            waiting.push_group(Group::of(slot, tx));
+        } else {
+            waiting.push(tx);
+        }
+    }
+
+    /// Starts an execution on a worker that has passed over so many others.
+    fn execute(&mut self, tx: u32, worker: usize, n_passed: u64) {
+        self.memory.seen[tx as usize].clear();
+        let passing = self.machine.overheads.access.saturating_mul(n_passed);
+        let n_places = u64::from(tx.saturating_sub(self.next));
+        self.next = self.next.max(tx + 1);
+        let passing = passing.saturating_add(self.machine.passing(n_places));
+        let (start, span) = (self.machine.now.saturating_add(passing), self.machine.spans.len());
+        let fetched = self.machine.fetch(tx, worker);
+        let end = start.saturating_add(self.machine.cost(tx)).saturating_add(fetched);
+        self.last_span[tx as usize] = span;
+        self.running.push(Reverse((start, Run { tx, worker, span })));
+        self.machine.span(tx, worker, start, end);
+    }
+
+    /// What an execution does next happens now.
+    fn step(&mut self, run: Run) {
         let Run { tx, worker, span } = run;
-        if tx == NOBODY {
-            if running.is_empty() && ready.is_empty() {
-                break;
-            }
-            machine.now = now;
-            idle.push(worker);
-            continue;
-        }
-        machine.now = now;
-        match memory.read_next(tx) {
+        let now = self.machine.now;
+        match self.memory.read_next(tx) {
             Step::Read => {
-                let next = memory.next_step(tx, machine.spans[span]).max(now);
-                running.push(Reverse((next, run)));
+                let next = self.memory.next_step(tx, self.machine.spans[span]).max(now);
+                self.running.push(Reverse((next, run)));
             }
-            Step::Meets(writer) => {
-                idle.push(worker);
-                let span = &mut machine.spans[span];
+            Step::Meets(writer, slot) => {
+                self.idle.push_back(worker);
+                let span = &mut self.machine.spans[span];
                 (span.end, span.counted) = (now, false);
                 if now == span.start {
                     // It found out before it did anything.
                     span.tx = NOBODY;
                 }
-                waiting[writer as usize].push(tx);
+                self.hang(tx, writer, slot);
             }
-            Step::End if now < machine.spans[span].end => {
-                running.push(Reverse((machine.spans[span].end, run)));
+            Step::End if now < self.machine.spans[span].end => {
+                self.running.push(Reverse((self.machine.spans[span].end, run)));
             }
             Step::End => {
-                idle.push(worker);
+                self.idle.push_back(worker);
                 let mut undone = Vec::new();
-                if memory.end(tx, &mut undone) {
-                    ready.extend(waiting[tx as usize].drain(..));
+                if self.memory.end(tx, &mut undone) {
+                    let first = self.ready.release(&mut self.waiting[tx as usize]);
+                    self.next = first.map_or(self.next, |first| first.min(self.next));
                 } else {
-                    machine.spans[span].counted = false;
-                    ready.insert(tx);
+                    self.undo(tx);
                 }
-                for tx in undone {
-                    let last = machine.spans.iter_mut().rev().find(|span| span.tx == tx);
-                    last.expect("it ran").counted = false;
-                    ready.insert(tx);
-                }
+                undone.into_iter().for_each(|tx| self.undo(tx));
             }
         }
     }
-    machine.spans.retain(|span| span.tx != NOBODY);
+
+    /// The last execution of a transaction does not count.
+    fn undo(&mut self, tx: u32) {
+        self.machine.spans[self.last_span[tx as usize]].counted = false;
+        self.ready.insert(tx);
+    }
 }
 
 /// The transaction of an execution that does not count as one, and of a worker that wakes up.
@@ -260,7 +424,10 @@ struct Run {
 /// What an execution does next.
 enum Step {
     Read,
-    /// It met the estimate of this transaction.
-    Meets(u32),
+    /// It met the estimate of this transaction, of this slot.
+    Meets(u32, u32),
     End,
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,8 @@ fn recorded_blocks_speed_up_as_in_the_table() {
     }
     for (name, table) in TABLE {
         for (at, expected) in table.into_iter().enumerate() {
-            // Where no plan of this freedom can reach the table, the bound must be reached.
+            // Where no plan of this freedom can reach the table, the bound must be reached. `block-stm` on two workers comes to 1.60 where
+            // the table has 1.61, and passes only by what is allowed here.
             let reachable = expected.min(bounds[name][at]);
             assert!(found[name][at] >= reachable - 0.015, "{name} {at}: {:?}", found[name]);
         }
@@ -246,6 +247,86 @@ fn what_another_worker_wrote_has_to_come_from_there() {
     assert_eq!(run(&|_, _| true), [0, 0, 3, 0, 6, 0]);
     assert_eq!(run(&|_, _| false), [0; 6], "what nobody writes nobody fetches");
     assert_eq!(run(&|_, at| at == 0), [0, 0, 3, 0, 3, 0]);
+}
+
+#[test]
+fn what_moves_depends_on_where_changes_stand() {
+    let makespans = |rows: &[&[(u32, AccessKind)]]| {
+        let accesses = block_of(rows);
+        let costs = vec![10; rows.len()];
+        let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
+        let some = Overheads { remote: 3, ..Overheads::default() };
+        ["layers", "graph", "versions", "values", "aria"]
+            .map(|scheduler| makespan(scheduler, &block, 2, some))
+    };
+    // An addition has a version of its own, or waits for the batch to end; in a graph each takes the value from the other.
+    let added: [&[_]; 4] = [&[(0, Add)]; 4];
+    assert_eq!(makespans(&added), [20, 26, 20, 20, 20]);
+    // Who settled has the sum; one of two readers takes it from there. By versions all do: each adds on its own.
+    let settled: [&[_]; 4] = [&[(0, Add)], &[(0, Add)], &[(0, Read), (1, Write)], &[(0, Read)]];
+    assert_eq!(makespans(&settled)[0], 23);
+    // What is added to by one alone is applied at once.
+    let alone: [&[_]; 4] = [&[(0, Add)], &[(1, Add)], &[(1, Read)], &[(0, Read)]];
+    assert_eq!(makespans(&alone)[0], 23);
+    // Known values are only read, and in a first round nobody sees what another writes.
+    let written: [&[_]; 4] = [&[(0, Read)], &[(0, Write)], &[(1, Read)], &[(1, Write)]];
+    assert_eq!(makespans(&written)[3..], [20, 20]);
+}
+
+#[test]
+fn who_need_not_run_again_fetches_nothing() {
+    let accesses = block_of(&[&[(0, Write)], &[(0, Write)], &[(0, Write)], &[(1, Write)]]);
+    let block = Block::new(&accesses, &[10, 10, 10, 15], &[], &[]).unwrap();
+    let plan = by_name("aria").unwrap().plan(&block, 2);
+    let some = Overheads { remote: 3, ..Overheads::default() };
+    let run = |does: bool| {
+        let is_done = |tx, _| does && tx > 0;
+        let model = Model { is_done: &is_done, reads_at_start: true, ..Model::default() };
+        simulate_as(&plan, &block, 2, some, model).makespan
+    };
+    // Tx 1 counts after all, on another worker than looked at the value first; then tx 2 runs again where that left something.
+    assert_eq!([run(false), run(true)], [25, 35]);
+}
+
+#[test]
+fn a_key_is_new_once_however_often_a_transaction_runs() {
+    let accesses = block_of(&[&[(0, Write)], &[(0, Write), (1, Write)]]);
+    let block = Block::new(&accesses, &[10, 10], &[], &[]).unwrap();
+    let some = Overheads { key: 5, ..Overheads::default() };
+    assert_eq!(makespan("aria", &block, 2, some), 15 + 10);
+}
+
+#[test]
+fn long_values_move_line_by_line_and_additions_are_settled_one_by_one() {
+    let rows: [&[(u32, AccessKind)]; 4] =
+        [&[(0, Write)], &[(1, Write)], &[(0, Read), (1, Read)], &[(0, Read), (1, Read)]];
+    let accesses = block_of(&rows);
+    let block = Block::new(&accesses, &[10; 4], &[], &[]).unwrap();
+    let plan = by_name("layers").unwrap().plan(&block, 2);
+    let some = Overheads { remote: 3, ..Overheads::default() };
+    let model = Model { n_lines: &|slot| 1 + 4 * u64::from(slot), ..Model::default() };
+    // One of the readers wrote the short one and takes the long one, the other the short one.
+    assert_eq!(simulate_as(&plan, &block, 2, some, model).makespan, 10 + 10 + 5 * 3);
+    let adds: [&[(u32, AccessKind)]; 2] = [&[(0, Add), (1, Add), (2, Add)], &[(0, Add)]];
+    let accesses = block_of(&adds);
+    let block = Block::new(&accesses, &[10; 2], &[], &[]).unwrap();
+    let some = Overheads { settle: 7, add: 2, ..Overheads::default() };
+    assert_eq!(makespan("layers", &block, 2, some), 10 + 4 * 7);
+    assert_eq!(makespan("graph", &block, 2, some), 10 + 3 * 2);
+    let plan = by_name("layers").unwrap().plan(&block, 2);
+    let model = Model { is_done: &|_, at| at != 1, ..Model::default() };
+    assert_eq!(simulate_as(&plan, &block, 2, some, model).makespan, 10 + 3 * 7);
+}
+
+#[test]
+fn keeping_order_costs_who_waited_in_a_graph() {
+    let rows: [&[(u32, AccessKind)]; 4] =
+        [&[(0, Write)], &[(0, Write), (2, Read)], &[(1, Write)], &[(2, Write)]];
+    let accesses = block_of(&rows);
+    let block = Block::new(&accesses, &[10, 10, 10, 10], &[], &[]).unwrap();
+    let some = Overheads { ordered: 4, ..Overheads::default() };
+    let run = |scheduler| makespan(scheduler, &block, 2, some);
+    assert_eq!(["graph", "versions", "layers", "values"].map(run), [38, 24, 30, 20]);
 }
 
 #[test]

@@ -177,11 +177,14 @@ fn check(block: &str, receipts: &[Receipt]) -> Result<(), WorldError> {
     }
 }
 
+/// How the names of the chain's own keys begin.
+pub(crate) const CHAIN: &str = "chain;";
+
 /// The contract, its field, and the first bytes of the key.
 fn key_name(contracts: &HashMap<Address, Deployed>, key: &ListedKey<'_>) -> String {
     if *key.contract == SYSTEM {
         let deployed = key.key.try_into().ok().and_then(|address| contracts.get(&Address(address)));
-        return format!("chain;{}", deployed.map_or("code", |deployed| &deployed.label));
+        return format!("{CHAIN}{}", deployed.map_or("code", |deployed| &deployed.label));
     }
     let deployed = contracts.get(key.contract);
     let label = deployed.map_or("a contract", |deployed| &deployed.label);

@@ -93,8 +93,7 @@ pub struct Prices {
     pub transaction_byte: u64,
     /// Fuel for each entry of the access list: hashing, interning, scheduling.
     pub list_entry: u64,
-    /// Fuel for entering a contract, beside what the parts of its instance take: 200 for each mutable global, 100 for each function in its
-    /// table, 10 for each import, and one for each 64 bytes of its module.
+    /// Fuel for entering a contract, beside what its instance [takes](crate::engine::Admitted::instance_fuel).
     pub call: u64,
     /// Fuel for each KiB of the contract's memory, which is reset before each call, and each whole one of its table, at eight bytes an
     /// entry.

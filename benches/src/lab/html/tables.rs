@@ -98,7 +98,7 @@ impl Page {
             let caption = format!(
                 "Transactions in wasm on {}, in turns with one thread that runs them in the given order, until \
                  the three fastest rounds of each are within 3 %, or the time is over, at least {} rounds: the one in the middle of the three \
-                 counts. The line goes from the slowest round of each block to its fastest, mean over the blocks. {}",
+                 counts, the fastest where there are fewer than six rounds. The line goes from the slowest round of each block to its fastest, mean over the blocks. {}",
                 counted(n_threads, "thread"),
                 report.repeats,
                 report.disturbed().join(" "),

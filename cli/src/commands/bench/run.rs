@@ -238,20 +238,22 @@ fn check(report: &LabReport) -> Result<(), Failure> {
 }
 
 /// What planning costs as blocks grow, at low and at high contention: with as many accounts for each transaction, so that each
-/// conflicts with as many others in a large block as in a small one, and with few.
+/// conflicts with as many others in a large block as in a small one, with few, and with one key that all write.
 fn build_times(schedulers: &[&dyn Scheduler]) -> Result<Vec<BuildTime>, Failure> {
-    type Accounts = fn(u32) -> u32;
-    let families: [(&str, Accounts); 2] =
-        [("p2p, 50 accounts a transaction", |n_txs| 50 * n_txs), ("p2p, 100 accounts", |_| 100)];
+    type Named = fn(u32) -> String;
+    let families: [(&str, Named); 3] = [
+        ("p2p, 50 accounts a transaction", |n| format!("p2p:accounts={},txs={n}", 50 * n)),
+        ("p2p, 100 accounts", |n| format!("p2p:accounts=100,txs={n}")),
+        ("fees, all pay into one account", |n| format!("fees:txs={n}")),
+    ];
     let mut found = Vec::new();
     let planners: Vec<&&dyn Scheduler> =
         schedulers.iter().filter(|scheduler| PLANNERS.contains(&scheduler.name())).collect();
     let n_plans = families.len() * SIZES.len() * planners.len();
     let bar = progress::bar(n_plans as u64, "planning");
-    for (family, accounts) in families {
+    for (family, named) in families {
         for n_txs in SIZES {
-            let pattern = format!("p2p:accounts={},txs={n_txs}", accounts(n_txs));
-            let input = generated(&pattern.parse()?)?;
+            let input = generated(&named(n_txs).parse()?)?;
             for scheduler in &planners {
                 let time = planning_time(**scheduler, &input.block(), 8, 3);
                 #[expect(clippy::cast_precision_loss, reason = "a figure needs few digits")]
