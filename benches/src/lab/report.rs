@@ -9,7 +9,7 @@ use super::{Machine, Rung, SHOWN};
 use crate::Overheads;
 
 /// The version of the form of [`LabReport`]: it grows when a field changes its meaning.
-pub const REPORT_VERSION: u32 = 2;
+pub const REPORT_VERSION: u32 = 3;
 
 /// A scheduler on a block with so many workers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
