@@ -100,7 +100,7 @@ impl Drop for Live {
     }
 }
 
-/// The most code that idle instances hold on to, of all engines' workers together: each takes two of a process's mappings of memory, of which
+/// The most code of an engine that idle instances hold on to, of all its workers together: each takes two of a process's mappings of memory, of which
 /// Linux permits 65,530. Ours to choose.
 const LIVE_CODES_MAX: usize = 16 * 1024;
 

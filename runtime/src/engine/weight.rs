@@ -1,10 +1,12 @@
 //! What loaded code takes of memory, beside its machine code.
 
+use std::sync::Arc;
+
 use kempe_abi::{Abi, Clause, ErrorCase, Expr, Field, Member, Method, Type, Variant};
 
 use super::admission::Admitted;
 
-/// What any code takes: its pages, and what the engine knows of it. Measured with wasmtime 48.0.8 for the least of modules, rounded up.
+/// What any code counts, however small: its pages, two mappings of memory, and what the engine knows of it. Ours to choose.
 const CODE_BYTES: u64 = 64 * 1024;
 
 /// About how many bytes admitted code takes beside its machine code, its wasm and its image. A byte of an ABI can stand for a type or
@@ -19,8 +21,7 @@ fn of_abi(abi: &Abi) -> usize {
     let events: usize = abi.events.iter().map(|event| of_members(&event.fields)).sum();
     let cases = abi.methods.iter().filter_map(|method| method.error.as_ref());
     // Counted once for each set, not for each method.
-    let mut sets: Vec<_> =
-        cases.map(|set| (std::sync::Arc::as_ptr(set), set.cases.len())).collect();
+    let mut sets: Vec<_> = cases.map(|set| (Arc::as_ptr(set), set.cases.len())).collect();
     sets.sort_unstable();
     sets.dedup();
     let errors: usize = sets.iter().map(|(_, n_cases)| n_cases * size_of::<ErrorCase>()).sum();

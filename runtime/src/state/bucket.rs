@@ -10,9 +10,9 @@ use super::tree::{ARITY, BUCKET_BITS};
 use crate::types::{KeyHash, hash_order};
 
 /// The most rows of a bucket, or of a part of one, that are hashed as they are: one chunk of BLAKE3, so that sixteen share the lanes of
-/// the processor. One bucket of sixty has more where there are ten million rows, and any that somebody fills who looks for keys that
+/// the processor. About one bucket of fifty-five has more where there are ten million rows, and any that somebody fills who looks for keys that
 /// begin alike.
-pub(super) const ROWS_MAX: usize = 16;
+const ROWS_MAX: usize = 16;
 
 /// The hexadecimal digits of a key hash that name its bucket.
 pub(super) const BUCKET_DIGITS: usize = BUCKET_BITS as usize / 4;

@@ -276,7 +276,7 @@ impl StateTable {
 
     /// Puts a bucket there that was read from the disk, if there is room for it.
     pub(super) fn admit(&self, bucket: u32, rows: BucketRows) {
-        if self.used_bytes.load(Ordering::Relaxed) < self.budget_bytes {
+        if self.used_bytes() < self.budget_bytes {
             let mut shard = self.write((bucket / SHARD_BUCKETS) as usize);
             let bytes = shard.put(bucket, rows);
             self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -311,7 +311,7 @@ impl StateTable {
         // Two rounds: in the first everything may turn out to have been asked for.
         let n_shards = self.shards.len();
         for _ in 0..2 * n_shards {
-            if self.used_bytes.load(Ordering::Relaxed) <= self.budget_bytes {
+            if self.used_bytes() <= self.budget_bytes {
                 return;
             }
             let at = self.clock.fetch_add(1, Ordering::Relaxed) % n_shards;
@@ -324,7 +324,9 @@ impl StateTable {
     /// The bytes that rows and long values take in memory, without what their containers keep free.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
-        self.used_bytes.load(Ordering::Relaxed)
+        // What a block adds is counted behind it, and may be forgotten before: less than nothing then, for a moment.
+        let bytes = self.used_bytes.load(Ordering::Relaxed).cast_signed();
+        u64::try_from(bytes).unwrap_or(0)
     }
 
     /// The shard of a bucket, with the bucket in it.
@@ -350,11 +352,13 @@ impl StateTable {
         };
         let rows = levels.bucket(bucket)?;
         let bytes = shard.put(bucket, rows);
+        self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         lock(&self.loaded).insert(bucket);
         drop(shard);
-        let used = self.used_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         // Mostly the end of a block is soon enough, but one transaction may ask for every bucket.
-        if used > self.budget_bytes.saturating_add(SLACK_BYTES.max(self.budget_bytes / 4)) {
+        if self.used_bytes()
+            > self.budget_bytes.saturating_add(SLACK_BYTES.max(self.budget_bytes / 4))
+        {
             self.evict();
         }
         Ok(())
