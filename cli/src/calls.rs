@@ -6,6 +6,10 @@
 //! | arguments | `args`: an object by name, or an array in order | each other column is a parameter |
 //! | fuel limit | `fuel`, if it is given | the column `fuel` |
 //!
+//! Without a fuel limit a call may burn its share of the block, or half as much again as one of the method did in a simulation if that is more,
+//! and at least 20 million where its list has to be found by a simulation, which does not know what earlier calls of the block leave; where fuel
+//! costs something, half as much again as in the simulation.
+//!
 //! In CSV a parameter that is called like one of these columns is the column `arg:NAME`, and an empty
 //! field is no argument.
 
@@ -28,10 +32,14 @@ use kempe_runtime::types::{Action, SignedTransaction, Transaction};
 use crate::describe::Describer;
 use crate::invoke::find_method;
 use crate::output::{Exit, Failure};
+use crate::send::ask;
 use crate::session::Session;
 
 /// The most bytes of a line or record: what a transaction holds, in hexadecimal, and some more.
 pub(crate) const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The least fuel limit of a call whose list a simulation finds, where fuel is free: many times what a trade with a hundred orders burns.
+const DYNAMIC_FUEL: u64 = 20_000_000;
 
 /// Where in a file something is, counted from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,8 +88,19 @@ pub(crate) struct Calls {
     keys: BTreeMap<Address, SigningKey>,
     nonces: BTreeMap<Address, u64>,
     contracts: BTreeMap<Address, Rc<Contract>>,
-    /// Whether the transaction must be simulated, by contract and method.
-    simulated: BTreeMap<(Address, MethodId), bool>,
+    /// What simulations said, by contract and method.
+    simulated: BTreeMap<(Address, MethodId), Simulated>,
+    /// The call that did not fit into the block before.
+    left: Option<SignedTransaction>,
+}
+
+/// What is known of the calls of a method.
+#[derive(Clone, Copy)]
+struct Simulated {
+    /// Whether each has to be simulated for its list.
+    each: bool,
+    /// The fuel limit that the last of them asked for.
+    fuel: u64,
 }
 
 impl Calls {
@@ -103,17 +122,22 @@ impl Calls {
             nonces: BTreeMap::new(),
             contracts: BTreeMap::new(),
             simulated: BTreeMap::new(),
+            left: None,
         })
     }
 
-    /// The next calls, signed, for a block with this time: at most `n_max`, none at the end of the file.
+    /// The next calls, signed, for a block with this time: at most `n_max`, and as many as its fuel permits; none at the end of the
+    /// file.
     pub(crate) fn next_block(
         &mut self,
         session: &Session,
         n_max: usize,
         time_ms: u64,
     ) -> Result<Vec<SignedTransaction>, Failure> {
-        let mut block = Vec::new();
+        let limits = session.chain.genesis().limits;
+        let share = limits.block_fuel_max / n_max as u64;
+        let mut block: Vec<SignedTransaction> = self.left.take().into_iter().collect();
+        let mut asked: u64 = block.iter().map(|signed| signed.transaction.fuel_limit).sum();
         while block.len() < n_max {
             let line = match &mut self.source {
                 Source::Json(reader) => reader.next_line(),
@@ -121,15 +145,21 @@ impl Calls {
             };
             let Some(line) = line.map_err(|fault| located(&self.path, fault))? else { break };
             let place = line.place;
-            let signed = self.signed(session, line, time_ms).map_err(|error| match error {
-                CallError::Fault(fault) => located(&self.path, fault),
-                CallError::Failure(column, failure) => {
-                    let path = self.path.display();
-                    failure
-                        .with_exit(Exit::Failed)
-                        .context(format!("{path}:{}:{column}", place.line))
-                }
-            })?;
+            let signed =
+                self.signed(session, line, share, time_ms).map_err(|error| match error {
+                    CallError::Fault(fault) => located(&self.path, fault),
+                    CallError::Failure(column, failure) => {
+                        let path = self.path.display();
+                        failure
+                            .with_exit(Exit::Failed)
+                            .context(format!("{path}:{}:{column}", place.line))
+                    }
+                })?;
+            asked = asked.saturating_add(signed.transaction.fuel_limit);
+            if asked > limits.block_fuel_max && !block.is_empty() {
+                self.left = Some(signed);
+                break;
+            }
             block.push(signed);
         }
         Ok(block)
@@ -139,6 +169,7 @@ impl Calls {
         &mut self,
         session: &Session,
         line: Line,
+        share: u64,
         time_ms: u64,
     ) -> Result<SignedTransaction, CallError> {
         let [from, contract, method] = line.columns;
@@ -153,7 +184,7 @@ impl Calls {
         let found = find_method(loaded.abi(), &line.contract, &line.method).map_err(at(method))?;
         let args = encode(found, &line, session).map_err(CallError::Fault)?;
         let tx = self
-            .transaction(session, sender, (address, found, args), line.fuel, time_ms)
+            .transaction(session, sender, (address, found, args), (line.fuel, share), time_ms)
             .map_err(at(line.place.column))?;
         Ok(tx.sign(&self.keys[&sender]))
     }
@@ -175,7 +206,7 @@ impl Calls {
         session: &Session,
         sender: Address,
         (contract, method, args): (Address, &Method, Vec<u8>),
-        fuel: Option<u64>,
+        (fuel, share): (Option<u64>, u64),
         time_ms: u64,
     ) -> Result<Transaction, Failure> {
         let chain = &session.chain;
@@ -185,21 +216,32 @@ impl Calls {
             Some(&nonce) => nonce,
             None => chain.next_nonce(&sender)?,
         };
+        let (gas, fuel_max) = (chain.genesis().prices.gas, chain.genesis().limits.tx_fuel_max);
         let mut tx = Transaction {
             chain_id: chain.genesis().chain_id,
             sender,
             nonce,
-            fuel_limit: fuel.unwrap_or(chain.genesis().limits.tx_fuel_max),
+            fuel_limit: fuel.unwrap_or(fuel_max),
             actions: vec![action],
             access: Vec::new(),
         };
         // A simulation is as expensive as the call, so it is left out where the template says all.
-        let costs = chain.genesis().prices.gas > 0;
-        let simulated = self.simulated.get(&(contract, id)).copied().unwrap_or(true) || costs;
-        if simulated {
-            let asked = crate::send::transaction(chain, sender, tx.actions, fuel, time_ms)?;
-            self.simulated.insert((contract, id), !asked.access.is_empty());
-            tx = Transaction { nonce, ..asked };
+        let known = self.simulated.get(&(contract, id)).copied();
+        let known = if let Some(known) = known.filter(|known| !known.each && gas == 0) {
+            known
+        } else {
+            let asked = ask(chain, &tx, time_ms)?;
+            tx.access = asked.access;
+            // A call that fails without those before it in the file says nothing of what it takes behind them.
+            let says = asked.succeeds || gas > 0;
+            let fuel = if says { asked.fuel } else { 0 };
+            let known = Simulated { each: !tx.access.is_empty(), fuel };
+            self.simulated.insert((contract, id), known);
+            known
+        };
+        if fuel.is_none() {
+            let free = if known.each { share.max(DYNAMIC_FUEL) } else { share };
+            tx.fuel_limit = known.fuel.max(if gas == 0 { free } else { 0 }).min(fuel_max);
         }
         self.nonces.insert(sender, nonce + 1);
         Ok(tx)

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use ed25519_zebra::SigningKey;
+use kempe_abi::Outcome;
 use kempe_runtime::chain::{BlockReport, Chain, ChainError};
 use kempe_runtime::types::{Action, DeclaredAccess, Transaction, address_of};
 
 use crate::output::{Exit, Failure};
 use crate::session::now_ms;
 
-/// What a default fuel limit has beyond what a simulation burned, where fuel costs something: the
+/// What a fuel limit that is likely to do has beyond half as much again as a simulation burned: the
 /// state may change before the transaction runs.
 const FUEL_MARGIN: u64 = 100_000;
 
@@ -35,17 +36,36 @@ pub(crate) fn transaction(
         actions,
         access: Vec::new(),
     };
-    let simulation = chain.simulate_at(&tx, time_ms)?;
-    tx.access = explicit(&simulation);
+    let asked = ask(chain, &tx, time_ms)?;
+    tx.access = asked.access;
     if fuel.is_none() && genesis.prices.gas > 0 {
-        let likely = simulation.fuel.saturating_add(simulation.fuel / 2);
-        tx.fuel_limit = likely.saturating_add(FUEL_MARGIN).min(fuel_max);
+        tx.fuel_limit = asked.fuel.min(fuel_max);
     }
     Ok(tx)
 }
 
-fn explicit(simulation: &kempe_runtime::chain::Simulation) -> Vec<DeclaredAccess> {
-    simulation.explicit_list()
+/// What a simulation asks for.
+pub(crate) struct Asked {
+    /// The explicit access list.
+    pub(crate) access: Vec<DeclaredAccess>,
+    /// A fuel limit that is likely to do.
+    pub(crate) fuel: u64,
+    /// Whether the simulation succeeded: some failures burn all that they may.
+    pub(crate) succeeds: bool,
+}
+
+/// Simulates a transaction as if the block with it had this time.
+///
+/// # Errors
+/// When the chain cannot.
+pub(crate) fn ask(chain: &Chain, tx: &Transaction, time_ms: u64) -> Result<Asked, Failure> {
+    let simulation = chain.simulate_at(tx, time_ms)?;
+    let likely = simulation.fuel.saturating_add(simulation.fuel / 2);
+    Ok(Asked {
+        access: simulation.explicit_list(),
+        fuel: likely.saturating_add(FUEL_MARGIN),
+        succeeds: simulation.outcome == Outcome::Ok,
+    })
 }
 
 /// The store failed when a block was to be made durable. What is on the disk is known only when the chain is opened

@@ -28,5 +28,5 @@ pub(crate) use contracts::Find;
 pub use contracts::{Contract, ContractSet};
 pub(crate) use loading::Loading;
 pub(crate) use run::{Mode, Run, Worker};
-pub(crate) use session::Appended;
+pub(crate) use session::{Appended, Copies};
 pub use session::{BlockEnv, CALL_STACK_BYTES};

@@ -382,9 +382,7 @@ impl<'a> BlockRun<'a> {
             #[expect(unsafe_code, reason = "see `Disjoint`")]
             // SAFETY: the slot is in the list of a transaction whose turn has come, which does not only add
             // to it.
-            unsafe {
-                self.slots.read(slot)
-            }
+            unsafe { self.slots.get(slot) }.value()
         })?;
         let undeclared = Outcome::Trap(TrapKind::UndeclaredAccess);
         let is_dynamic = || interned.lists().of(tx_index).is_some_and(|list| list.dynamic);
@@ -426,18 +424,23 @@ impl<'a> BlockRun<'a> {
 
     /// Runs a transaction on the values that `read` gives for the positions in its list and their
     /// slots. What it only adds to it does not see.
-    fn run_on(
+    fn run_on<'v>(
         &self,
         worker: &mut Worker,
         tx_index: u32,
-        read: impl Fn(usize, u32) -> Option<Bytes>,
+        read: impl Fn(usize, u32) -> Option<&'v Bytes>,
     ) -> Result<Run, StoreError> {
         let interned = self.plan.interned();
         let accesses = interned.accesses().of(tx_index);
-        worker.load(interned.shared_lists(), tx_index, |at, _| {
+        worker.load(interned.shared_lists(), tx_index, |copies, at, _| {
             let Access { slot, kind } = accesses[at];
-            // Others may be adding to a counter that it adds to.
-            let value = if kind == AccessKind::Add { None } else { read(at, slot) };
+            let value = match kind {
+                // Others may be adding to a counter that it adds to.
+                AccessKind::Add => None,
+                // Others may be reading it, too.
+                AccessKind::Read => read(at, slot).map(|value| copies.of(value)),
+                AccessKind::Write => read(at, slot).cloned(),
+            };
             Ok((slot, value))
         })?;
         worker.run(self.txs[tx_index as usize].transaction, Mode::Enforce, self.env, 0)

@@ -84,6 +84,7 @@ pub fn options(n_threads: usize, scheduler: &'static dyn Scheduler) -> ChainOpti
 pub fn genesis(n: u8, gas: u64) -> Genesis {
     let mut genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}")).expect("it is a genesis");
     genesis.prices.gas = gas;
+    genesis.limits.block_fuel_max = i64::MAX.cast_unsigned();
     genesis.prices.collector = Address([0xfe; 32]);
     genesis.accounts = (0..n)
         .map(|number| GenesisAccount {

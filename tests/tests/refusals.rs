@@ -248,6 +248,36 @@ fn transactions_that_are_no_part_of_a_block() {
 }
 
 #[test]
+fn a_block_asks_for_so_much_fuel_and_no_more() {
+    let mut genesis = genesis(4, 0);
+    genesis.limits.tx_fuel_max = FUEL;
+    genesis.limits.block_fuel_max = 3 * FUEL + 1;
+    let mut world = World::of(genesis.clone(), options(2, &Color));
+    let to = world.accounts[0].address;
+    let pay = |from| (from, vec![Action::Transfer { to, amount: 1 }]);
+    let txs = world.sign((0..4).map(pay).collect());
+    let max = 3 * FUEL + 1;
+    let full = TransactionError::BlockFull { found: FUEL, left: 1, max };
+    let report = world.build(txs.clone());
+    assert_eq!(report.rejected, [(3, full.clone())]);
+    assert_eq!(report.record.block.transactions, txs[..3]);
+    // Whoever else builds blocks has the same limit.
+    let mut other = World::of(genesis, options(2, &Color));
+    let mut block = report.record.block.clone();
+    block.transactions.push(txs[3].clone());
+    let error = other.chain.apply(&block).expect_err("it is too much");
+    let ChainError::Transaction { tx_index: 3, source } = error else { panic!("{error}") };
+    assert_eq!(*source, full);
+    other.chain.apply(&report.record.block).expect("as much as permitted");
+    // There is room in the next, and what has no turn takes none.
+    let mut early = txs[3].transaction.clone();
+    early.nonce = 7;
+    let early = world.accounts[3].sign(early);
+    let report = world.build(vec![early.clone(), early.clone(), early, txs[3].clone()]);
+    assert_eq!(report.record.block.transactions, txs[3..]);
+}
+
+#[test]
 fn modules_that_are_refused() {
     let mut world = World::new(1);
     let text = |wat: &str| wat::parse_str(wat).expect("it is wat");

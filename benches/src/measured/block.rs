@@ -39,6 +39,8 @@ pub(super) struct Bench<'a> {
     /// What it was made of, which says what its transactions do of what they declare; all but reading contracts' records, if none.
     pub(super) input: Option<&'a Input>,
     alone: Executor,
+    /// What all plans are made of: with lists of its own each would find them where others have pushed them out of the caches.
+    interned: Interned,
     /// One by one in the given order: as a graph, in which what comes next is fetched ahead, and as batches, which
     /// is faster where a graph has to run again. The faster counts.
     plans: [Plan; 2],
@@ -57,10 +59,10 @@ impl<'a> Bench<'a> {
         times: &'a mut BlockTimes,
     ) -> Result<Self, WorldError> {
         let mut alone = pinned(world, 1)?;
-        let plans = [
-            plan(&Graph, &alone, world, (&name, block), &[])?,
-            plan(&Sequential, &alone, world, (&name, block), &[])?,
-        ];
+        let txs = block.txs();
+        let interned = alone.intern(alone.derive(&txs, &world.state())?, &txs);
+        let plan = |scheduler: &dyn Scheduler| plan(scheduler, 1, &interned, &name, &[]);
+        let plans = [plan(&Graph)?, plan(&Sequential)?];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;
         let mut warm_ns = time(&mut alone, &plans[1], world, block, 1)?;
         for _ in 0..2 {
@@ -71,7 +73,7 @@ impl<'a> Bench<'a> {
         let n_times = (TIMED_NS_MIN / warm_ns.max(1000)).max(1);
         let n_times = *times.n_times.get_or_insert(n_times);
         let input = None;
-        Ok(Self { name, world, block, runs, times, input, alone, plans, n_times, output })
+        Ok(Self { name, world, block, runs, times, input, alone, interned, plans, n_times, output })
     }
 
     /// The time of the block on one thread, in the given order, by the plan that is faster.
@@ -108,7 +110,7 @@ impl<'a> Bench<'a> {
         self.times.plans.resize_with(schedulers.len(), Times::default);
         let each = schedulers.iter().zip(&used.overheads).zip(&mut self.times.plans);
         for ((&scheduler, &overheads), times) in each {
-            let plan = plan(scheduler, &executor, self.world, (&self.name, self.block), &costs)?;
+            let plan = plan(scheduler, *n_threads, &self.interned, &self.name, &costs)?;
             let times = mem::take(times);
             runs.push(Run {
                 scheduler,
@@ -130,16 +132,14 @@ impl<'a> Bench<'a> {
             if self.runs.is_over([n_before, round], (start, PLANS_PART), are_settled) {
                 break;
             }
-            // Whoever comes first would find the caches as others left them.
+            // Each would find the caches as others left them, and what it is predicted from was found where they are its own.
             let plan = &self.plans[self.times.faster.unwrap_or(0)];
             time(&mut self.alone, plan, self.world, self.block, 1)?;
             self.timed(None, &mut patience, &mut alone)?;
             // What is settled gives its time to what is not.
             let is_on = |run: &&mut Run<'_>| round == 0 || !run.times.may_leave(*n_rounds);
-            for (at, run) in runs.iter_mut().filter(is_on).enumerate() {
-                if at == 0 {
-                    time(&mut executor, &run.plan, self.world, self.block, 1)?;
-                }
+            for run in runs.iter_mut().filter(is_on) {
+                time(&mut executor, &run.plan, self.world, self.block, 1)?;
                 self.timed(Some((&mut executor, &run.plan)), &mut patience, &mut run.times)?;
             }
         }
@@ -338,23 +338,19 @@ fn is_of_chain(interned: &Interned) -> Vec<bool> {
 
 fn plan(
     scheduler: &dyn Scheduler,
-    executor: &Executor,
-    world: &World,
-    (name, block): (&str, &UnsignedBlock),
+    n_threads: usize,
+    interned: &Interned,
+    name: &str,
     costs: &[u64],
 ) -> Result<Plan, WorldError> {
-    let txs = block.txs();
-    let interned = || -> Result<_, WorldError> {
-        let lists = executor.derive(&txs, &world.state())?;
-        Ok(executor.intern(lists, &txs).with_costs(costs.to_vec()))
-    };
-    Plan::by(interned()?, scheduler, executor.n_threads()).or_else(|error| {
+    let with_costs = interned.clone().with_costs(costs.to_vec());
+    Plan::by(with_costs, scheduler, n_threads).map_err(|error| {
         let key = match error.slot() {
-            Some(slot) => format!(" (key {:?})", interned()?.key(slot).state_key()),
+            Some(slot) => format!(" (key {:?})", interned.key(slot).state_key()),
             None => String::new(),
         };
         let (scheduler, block) = (scheduler.name().to_owned(), name.to_owned());
-        Err(WorldError::Illegal { scheduler, block, error, key })
+        WorldError::Illegal { scheduler, block, error, key }
     })
 }
 

@@ -7,7 +7,7 @@ use kempe_runtime::access::ListedKey;
 use kempe_runtime::executor::{BlockOutput, Executor, Plan};
 use kempe_runtime::scheduler::Sequential;
 use kempe_runtime::state::StateChange;
-use kempe_runtime::types::{Action, Bytes, Receipt, SYSTEM, StateKey, Transaction};
+use kempe_runtime::types::{Action, Bytes, Prices, Receipt, SYSTEM, StateKey, Transaction};
 
 use super::{ENV, UnsignedBlock, World, WorldError, transaction};
 use crate::InputTx;
@@ -136,11 +136,16 @@ impl Stage {
         let n_slots = u32::try_from(interned.accesses().n_slots()).unwrap_or(u32::MAX);
         let keys = (0..n_slots).map(|slot| key_name(&contracts, &interned.key(slot)));
         let keys = keys.collect();
+        let (txs, prices) = (block.txs(), Prices::default());
         let made = (0u32..).zip(&output.receipts).map(|(tx, receipt)| {
-            let row = interned.accesses().of(tx).iter();
-            let accesses = row.map(|access| (access.slot.into(), access.kind, false)).collect();
+            let row = interned.accesses().of(tx);
+            // What fuel pays for before anything runs, signature and list, takes no time here.
+            let before = txs[tx as usize].transaction.base_fuel(&prices)
+                + row.len() as u64 * prices.list_entry;
+            let cost = receipt.fuel.saturating_sub(before).max(1);
+            let accesses = row.iter().map(|access| (access.slot.into(), access.kind, false));
             let sender = Some(block_of.sender(tx).into());
-            InputTx { accesses, cost: receipt.fuel, sender, ..InputTx::default() }
+            InputTx { accesses: accesses.collect(), cost, sender, ..InputTx::default() }
         });
         let made = made.collect();
         Ok((Calls { world, block }, keys, made))

@@ -370,7 +370,7 @@ impl Chain {
     }
 
     fn nonces(&self) -> Nonces {
-        Nonces::new(self.store.state().table(), self.genesis.prices)
+        Nonces::new(self.store.state().table(), &self.genesis)
     }
 
     fn tree_update(&self, changes: &ChangedCells) -> Result<TreeUpdate, ChainError> {

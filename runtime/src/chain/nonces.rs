@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use kempe_abi::Address;
 use rayon::prelude::*;
 
@@ -13,7 +14,7 @@ use crate::prefetch::prefetch;
 use crate::state::{Changes, StateRead, StateTable, changed_row};
 use crate::tasks::tasks;
 use crate::types::{
-    Action, KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError,
+    Action, Genesis, KeyHash, Prices, SignedTransaction, StateKey, Transaction, TransactionError,
     system_field,
 };
 
@@ -31,6 +32,7 @@ const TXS_PER_TASK: usize = 256;
 pub(super) struct Nonces {
     state: Arc<StateTable>,
     prices: Prices,
+    block_fuel_max: u64,
     /// The next nonces after blocks that may not be applied yet, by ascending height.
     ahead: VecDeque<(u64, Arc<Vec<NextNonce>>)>,
 }
@@ -120,8 +122,13 @@ struct Sender {
 }
 
 impl Nonces {
-    pub(super) fn new(state: &Arc<StateTable>, prices: Prices) -> Self {
-        Self { state: Arc::clone(state), prices, ahead: VecDeque::new() }
+    pub(super) fn new(state: &Arc<StateTable>, genesis: &Genesis) -> Self {
+        Self {
+            state: Arc::clone(state),
+            prices: genesis.prices,
+            block_fuel_max: genesis.limits.block_fuel_max.max(genesis.limits.tx_fuel_max),
+            ahead: VecDeque::new(),
+        }
     }
 
     /// Whether balances are looked at, which have to be those before the block then.
@@ -129,7 +136,7 @@ impl Nonces {
         self.prices.gas > 0
     }
 
-    /// Accepts the transactions of the block at `height` that are their senders' next and that their
+    /// Accepts the transactions of the block at `height` that have room in it, are their senders' next and that their
     /// senders can pay for, among those that were not refused before. Blocks up to `n_applied` are in the
     /// state.
     ///
@@ -142,6 +149,22 @@ impl Nonces {
         mut results: Vec<Result<(), TransactionError>>,
     ) -> Result<Accepted, ChainError> {
         while self.ahead.pop_front_if(|(height, _)| *height <= n_applied).is_some() {}
+        let mut nonces = self.decide_all(txs, &mut results)?;
+        // Of a sender of whom something does not fit, what follows has no turn either.
+        if refuse_what_is_too_much(txs, self.block_fuel_max, &mut results) {
+            nonces = self.decide_all(txs, &mut results)?;
+        }
+        let nonces = Arc::new(nonces);
+        self.ahead.push_back((height, Arc::clone(&nonces)));
+        Ok(Accepted { results, nonces })
+    }
+
+    /// Decides about all that was not refused before, and gives the senders' next nonces, by ascending key hash.
+    fn decide_all(
+        &self,
+        txs: &[SignedTransaction],
+        results: &mut [Result<(), TransactionError>],
+    ) -> Result<Vec<NextNonce>, ChainError> {
         let by_sender = BySender::new(txs, |at| results[at].is_ok());
         let decide = |task: &[(u64, u32)]| self.decide(txs, &by_sender, task);
         let parts = by_sender.tasks().into_par_iter().map(decide);
@@ -153,9 +176,7 @@ impl Nonces {
                 results[at as usize] = Err(error);
             }
         }
-        let nonces = Arc::new(nonces);
-        self.ahead.push_back((height, Arc::clone(&nonces)));
-        Ok(Accepted { results, nonces })
+        Ok(nonces)
     }
 
     /// Decides about the transactions of a task.
@@ -197,6 +218,34 @@ impl Nonces {
         }
         Ok(decided)
     }
+}
+
+/// Refuses, of what is not refused yet, what asks for more fuel than the transactions before it leave of so much, in their order, and tells
+/// whether there is any. What its sender sends behind it takes nothing.
+fn refuse_what_is_too_much(
+    txs: &[SignedTransaction],
+    max: u64,
+    results: &mut [Result<(), TransactionError>],
+) -> bool {
+    let limit = |signed: &SignedTransaction| u128::from(signed.transaction.fuel_limit);
+    let all: u128 = txs.par_iter().with_min_len(TXS_PER_TASK).map(limit).sum();
+    if all <= u128::from(max) {
+        return false;
+    }
+    let (mut left, mut stopped) = (max, HashSet::new());
+    for (signed, result) in txs.iter().zip(results).filter(|(_, result)| result.is_ok()) {
+        let Transaction { sender, fuel_limit: found, .. } = signed.transaction;
+        if stopped.contains(&sender) {
+            continue;
+        }
+        if let Some(rest) = left.checked_sub(found) {
+            left = rest;
+        } else {
+            *result = Err(TransactionError::BlockFull { found, left, max });
+            stopped.insert(sender);
+        }
+    }
+    !stopped.is_empty()
 }
 
 /// Asks for transactions that are decided about soon, which lie anywhere in the block, and then for what they do: its size is looked at.
@@ -310,7 +359,7 @@ pub(super) fn next_nonces(txs: &[SignedTransaction]) -> Vec<NextNonce> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::state::StateChange;
@@ -320,12 +369,12 @@ mod tests {
         Address([number; 32])
     }
 
-    fn signed(number: u8, nonce: u64) -> SignedTransaction {
+    fn signed(number: u8, nonce: u64, fuel_limit: u64) -> SignedTransaction {
         let transaction = Transaction {
             chain_id: 1,
             sender: sender(number),
             nonce,
-            fuel_limit: u64::MAX / 2,
+            fuel_limit,
             actions: Vec::new(),
             access: Vec::new(),
         };
@@ -341,19 +390,28 @@ mod tests {
         }
     }
 
+    /// The most fuel of a block, and of a transaction: of a third of the blocks all is too much.
+    const BLOCK_FUEL: u64 = 900 * 300_000;
+    const FUEL: [u64; 3] = [200_000, 300_000, 500_000];
+
     /// One after the other, as the rule reads.
     fn model(
         next: &mut BTreeMap<u8, u64>,
-        txs: &[(u8, u64)],
+        txs: &[(u8, u64, u64)],
         refused: &[bool],
     ) -> (Vec<bool>, BTreeMap<u8, u64>) {
         let mut used = BTreeMap::new();
-        let accept = |(&(sender, nonce), &is_refused): (&(u8, u64), &bool)| {
+        let (mut asked, mut stopped) = (0, BTreeSet::new());
+        let accept = |(&(sender, nonce, fuel), &is_refused): (&(u8, u64, u64), &bool)| {
             let next = next.entry(sender).or_default();
-            let accepted = !is_refused && *next == nonce;
+            let has_turn = !is_refused && *next == nonce && !stopped.contains(&sender);
+            let accepted = has_turn && asked + fuel <= BLOCK_FUEL;
             if accepted {
+                asked += fuel;
                 *next += 1;
                 used.insert(sender, *next);
+            } else if has_turn {
+                stopped.insert(sender);
             }
             accepted
         };
@@ -364,7 +422,11 @@ mod tests {
     fn each_sender_has_its_turns_whatever_is_on_its_way() {
         let mut number = numbers();
         let state = Arc::new(StateTable::new());
-        let mut nonces = Nonces::new(&state, Prices::default());
+        let mut genesis = Genesis::parse("chain_id = 1").unwrap();
+        genesis.limits.tx_fuel_max = FUEL[2];
+        genesis.limits.block_fuel_max = BLOCK_FUEL;
+        let mut nonces = Nonces::new(&state, &genesis);
+        let mut n_full = 0;
         let mut next: BTreeMap<u8, u64> = BTreeMap::new();
         // What the state will hold, behind by some blocks.
         let mut waiting: VecDeque<(u64, BTreeMap<u8, u64>)> = VecDeque::new();
@@ -373,24 +435,30 @@ mod tests {
             // Few senders with many transactions, and many with few: more than one task, and one sender over its end.
             let n_senders = [3, 40, 200][usize::try_from(height % 3).unwrap()];
             let mut own: BTreeMap<u8, u64> = next.clone();
-            let txs: Vec<(u8, u64)> = (0..900)
+            let fuel_max = FUEL[usize::try_from(number(3)).unwrap()];
+            let txs: Vec<(u8, u64, u64)> = (0..900)
                 .map(|_| {
                     let sender = u8::try_from(number(n_senders)).unwrap();
                     let nonce = own.entry(sender).or_default();
                     let found = *nonce + u64::from(number(12) == 0);
                     *nonce += u64::from(found == *nonce);
-                    (sender, found)
+                    (sender, found, fuel_max - number(100_000))
                 })
                 .collect();
             let refused: Vec<bool> = txs.iter().map(|_| number(40) == 0).collect();
             let (expected, used) = model(&mut next, &txs, &refused);
-            let signed: Vec<_> = txs.iter().map(|&(from, nonce)| signed(from, nonce)).collect();
+            let signed: Vec<_> =
+                txs.iter().map(|&(from, nonce, fuel)| signed(from, nonce, fuel)).collect();
             let results = refused
                 .iter()
                 .map(|&is| if is { Err(TransactionError::NoActions) } else { Ok(()) });
             let accepted = nonces.accept(height, n_applied, &signed, results.collect()).unwrap();
             let found: Vec<bool> = accepted.results.iter().map(Result::is_ok).collect();
             assert_eq!(found, expected, "height={height}");
+            let is_full = |result: &&Result<(), TransactionError>| {
+                matches!(result, Err(TransactionError::BlockFull { .. }))
+            };
+            n_full += accepted.results.iter().filter(is_full).count();
             assert!(accepted.nonces.is_sorted_by_key(|nonce| nonce.key));
             let after: BTreeMap<u8, u64> =
                 accepted.nonces.iter().map(|nonce| (nonce.sender.0[0], nonce.next)).collect();
@@ -412,5 +480,6 @@ mod tests {
                 n_applied = height;
             }
         }
+        assert!(n_full > 20, "{n_full}");
     }
 }

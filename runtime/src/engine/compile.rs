@@ -24,7 +24,7 @@ use crate::sync::{lock, panic_text};
 pub(super) const WASM_STACK_BYTES: usize = 256 * 1024;
 
 /// What the engine is, as part of the protocol: another version may burn other fuel.
-pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 7";
+pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 8";
 
 /// Why code cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -274,15 +274,18 @@ const CALL_FUEL: u8 = 8;
 /// How contracts are compiled and run: for tools that compare engines.
 ///
 /// Everything that could make two machines differ is switched off by name; admission refuses the
-/// same features before, with a better message. Threads, reference types, garbage collection,
+/// same features before, with a better message. The target is named, so that code is made for every machine of this architecture: what
+/// it takes of the stack, and so where it overflows, does not depend on what the processor can do beside. Threads, reference types, garbage collection,
 /// exceptions and components are not compiled in at all.
 ///
 /// Memories are allocated without reservation, guard pages or copy-on-write: instantiating and
 /// resetting then makes no kernel call, and kernel calls that change page tables stop two threads
 /// of one process from scaling.
 #[must_use]
+#[allow(clippy::missing_panics_doc, reason = "the target is that for which this is compiled")]
 pub fn config() -> Config {
     let mut config = Config::new();
+    config.target(&target_lexicon::HOST.to_string()).expect("the name of a target");
     let costs = OperatorCost { Call: CALL_FUEL, CallIndirect: CALL_FUEL, ..OperatorCost::new() };
     config
         .consume_fuel(true)
@@ -321,6 +324,26 @@ mod tests {
         let version = lock.split("name = \"wasmtime\"\nversion = \"").nth(1).unwrap();
         let version = version.split('"').next().unwrap();
         assert!(ENGINE_VERSION.starts_with(&format!("wasmtime {version} ")));
+    }
+
+    /// Without its own instructions the processor counts bits by adding up.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn code_is_the_same_whatever_the_processor_can_do_beside() {
+        let text = |config: &Config| {
+            let engine = wasmtime::Engine::new(config).unwrap();
+            let wasm = r#"(module (func (export "f") (param i64) (result i64) (i64.popcnt (local.get 0))))"#;
+            let module = Module::new(&engine, wat::parse_str(wasm).unwrap()).unwrap();
+            module.text().to_vec()
+        };
+        let counts = |code: &[u8]| {
+            code.windows(5)
+                .any(|at| at[0] == 0xf3 && (at[1..3] == [0x0f, 0xb8] || at[2..4] == [0x0f, 0xb8]))
+        };
+        assert!(!counts(&text(&config())));
+        if std::arch::is_x86_feature_detected!("popcnt") {
+            assert!(counts(&text(&Config::new())), "the instruction is known when it is there");
+        }
     }
 
     #[test]

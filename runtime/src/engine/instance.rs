@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use kempe_abi::host::{MEMORY, METHOD_PREFIX};
 use kempe_abi::{Outcome, TrapKind};
 use wasmtime::{Extern, Global, Memory, Module, ModuleExport, Store, Trap, TypedFunc, Val};
@@ -31,24 +32,26 @@ const INSTANCE_BYTES: u64 = 8 * 1024;
 /// What making an instance takes, in fuel. Each call pays it, whether there is an instance already or not: who calls more contracts
 /// than a worker keeps finds none, and what a call burns must not depend on what was called before. A global is also set at each call;
 /// the larger the code and the memory, the fewer are kept; and a large memory is mapped anew, page by page. On a 2 vCPU AMD EPYC (Zen 4) a
-/// function in a table takes 70 nanoseconds, a global 110, an import 12, and a KiB that is mapped 77 to 214. Ours to choose: contracts have
-/// one mutable global, some thirty imports, no table, and less memory than is free here.
+/// function in a table takes 70 nanoseconds, a global 110, an import 12, a data segment, which is code that runs once, 46, and a KiB that is mapped 77
+/// to 214. Ours to choose: contracts have one mutable global, some thirty imports, two segments, no table, and less memory than is free here.
 const ELEMENT_FUEL: u64 = 100;
+const SEGMENT_FUEL: u64 = 200;
 const GLOBAL_FUEL: u64 = 200;
 const IMPORT_FUEL: u64 = 10;
 const MODULE_BYTES_PER_FUEL: u64 = 32;
 const LARGE_MEMORY_KIB_FUEL: u64 = 80;
-const LARGE_MEMORY_KIB: u64 = 64;
+const LARGE_MEMORY_KIB: u64 = 32;
 
 impl Admitted {
     /// What a call of the contract burns beside the [prices](crate::types::Prices) of a call and of its memory: 200 for each mutable global,
-    /// 100 for each function in its table, 10 for each import, one for each 32 bytes of its module, and 80 for each KiB of its memory behind
-    /// the first 64, which is what making an instance takes.
+    /// 100 for each function in its table, 200 for each data segment, 10 for each import, one for each 32 bytes of its module, and 80 for each
+    /// KiB of its memory behind the first 32, which is what making an instance takes.
     #[must_use]
     pub const fn instance_fuel(&self) -> u64 {
         let Self { sizes, stack_globals, memory_bytes, .. } = self;
         let memory_kib = memory_bytes.div_ceil(1024) as u64;
         sizes.elements * ELEMENT_FUEL
+            + sizes.data_segments * SEGMENT_FUEL
             + stack_globals.len() as u64 * GLOBAL_FUEL
             + sizes.imports * IMPORT_FUEL
             + sizes.module_bytes / MODULE_BYTES_PER_FUEL
@@ -60,7 +63,7 @@ impl Admitted {
 #[derive(Default)]
 pub(crate) struct Pool {
     /// By the number of their code.
-    idle: Vec<Vec<Instance>>,
+    idle: HashMap<usize, Vec<Instance>>,
     idle_bytes: u64,
     /// Whether to make a fresh instance for each call instead of reusing one.
     pub(crate) fresh: bool,
@@ -147,7 +150,7 @@ impl Pool {
         code: &Arc<Code>,
     ) -> Result<Instance, wasmtime::Error> {
         if !self.fresh
-            && let Some(mut instance) = self.idle.get_mut(code.number).and_then(Vec::pop)
+            && let Some(mut instance) = self.idle.get_mut(&code.number).and_then(Vec::pop)
         {
             self.idle_bytes -= instance.bytes();
             instance.reset()?;
@@ -166,11 +169,7 @@ impl Pool {
             self.idle_bytes = 0;
         }
         self.idle_bytes += instance.bytes();
-        let number = instance.code.number;
-        if self.idle.len() <= number {
-            self.idle.resize_with(number + 1, Vec::new);
-        }
-        self.idle[number].push(instance);
+        self.idle.entry(instance.code.number).or_default().push(instance);
     }
 }
 

@@ -9,7 +9,7 @@ use super::cell::{Cell, Delta};
 use super::compile::Engine;
 use super::deploy::{deploy, write_record};
 use super::instance::TABLE_ENTRY_BYTES;
-use super::session::{Appended, BlockEnv, Immutables, Session};
+use super::session::{Appended, BlockEnv, Copies, Immutables, Session};
 use super::upgrade::upgrade;
 use crate::access::Lists;
 use crate::state::{StateRead, StoreError};
@@ -93,7 +93,7 @@ impl Worker {
     }
 
     /// Makes the cells of a transaction's list for the next run; `value` gives each one's number in
-    /// the block and its current value.
+    /// the block and its current value, by the worker's copies if it likes.
     ///
     /// # Errors
     /// What `value` returns.
@@ -101,9 +101,14 @@ impl Worker {
         &mut self,
         lists: &Arc<Lists>,
         tx_index: u32,
-        value: impl FnMut(usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
+        value: impl FnMut(&mut Copies, usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
     ) -> Result<(), StoreError> {
         self.session_mut().load(lists, tx_index, value)
+    }
+
+    /// Its own copies of what other workers read, too.
+    pub(crate) fn copies(&mut self) -> &mut Copies {
+        &mut self.session_mut().copies
     }
 
     /// The cells, after a run: with the changes of a successful one, or only the fee's of a failed

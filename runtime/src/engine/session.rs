@@ -5,6 +5,7 @@
 //! functions reach it without a lock and without `unsafe`.
 
 mod cells;
+mod copies;
 mod guards;
 mod journal;
 mod log;
@@ -13,11 +14,12 @@ mod stock;
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use kempe_abi::host::CALL_DEPTH_MAX;
 use kempe_abi::{AccessKind, Address, Bound, Outcome, TrapKind};
 use wasmtime::Memory;
 
+pub(crate) use copies::Copies;
 pub(crate) use log::Appended;
 
 use super::cell::Cell;
@@ -67,12 +69,16 @@ pub(crate) struct Session {
     pub(crate) pool: Pool,
     contracts: Vec<Arc<Contract>>,
     by_address: HashMap<Address, usize>,
+    /// The numbers of their codes, and the bytes of these.
+    codes: (HashSet<usize>, u64),
     /// Whether the transaction brought code, which nobody else may need: it is not kept for the next one.
     pub(crate) has_new_code: bool,
     /// Where a recording run, and the loading of code, read what the cells do not hold.
     state: Arc<dyn StateRead>,
     /// What it said of cells before the block.
     started: started::Started,
+    /// What other workers read, too.
+    pub(crate) copies: Copies,
     /// Whether touches outside the list are recorded instead of refused.
     pub(crate) recording: bool,
     pub(crate) env: BlockEnv,
@@ -158,9 +164,11 @@ impl Session {
             pool: Pool::default(),
             contracts: Vec::new(),
             by_address: HashMap::new(),
+            codes: (HashSet::new(), 0),
             has_new_code: false,
             state: Arc::new(NoState),
             started: started::Started::default(),
+            copies: Copies::default(),
             recording: false,
             env: BlockEnv::default(),
             cells: Vec::new(),
@@ -198,7 +206,7 @@ impl Session {
         &mut self,
         lists: &Arc<Lists>,
         tx_index: u32,
-        mut value: impl FnMut(usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
+        mut value: impl FnMut(&mut Copies, usize, &KeyHash) -> Result<(u32, Option<Bytes>), StoreError>,
     ) -> Result<(), StoreError> {
         self.cells.clear();
         self.recorded.clear();
@@ -208,7 +216,7 @@ impl Session {
         let row;
         (self.chunk, row) = place(tx_index);
         for (at, entry) in lists.chunks[self.chunk].list(row).entries().iter().enumerate() {
-            let (slot, value) = value(at, &entry.hash)?;
+            let (slot, value) = value(&mut self.copies, at, &entry.hash)?;
             self.cells.push(Cell::listed(entry, slot, value));
         }
         self.list_work = lists.chunks[self.chunk].work(row);
@@ -224,6 +232,7 @@ impl Session {
     /// From where it reads from now on.
     pub(crate) fn set_state(&mut self, state: Arc<dyn StateRead>) {
         self.started.clear();
+        self.copies.clear();
         self.state = state;
     }
 
@@ -247,12 +256,11 @@ impl Session {
 
     /// Starts a transaction on the cells that were loaded: nothing of the one before is left.
     pub(crate) fn begin(&mut self, recording: bool, env: BlockEnv, fuel: u64) {
-        /// Contracts kept between transactions; they are only a cache.
-        const CONTRACTS_MAX: usize = 1024;
-        if self.contracts.len() > CONTRACTS_MAX || self.has_new_code {
+        if self.has_new_code || self.keeps_too_much() {
             self.has_new_code = false;
             self.contracts.clear();
             self.by_address.clear();
+            self.codes = (HashSet::new(), 0);
         }
         self.index.clear();
         self.recording = recording;
@@ -275,6 +283,17 @@ impl Session {
         self.guard = None;
         self.counter = None;
         self.fault = None;
+    }
+
+    /// Whether the contracts that it met are more than are kept between transactions, where they are only a cache: their code stays where they
+    /// are.
+    fn keeps_too_much(&self) -> bool {
+        const CONTRACTS_MAX: usize = 1024;
+        const CODE_BYTES_MAX: u64 = 64 << 20;
+        let Some(last) = self.contracts.last() else { return false };
+        self.contracts.len() > CONTRACTS_MAX
+            || self.codes.1 > CODE_BYTES_MAX
+            || last.code.is_one_too_many()
     }
 
     /// What was appended to logs; mostly nothing.
@@ -339,6 +358,9 @@ impl Session {
 
     pub(crate) fn remember(&mut self, contract: Contract) -> usize {
         let address = contract.address;
+        if self.codes.0.insert(contract.code.number) {
+            self.codes.1 += contract.code.bytes;
+        }
         self.contracts.push(Arc::new(contract));
         let at = self.contracts.len() - 1;
         self.by_address.insert(address, at);

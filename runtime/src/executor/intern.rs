@@ -16,8 +16,8 @@ use crate::types::KeyHash;
 /// numbers do not depend on the threads.
 const N_SHARDS: usize = 4;
 
-/// A block as the scheduler sees it, and the keys behind the slots.
-#[derive(Debug)]
+/// A block as the scheduler sees it, and the keys behind the slots. Copies share the lists.
+#[derive(Clone, Debug)]
 pub struct Interned {
     lists: Arc<Lists>,
     accesses: Accesses,

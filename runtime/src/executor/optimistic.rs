@@ -25,10 +25,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
 
-use super::slots::{Slots, Start, copied};
+use super::slots::{Slots, Start};
 use super::unbarred::StopOnPanic;
 use super::{BlockRun, CHUNK_TXS};
-use crate::engine::{Run, Worker};
+use crate::engine::{Copies, Run, Worker};
 use crate::scheduler::Access;
 use crate::state::StoreError;
 use crate::sync::{lock, pause};
@@ -143,9 +143,18 @@ impl Optimistic<'_> {
     }
 
     /// What a transaction reads now, by its list. `Err` names the place whose estimate it meets.
-    fn read(&self, place: u32) -> Result<Vec<Option<Bytes>>, u32> {
+    fn read(&self, copies: &mut Copies, place: u32) -> Result<Vec<Option<Bytes>>, u32> {
         let accesses = self.accesses(place).iter();
-        accesses.map(|access| self.look(place, access, |seen| seen.map(copied))).collect()
+        let mut own = |value: &Bytes, kind| match kind {
+            AccessKind::Read => copies.of(value),
+            _ => value.clone(),
+        };
+        let read = |access: &Access| {
+            self.look(place, access, |seen| {
+                seen.map(|seen| seen.map(|value| own(value, access.kind)))
+            })
+        };
+        accesses.map(read).collect()
     }
 
     /// Whether a transaction would read the same again.
@@ -163,14 +172,14 @@ impl Optimistic<'_> {
             self.memory.prefetch(accesses);
         });
         let values = loop {
-            match self.read(place) {
+            match self.read(worker.copies(), place) {
                 Ok(values) => break values,
                 Err(before) if self.tasks.wait_for(place, before) => return Ok(None),
                 // It ended meanwhile.
                 Err(_) => {}
             }
         };
-        let run = self.run.run_on(worker, rest[0], |at, _| copied(values[at].as_ref()))?;
+        let run = self.run.run_on(worker, rest[0], |at, _| values[at].as_ref())?;
         let footprint = worker.footprint().collect();
         let mut is_elsewhere = false;
         for (access, cell) in self.accesses(place).iter().zip(worker.cells_mut()) {

@@ -14,7 +14,6 @@ use std::sync::Mutex;
 use kempe_abi::AccessKind;
 
 use super::BlockRun;
-use super::slots::copied;
 use super::unbarred::Step;
 use super::versions::Versions;
 use crate::engine::{Cell, Run, Worker};
@@ -80,7 +79,7 @@ impl Step for First<'_> {
         if rounds.is_counted[tx as usize] {
             return rounds.versions.run(worker, tx, footprints);
         }
-        let at_start = |_, slot| copied(rounds.versions.at_start(slot));
+        let at_start = |_, slot| rounds.versions.at_start(slot);
         let run = rounds.run.run_on(worker, tx, at_start)?;
         let early = Early {
             run,

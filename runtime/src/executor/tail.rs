@@ -192,7 +192,7 @@ impl Alone {
         // What a list only lets it add to it does not see, unless it may do more than its list says, and pays for what is there.
         let entries = self.lists.of(0).map(|list| list.entries()).unwrap_or_default();
         let is_added = |at: usize| entries.get(at).is_some_and(|of| of.kind == AccessKind::Add);
-        worker.load(&self.lists, 0, |at, key| {
+        worker.load(&self.lists, 0, |_, at, key| {
             let is_unseen = self.mode != Mode::Record && is_added(at);
             Ok((u32::MAX, if is_unseen { None } else { state.get(key)? }))
         })?;

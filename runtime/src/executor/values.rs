@@ -163,7 +163,7 @@ impl Step for Known<'_> {
         let accesses = self.run.plan.interned().accesses();
         let (row, range) = (accesses.of(tx), accesses.range(tx));
         let before = |at: usize| self.value(self.sources.reads[range.start + at], row[at].slot);
-        let run = self.run.run_on(worker, tx, |at, _| copied(before(at)))?;
+        let run = self.run.run_on(worker, tx, |at, _| before(at))?;
         footprints.push(worker.footprint());
         let Done { receipt, logs, appended, after } = done(self.run, worker, tx, run, before);
         let said = &self.values.after[range.clone()];
@@ -227,7 +227,7 @@ impl BlockRun<'_> {
                 Some(source) => values.of(source),
                 None => start.get(row[at].slot),
             };
-            let run = self.run_on(&mut worker, tx, |at, _| copied(before(at)))?;
+            let run = self.run_on(&mut worker, tx, |at, _| before(at))?;
             let mut footprints = Footprints::default();
             footprints.push(worker.footprint());
             let Done { receipt, logs, appended, after } = done(self, &mut worker, tx, run, before);

@@ -383,7 +383,7 @@ impl Step for Versions<'_, '_> {
         tx: u32,
         footprints: &mut Footprints,
     ) -> Result<bool, StoreError> {
-        let run = self.run.run_on(worker, tx, |at, _| copied(self.read(tx, at)))?;
+        let run = self.run.run_on(worker, tx, |at, _| self.read(tx, at))?;
         footprints.push(worker.footprint());
         self.publish(tx, worker.cells_mut());
         self.run.put_run(tx, run);

@@ -14,6 +14,10 @@ use crate::types::{KeyHash, hash_order};
 /// begin alike.
 const ROWS_MAX: usize = 16;
 
+/// The most rows of a bucket whose parts are not kept in memory: 16 KiB are hashed again for each change. Where keys are spread, buckets have
+/// more behind 200,000,000 rows; the parts take some 30 bytes a row. Ours to choose.
+const UNKEPT_ROWS_MAX: usize = 256;
+
 /// The hexadecimal digits of a key hash that name its bucket.
 pub(super) const BUCKET_DIGITS: usize = BUCKET_BITS as usize / 4;
 
@@ -85,7 +89,7 @@ impl Part {
         let ends: [usize; ARITY] = std::array::from_fn(|next| {
             rows.partition_point(|row| digit(key(row), n_digits) <= next)
         });
-        let hashes = bucket_hash_many(rows, &ends);
+        let hashes = undivided_hashes(rows, &ends);
         let mut start = 0;
         Self::above(std::array::from_fn(|next| {
             let rows = &rows[start..ends[next]];
@@ -109,8 +113,9 @@ impl Part {
         self.hash
     }
 
-    pub(super) const fn is_divided(&self) -> bool {
-        self.parts.is_some()
+    /// Whether it has so many rows that finding its parts again from these, for each change, would take longer than a change pays for.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.n_rows > UNKEPT_ROWS_MAX
     }
 
     /// The part after changes, by ascending key hash; `found` are the rows of the bucket, with the changes or without. Takes as long
@@ -150,20 +155,41 @@ impl Part {
     }
 }
 
-/// The hashes of many buckets, and those that are divided, by position; bucket `i` has the rows `rows[ends[i - 1]..ends[i]]`.
+/// The hashes of rows in runs, those that have no more than [`ROWS_MAX`]; run `i` is `rows[ends[i - 1]..ends[i]]`.
+fn undivided_hashes(rows: &[Row], ends: &[usize]) -> Vec<NodeHash> {
+    let starts = || std::iter::once(0).chain(ends.iter().copied());
+    let runs = || starts().zip(ends).map(|(start, &end)| start..end);
+    if runs().all(|run| run.len() <= ROWS_MAX) {
+        return bucket_hash_many(rows, ends);
+    }
+    let (mut few, mut ends_of_few) =
+        (Vec::with_capacity(rows.len()), Vec::with_capacity(ends.len()));
+    for run in runs() {
+        if run.len() <= ROWS_MAX {
+            few.extend_from_slice(&rows[run]);
+        }
+        ends_of_few.push(few.len());
+    }
+    bucket_hash_many(&few, &ends_of_few)
+}
+
+/// The hashes of many buckets, and those whose parts are [kept](Part::is_kept), by position; bucket `i` has the rows
+/// `rows[ends[i - 1]..ends[i]]`.
 pub(super) fn hash_buckets(rows: &[Row], ends: &[usize]) -> (Vec<NodeHash>, Vec<(usize, Part)>) {
-    let mut hashes = bucket_hash_many(rows, ends);
-    let mut divided = Vec::new();
+    let mut hashes = undivided_hashes(rows, ends);
+    let mut kept = Vec::new();
     let mut start = 0;
     for (at, &end) in ends.iter().enumerate() {
         if end - start > ROWS_MAX {
             let part = Part::of(&rows[start..end], BUCKET_DIGITS);
             hashes[at] = part.hash;
-            divided.push((at, part));
+            if part.is_kept() {
+                kept.push((at, part));
+            }
         }
         start = end;
     }
-    (hashes, divided)
+    (hashes, kept)
 }
 
 /// Appends the rows of a bucket after changes; both ascend.

@@ -39,7 +39,7 @@ struct View {
     runs: Vec<Arc<Run>>,
 }
 
-/// All rows of a bucket.
+/// All rows of a bucket, and some of its long values.
 #[derive(Debug, Default)]
 pub(super) struct BucketRows {
     /// By ascending key hash.
@@ -96,15 +96,16 @@ impl Levels {
         self.change_view(|view| view.pending.push((height, changes)));
     }
 
-    /// The rows of a bucket.
+    /// The rows of a bucket, with those long values that are in memory: the others may take more of it than there is, and are read when
+    /// somebody asks for [one](Self::long).
     pub(super) fn bucket(&self, bucket: u32) -> Result<BucketRows, StoreError> {
         let view = self.view();
         let inside = |row: &Row| bucket_of(&KeyHash(*key(row))) == bucket;
         let first = first_key(bucket).0;
         let mut found: BTreeMap<[u8; 32], Entry> = BTreeMap::new();
         for run in &view.runs {
-            let entries = run.range(&first, inside)?;
-            found.extend(entries.into_iter().map(|entry| (*key(&entry.row), entry)));
+            let entries = run.range(&first, inside)?.into_iter();
+            found.extend(entries.map(|row| (*key(&row), Entry { row, long: None })));
         }
         for (_, changes) in &view.pending {
             let rows = changes.rows();
@@ -119,6 +120,28 @@ impl Levels {
             bucket.push(entry);
         }
         Ok(bucket)
+    }
+
+    /// The long value of a key that had it with this digest when somebody looked, if no checkpoint dropped it since.
+    pub(super) fn long(
+        &self,
+        wanted: &KeyHash,
+        found: &[u8; 32],
+    ) -> Result<Option<Bytes>, StoreError> {
+        let view = self.view();
+        for (_, changes) in view.pending.iter().rev() {
+            let at = search(changes.rows(), &wanted.0, 0).ok();
+            let row = at.map(|at| &changes.rows()[at]);
+            if row.is_some_and(|row| is_long(row) && digest(row) == found) {
+                return Ok(changes.long(&wanted.0).cloned());
+            }
+        }
+        for run in view.runs.iter().rev() {
+            if let Some(value) = run.long(&wanted.0, found)? {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
     }
 
     /// The row of a key.

@@ -177,21 +177,39 @@ impl Run {
         }
     }
 
-    /// The entries from a key on, as long as `inside` holds.
+    /// The rows from a key on, as long as `inside` holds. Long values are not read.
     pub(super) fn range(
         &self,
         first: &[u8; 32],
         inside: impl Fn(&Row) -> bool,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut rows = Vec::new();
-        self.collect(first, inside, &mut rows)?;
-        let mut entries = Vec::with_capacity(rows.len());
-        let mut rows = rows.into_iter().peekable();
-        while let Some(row) = rows.next() {
-            let locator = if is_long(&row) { rows.next() } else { None };
-            entries.push(self.entry(row, locator)?);
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut entries = Vec::new();
+        self.collect(first, inside, &mut entries)?;
+        let mut rows = Vec::with_capacity(entries.len());
+        let mut entries = entries.into_iter();
+        while let Some(row) = entries.next() {
+            if is_long(&row) {
+                self.place_of(&row, entries.next())?;
+            }
+            rows.push(row);
         }
-        Ok(entries)
+        Ok(rows)
+    }
+
+    /// The long value of a key, if it has one with this digest here.
+    pub(super) fn long(
+        &self,
+        wanted: &[u8; 32],
+        found: &[u8; 32],
+    ) -> Result<Option<Bytes>, StoreError> {
+        let mut entries = Vec::new();
+        self.collect(wanted, |row| key(row) == wanted, &mut entries)?;
+        match entries.first() {
+            Some(row) if is_long(row) && digest(row) == found => {
+                Ok(self.entry(*row, entries.get(1).copied())?.long)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The row of a key.
@@ -200,13 +218,14 @@ impl Run {
         Ok(search(&rows, wanted, 0).ok().map(|at| rows[at]))
     }
 
-    /// A row and its value, from the locator behind it.
-    fn entry(&self, row: Row, locator: Option<Row>) -> Result<Entry, StoreError> {
-        if !is_long(&row) {
-            return Ok(Entry { row, long: None });
-        }
+    /// The file in which the value of a long row is, and where, from the locator behind the row.
+    fn place_of(
+        &self,
+        row: &Row,
+        locator: Option<Row>,
+    ) -> Result<(&DiskFile, u64, u64), StoreError> {
         let complaint = |what: &str| corrupt(self.rows.path(), what.to_owned());
-        let locator = locator.filter(|next| key(next) == key(&row) && next[32] == LOCATOR);
+        let locator = locator.filter(|next| key(next) == key(row) && next[32] == LOCATOR);
         let locator = locator.ok_or_else(|| complaint("a long value has no place"))?;
         let number = |at: usize| locator[at..].first_chunk().map_or(0, |n| u64::from_le_bytes(*n));
         let (offset, length) = (number(33), number(41));
@@ -214,6 +233,15 @@ impl Run {
             offset.checked_add(length).is_some_and(|end| end <= self.info.values_bytes)
         });
         let file = file.ok_or_else(|| complaint("a long value is nowhere"))?;
+        Ok((file, offset, length))
+    }
+
+    /// A row and its value, from the locator behind it.
+    fn entry(&self, row: Row, locator: Option<Row>) -> Result<Entry, StoreError> {
+        if !is_long(&row) {
+            return Ok(Entry { row, long: None });
+        }
+        let (file, offset, length) = self.place_of(&row, locator)?;
         let mut value = vec![0; usize::try_from(length).expect("checked against the file")];
         file.read_at(&mut value, offset)?;
         if value_hash(&value).0 != *digest(&row) {

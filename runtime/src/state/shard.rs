@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use super::bucket::Rows;
 use super::levels::BucketRows;
 use super::row::{Row, digest, guess, is_long, is_removed, key, row, search, short_bytes};
-use super::table::{SHARD_BITS, start_of};
+use super::table::SHARD_BITS;
 use super::tree::{BUCKET_BITS, BUCKETS, bucket_of, first_key};
 use crate::prefetch::prefetch;
 use crate::types::{Bytes, KeyHash, KeyMap};
@@ -16,6 +16,17 @@ use crate::types::{Bytes, KeyHash, KeyMap};
 pub(super) const SHARD_BUCKETS: u32 = BUCKETS >> SHARD_BITS;
 
 const N_BUCKETS: usize = 1 << (BUCKET_BITS - SHARD_BITS);
+
+/// What is known here of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It has this value, or none.
+    Short(Option<Bytes>),
+    /// It has this long value.
+    Long(Bytes),
+    /// It has a long value with this digest, which is on the disk.
+    Elsewhere([u8; 32]),
+}
 
 /// Sixteen neighboring buckets. With its lock it is one line of memory, so that a look at it brings all that says where a
 /// row is.
@@ -37,7 +48,7 @@ pub(super) struct Shard {
 /// What does not fit into a shard's rows.
 #[derive(Clone, Default)]
 struct Beside {
-    /// The values that are not in rows.
+    /// The values that are not in rows, as far as somebody asked for them since the bucket is here.
     long: KeyMap<Bytes>,
     /// The rows of crowded buckets: digests by key hash.
     crowded: BTreeMap<[u8; 32], [u8; 32]>,
@@ -85,28 +96,34 @@ impl Shard {
         self.crowded & bit(bucket) != 0
     }
 
-    /// The value of a key.
-    pub(super) fn get(&self, key: &KeyHash) -> Option<Bytes> {
-        self.value(key, Bytes::clone)
-    }
-
-    /// The value of a key for who only adds to it; see [`StateRead::get_number`](super::StateRead::get_number).
-    pub(super) fn get_number(&self, key: &KeyHash) -> Option<Bytes> {
-        self.value(key, |long| Bytes::from_slice(start_of(long)))
-    }
-
-    fn value(&self, key: &KeyHash, of_long: impl Fn(&Bytes) -> Bytes) -> Option<Bytes> {
+    /// What a key has.
+    #[inline]
+    pub(super) fn get(&self, key: &KeyHash) -> Found {
         let crowded;
         let row = if self.is_crowded(bucket_of(key)) {
-            crowded = row(key, self.beside.as_ref()?.crowded.get(&key.0)?);
+            let found = self.beside.as_ref().and_then(|beside| beside.crowded.get(&key.0));
+            let Some(digest) = found else { return Found::Short(None) };
+            crowded = row(key, digest);
             &crowded
         } else {
-            &self.rows[self.find(&key.0).ok()?]
+            let Ok(at) = self.find(&key.0) else { return Found::Short(None) };
+            &self.rows[at]
         };
         if !is_long(row) {
-            return short_bytes(row);
+            return Found::Short(short_bytes(row));
         }
-        self.beside.as_ref()?.long.get(key).map(of_long)
+        let long = self.beside.as_ref().and_then(|beside| beside.long.get(key));
+        long.map_or_else(|| Found::Elsewhere(*digest(row)), |value| Found::Long(value.clone()))
+    }
+
+    /// Keeps a long value, if its row is here and has this digest; returns its bytes.
+    pub(super) fn put_long(&mut self, key: &KeyHash, digest: &[u8; 32], value: &Bytes) -> u64 {
+        match self.get(key) {
+            Found::Elsewhere(found) if found == *digest => {
+                self.set_long(&key.0, Some(value)).unsigned_abs()
+            }
+            _ => 0,
+        }
     }
 
     /// Asks for the row of a key.
@@ -127,9 +144,19 @@ impl Shard {
     /// Takes over a row; whether it was not there before, and by how many bytes the shard grew.
     pub(super) fn apply(&mut self, row: &Row, long: Option<&Bytes>) -> (bool, i64) {
         let bucket = bucket_of(&KeyHash(*key(row)));
-        let grown = self.set_long(key(row), long);
+        let (was_crowded, row_bytes) = (self.is_crowded(bucket), self.row_bytes(bucket));
+        let mut grown = self.set_long(key(row), long);
         let (was_there, is_there) = (self.set_row(bucket, row), !is_removed(row));
-        (is_there && !was_there, grown + ROW_BYTES * (i64::from(is_there) - i64::from(was_there)))
+        grown += row_bytes * (i64::from(is_there) - i64::from(was_there));
+        if self.is_crowded(bucket) && !was_crowded {
+            grown += (CROWDED_ROW_BYTES - ROW_BYTES) * (ROWS_MAX as i64 + 1);
+        }
+        (is_there && !was_there, grown)
+    }
+
+    /// What a row of a bucket takes.
+    fn row_bytes(&self, bucket: u32) -> i64 {
+        if self.is_crowded(bucket) { CROWDED_ROW_BYTES } else { ROW_BYTES }
     }
 
     /// Puts or removes a row; whether there was one of its key.
@@ -176,7 +203,7 @@ impl Shard {
 
     /// Puts the rows of a bucket that was not here; returns their bytes.
     pub(super) fn put(&mut self, bucket: u32, found: BucketRows) -> u64 {
-        let mut bytes = (found.rows.len() * size_of::<Row>()) as u64;
+        let n_found = found.rows.len() as u64;
         match u8::try_from(found.rows.len()) {
             Ok(n_rows) if found.rows.len() <= ROWS_MAX => {
                 let at = self.range(bucket).start;
@@ -185,6 +212,7 @@ impl Shard {
             }
             _ => self.put_apart(bucket, &found.rows),
         }
+        let mut bytes = n_found * self.row_bytes(bucket).unsigned_abs();
         for (key, value) in found.long {
             bytes += self.set_long(&key, Some(&value)).unsigned_abs();
         }
@@ -214,6 +242,7 @@ impl Shard {
         if rows.is_empty() {
             return 0;
         }
+        let mut bytes = rows.len() as u64 * self.row_bytes(bucket).unsigned_abs();
         if self.is_crowded(bucket) {
             let crowded = &mut self.beside.get_or_insert_default().crowded;
             for row in &rows {
@@ -225,7 +254,6 @@ impl Shard {
             self.rows.drain(range);
             self.n_rows[slot(bucket)] = 0;
         }
-        let mut bytes = (rows.len() * size_of::<Row>()) as u64;
         for row in rows.iter().filter(|row| is_long(row)) {
             bytes += self.set_long(key(row), None).unsigned_abs();
         }
@@ -266,7 +294,11 @@ impl Shard {
     }
 }
 
+/// What a row takes of memory.
 const ROW_BYTES: i64 = 64;
+
+/// What a row of a crowded bucket takes, in a tree whose nodes are half full.
+const CROWDED_ROW_BYTES: i64 = 128;
 
 fn length(value: &[u8]) -> i64 {
     i64::try_from(value.len()).expect("values are in memory")
@@ -320,24 +352,26 @@ mod tests {
                     );
                 }
                 for (key, value) in model {
-                    assert_eq!(shard.get(&KeyHash(*key)).as_deref(), Some(&[*value][..]));
+                    let expected = Some(Bytes::from_slice(&[*value]));
+                    assert_eq!(shard.get(&KeyHash(*key)), Found::Short(expected));
                 }
-                assert_eq!(shard.get(&key_of(5, 60_000)), None);
+                assert_eq!(shard.get(&key_of(5, 60_000)), Found::Short(None));
             };
+            let mut bytes = 0;
             // In another order than that of the keys, and buckets of other sizes.
             for step in 0..n_per_bucket * 16u16 {
                 let (bucket, number) = (u32::from(step * 7 % 16), step / 16);
                 if bucket != 5 || number < 2 {
                     let key = key_of(bucket, number * 101 % 40_000);
                     let value = (step % 251) as u8;
-                    shard.apply(&changed(&key, Some(&[value])), None);
+                    bytes += shard.apply(&changed(&key, Some(&[value])), None).1;
                     model.insert(key.0, value);
                 }
             }
             check(&shard, &model);
             let removed: Vec<[u8; 32]> = model.keys().copied().step_by(3).collect();
             for key in removed {
-                shard.apply(&changed(&KeyHash(key), None), None);
+                bytes += shard.apply(&changed(&KeyHash(key), None), None).1;
                 model.remove(&key);
             }
             check(&shard, &model);
@@ -347,12 +381,33 @@ mod tests {
             if kept.is_empty() {
                 continue;
             }
-            let bytes = shard.forget(9);
-            assert_eq!(bytes, (kept.len() * 64) as u64);
+            let was_crowded = shard.is_crowded(9);
+            let freed = shard.forget(9);
+            assert_eq!(freed, kept.len() as u64 * if was_crowded { 128 } else { 64 });
             assert!(!shard.has(9) && rows(&shard).is_empty());
-            shard.put(9, BucketRows { rows: kept, long: Vec::new() });
+            let put = shard.put(9, BucketRows { rows: kept, long: Vec::new() });
             assert!(shard.has(9));
             check(&shard, &model);
+            // What it takes is what it gives back.
+            bytes += put.cast_signed() - freed.cast_signed();
+            let all = (0..SHARD_BUCKETS).map(|bucket| shard.forget(bucket));
+            assert_eq!(all.sum::<u64>().cast_signed(), bytes, "{n_per_bucket}");
         }
+    }
+
+    #[test]
+    fn a_long_value_is_kept_where_its_row_is() {
+        let (key, long) = (key_of(3, 7), Bytes::from_slice(&[5; 100]));
+        let row = changed(&key, Some(&long));
+        let mut shard = Shard::new(false);
+        assert_eq!(shard.put_long(&key, digest(&row), &long), 0);
+        assert_eq!(shard.put(3, BucketRows { rows: vec![row], long: Vec::new() }), 64);
+        assert_eq!(shard.get(&key), Found::Elsewhere(*digest(&row)));
+        assert_eq!(shard.put_long(&key, &[0; 32], &long), 0);
+        assert_eq!(shard.put_long(&key, digest(&row), &long), 100);
+        assert_eq!(shard.put_long(&key, digest(&row), &long), 0);
+        assert_eq!(shard.get(&key), Found::Long(long));
+        assert_eq!(shard.forget(3), 164);
+        assert_eq!(shard.get(&key), Found::Short(None));
     }
 }

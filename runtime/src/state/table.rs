@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hashbrown::HashSet;
-use kempe_abi::Address;
+use kempe_abi::{Address, Hash};
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use super::changes::{Changes, StateChange};
 use super::error::StoreError;
 use super::levels::{BucketRows, Levels};
 use super::row::{Row, is_long, key};
-use super::shard::{SHARD_BUCKETS, Shard, bit};
+use super::shard::{Found, SHARD_BUCKETS, Shard, bit};
 use super::tree::{BUCKETS, bucket_of, first_key};
 use crate::prefetch::prefetch;
 use crate::sync::lock;
@@ -331,37 +331,72 @@ impl StateTable {
 
     /// The shard of a bucket, with the bucket in it.
     fn resident(&self, bucket: u32) -> Result<RwLockReadGuard<'_, Shard>, StoreError> {
-        loop {
-            let shard = self.read((bucket / SHARD_BUCKETS) as usize);
-            if shard.has(bucket) {
-                if self.levels.is_some() {
-                    shard.touch(bucket);
-                }
-                return Ok(shard);
-            }
+        let shard = self.read((bucket / SHARD_BUCKETS) as usize);
+        if !shard.has(bucket) {
             drop(shard);
-            self.load(bucket)?;
+            return self.load(bucket);
+        }
+        if self.levels.is_some() {
+            shard.touch(bucket);
+        }
+        Ok(shard)
+    }
+
+    /// Reads a bucket from the disk. What it returns keeps the bucket there, however large it is.
+    #[cold]
+    fn load(&self, bucket: u32) -> Result<RwLockReadGuard<'_, Shard>, StoreError> {
+        self.make_room();
+        let mut shard = self.write((bucket / SHARD_BUCKETS) as usize);
+        if let Some(levels) = self.levels.as_ref().filter(|_| !shard.has(bucket)) {
+            let rows = levels.bucket(bucket)?;
+            let bytes = shard.put(bucket, rows);
+            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+            lock(&self.loaded).insert(bucket);
+        }
+        Ok(RwLockWriteGuard::downgrade(shard))
+    }
+
+    /// Reads a long value from the disk, if it is there with this digest, and keeps it beside its row.
+    #[cold]
+    fn load_long(&self, key: &KeyHash, digest: &[u8; 32]) -> Result<Option<Bytes>, StoreError> {
+        let Some(levels) = &self.levels else { return Ok(None) };
+        let Some(value) = levels.long(key, digest)? else { return Ok(None) };
+        self.make_room();
+        let bytes = self.write(shard_of(&key.0)).put_long(key, digest, &value);
+        self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Some(value))
+    }
+
+    /// Mostly the end of a block is soon enough to evict, but one transaction may ask for every bucket.
+    fn make_room(&self) {
+        let slack = SLACK_BYTES.max(self.budget_bytes / 4);
+        if self.used_bytes() > self.budget_bytes.saturating_add(slack) {
+            self.evict();
         }
     }
 
-    #[cold]
-    fn load(&self, bucket: u32) -> Result<(), StoreError> {
-        let mut shard = self.write((bucket / SHARD_BUCKETS) as usize);
-        let Some(levels) = self.levels.as_ref().filter(|_| !shard.has(bucket)) else {
-            return Ok(());
-        };
-        let rows = levels.bucket(bucket)?;
-        let bytes = shard.put(bucket, rows);
-        self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
-        lock(&self.loaded).insert(bucket);
-        drop(shard);
-        // Mostly the end of a block is soon enough, but one transaction may ask for every bucket.
-        if self.used_bytes()
-            > self.budget_bytes.saturating_add(SLACK_BYTES.max(self.budget_bytes / 4))
-        {
-            self.evict();
+    /// What `of` makes of the value of a key, which is read from the disk where it is not here.
+    fn value(
+        &self,
+        key: &KeyHash,
+        of: impl Fn(&Bytes) -> Bytes,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let mut missed = None;
+        loop {
+            let digest = match self.resident(bucket_of(key))?.get(key) {
+                Found::Short(value) => return Ok(value),
+                Found::Long(value) => return Ok(Some(of(&value))),
+                Found::Elsewhere(digest) => digest,
+            };
+            if let Some(value) = self.load_long(key, &digest)? {
+                return Ok(Some(of(&value)));
+            }
+            // A block may have changed it meanwhile.
+            if missed.replace(digest) == Some(digest) {
+                let what = format!("a long value is nowhere, key={}", Hash(key.0));
+                return Err(StoreError::inconsistent(what));
+            }
         }
-        Ok(())
     }
 
     fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
@@ -379,11 +414,11 @@ fn shard_of(key: &[u8; 32]) -> usize {
 
 impl StateRead for StateTable {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.resident(bucket_of(key))?.get(key))
+        self.value(key, Bytes::clone)
     }
 
     fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.resident(bucket_of(key))?.get_number(key))
+        self.value(key, |long| Bytes::from_slice(start_of(long)))
     }
 
     fn prepare(&self, keys: &[KeyHash]) {
@@ -409,6 +444,8 @@ impl fmt::Debug for StateTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::disk::Disk;
+    use crate::state::row::{changed, digest};
     use crate::types::StateKey;
 
     /// A state of which the disk has as many rows, each in a bucket of its own.
@@ -435,8 +472,64 @@ mod tests {
         let (state, _levels) = over(N_ROWS, 1000);
         for bucket in 0..N_ROWS {
             assert_eq!(state.get(&hash(bucket)).unwrap().as_deref(), Some(&[1][..]));
-            assert!(state.used_bytes() <= 1000 + SLACK_BYTES, "{}", state.used_bytes());
+            // There is room for a row when it is read.
+            assert!(state.used_bytes() <= 1000 + SLACK_BYTES + 64, "{}", state.used_bytes());
         }
+    }
+
+    /// So many long values under keys of one bucket as are far more than the budget.
+    fn long_bucket() -> Vec<StateChange> {
+        const N_VALUES: u16 = 96;
+        let value = |at: u16| vec![at.to_le_bytes()[0]; 65_536];
+        let change = |at: u16| {
+            let mut key = hash(5);
+            key.0[30..].copy_from_slice(&at.to_be_bytes());
+            let name = StateKey::new(Address(key.0), 0, &[]);
+            StateChange::new(name, key, Some(Bytes::from_slice(&value(at))))
+        };
+        (0..N_VALUES).map(change).collect()
+    }
+
+    #[test]
+    fn a_bucket_of_more_than_the_budget_is_read() {
+        let levels = Arc::new(Levels::in_memory());
+        let changes = long_bucket();
+        levels.push(1, Arc::new(Changes::of(&changes)));
+        let state = StateTable::over(levels, 0);
+        for _ in 0..2 {
+            for change in &changes {
+                assert_eq!(state.get(change.hash()).unwrap().as_ref(), change.value());
+            }
+        }
+    }
+
+    #[test]
+    fn long_values_are_read_from_the_disk_when_somebody_asks_for_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let levels = Levels::open(&Disk::default(), dir.path().to_owned(), &[]).unwrap();
+        let levels = Arc::new(levels);
+        let (first, second) = (long_bucket(), long_bucket().split_off(48));
+        let shorter = |change: &StateChange| {
+            let value = change.value().map(|value| Bytes::from_slice(&value[..40_000]));
+            StateChange::new(change.key().clone(), *change.hash(), value)
+        };
+        let second: Vec<StateChange> = second.iter().map(shorter).collect();
+        for (height, changes) in [(1, &first), (2, &second)] {
+            levels.push(height, Arc::new(Changes::of(changes)));
+            levels.install(levels.flush(height, height).unwrap()).unwrap();
+        }
+        let state = StateTable::over(Arc::clone(&levels), 0);
+        state.with_bucket(5, |rows| assert_eq!(rows.all(&hash(5).0).len(), 96)).unwrap();
+        assert!(state.used_bytes() < 20_000, "{}", state.used_bytes());
+        for change in first[..48].iter().chain(&second) {
+            assert_eq!(state.get(change.hash()).unwrap().as_ref(), change.value());
+            assert!(state.used_bytes() < SLACK_BYTES + 70_000);
+        }
+        // Whoever looked at a row finds what it had, as long as it is on the disk.
+        let old = changed(first[60].hash(), first[60].value().map(Bytes::as_slice));
+        let found = levels.long(first[60].hash(), digest(&old)).unwrap();
+        assert_eq!(found.as_ref(), first[60].value());
+        assert_eq!(levels.long(first[60].hash(), &[1; 32]).unwrap(), None);
     }
 
     /// Somebody reads the state while a block is applied to it.

@@ -58,8 +58,8 @@ pub(super) fn first_key(bucket: u32) -> KeyHash {
 pub struct StateTree {
     /// `levels[0]` is the root, `levels[LEVELS]` the buckets.
     levels: [Vec<NodeHash>; LEVELS + 1],
-    /// The insides of buckets that are divided. One that is missing is found again from its rows.
-    divided: HashMap<u32, Part>,
+    /// The insides of large buckets. One that is missing is found again from its rows.
+    kept: HashMap<u32, Part>,
 }
 
 /// What an update changes in a [`StateTree`]: the new root, and the nodes that lead to it.
@@ -67,23 +67,23 @@ pub struct TreeUpdate {
     root: Hash,
     /// The changed nodes of each level, by ascending position.
     levels: [Vec<(u32, NodeHash)>; LEVELS + 1],
-    /// The changed buckets that are divided now.
-    divided: Vec<(u32, Part)>,
+    /// The insides of changed buckets that are large now.
+    kept: Vec<(u32, Part)>,
 }
 
-/// The hashes of buckets, ascending, and the insides of those that are divided.
+/// The hashes of buckets, ascending, and the insides of those that are large.
 #[derive(Default)]
 pub(super) struct Buckets {
     pub(super) hashes: Vec<(u32, NodeHash)>,
-    divided: Vec<(u32, Part)>,
+    kept: Vec<(u32, Part)>,
 }
 
 impl Buckets {
     /// Of the given numbers; bucket `i` of them has the rows `rows[ends[i - 1]..ends[i]]`.
     pub(super) fn of(numbers: Vec<u32>, rows: &[Row], ends: &[usize]) -> Self {
-        let (hashes, divided) = hash_buckets(rows, ends);
-        let divided = divided.into_iter().map(|(at, part)| (numbers[at], part)).collect();
-        Self { hashes: numbers.into_iter().zip(hashes).collect(), divided }
+        let (hashes, kept) = hash_buckets(rows, ends);
+        let kept = kept.into_iter().map(|(at, part)| (numbers[at], part)).collect();
+        Self { hashes: numbers.into_iter().zip(hashes).collect(), kept }
     }
 
     /// Of parts, ascending.
@@ -91,7 +91,7 @@ impl Buckets {
         let mut all = Self::default();
         for part in parts {
             all.hashes.extend(part.hashes);
-            all.divided.extend(part.divided);
+            all.kept.extend(part.kept);
         }
         all
     }
@@ -102,7 +102,7 @@ impl StateTree {
     #[must_use]
     pub fn empty() -> Self {
         let levels = std::array::from_fn(|level| vec![EMPTY; ARITY.pow(exponent(level))]);
-        Self { levels, divided: HashMap::new() }
+        Self { levels, kept: HashMap::new() }
     }
 
     /// The tree over all rows of a state, on all threads of the current rayon pool.
@@ -126,7 +126,7 @@ impl StateTree {
     #[must_use]
     pub fn from_buckets(buckets: Vec<(u32, Hash)>) -> Self {
         let hashes = buckets.into_iter().map(|(bucket, hash)| (bucket, hash.0)).collect();
-        Self::from_parts(Buckets { hashes, divided: Vec::new() })
+        Self::from_parts(Buckets { hashes, kept: Vec::new() })
     }
 
     pub(super) fn from_parts(buckets: Buckets) -> Self {
@@ -134,6 +134,12 @@ impl StateTree {
         let update = tree.lift(buckets);
         tree.apply(update);
         tree
+    }
+
+    /// Of how many buckets the insides are kept.
+    #[cfg(test)]
+    pub(super) fn n_kept(&self) -> usize {
+        self.kept.len()
     }
 
     /// The state root.
@@ -182,12 +188,12 @@ impl StateTree {
     /// Moves the tree to the state after the update. The update must be the last one that this
     /// tree has computed since it last moved.
     pub fn apply(&mut self, update: TreeUpdate) {
-        if !self.divided.is_empty() {
+        if !self.kept.is_empty() {
             for (bucket, _) in &update.levels[LEVELS] {
-                self.divided.remove(bucket);
+                self.kept.remove(bucket);
             }
         }
-        self.divided.extend(update.divided);
+        self.kept.extend(update.kept);
         for (level, changed) in self.levels.iter_mut().zip(update.levels) {
             for (index, hash) in changed {
                 level[position(index)] = hash;
@@ -229,7 +235,7 @@ impl StateTree {
         let bucket = bucket_of(key);
         let (rows, way) = state.with_bucket(bucket, |rows| {
             let all;
-            let part = match self.divided.get(&bucket) {
+            let part = match self.kept.get(&bucket) {
                 Some(part) => part,
                 None => {
                     all = Part::of(&rows.all(&key.0), BUCKET_DIGITS);
@@ -269,16 +275,16 @@ impl StateTree {
         let mut numbers = Vec::with_capacity(groups.len());
         let mut ends = Vec::with_capacity(groups.len());
         let mut rows = Vec::with_capacity(2 * sorted.len());
-        let mut divided = Vec::new();
+        let mut kept = Vec::new();
         for groups in groups.chunks(AHEAD) {
             state.prepare_buckets(groups.iter().map(|group| bucket_of_row(&group[0])));
             for changes in groups {
                 let bucket = bucket_of_row(&changes[0]);
-                state.with_bucket(bucket, |found| match self.divided.get(&bucket) {
+                state.with_bucket(bucket, |found| match self.kept.get(&bucket) {
                     None => merge(&found.all(key(&changes[0])), changes, &mut rows),
                     Some(part) => {
                         let part = part.changed(BUCKET_DIGITS, found, changes);
-                        divided.push((numbers.len(), part));
+                        kept.push((numbers.len(), part));
                     }
                 })?;
                 numbers.push(bucket);
@@ -286,11 +292,11 @@ impl StateTree {
             }
         }
         let mut buckets = Buckets::of(numbers, &rows, &ends);
-        for (at, part) in divided {
+        for (at, part) in kept {
             let (bucket, hash) = &mut buckets.hashes[at];
             *hash = part.hash();
-            if part.is_divided() {
-                buckets.divided.push((*bucket, part));
+            if part.is_kept() {
+                buckets.kept.push((*bucket, part));
             }
         }
         Ok(buckets)
@@ -314,7 +320,7 @@ impl StateTree {
             };
         }
         let root = levels[0].first().map_or(self.root(), |(_, root)| Hash(*root));
-        TreeUpdate { root, levels, divided: buckets.divided }
+        TreeUpdate { root, levels, kept: buckets.kept }
     }
 
     /// The nodes of `level` whose changed children are the groups.

@@ -43,6 +43,11 @@ impl Bytes {
         }
     }
 
+    /// Whether its copies share the bytes.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.0, Held::Long(_))
+    }
+
     /// The bytes.
     #[must_use]
     #[inline]

@@ -60,11 +60,15 @@ pub struct Limits {
     /// The most fuel that one transaction may ask for. By default 1.5 thousand million, so that a module of 64 KiB
     /// can be deployed, which takes 1.31.
     pub tx_fuel_max: u64,
+    /// The most fuel that the transactions of a block may ask for together, at least that of one. It bounds how long a block can run and, as all
+    /// that it writes has a price, what it takes of memory. By default 20 thousand million: six seconds of one core where prices are
+    /// right, a million for each of 20,000 transactions, or 2 GB of results.
+    pub block_fuel_max: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { block_txs_max: 100_000, tx_fuel_max: 1_500_000_000 }
+        Self { block_txs_max: 100_000, tx_fuel_max: 1_500_000_000, block_fuel_max: 20_000_000_000 }
     }
 }
 

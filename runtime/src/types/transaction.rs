@@ -209,6 +209,19 @@ pub enum TransactionError {
         /// The highest fee of this one.
         fee_max: u128,
     },
+    /// The earlier transactions of the block leave less fuel than this one asks for.
+    #[error(
+        "the block has not so much fuel left: fuel_limit={found} left={left} block_fuel_max={max}; it fits into a later \
+         block, or with a lower limit"
+    )]
+    BlockFull {
+        /// The transaction's.
+        found: u64,
+        /// What the earlier ones leave.
+        left: u64,
+        /// The chain's limit for a block.
+        max: u64,
+    },
     /// The fuel limit is above the chain's.
     #[error("the fuel limit is above the chain's: fuel_limit={found} fuel_limit_max={max}")]
     FuelLimit {

@@ -160,13 +160,21 @@ impl WasmBackend {
         Self { chain, modules, keys: BTreeMap::new(), time_ms, is_trusting: false }
     }
 
-    fn transaction(&self, sender: Address, nonces_before: u64, action: Action) -> Transaction {
+    /// A transaction that may burn what it can, of so many in a block.
+    fn transaction(
+        &self,
+        sender: Address,
+        nonces_before: u64,
+        action: Action,
+        n_txs: u64,
+    ) -> Transaction {
+        let limits = self.chain.genesis().limits;
         let nonce = self.chain.next_nonce(&sender).expect("memory can be read") + nonces_before;
         Transaction {
             chain_id: self.chain.genesis().chain_id,
             sender,
             nonce,
-            fuel_limit: self.chain.genesis().limits.tx_fuel_max,
+            fuel_limit: limits.tx_fuel_max.min(limits.block_fuel_max / n_txs),
             actions: vec![action],
             access: Vec::new(),
         }
@@ -175,10 +183,10 @@ impl WasmBackend {
     /// Builds a block; a dynamic call carries the list that a simulation recorded.
     fn build(&mut self, actions: Vec<(Address, Action)>) -> Built {
         let mut sent: BTreeMap<Address, u64> = BTreeMap::new();
-        let mut signed = Vec::new();
+        let (mut signed, n_txs) = (Vec::new(), actions.len() as u64);
         for (sender, action) in actions {
             let n_sent = sent.entry(sender).or_default();
-            let mut tx = self.transaction(sender, *n_sent, action);
+            let mut tx = self.transaction(sender, *n_sent, action, n_txs);
             *n_sent += 1;
             if matches!(tx.actions[0], Action::Call { .. }) {
                 tx.access = self

@@ -75,6 +75,8 @@ impl World {
 
     fn sign(&self, actions: Vec<(usize, Action)>) -> Vec<SignedTransaction> {
         let mut nonces = BTreeMap::new();
+        let Limits { tx_fuel_max, block_fuel_max, .. } = Limits::default();
+        let fuel_limit = tx_fuel_max.min(block_fuel_max / actions.len() as u64);
         let signed = actions.into_iter().map(|(sender, action)| {
             let next = || self.chain.next_nonce(&self.address(sender)).unwrap();
             let nonce = nonces.entry(sender).or_insert_with(next);
@@ -83,7 +85,7 @@ impl World {
                 chain_id: 1,
                 sender: self.address(sender),
                 nonce: *nonce - 1,
-                fuel_limit: Limits::default().tx_fuel_max,
+                fuel_limit,
                 actions: vec![action],
                 access: Vec::new(),
             };

@@ -10,3 +10,7 @@ mod logs;
 mod prices;
 mod run;
 mod wide;
+
+/// That of the command line: prices are what things take there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -97,7 +97,7 @@ impl Prepare {
             executor,
             scheduler,
             checks: Checks { chain_id, fuel_max, signatures, keys },
-            nonces: Nonces::new(state.table(), genesis.prices),
+            nonces: Nonces::new(state.table(), genesis),
             height: head.height,
             time_ms: head.time_ms,
         }

@@ -3,7 +3,7 @@
 
 use kempe_abi::SECTION_NAME;
 use wasmparser::{
-    ConstExpr, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind, FuncType,
+    ConstExpr, Data, DataKind, Element, ElementItems, ElementKind, Export, ExternalKind, FuncType,
     FuncValidatorAllocations, GlobalType, MemoryType, Operator, Parser, Payload, TypeRef,
     ValidPayload, Validator,
 };
@@ -28,6 +28,8 @@ pub struct Sizes {
     pub code_bytes: u64,
     /// Bytes of the largest function body.
     pub body_bytes_max: u64,
+    /// Data segments.
+    pub data_segments: u64,
     /// Bytes of all data segments.
     pub data_bytes: u64,
     /// Entries of the function table.
@@ -200,14 +202,7 @@ impl<'a> Module<'a> {
             }
             Payload::DataSection(section) => {
                 for data in section {
-                    let data = ok(data)?;
-                    self.sizes.data_bytes += len(data.data.len());
-                    let DataKind::Active { offset_expr, .. } = &data.kind else {
-                        let at = Place::at(data.range.start);
-                        return Err(Refusal::SegmentKind { kind: "data", at });
-                    };
-                    let size = self.memory_bytes()?.into();
-                    inside("data", offset_expr, data.data.len(), size, data.range.start)?;
+                    self.add_data(&ok(data)?)?;
                 }
             }
             Payload::CustomSection(section) => self.add_custom(&section)?,
@@ -259,6 +254,16 @@ impl<'a> Module<'a> {
             self.sizes.elements += 1;
         }
         Ok(())
+    }
+
+    fn add_data(&mut self, data: &Data<'a>) -> Result<(), Refusal> {
+        let (kind, start) = ("data", data.range.start);
+        let DataKind::Active { offset_expr, .. } = &data.kind else {
+            return Err(Refusal::SegmentKind { kind, at: Place::at(start) });
+        };
+        self.sizes.data_segments += 1;
+        self.sizes.data_bytes += len(data.data.len());
+        inside(kind, offset_expr, data.data.len(), self.memory_bytes()?.into(), start)
     }
 
     fn add_custom(&mut self, section: &wasmparser::CustomSectionReader<'a>) -> Result<(), Refusal> {

@@ -182,3 +182,29 @@ fn a_row_of_a_crowd_is_hashed_with_few_others() {
     assert!(least < std::time::Duration::from_micros(60), "{least:?}");
     assert_eq!(tree.root(), StateTree::from_state(&state).unwrap().root());
 }
+
+#[test]
+fn parts_are_kept_of_large_buckets_only() {
+    let change = |at: u16| {
+        let mut key = KeyHash([0; 32]);
+        // Spread over the bucket.
+        key.0[3..5].copy_from_slice(&at.wrapping_mul(40_503).to_be_bytes());
+        change_of(key, Some(&at.to_be_bytes()))
+    };
+    let (state, mut tree, mut model) = (StateTable::new(), StateTree::empty(), Model::new());
+    for (from, to, is_kept) in [(0, 100, false), (100, 256, false), (256, 257, true)] {
+        let changes: Vec<_> = (from..to).map(change).collect();
+        let update = tree.update(&state, &changes).unwrap();
+        tree.apply(update);
+        state.apply(&changes);
+        apply(&mut model, &changes);
+        assert_eq!(tree.root(), naive_root(&model));
+        assert_eq!(tree.n_kept(), usize::from(is_kept), "{to} rows");
+        assert_eq!(StateTree::from_state(&state).unwrap().n_kept(), usize::from(is_kept));
+    }
+    let fewer = [StateChange::new(change(3).key().clone(), *change(3).hash(), None)];
+    let update = tree.update(&state, &fewer).unwrap();
+    tree.apply(update);
+    apply(&mut model, &fewer);
+    assert_eq!((tree.root(), tree.n_kept()), (naive_root(&model), 0));
+}

@@ -36,9 +36,14 @@ fn ring_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let long = format!("(func $f) (func {})", "(call $f)".repeat(24_000));
     let global = |at| format!(r#"(global (export "g{at}") (mut i64) (i64.const 1))"#);
     let globals: String = (0..64).map(global).collect();
+    let segments = r#"(data (i32.const 0) "\01")"#.repeat(256);
+    let calls = format!("(func $f) (func {})", "(call $f)".repeat(1000));
+    let free = r#"(memory (export "memory") 1 1)"#;
     // As many as a list can name: of some a worker keeps all, and of the others none is there when it is called again.
     let forms = [
         ("calls of 1,000 codes in turn", small.to_owned(), 1000),
+        ("calls of 1,000 codes of 64 KiB", free.to_owned(), 1000),
+        ("calls of 1,000 codes with segments", format!("{small} {segments} {calls}"), 1000),
         ("calls of 900 codes with tables", table, 900),
         ("calls of 320 large codes", format!("{imports} {small} {long}"), 320),
         ("calls of 320 codes with globals", format!("{small} {globals} {long}"), 320),

@@ -114,7 +114,8 @@ impl World {
     }
 
     fn set_up(&self, owner: Address) -> Result<(), Failure> {
-        let genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}\ndevelopment = true"))?;
+        let mut genesis = Genesis::parse(&format!("chain_id = {CHAIN_ID}\ndevelopment = true"))?;
+        genesis.limits.block_fuel_max = FUEL.saturating_mul(genesis.limits.block_txs_max.into());
         let directory = self.home.path().join(FUNDED);
         fs::create_dir(&directory).with_context(|| format!("making {}", directory.display()))?;
         let options = ChainOptions { memory_bytes: self.memory_bytes, ..ChainOptions::default() };
