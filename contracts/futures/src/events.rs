@@ -22,6 +22,8 @@ pub struct OrderRefused {
     pub price: u128,
     /// The code of the error for which it was refused.
     pub reason: u32,
+    /// What the vault got of the margin, because it had no room.
+    pub fee: u128,
 }
 
 /// A request was canceled.

@@ -29,7 +29,10 @@ pub struct Funding {
     /// What longs have paid for 10^18 smallest units of the asset, and shorts received, above
     /// [`INDEX_START`].
     pub index: u128,
-    /// What is paid for as much in a year since then.
+    /// By how much more it is than the index says, divided by [`YEAR_MS`]: below one. Without it whoever pokes often would
+    /// stop funding.
+    pub rest: u128,
+    /// What is paid for as much in a year since then. Nothing while the tilt and the last two samples lie on different sides of one.
     pub slope: u128,
     /// Whether longs pay.
     pub longs_pay: bool,
@@ -47,14 +50,27 @@ impl Funding {
     #[must_use]
     #[inline(never)]
     pub fn index_at(&self, time_ms: u64) -> u128 {
+        self.moved(time_ms).0
+    }
+
+    /// The index at a time and its rest: the same however often it was brought up to date before.
+    #[inline(never)]
+    pub(crate) fn moved(&self, time_ms: u64) -> (u128, u128) {
         let ms = time_ms.saturating_sub(self.time_ms).into();
-        let change = mul_div_down(self.slope, ms, YEAR_MS).unwrap_or(u128::MAX);
-        let index = if self.longs_pay {
-            self.index.saturating_add(change)
+        let divided = mul_div_down(self.slope, ms, YEAR_MS).map(|whole| {
+            // Below a year, so it is right whatever the products are cut off of.
+            (whole, self.slope.wrapping_mul(ms).wrapping_sub(whole.wrapping_mul(YEAR_MS)))
+        });
+        let (whole, part) = divided.unwrap_or((u128::MAX, 0));
+        let (index, rest) = if self.longs_pay {
+            let rest = self.rest + part;
+            (self.index.saturating_add(whole).saturating_add(rest / YEAR_MS), rest % YEAR_MS)
+        } else if part <= self.rest {
+            (self.index.saturating_sub(whole), self.rest - part)
         } else {
-            self.index.saturating_sub(change)
+            (self.index.saturating_sub(whole).saturating_sub(1), self.rest + YEAR_MS - part)
         };
-        index.min(2 * INDEX_START - 1)
+        (index.min(2 * INDEX_START - 1), rest)
     }
 
     /// Funding from a time on, as the sides and the vault are and were when it was brought up to date before.
@@ -82,9 +98,13 @@ impl Funding {
         let found = tilt_of(sides, limit, price)?;
         let tilt = self.tilt_towards(found, time_ms);
         let full = worth(price, rate, false)?;
-        let slope = worth(full, tilt.abs_diff(ONE), false)?;
-        let index = self.index_at(time_ms);
-        Ok(Self { time_ms, index, slope, longs_pay: tilt > ONE, room, tilt, found })
+        // Where two samples found the other side larger, what follows them would have the vault pay that side.
+        let (least, most) = (self.found.min(found), self.found.max(found));
+        let is_behind = most < ONE && tilt > ONE || least > ONE && tilt < ONE;
+        let part = if is_behind { 0 } else { tilt.abs_diff(ONE) };
+        let slope = worth(full, part, false)?;
+        let (index, rest) = self.moved(time_ms);
+        Ok(Self { time_ms, index, rest, slope, longs_pay: tilt > ONE, room, tilt, found })
     }
 
     /// The tilt after a sample: it moves towards what this one and the one before agree about, by no more than the time

@@ -12,7 +12,9 @@
 //! the reporters' clocks agree with the chain's. Settling decides: what cannot be done at that price is refused for good, and
 //! what came in for it is owed to the trader. A request is canceled only where no price decides about it: the first one does not
 //! count, or there is none by its expiry. So whoever has seen the price cannot take the request back, nor change the margin that
-//! decides about it. The oracle remembers a price for so many rounds, two minutes at least; a trader could still hope that nobody settles for so long, so the
+//! decides about it. Whoever has seen it can take the room of the own request by another account's, so what is refused for want of room
+//! pays the fee as if it were done, out of what came in with it; a request to grow that brings less than its fee is refused at any price.
+//! The oracle remembers a price for so many rounds, two minutes at least; a trader could still hope that nobody settles for so long, so the
 //! vault's providers should have a keeper, or pay for one by the reward. The keeper publishes prices, too: a round of the oracle
 //! that nobody has published is passed over by the next, and only a price of at most [`Terms::wait_ms_max`] behind the request
 //! counts, so that nobody has many rounds to choose from.
@@ -40,12 +42,15 @@
 //! else who stays; who is there for single samples moves nothing where others poke in between, and a 144th of the way for each two
 //! where nobody does. Single samples can also keep funding where it is, if they are one of every two. So somebody should poke
 //! every ten minutes, and more often while funding does not move as it should; where nobody does, it follows more slowly.
+//! It never pays the side that is larger for long: where two samples, one behind the other, find the side smaller that still pays, nobody
+//! pays until funding has come round.
 //!
 //! The vault is a counter: this contract does not see that a profit is beyond it. By how much one side may be larger than the
 //! other is therefore limited when positions grow: all that grow between two pokes take from what the first one found, which must
 //! be about what there still is when the price has moved, and each must also fit, at the last price, what there was before its block. What shrinks
 //! gives nothing back before the next poke, so where only the stock is short, or no longer true, settling fails and waits for
-//! one. Closing with a profit beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where
+//! one. A side is never larger than [`SIDE_MAX`], so what the vault is worth fits whatever traders do: balanced sides need no room.
+//! Closing with a profit beyond the vault fails, by the host (`CounterOutOfBounds`), until the vault has grown. Where
 //! positions have won nearly all of it, its shares are not sold; anyone may [`refill`](Futures::refill) it then, without shares,
 //! such as who runs the market or who waits for a profit.
 //!
@@ -59,7 +64,9 @@
 //! position with too little margin at most. Who provides, or takes out, does so at the last price too, and gains or avoids its
 //! part of a move that is known; shares stay for [`PROVIDED_MS_MIN`]. Whoever has so large a part of the vault, or so much
 //! margin, that a side is full without the one or with the other, decides whether a request to grow has room, and
-//! pays for it by shares sold or a position; and so does who settles, as long as one price has room and the next has none. A vault is valued as if losses beyond margins could be collected: liquidate such
+//! pays for it by shares sold or a position; and so does who settles, as long as one price has room and the next has none. For an
+//! own request the fee is the price of that, so choose a [`Terms::fee_bp`] that is no less than what prices usually move between two
+//! rounds. A vault is valued as if losses beyond margins could be collected: liquidate such
 //! positions before trusting what a share is worth.
 //!
 //! Invariants:
@@ -96,7 +103,7 @@ pub use funding::{FUNDING_MS_MAX, Funding, INDEX_START, SAMPLE_MS_MAX, TILT_MS, 
 pub use order::{ORDER_MS_MAX, ORDER_MS_MIN, Order};
 pub use position::Position;
 use position::{Change, Flow, worth};
-pub use storage::{FuturesError, PRICE_MAX, SIZE_MAX, Terms};
+pub use storage::{FuturesError, PRICE_MAX, PRICE_MIN, SIDE_MAX, SIZE_MAX, Terms};
 pub use vault::{LOCKED_SHARES, PROVIDED_MS_MIN, Provided, Side, Sums};
 
 /// A market.
@@ -161,6 +168,7 @@ impl Futures {
         self.funding.put(Funding {
             time_ms: time_ms(),
             index: INDEX_START,
+            rest: 0,
             slope: 0,
             longs_pay: false,
             room: 0,
@@ -180,7 +188,8 @@ impl Futures {
     /// - `long`: whether the position gains when the price rises.
     /// - `grow`: whether it grows. One that shrinks to nothing is closed, and its margin is owed to the trader.
     /// - `size`: by how much of the asset; a position is at most [`SIZE_MAX`], and one that shrinks by more than it has is closed.
-    /// - `margin`: what is added to the margin, out of which fees are paid; may be zero.
+    /// - `margin`: what is added to the margin, out of which fees are paid; may be zero for what shrinks. What grows pays its
+    ///   fee out of it: it is [`Terms::fee_bp`] of what `size` is worth at least.
     /// - `limit`: the worst price to accept: the highest for a long that grows and a short that shrinks, else the lowest.
     /// - `expires_ms`: only a price that was observed before it counts, and from this block time on it can be canceled if there is
     ///   none; [`ORDER_MS_MIN`] to [`ORDER_MS_MAX`] from now.
@@ -231,8 +240,8 @@ impl Futures {
 
     /// Settles a request to grow at the first price that was observed since. Anyone may.
     ///
-    /// Since the time of the request, that is. It is done, or refused for good: then its margin is owed to the trader. Either way whoever
-    /// settles is owed [`Terms::reward`].
+    /// Since the time of the request, that is. It is done, or refused for good: then its margin is owed to the trader, less the fee where the
+    /// vault has no room for it. Either way whoever settles is owed [`Terms::reward`].
     ///
     /// # Arguments
     /// - `trader`, `long`: whose request, and on which side it is.
@@ -248,9 +257,9 @@ impl Futures {
     /// What a request is refused for is in the event:
     /// - [`FuturesError::Slippage`]: the price is worse than the trader's limit.
     /// - [`FuturesError::NoPrice`]: the last price is too old for positions to grow.
-    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes at the last price, or nobody
-    ///   provides.
-    /// - [`FuturesError::Unhealthy`]: there is less than the initial margin.
+    /// - [`FuturesError::VaultFull`]: this side would be larger than the other by more than the vault takes at the last price, or than
+    ///   [`SIDE_MAX`], or nobody provides. The vault gets the fee all the same.
+    /// - [`FuturesError::Unhealthy`]: there is less than the initial margin, or the fee is more than what came in with the request.
     /// - [`FuturesError::TooSmall`]: the position would be worth less than [`Terms::value_min`].
     /// - [`FuturesError::TooLarge`].
     ///
@@ -748,8 +757,15 @@ impl Futures {
         done: Result<(), FuturesError>,
     ) -> Option<u128> {
         if let Err(error) = done {
-            self.owe(by, order.margin);
-            emit(OrderRefused { by, price, reason: error.code() });
+            let fee = match error {
+                FuturesError::VaultFull => order.fee(price, self.terms().fee_bp),
+                _ => Ok(0),
+            };
+            // Only what brings its fee gets so far.
+            let fee = fee.unwrap_or_default().min(order.margin);
+            self.vault.add(fee);
+            self.owe(by, order.margin - fee);
+            emit(OrderRefused { by, price, reason: error.code(), fee });
         }
         self.owe(caller(), self.terms().reward);
         done.ok().map(|()| price)
@@ -760,6 +776,9 @@ impl Futures {
     fn grow(&mut self, by: Address, order: &Order, price: u128) -> Result<(), FuturesError> {
         let (&Order { long, size, .. }, terms) = (order, self.terms());
         ensure!(order.accepts(price), FuturesError::Slippage);
+        // Of what came in with it, since that is there whatever becomes of the position.
+        let fee = order.fee(price, terms.fee_bp)?;
+        ensure!(fee <= order.margin, FuturesError::Unhealthy);
         // Without it a poke fails too, so waiting for one could be for ever.
         let last_price = self.price()?;
         let funding = self.funding.at_start().ok_or(FuturesError::BadTerms)?;
@@ -820,7 +839,7 @@ impl Futures {
         let side = self.sizes.at_start(long).saturating_add(size);
         let skew = worth(side.saturating_sub(self.sizes.at_start(!long)), price, true)?;
         let provided = self.total_shares.at_start() > 0;
-        let fits = provided && skew <= self.terms().room(self.vault.at_start());
+        let fits = provided && side <= SIDE_MAX && skew <= self.terms().room(self.vault.at_start());
         ensure!(fits, FuturesError::VaultFull);
         Ok(())
     }
@@ -831,7 +850,8 @@ impl Futures {
         let room = room_of(self.terms().room(self.vault.get()), price);
         let (longs, shorts) = (self.sizes.get(true), self.sizes.get(false));
         for (long, this, other) in [(true, longs, shorts), (false, shorts, longs)] {
-            self.rooms.put(long, room.saturating_add(other).saturating_sub(this));
+            let most = room.saturating_add(other).min(SIDE_MAX);
+            self.rooms.put(long, most.saturating_sub(this));
         }
         room
     }
@@ -919,6 +939,7 @@ fn room_of(limit: u128, price: u128) -> u128 {
 
 /// A price that the market reckons with.
 fn sane(price: Option<Price>) -> Result<u128, FuturesError> {
-    let value = price.map(|price| price.value).filter(|value| (1..=PRICE_MAX).contains(value));
+    let value = price.map(|price| price.value);
+    let value = value.filter(|value| (PRICE_MIN..=PRICE_MAX).contains(value));
     value.ok_or(FuturesError::NoPrice)
 }

@@ -2,6 +2,9 @@
 
 use kempe_sdk::prelude::*;
 
+use crate::FuturesError;
+use crate::position::{part_up, worth};
+
 /// How long a request lasts at least, one minute: time for somebody to settle it. Ours to choose.
 pub const ORDER_MS_MIN: u64 = 60 * 1_000;
 
@@ -37,6 +40,18 @@ impl Order {
     /// What comes in for it: the margin, and the reward of who settles it.
     pub(crate) fn locks(&self, reward: u128) -> Option<u128> {
         self.margin.checked_add(reward).filter(|locked| *locked <= u128::MAX >> 1)
+    }
+
+    /// What it costs to grow at a price.
+    #[inline(never)]
+    pub(crate) fn cost(&self, price: u128) -> Result<u128, FuturesError> {
+        worth(self.size, price, self.long)
+    }
+
+    /// What the vault gets for that, and where it has no room, too.
+    #[inline(never)]
+    pub(crate) fn fee(&self, price: u128, fee_bp: u16) -> Result<u128, FuturesError> {
+        part_up(self.cost(price)?, fee_bp)
     }
 
     /// Whether a price is as good as its limit.

@@ -120,8 +120,10 @@ impl Position {
         let (mut flow, funded) = (Flow::default(), self.funded()?);
         self.margin = self.margin.checked_add(margin).ok_or(FuturesError::TooLarge)?;
         self.fund(index, &mut flow)?;
-        let cost = self.enlarge(size, price)?;
-        let fee = part_up(cost, terms.fee_bp)?;
+        let (cost, fee) = (order.cost(price)?, order.fee(price, terms.fee_bp)?);
+        // To the trader's disadvantage, and it fits as the size does.
+        self.size += size;
+        self.cost += cost;
         self.charge(fee, &mut flow);
         let covered = flow.lost == 0 && self.covers(price, terms.initial_bp, 0, terms)?;
         ensure!(covered, FuturesError::Unhealthy);
@@ -160,14 +162,6 @@ impl Position {
         flow.lost = lost;
         let funded_now = self.funded()?;
         Ok((self, Change { size, cost, funded, funded_now, flow }))
-    }
-
-    /// Makes the position larger. Returns what that costs: to the trader's disadvantage.
-    fn enlarge(&mut self, size: u128, price: u128) -> Result<u128, FuturesError> {
-        let cost = worth(size, price, self.long)?;
-        self.size += size;
-        self.cost += cost;
-        Ok(cost)
     }
 
     /// Makes the position smaller. Returns what the part that is gone has cost, and what it is worth.

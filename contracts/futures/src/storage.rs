@@ -10,6 +10,16 @@ use crate::position::part_up;
 /// choose.
 pub const SIZE_MAX: u128 = 1 << 96;
 
+/// The most that the positions of a side are together, in smallest units of the asset. Of what [`Sums::worth`](crate::Sums::worth) adds
+/// up, a side times the index, which is below 2^85, is in units of 10^18 below 2^125.3, and there are two of these; its cost and
+/// what it is worth are below 2^124.3. So with a vault below 2^127 all fits into 128 bits, whatever traders do. Of an asset with 18
+/// decimals that is 1.27 * 10^12 whole ones. Ours to choose.
+pub const SIDE_MAX: u128 = 1 << 100;
+
+/// The lowest price that the market reckons with, in units of 10^-18: what 10^18 smallest units of the asset cost, in smallest units of
+/// the token. So a step of the price, and of the index of funding, is a hundredth of a percent at most. Ours to choose.
+pub const PRICE_MIN: u128 = 10_000;
+
 /// The highest price that the market reckons with, in units of 10^-18: what 10^18 smallest units of the asset cost, in smallest units of the
 /// token, is below 2^84. Of an asset with 8 decimals and a token with 18 that is a whole one for 0.0019 tokens, so no market in
 /// it ever has a price: choose a token with no more decimals than the asset. Ours to choose.
@@ -24,7 +34,7 @@ pub struct Terms {
     pub maintenance_bp: u16,
     /// What a liquidator gets, of what the position is worth.
     pub liquidation_bp: u16,
-    /// What the vault gets when a position is opened and closed, of what it is worth.
+    /// What the vault gets when a position is opened and closed, of what it is worth, and when a request to grow is refused for want of room.
     pub fee_bp: u16,
     /// By how much one side may be worth more than the other for positions to grow, of the vault.
     pub open_bp: u16,
@@ -96,7 +106,7 @@ pub enum FuturesError {
     BadTerms = 1800,
     /// The amount or the size is zero.
     ZeroAmount = 1801,
-    /// The oracle gives no price, or one that is too old, zero, or beyond [`PRICE_MAX`].
+    /// The oracle gives no price, or one that is too old, below [`PRICE_MIN`], or beyond [`PRICE_MAX`].
     NoPrice = 1802,
     /// The price is worse than the caller's limit.
     Slippage = 1803,
@@ -108,7 +118,7 @@ pub enum FuturesError {
     Unhealthy = 1806,
     /// The margin is large enough for the position.
     Healthy = 1807,
-    /// One side would be larger than the other by more than the vault takes.
+    /// One side would be larger than the other by more than the vault takes, or than [`SIDE_MAX`].
     VaultFull = 1808,
     /// The caller has fewer shares, or too few would be issued.
     InsufficientShares = 1809,

@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use kempe_math::ONE;
+use kempe_math::{ONE, mul_div_up};
 use kempe_oracle::{Oracle, RECENT_MAX, ROUND_MS, Report, message};
 use kempe_sdk::abi::{Encode, TrapKind};
 use kempe_sdk::prelude::*;
@@ -12,8 +12,8 @@ use kempe_token::{Token, TokenError};
 use crate::{
     Collected, Funded, Funding, Futures, FuturesError, INDEX_START, LOCKED_SHARES, Liquidated,
     MarginMoved, ORDER_MS_MAX, ORDER_MS_MIN, Order, OrderCanceled, OrderPlaced, OrderRefused,
-    PRICE_MAX, PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SAMPLE_MS_MAX, SIZE_MAX,
-    Side, Sums, TILT_MS, Terms, VaultMoved, YEAR_MS,
+    PRICE_MAX, PRICE_MIN, PROVIDED_MS_MIN, Position, PositionClosed, PositionOpened, SAMPLE_MS_MAX,
+    SIDE_MAX, SIZE_MAX, Side, Sums, TILT_MS, Terms, VaultMoved, YEAR_MS,
 };
 
 const ASSET: Address = Address([5; 32]);
@@ -135,8 +135,12 @@ impl Setup {
     }
 
     /// Another market, with a reward of seven.
-    fn with_reward(mut self) -> Self {
-        let terms = Terms { reward: 7, ..TERMS };
+    fn with_reward(self) -> Self {
+        self.with_terms(Terms { reward: 7, ..TERMS })
+    }
+
+    /// Another market.
+    fn with_terms(mut self, terms: Terms) -> Self {
         let args = (self.token.address(), self.oracle.address(), ASSET, terms);
         self.market = self.chain.deploy::<Futures>(self.keeper, args);
         for who in [self.provider, self.ann, self.ben] {
@@ -251,8 +255,8 @@ fn positions_grow_on_their_side_only() {
     assert_eq!((position.size, position.cost, position.margin), (2_000, 5_000, 1_000 - 5));
     s.short(s.ann, 1, 100).assert_revert(FuturesError::WrongSide);
     // The profit of a thousand counts for the margin.
-    s.long(s.ann, 4_000, 0).assert_ok();
-    assert_refused(&s.long(s.ann, 10_000, 0), FuturesError::Unhealthy);
+    assert_eq!(s.long(s.ann, 4_000, 12).events::<PositionOpened>().len(), 1);
+    assert_refused(&s.long(s.ann, 10_000, 30), FuturesError::Unhealthy);
 }
 
 #[test]
@@ -480,6 +484,7 @@ fn funding_moves_by_what_the_time_permits() {
     let funding = Funding {
         time_ms: 0,
         index: INDEX_START,
+        rest: 0,
         slope: 0,
         longs_pay: false,
         room: 0,
@@ -622,12 +627,13 @@ fn the_vault_limits_positions() {
     // One side may be larger than the other by as much as the vault has.
     assert_refused(&s.long(s.ann, 600_000, 99_000), FuturesError::VaultFull);
     s.long(s.ann, 450_000, 95_000).assert_ok();
-    assert_refused(&s.long(s.ben, 50_451, 20_000), FuturesError::VaultFull);
+    // With the fees of that and of one that was refused.
+    assert_refused(&s.long(s.ben, 51_051, 20_000), FuturesError::VaultFull);
     s.long(s.ben, 50_000, 20_000).assert_ok();
-    assert_refused(&s.long(s.ben, 1_000, 500), FuturesError::VaultFull);
+    assert_refused(&s.long(s.ben, 2_000, 500), FuturesError::VaultFull);
     assert_refused(&s.short(s.keeper, 1, 0), FuturesError::Unhealthy);
     s.chain.advance_ms(PROVIDED_MS_MIN);
-    let out = (2_000u128, 0u128);
+    let out = (3_000u128, 0u128);
     s.send(s.provider, "take_out", out).assert_revert(FuturesError::VaultFull);
     // A profit beyond the vault waits until it has grown.
     s.set_price(ONE / 10_000 * 42_444);
@@ -704,7 +710,7 @@ fn all_of_a_block_share_one_room() {
     report.receipts[1].assert_revert(FuturesError::StaleRoom);
     report.receipts[2].assert_ok();
     assert_refused(&s.settle(ben, true), FuturesError::VaultFull);
-    assert_eq!((s.sums().longs.size, s.owed(ben)), (500_000, 90_000));
+    assert_eq!((s.sums().longs.size, s.owed(ben)), (500_000, 90_000 - 800));
     // What shrinks, and what the other side grows by, counts when somebody has poked.
     let room = |s: &mut Setup, long: bool| s.chain.view::<u128>(&s.market, "room_left", (long,));
     s.close(ann, true, 100_000).assert_ok();
@@ -712,9 +718,9 @@ fn all_of_a_block_share_one_room() {
     s.short(ben, 50_000, 90_000).assert_ok();
     assert_eq!((room(&mut s, true), room(&mut s, false)), (0, 450_000));
     s.send(s.keeper, "poke", ()).assert_ok();
-    // The vault has 1,001,300 of fees: 500,650, less a difference of 350,000, or more by it.
-    assert_eq!(s.sums().vault, 1_001_300);
-    assert_eq!((room(&mut s, true), room(&mut s, false)), (150_650, 850_650));
+    // The vault has 1,002,100 of fees: 501,050, less a difference of 350,000, or more by it.
+    assert_eq!(s.sums().vault, 1_002_100);
+    assert_eq!((room(&mut s, true), room(&mut s, false)), (151_050, 851_050));
     // Providers who leave take their part of it along.
     s.chain.advance_ms(PROVIDED_MS_MIN);
     s.send(s.provider, "take_out", (100_000u128, 0u128)).assert_ok();
@@ -823,7 +829,7 @@ fn a_worse_price_than_the_limit_refuses() {
     s.set_price(2 * ONE + 1);
     let receipt = s.settle(s.ann, true);
     let reason = FuturesError::Slippage.code();
-    let refused = OrderRefused { by: s.ann, price: 2 * ONE + 1, reason };
+    let refused = OrderRefused { by: s.ann, price: 2 * ONE + 1, reason, fee: 0 };
     assert_eq!(receipt.assert_ok().events::<OrderRefused>(), [refused]);
     assert_eq!((s.owed(s.ann), s.position(s.ann)), (3_000, Position::default()));
 }
@@ -832,7 +838,7 @@ fn a_worse_price_than_the_limit_refuses() {
 fn margin_stays_while_an_order_waits() {
     let mut s = setup();
     s.long(s.ann, 1_000, 3_000).assert_ok();
-    s.request(s.ann, true, true, 10_000, 0).assert_ok();
+    s.request(s.ann, true, true, 10_000, 20).assert_ok();
     s.send(s.ann, "remove_margin", (true, 1_000u128)).assert_revert(FuturesError::OrderPending);
     s.send(s.ann, "add_margin", (1_000u128,)).assert_revert(FuturesError::OrderPending);
     s.set_price(2 * ONE);
@@ -946,6 +952,12 @@ fn refusals() {
     s.long(s.ann, 1, 5).assert_revert(FuturesError::NoPrice);
     s.chain.advance_ms(ORDER_MS_MIN);
     s.send(s.ann, "cancel", ()).assert_ok();
+    for price in [12, PRICE_MIN - 1] {
+        s.set_price(price);
+        s.send(s.keeper, "poke", ()).assert_revert(FuturesError::NoPrice);
+    }
+    s.set_price(PRICE_MIN);
+    s.send(s.keeper, "poke", ()).assert_ok();
     s.set_price(2 * ONE);
     s.chain.advance_ms(TERMS.price_ms_max + 1);
     s.send(s.keeper, "poke", ()).assert_revert(FuturesError::NoPrice);
@@ -975,6 +987,7 @@ fn indices_stay_in_their_range() {
     let funding = Funding {
         time_ms: 0,
         index: INDEX_START,
+        rest: 0,
         slope: INDEX_START,
         longs_pay: true,
         room: 0,
@@ -997,7 +1010,7 @@ fn traders_do_not_wait_for_each_other() {
         s.long(who, 1_000, 500).assert_ok();
     }
     s.request(s.ann, true, false, 10, 0).assert_ok();
-    s.request(s.ben, true, true, 10, 0).assert_ok();
+    s.request(s.ben, true, true, 10, 1).assert_ok();
     s.set_price(2 * ONE);
     let report = s.chain.block([
         s.market.tx(s.keeper, "settle_shrinking", (s.ann, true)),
@@ -1012,7 +1025,7 @@ fn traders_do_not_wait_for_each_other() {
     }
     report.receipts[2].assert_revert(FuturesError::NoOrder);
     for who in [s.ann, s.ben] {
-        s.request(who, true, true, 10, 0).assert_ok();
+        s.request(who, true, true, 10, 1).assert_ok();
     }
     s.set_price(2 * ONE);
     s.chain.advance_ms(ROUND_MS);
@@ -1070,7 +1083,7 @@ fn what_no_poke_finds_room_for_is_refused() {
     s.set_price(4 * ONE);
     s.send(s.keeper, "poke", ()).assert_ok();
     assert_refused(&s.settle(s.ann, false), FuturesError::VaultFull);
-    assert_eq!((s.owed(s.ann), s.sums().shorts), (90_000, Side::default()));
+    assert_eq!((s.owed(s.ann), s.sums().shorts), (90_000 - 800, Side::default()));
 }
 
 /// Where the oracle has fallen silent nobody can poke: the margin is not kept for that.
@@ -1093,8 +1106,9 @@ fn a_position_is_worth_a_liquidation() {
     assert_refused(&s.long(s.ann, 9, 50), FuturesError::TooSmall);
     s.long(s.ann, 10, 50).assert_ok();
     assert_refused(&s.close(s.ann, true, 1), FuturesError::TooSmall);
-    s.long(s.ann, 1, 0).assert_ok();
+    s.long(s.ann, 1, 1).assert_ok();
     s.close(s.ann, true, 1).assert_ok();
+    assert_eq!(s.position(s.ann).size, 10);
     s.close(s.ann, true, 10).assert_ok();
     assert_eq!(s.position(s.ann), Position::default());
 }
@@ -1164,5 +1178,199 @@ fn room_is_found_anew_when_the_price_has_moved() {
     assert_eq!(report.receipts[0].value::<Option<u128>>(), Some(8 * ONE));
     for i in [1, 2] {
         report.receipts[i].assert_revert(FuturesError::StaleRoom);
+    }
+}
+
+/// Whoever pokes every second must not round funding away, which for cheap assets is less than one of the index in a second.
+#[test]
+fn poking_often_stops_no_funding() {
+    let mut s = setup().with_terms(Terms { funding_rate: ONE / 10, ..TERMS });
+    s.set_price(3_000_000_000);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    s.long(s.ann, 90_000 * ONE / s.price, 50_000).assert_ok();
+    s.follow();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let before = s.funding();
+    assert!(before.longs_pay && before.tilt.abs_diff(ONE / 10 * 11) < ONE / 1_000, "{before:?}");
+    for n in 1..=60 {
+        s.chain.set_time_ms(before.time_ms + n * 1_000);
+        s.send(s.keeper, "poke", ()).assert_ok();
+    }
+    let after = s.funding();
+    let once = before.index_at(after.time_ms);
+    assert!(once > before.index + 50 && after.index.abs_diff(once) <= 1, "{before:?} {after:?}");
+}
+
+/// The index is the sum of all parts of the time, rounded down once, also where who pays changes.
+#[test]
+fn an_index_does_not_depend_on_who_pokes() {
+    let mut seed = 11u64;
+    let mut random = |below: u128| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u128::from(seed >> 20) % below
+    };
+    let mut funding = Funding {
+        time_ms: 0,
+        index: INDEX_START,
+        rest: 0,
+        slope: 0,
+        longs_pay: false,
+        room: 0,
+        tilt: ONE,
+        found: ONE,
+    };
+    let (mut moved, mut n_down) = (0i128, 0);
+    for _ in 0..10_000 {
+        let wide = random(2) * random(1 << 40);
+        funding.slope = random(100_000_000) + (wide << 44);
+        funding.longs_pay = random(2) == 0;
+        let ms = random(5_000);
+        let by = (funding.slope * ms).cast_signed();
+        moved += if funding.longs_pay { by } else { -by };
+        let time_ms = funding.time_ms + u64::try_from(ms).unwrap();
+        let (index, rest) = funding.moved(time_ms);
+        funding = Funding { time_ms, index, rest, ..funding };
+        let year_ms = YEAR_MS.cast_signed();
+        assert_eq!(index.cast_signed() - INDEX_START.cast_signed(), moved.div_euclid(year_ms));
+        assert_eq!(rest.cast_signed(), moved.rem_euclid(year_ms));
+        n_down += u32::from(moved < 0);
+    }
+    assert!((100..9_900).contains(&n_down), "{n_down}");
+}
+
+/// Funding that is still on its way would have the vault pay the larger side for hours.
+#[test]
+fn the_larger_side_is_never_paid_for_long() {
+    let mut s = setup();
+    s.long(s.ann, 400_000, 95_000).assert_ok();
+    s.follow();
+    s.close(s.ann, true, u128::MAX).assert_ok();
+    s.short(s.ben, 400_000, 95_000).assert_ok();
+    // One sample moves nothing.
+    let before = s.funding();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    assert!(s.funding().found < ONE && s.funding().slope > before.slope / 100 * 99);
+    s.chain.advance_ms(1_000);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let (vault, funding) = (s.sums().vault, s.funding());
+    for _ in 0..72 {
+        s.chain.advance_ms(SAMPLE_MS_MAX - 2 * ROUND_MS);
+        s.set_price(s.price);
+        s.send(s.keeper, "poke", ()).assert_ok();
+    }
+    s.send(s.ben, "add_margin", (5_000u128,)).assert_ok();
+    s.send(s.ben, "remove_margin", (false, 1u128)).assert_ok();
+    assert!(s.sums().vault >= vault, "{} {vault}", s.sums().vault);
+    assert!(funding.longs_pay && funding.tilt > ONE && funding.slope == 0, "{funding:?}");
+    // At last the shorts pay.
+    s.follow();
+    assert!(s.funding().slope > ONE && !s.funding().longs_pay);
+}
+
+#[test]
+fn funding_waits_while_it_is_on_the_other_side() {
+    let funding = Funding {
+        time_ms: 0,
+        index: INDEX_START,
+        rest: 0,
+        slope: 0,
+        longs_pay: false,
+        room: 0,
+        tilt: ONE / 2 * 3,
+        found: ONE / 2,
+    };
+    let slope_of = |funding: Funding, sides: (u128, u128)| {
+        funding.renewed(1, sides, 1_000, ONE, ONE, 0).unwrap().slope
+    };
+    let none = Funding { found: ONE, ..funding };
+    let other = Funding { tilt: ONE / 2, found: ONE / 2 * 3, ..funding };
+    assert_eq!((slope_of(funding, (0, 1)), slope_of(other, (1, 0))), (0, 0));
+    for (funding, sides) in [
+        // The last sample or the one before is not there.
+        (funding, (1, 0)),
+        (funding, (0, 0)),
+        (none, (0, 1)),
+        (other, (0, 1)),
+        (other, (0, 0)),
+    ] {
+        assert!(slope_of(funding, sides) > ONE / 3, "{funding:?} {sides:?}");
+    }
+}
+
+/// A dust order that is settled before it takes the room of a large one whose price is known. That is no way to take it back for
+/// nothing.
+#[test]
+fn what_has_no_room_pays_its_fee() {
+    let mut s = setup();
+    s.chain.send(s.keeper, &s.token, "mint", (s.ben, 100_000u128)).assert_ok();
+    // The stock is short by what came and went.
+    s.long(s.ann, 10, 50).assert_ok();
+    s.close(s.ann, true, u128::MAX).assert_ok();
+    s.request(s.ben, true, true, 500_000, 110_000).assert_ok();
+    s.request(s.ann, true, true, 10, 50).assert_ok();
+    s.set_price(2 * ONE);
+    s.settle(s.ben, true).assert_revert(FuturesError::StaleRoom);
+    s.settle(s.ann, true).assert_ok();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let vault = s.sums().vault;
+    let receipt = s.settle(s.ben, true);
+    let (by, reason) = (s.ben, FuturesError::VaultFull.code());
+    let refused = OrderRefused { by, price: 2 * ONE, reason, fee: 1_000 };
+    assert_eq!(receipt.assert_ok().events::<OrderRefused>(), [refused]);
+    assert_eq!((s.owed(s.ben), s.sums().vault), (109_000, vault + 1_000));
+}
+
+/// Nor where a position stands behind it: its margin might be a profit, which pays no fee.
+#[test]
+fn what_grows_brings_its_fee() {
+    let mut s = setup();
+    s.long(s.ann, 10_000, 50_000).assert_ok();
+    assert_refused(&s.long(s.ann, 10_000, 19), FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ann, 600_000, 1_199), FuturesError::Unhealthy);
+    assert_refused(&s.long(s.ann, 600_000, 1_200), FuturesError::VaultFull);
+    s.long(s.ann, 10_000, 20).assert_ok();
+    assert_eq!(s.position(s.ann).margin, 50_000 - 20);
+}
+
+/// Longs and shorts as large need no room, however large they are: what the vault is worth must fit all the same.
+#[test]
+fn sides_stay_in_their_range() {
+    let mut s = setup();
+    s.set_price(1_000_000_000);
+    s.chain.send(s.keeper, &s.token, "mint", (s.provider, 2_000_000 * ONE)).assert_ok();
+    s.send(s.provider, "provide", (1_000_000 * ONE, 0u128)).assert_ok();
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let mut n_open = 0;
+    for n in 0..230 {
+        let (who, long) = (s.chain.account(&std::format!("trader {n}")), n % 2 == 0);
+        s.chain.send(s.keeper, &s.token, "mint", (who, 20 * ONE)).assert_ok();
+        s.chain.send(who, &s.token, "approve", (s.market.address(), u128::MAX)).assert_ok();
+        let receipt = s.trade(who, long, true, SIZE_MAX, 9 * ONE);
+        if s.position(who).size > 0 {
+            n_open += 1;
+        } else {
+            assert_refused(&receipt, FuturesError::VaultFull);
+        }
+    }
+    s.send(s.provider, "provide", (1_000 * ONE, 0u128)).assert_ok();
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    s.send(s.provider, "take_out", (1_000 * ONE, 0u128)).assert_ok();
+    let sums = s.sums();
+    assert_eq!((n_open, sums.longs.size, sums.shorts.size), (32, SIDE_MAX, SIDE_MAX));
+}
+
+/// At the highest price and the furthest index.
+#[test]
+fn what_full_sides_are_worth_fits() {
+    let vault = (1 << 127) - 1;
+    for index in [0, INDEX_START, 2 * INDEX_START - 1] {
+        let times = |size, by| mul_div_up(size, by, ONE).unwrap();
+        let side = Side {
+            size: SIDE_MAX,
+            cost: times(SIDE_MAX, PRICE_MAX),
+            funded: times(SIDE_MAX, 2 * INDEX_START - 1),
+        };
+        let sums = Sums { vault, shares: 1, longs: side, shorts: side };
+        assert!(sums.worth(PRICE_MAX, index, true).unwrap().abs_diff(vault) <= 2);
     }
 }
