@@ -238,6 +238,49 @@ const fn max_len_of_members(members: &[(&str, &TypeDef)]) -> usize {
     sum
 }
 
+/// The length of the shortest encoding of a type.
+const fn min_len(def: &TypeDef) -> usize {
+    match def {
+        TypeDef::String | TypeDef::List(_) => 4,
+        TypeDef::Option(_) => 1,
+        TypeDef::Array(inner, n) => min_len(inner).saturating_mul(*n as usize),
+        TypeDef::Tuple(members) => min_len_of(members),
+        TypeDef::Struct(_, members) => min_len_of_members(members),
+        TypeDef::Enum(_, variants) => {
+            let (mut min, mut i) = (UNBOUNDED, 0);
+            while i < variants.len() {
+                let len = min_len_of_members(variants[i].1);
+                if len < min {
+                    min = len;
+                }
+                i += 1;
+            }
+            min.saturating_add(1)
+        }
+        // What has one length.
+        _ => max_len(def),
+    }
+}
+
+/// The length of the shortest encoding of a tuple.
+pub(crate) const fn min_len_of(types: &[&TypeDef]) -> usize {
+    let (mut sum, mut i) = (0usize, 0);
+    while i < types.len() {
+        sum = sum.saturating_add(min_len(types[i]));
+        i += 1;
+    }
+    sum
+}
+
+const fn min_len_of_members(members: &[(&str, &TypeDef)]) -> usize {
+    let (mut sum, mut i) = (0usize, 0);
+    while i < members.len() {
+        sum = sum.saturating_add(min_len(members[i].1));
+        i += 1;
+    }
+    sum
+}
+
 /// Only a type whose own `Encode` refuses to encode gets here, which derived ones do not.
 #[cold]
 fn unencodable() -> ! {

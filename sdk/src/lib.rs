@@ -107,7 +107,7 @@ pub mod __private {
     pub use crate::contract::{ResultType, not_implemented};
     pub use crate::env::log;
     pub use crate::storage::Handle;
-    pub use crate::template::{assert_list, assert_member, element, member};
+    pub use crate::template::{assert_key, assert_list, assert_member, element, member};
 }
 
 /// The contract in the README compiles.

@@ -519,3 +519,68 @@ fn accounts_sign_what_contracts_can_check() {
     assert!(!kempe_sdk::ed25519_verify(&alice, b"other", &signature));
     assert!(!kempe_sdk::ed25519_verify(&Address([0xee; 32]), b"text", &signature));
 }
+
+/// Names that are words of Rust.
+mod words {
+    use super::*;
+
+    #[derive(Clone, Copy, Default, Value)]
+    pub struct Kind {
+        pub r#type: u32,
+    }
+
+    #[event]
+    pub struct Moved {
+        pub r#type: u32,
+    }
+
+    #[contract]
+    pub struct Words {
+        r#move: Map<u32, u64>,
+        r#ref: Immutable<u32>,
+    }
+
+    #[contract]
+    impl Words {
+        pub fn r#init(&mut self, r#ref: u32) {
+            self.r#ref.set(r#ref);
+        }
+
+        #[access(write(r#move[r#type.r#type], r#move[r#ref]), calls(this.r#match(r#ref)))]
+        pub fn r#loop(&mut self, r#type: Kind) {
+            self.r#move.put(r#type.r#type, 1);
+            self.r#move.put(self.r#ref.get(), 2);
+            emit(Moved { r#type: r#type.r#type });
+        }
+
+        #[access(read(r#move[r#in]))]
+        pub fn r#match(&self, r#in: u32) -> u64 {
+            self.r#move.get(r#in)
+        }
+    }
+
+    #[interface]
+    pub trait Matching {
+        fn r#match(&self, r#in: u32) -> u64;
+    }
+}
+
+#[test]
+fn names_that_are_words_of_rust_are_plain_in_the_abi() {
+    use kempe_sdk::{Contract as _, Event as _};
+    use words::{MatchingClient, Moved, Words};
+    let def = Words::DEF;
+    assert_eq!(def.fields.iter().map(|field| field.name).collect::<Vec<_>>(), ["move", "ref"]);
+    let methods = def.methods.iter().map(|method| (method.name, method.params[0].0));
+    let methods: Vec<_> = methods.collect();
+    assert_eq!(methods, [("init", "ref"), ("loop", "type"), ("match", "in")]);
+    assert!(!std::format!("{def:?}").contains("r#"), "{def:?}");
+    assert_eq!(Moved::DEF.fields[0].0, "type");
+    assert_eq!(MatchingClient::INTERFACE.methods[0].name, "match");
+    let mut chain = TestChain::native();
+    let ann = chain.account("ann");
+    let words = chain.deploy::<Words>(ann, (7u32,));
+    chain.send(ann, &words, "loop", (words::Kind { r#type: 5 },)).assert_ok();
+    let found = [5u32, 7, 9].map(|key| chain.view::<u64>(&words, "match", (key,)));
+    assert_eq!(found, [1, 2, 0]);
+}

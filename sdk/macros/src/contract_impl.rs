@@ -146,7 +146,7 @@ fn read_methods(
 
 /// A `MethodDef`.
 fn def(method: &Method, access: &[TokenStream]) -> TokenStream {
-    let (name, doc) = (method.name.to_string(), &method.doc);
+    let (name, doc) = (text::bare(&method.name), &method.doc);
     let kind = match method.role {
         Role::Init => quote! { Init },
         Role::Migrate => quote! { Migrate },
@@ -154,7 +154,7 @@ fn def(method: &Method, access: &[TokenStream]) -> TokenStream {
         Role::Call | Role::Private => quote! { Call },
     };
     let params = method.params.iter().map(|(name, ty)| {
-        let name = name.to_string();
+        let name = text::bare(name);
         quote! { (#name, <#ty as ::kempe_sdk::abi::AbiType>::TYPE) }
     });
     let (value, error) = match &method.returns {
@@ -206,10 +206,10 @@ fn contract_trait(
     interfaces: &[Path],
 ) -> TokenStream {
     let (name, doc) = (&contract.ident, text::doc(&contract.attrs));
-    let text = name.to_string();
+    let text = text::bare(name);
     let fields = fields.iter().map(Field::def);
     let arms = exported.iter().map(|method| {
-        let (name, call) = (method.name.to_string(), call(method));
+        let (name, call) = (text::bare(&method.name), call(method));
         quote! { #name => ::kempe_sdk::__private::run(args, #call), }
     });
     quote! {
@@ -240,7 +240,7 @@ fn contract_trait(
 /// What wasm needs: an export for each method, and the ABI in a custom section.
 fn exports(name: &syn::Ident, exported: &[&Method]) -> TokenStream {
     let functions = exported.iter().map(|method| {
-        let export = format!("call.{}", method.name);
+        let export = format!("call.{}", text::bare(&method.name));
         let function = format_ident!("__kempe_call_{}", method.name);
         let (call, bound) = (call(method), bound(method.params.iter().map(|(_, ty)| ty)));
         quote! {
@@ -273,7 +273,7 @@ fn exports(name: &syn::Ident, exported: &[&Method]) -> TokenStream {
 
 /// A record of the custom section for the linter.
 fn allowance(method: &Method, allowance: &access::Allowance) -> TokenStream {
-    let (method, reason) = (method.name.to_string(), &allowance.reason);
+    let (method, reason) = (text::bare(&method.name), &allowance.reason);
     let rule = allowance.rule.to_string().replace('_', "-");
     quote! {
         #[cfg(target_arch = "wasm32")]

@@ -10,7 +10,7 @@ use crate::field::{self, Field};
 pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
     let fields = field::read_all(&item)?;
     let (name, vis, attrs) = (&item.ident, &item.vis, &item.attrs);
-    let tags = format_ident!("__kempe_{name}_tags");
+    let tags = format_ident!("__kempe_{}_tags", name);
     let tag = |field: &Field| {
         let field = &field.name;
         quote! { #tags::#field }
@@ -22,7 +22,7 @@ pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
         quote! { #(#attrs)* #vis }
     });
     let tag_items = fields.iter().enumerate().map(|(i, field)| tag_item(i, &field.name));
-    let carrier = carrier(name);
+    let (carrier, key_checks) = (carrier(name), fields.iter().filter_map(Field::check_key));
     Ok(quote! {
         #(#attrs)*
         #vis struct #name {
@@ -35,6 +35,8 @@ pub(crate) fn expand(item: ItemStruct) -> syn::Result<TokenStream> {
                 Self { #(#names: ::kempe_sdk::__private::Handle::NEW,)* }
             }
         }
+
+        #(#key_checks)*
 
         #[doc(hidden)]
         #[allow(non_snake_case, non_camel_case_types, missing_docs, missing_debug_implementations, unreachable_pub, dead_code, reason = "the names of fields")]

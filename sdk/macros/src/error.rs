@@ -27,6 +27,8 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     }
     let mut errors = Errors::default();
     let (mut seen, mut next, mut cases) = (BTreeMap::new(), None, Vec::new());
+    text::check_names([&item.ident], &mut errors);
+    text::check_names(item.variants.iter().map(|variant| &variant.ident), &mut errors);
     for variant in &item.variants {
         let Some(code) = errors.note(code(variant, next)) else { continue };
         next = code.checked_add(1);
@@ -40,13 +42,13 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
                 "give every error a code of its own",
             ));
         }
-        let (name, doc) = (variant.ident.to_string(), text::doc(&variant.attrs));
+        let (name, doc) = (text::bare(&variant.ident), text::doc(&variant.attrs));
         cases.push(quote! { (#name, #code, #doc) });
     }
     if let Some(error) = errors.into_error() {
         return Err(error);
     }
-    let (name, text) = (&item.ident, item.ident.to_string());
+    let (name, text) = (&item.ident, text::bare(&item.ident));
     Ok(quote! {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]

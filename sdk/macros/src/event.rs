@@ -4,15 +4,22 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemStruct;
 
-use crate::{text, value};
+use crate::text::{self, Errors};
+use crate::value;
 
 pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     let item: ItemStruct = syn::parse2(item)?;
     if !item.generics.params.is_empty() {
         return Err(syn::Error::new_spanned(&item.generics, "an event has no generic parameters"));
     }
+    let mut errors = Errors::default();
+    text::check_names([&item.ident], &mut errors);
+    text::check_names(value::names_of(&item.fields), &mut errors);
+    if let Some(error) = errors.into_error() {
+        return Err(error);
+    }
     let (name, doc) = (&item.ident, text::doc(&item.attrs));
-    let text = name.to_string();
+    let text = text::bare(name);
     let id = selector(&text);
     let members = value::members_def(&item.fields);
     let value = value::of_struct(name, &item.fields);

@@ -11,7 +11,8 @@ use crate::{contract_struct, text};
 
 /// The macro that carries a struct's fields to its `impl`: an attribute sees only its own item.
 pub(crate) fn carrier(contract: &syn::Ident) -> syn::Ident {
-    format_ident!("__kempe_{contract}_fields")
+    // An argument, since in the text a raw name would keep its `r#`.
+    format_ident!("__kempe_{}_fields", contract)
 }
 
 pub(crate) fn contract(attr: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {

@@ -249,9 +249,29 @@ impl Field {
         self.cell == Cell::Immutable
     }
 
+    /// Has rustc refuse keys that are longer than any may be.
+    pub(crate) fn check_key(&self) -> Option<TokenStream> {
+        let keys = &self.keys;
+        // Behind a log's key is the index of an item, behind that of a sharded cell the number of the shard.
+        let behind = match self.cell {
+            Cell::LogMap => Some(quote! { u64 }),
+            Cell::ShardedMap => Some(quote! { u8 }),
+            _ => None,
+        };
+        let all = keys.iter().map(|key| quote! { #key }).chain(behind);
+        let all: Vec<TokenStream> = all.collect();
+        (!keys.is_empty()).then(|| {
+            quote_spanned! { self.name.span()=>
+                const _: () = ::kempe_sdk::__private::assert_key(
+                    &[#(<#all as ::kempe_sdk::abi::AbiType>::TYPE),*]
+                );
+            }
+        })
+    }
+
     /// The constant that describes the field.
     pub(crate) fn def(&self) -> TokenStream {
-        let (name, doc, value, keys) = (self.name.to_string(), &self.doc, &self.value, &self.keys);
+        let (name, doc, value, keys) = (text::bare(&self.name), &self.doc, &self.value, &self.keys);
         let cell = match self.cell {
             Cell::Item | Cell::Map => quote! { Value },
             Cell::Counter | Cell::CounterMap | Cell::Sharded | Cell::ShardedMap => {
@@ -292,6 +312,7 @@ pub(crate) fn read_all(item: &ItemStruct) -> syn::Result<Vec<Field>> {
             "a contract has no generic parameters",
         ));
     }
+    text::name(&item.ident)?;
     let fields = match &item.fields {
         Fields::Named(fields) => &fields.named,
         Fields::Unit => return Ok(Vec::new()),
@@ -309,7 +330,7 @@ pub(crate) fn read_all(item: &ItemStruct) -> syn::Result<Vec<Field>> {
 
 fn read(field: &syn::Field) -> syn::Result<Field> {
     let name = field.ident.clone().ok_or_else(|| not_storage(&field.ty))?;
-    if matches!(&*name.to_string(), "caller" | "this" | "element") {
+    if matches!(&*text::name(&name)?, "caller" | "this" | "element") {
         return Err(text::error(
             name.span(),
             &format!("`{name}` has a meaning of its own in `#[access(...)]`"),

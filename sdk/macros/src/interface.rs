@@ -24,8 +24,8 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
         return Err(error);
     }
     let (name, vis) = (&item.ident, &item.vis);
-    let text = name.to_string();
-    let client = format_ident!("{name}Client");
+    let text = text::name(name)?;
+    let client = format_ident!("{}Client", name);
     let doc = format!("Calls the methods of [`{name}`] on the contract at an address.");
     Ok(quote! {
         #[allow(dead_code, reason = "an interface may be there for its client alone")]
@@ -82,14 +82,14 @@ fn methods(function: &TraitItemFn) -> syn::Result<(TokenStream, TokenStream)> {
         Returns::Result(ty) => quote! { <#ty as ::kempe_sdk::__private::ResultType>::Value },
     };
     let bound = bound(types.iter().copied());
-    let id = selector(&name.to_string());
+    let text_name = text::name(name)?;
+    let id = selector(&text_name);
     let docs = function.attrs.iter().filter(|attr| attr.path().is_ident("doc"));
     let docs: Vec<_> = docs.collect();
-    let try_name = format_ident!("try_{name}");
+    let try_name = format_ident!("try_{}", name);
     let text = format!(
         "Calls [`{name}`](Self::{name}); a failure of the callee undoes the callee's writes and comes back."
     );
-    let text_name = name.to_string();
     let def = quote! {
         ::kempe_sdk::abi::def::InterfaceMethodDef {
             name: #text_name,

@@ -28,6 +28,9 @@ use proc_macro::TokenStream;
 /// against what its body, and the private helpers it calls, touch. The struct comes first, in the
 /// same module.
 ///
+/// Names are ASCII, since no host admits others; what is `r#type` in Rust is `type` in the ABI. A field whose shortest key has
+/// more than 256 bytes does not compile.
+///
 /// `#[contract(implements(Fungible, a::Other))]` on the `impl` says that the contract has the
 /// methods of these [`macro@interface`]s; that is checked, and the ABI says so too.
 #[proc_macro_attribute]

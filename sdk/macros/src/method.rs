@@ -59,16 +59,16 @@ impl Method {
 pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn::Result<Method> {
     let public = matches!(item.vis, Visibility::Public(_));
     let receiver = item.sig.receiver();
-    let name = item.sig.ident.clone();
+    let (name, word) = (item.sig.ident.clone(), text::bare(&item.sig.ident));
     let (access, allowed) = access::parse(&item.attrs)?;
     let role = match receiver {
         Some(receiver) if public => {
             let text = receiver.to_token_stream().to_string().replace(' ', "");
             match &*text {
-                "&self" if name == "init" => return Err(init_receiver(receiver.span())),
-                "&mutself" if name == "init" => Role::Init,
-                "&self" if name == "migrate" => return Err(migrate_receiver(receiver.span())),
-                "&mutself" if name == "migrate" => Role::Migrate,
+                "&self" if word == "init" => return Err(init_receiver(receiver.span())),
+                "&mutself" if word == "init" => Role::Init,
+                "&self" if word == "migrate" => return Err(migrate_receiver(receiver.span())),
+                "&mutself" if word == "migrate" => Role::Migrate,
                 "&self" => Role::View,
                 "&mutself" => Role::Call,
                 _ => return Err(receiver_error(receiver.span())),
@@ -87,6 +87,7 @@ pub(crate) fn read(item: &ImplItemFn, contract: &Ident, fields: &[Field]) -> syn
     }
     let params = if role == Role::Private { Vec::new() } else { params(item)? };
     if role != Role::Private {
+        text::name(&name)?;
         let generics = &item.sig.generics;
         if !generics.params.is_empty() {
             return Err(syn::Error::new_spanned(generics, "a method of a contract is not generic"));
@@ -142,7 +143,7 @@ fn params(item: &ImplItemFn) -> syn::Result<Vec<(Ident, Type)>> {
                 "write the type without `&`, `String` for `&str`, `Vec<T>` for `&[T]`",
             ));
         }
-        if matches!(&*pat.ident.to_string(), "caller" | "this" | "element") {
+        if matches!(&*text::name(&pat.ident)?, "caller" | "this" | "element") {
             return Err(text::error(
                 pat.ident.span(),
                 &format!("`{}` has a meaning of its own in `#[access(...)]`", pat.ident),

@@ -162,7 +162,7 @@ impl Resolver<'_> {
                 for rust in args.iter().filter_map(|arg| arg.rust.clone()) {
                     self.check(quote! { impl ::kempe_sdk::abi::AbiType }, &rust);
                 }
-                let (callee, method) = (callee.def, method.to_string());
+                let (callee, method) = (callee.def, text::name(method)?);
                 let args = args.iter().map(|arg| &arg.def);
                 quote! { Call { callee: #callee, method: #method, args: &[#(#args),*] } }
             }
@@ -266,7 +266,7 @@ impl Resolver<'_> {
     fn member(&mut self, of: &Expr, member: &Ident) -> syn::Result<Resolved> {
         let span = member.span();
         let Resolved { def, rust, ty } = self.expr(of)?;
-        let text = member.to_string();
+        let text = text::bare(member);
         // A position in a tuple is kept as `_1`, since `1` is no identifier.
         let index = text.strip_prefix('_').and_then(|digits| digits.parse::<u32>().ok());
         let text = index.map_or(text, |index| index.to_string());
@@ -543,7 +543,9 @@ fn check_guards(kind: Touch, field: &Field, at: &Ident) -> syn::Result<()> {
 /// The name as a variable of a check: shown where it is written, but the same variable wherever the
 /// token comes from.
 fn local(name: &Ident) -> Ident {
-    Ident::new(&name.to_string(), name.span().resolved_at(proc_macro2::Span::call_site()))
+    let mut name = name.clone();
+    name.set_span(name.span().resolved_at(proc_macro2::Span::call_site()));
+    name
 }
 
 fn clause_def(def: &TokenStream) -> TokenStream {

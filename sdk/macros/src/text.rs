@@ -1,11 +1,37 @@
 //! Words for people: documentation comments, suggestions, errors with help.
 
 use proc_macro2::Span;
-use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr, ExprLit, Ident, Lit, Meta};
 
 /// An error with a line that says how to mend it.
 pub(crate) fn error(span: Span, message: &str, help: &str) -> syn::Error {
     syn::Error::new(span, format!("{message}\nhelp: {help}"))
+}
+
+/// A name as the ABI has it: without the `r#` of what is a word of Rust.
+pub(crate) fn bare(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+/// The same of a name that is only now read: in ASCII, since no host admits another.
+pub(crate) fn name(name: &Ident) -> syn::Result<String> {
+    let text = bare(name);
+    if text.is_ascii() {
+        return Ok(text);
+    }
+    Err(error(
+        name.span(),
+        &format!("`{text}` is in the ABI, where names are ASCII, so that no two look the same"),
+        "use the letters `a` to `z`, digits and `_`",
+    ))
+}
+
+/// Notes which of the names are not in ASCII.
+pub(crate) fn check_names<'a>(names: impl IntoIterator<Item = &'a Ident>, errors: &mut Errors) {
+    for ident in names {
+        errors.note(name(ident));
+    }
 }
 
 /// Collects errors, so that one compilation shows all of them.

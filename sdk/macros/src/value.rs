@@ -4,6 +4,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Fields, Ident, Index, Type};
 
+use crate::text::{self, Errors};
+
 pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let input: DeriveInput = syn::parse2(input)?;
     if !input.generics.params.is_empty() {
@@ -12,6 +14,7 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
             "a value type has no generic parameters",
         ));
     }
+    check_names(&input)?;
     match &input.data {
         Data::Struct(data) => Ok(of_struct(&input.ident, &data.fields)),
         Data::Enum(data) if data.variants.is_empty() || data.variants.len() > 256 => {
@@ -22,6 +25,28 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
             Err(syn::Error::new(data.union_token.span, "a union has no canonical encoding"))
         }
     }
+}
+
+/// Refuses names that no ABI can have.
+fn check_names(input: &DeriveInput) -> syn::Result<()> {
+    let mut errors = Errors::default();
+    text::check_names([&input.ident], &mut errors);
+    match &input.data {
+        Data::Struct(data) => text::check_names(names_of(&data.fields), &mut errors),
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                text::check_names([&variant.ident], &mut errors);
+                text::check_names(names_of(&variant.fields), &mut errors);
+            }
+        }
+        Data::Union(_) => {}
+    }
+    errors.into_error().map_or(Ok(()), Err)
+}
+
+/// The names of fields that have any.
+pub(crate) fn names_of(fields: &Fields) -> impl Iterator<Item = &Ident> {
+    fields.iter().filter_map(|field| field.ident.as_ref())
 }
 
 /// The implementations for a struct; events use it too.
@@ -37,7 +62,7 @@ pub(crate) fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
         })
         .collect();
     let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
-    let text = name.to_string();
+    let text = text::bare(name);
     let described = members_def(fields);
     let write = quote! { #(::kempe_sdk::abi::Encode::serialize(&self.#members, writer)?;)* };
     let read = quote! {
@@ -49,7 +74,7 @@ pub(crate) fn of_struct(name: &Ident, fields: &Fields) -> TokenStream {
 /// `&[("name", TYPE), ..]`.
 pub(crate) fn members_def(fields: &Fields) -> TokenStream {
     let members = fields.iter().enumerate().map(|(i, field)| {
-        let name = field.ident.as_ref().map_or_else(|| i.to_string(), Ident::to_string);
+        let name = field.ident.as_ref().map_or_else(|| i.to_string(), text::bare);
         let ty = &field.ty;
         quote! { (#name, <#ty as ::kempe_sdk::abi::AbiType>::TYPE) }
     });
@@ -59,7 +84,7 @@ pub(crate) fn members_def(fields: &Fields) -> TokenStream {
 fn of_enum(name: &Ident, data: &syn::DataEnum) -> TokenStream {
     let (mut writes, mut reads, mut defs) = (Vec::new(), Vec::new(), Vec::new());
     for (tag, variant) in (0u8..=255).zip(&data.variants) {
-        let (ident, text) = (&variant.ident, variant.ident.to_string());
+        let (ident, text) = (&variant.ident, text::bare(&variant.ident));
         let vars: Vec<Ident> = (0..variant.fields.len()).map(|i| format_ident!("v{i}")).collect();
         let types: Vec<&Type> = variant.fields.iter().map(|field| &field.ty).collect();
         let members: Vec<TokenStream> = (0u32..)
@@ -86,7 +111,7 @@ fn of_enum(name: &Ident, data: &syn::DataEnum) -> TokenStream {
         let described = members_def(&variant.fields);
         defs.push(quote! { (#text, #described) });
     }
-    let text = name.to_string();
+    let text = text::bare(name);
     let write = quote! { match self { #(#writes)* } };
     let read = quote! {
         match <u8 as ::kempe_sdk::abi::Decode>::deserialize_reader(reader)? {
