@@ -20,6 +20,7 @@ test:
 # The long form: 10,000 random blocks, more cases of everything, and the tests marked as slow.
 test-slow:
     KEMPE_CALLS=10000 KEMPE_CASES=250 PROPTEST_CASES=4096 KEMPE_CRASHES=1000 KEMPE_FLIPS=10000 KEMPE_REPAIRS=100 \
+        KEMPE_COMPILE_KINDS=16 \
         KEMPE_REPAIR_STEP=1 KEMPE_REPAIR_BLOCKS=1 KEMPE_STAGE_BLOCKS=25 \
         cargo test --release -- --include-ignored
 

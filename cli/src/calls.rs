@@ -7,8 +7,8 @@
 //! | fuel limit | `fuel`, if it is given | the column `fuel` |
 //!
 //! Without a fuel limit a call may burn its share of the block, or half as much again as one of the method did in a simulation if that is more,
-//! and at least 20 million where its list has to be found by a simulation, which does not know what earlier calls of the block leave; where fuel
-//! costs something, half as much again as in the simulation.
+//! and at least 20 million where a simulation has to find its list or fails, because it does not know what earlier calls of the block leave;
+//! where fuel costs something, half as much again as in the simulation.
 //!
 //! In CSV a parameter that is called like one of these columns is the column `arg:NAME`, and an empty
 //! field is no argument.
@@ -38,7 +38,8 @@ use crate::session::Session;
 /// The most bytes of a line or record: what a transaction holds, in hexadecimal, and some more.
 pub(crate) const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The least fuel limit of a call whose list a simulation finds, where fuel is free: many times what a trade with a hundred orders burns.
+/// The least fuel limit of a call whose list a simulation finds, or whose simulation fails, where fuel is free: many times what a trade with a
+/// hundred orders burns.
 const DYNAMIC_FUEL: u64 = 20_000_000;
 
 /// Where in a file something is, counted from 1.
@@ -135,7 +136,7 @@ impl Calls {
         time_ms: u64,
     ) -> Result<Vec<SignedTransaction>, Failure> {
         let limits = session.chain.genesis().limits;
-        let share = limits.block_fuel_max / n_max as u64;
+        let share = limits.block_fuel() / n_max.max(1) as u64;
         let mut block: Vec<SignedTransaction> = self.left.take().into_iter().collect();
         let mut asked: u64 = block.iter().map(|signed| signed.transaction.fuel_limit).sum();
         while block.len() < n_max {
@@ -156,13 +157,18 @@ impl Calls {
                     }
                 })?;
             asked = asked.saturating_add(signed.transaction.fuel_limit);
-            if asked > limits.block_fuel_max && !block.is_empty() {
+            if asked > limits.block_fuel() && !block.is_empty() {
                 self.left = Some(signed);
                 break;
             }
             block.push(signed);
         }
         Ok(block)
+    }
+
+    /// Whether there is a call that did not fit into the block before.
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.is_some()
     }
 
     fn signed(
@@ -232,12 +238,15 @@ impl Calls {
         } else {
             let asked = ask(chain, &tx, time_ms)?;
             tx.access = asked.access;
-            // A call that fails without those before it in the file says nothing of what it takes behind them.
-            let says = asked.succeeds || gas > 0;
-            let fuel = if says { asked.fuel } else { 0 };
-            let known = Simulated { each: !tx.access.is_empty(), fuel };
-            self.simulated.insert((contract, id), known);
-            known
+            let each = !tx.access.is_empty();
+            if asked.succeeds || gas > 0 {
+                let known = Simulated { each, fuel: asked.fuel };
+                self.simulated.insert((contract, id), known);
+                known
+            } else {
+                // What fails without those before it in the file says nothing of what it takes behind them.
+                Simulated { each, fuel: DYNAMIC_FUEL }
+            }
         };
         if fuel.is_none() {
             let free = if known.each { share.max(DYNAMIC_FUEL) } else { share };

@@ -160,7 +160,7 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<(), F
     let input = if is_trace(&args.file)? {
         if args.transfers { as_transfers(&args.file)? } else { recorded(&args.file, output)? }
     } else {
-        calls(args, global)?
+        calls(args, global, output)?
     };
     // Steps are counted, whatever each takes; what a key costs is what its transactions take.
     let block = Block::new(&input.accesses, &[], &input.senders, &input.tail)?;
@@ -266,12 +266,18 @@ fn recorded(path: &Path, output: &Output) -> Result<Input, Failure> {
     Ok(Input { accesses, costs, n_touched, senders, keys, ..Input::default() })
 }
 
-fn calls(args: &Args, global: &Global) -> Result<Input, Failure> {
+fn calls(args: &Args, global: &Global, output: &Output) -> Result<Input, Failure> {
     let session = Session::open(&args.chain, global)?;
     let mut calls = Calls::open(&args.file, false)?;
     let n_max = session.chain.genesis().limits.block_txs_max as usize;
     let time_ms = now_ms();
     let transactions = calls.next_block(&session, n_max, time_ms)?;
+    if calls.is_left() {
+        let (file, n) = (printable(&args.file.display().to_string()), transactions.len());
+        output.warn(format_args!(
+            "{file}: a block has fuel for the first {n} calls, and these are shown"
+        ));
+    }
     let prepared = session.chain.prepare(transactions, time_ms)?;
     let describer = Describer::new(&session.chain, &session.names);
     let interned = prepared.plan.interned();

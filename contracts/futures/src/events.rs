@@ -22,7 +22,7 @@ pub struct OrderRefused {
     pub price: u128,
     /// The code of the error for which it was refused.
     pub reason: u32,
-    /// What the vault got of the margin, because it had no room.
+    /// What the vault got of the margin, because positions left it no room.
     pub fee: u128,
 }
 

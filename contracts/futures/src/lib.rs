@@ -204,6 +204,7 @@ impl Futures {
     /// [`OrderPlaced`].
     #[access(
         start(funding),
+        start(vault),
         read(positions[caller]),
         write(orders[caller]),
         calls(token.transfer_from(caller, this, _)),
@@ -221,7 +222,8 @@ impl Futures {
         let (by, time_ms) = (caller(), time_ms());
         ensure!(size > 0, FuturesError::ZeroAmount);
         ensure!(!grow || size <= SIZE_MAX, FuturesError::TooLarge);
-        let mut order = Order { time_ms, long, grow, size, margin, limit, expires_ms };
+        let vault = self.vault.at_start();
+        let mut order = Order { time_ms, long, grow, size, margin, limit, expires_ms, vault };
         ensure!(order.is_timely(), FuturesError::BadExpiry);
         let known = OracleClient::new(self.oracle.get()).price(self.asset.get());
         order.time_ms = known.map_or(time_ms, |price| time_ms.max(price.time_ms));
@@ -241,7 +243,7 @@ impl Futures {
     /// Settles a request to grow at the first price that was observed since. Anyone may.
     ///
     /// Since the time of the request, that is. It is done, or refused for good: then its margin is owed to the trader, less the fee where the
-    /// vault has no room for it. Either way whoever settles is owed [`Terms::reward`].
+    /// vault has no room for it though it is about as large as it was. Either way whoever settles is owed [`Terms::reward`].
     ///
     /// # Arguments
     /// - `trader`, `long`: whose request, and on which side it is.
@@ -285,6 +287,7 @@ impl Futures {
         if let Err(error @ (FuturesError::StaleFunding | FuturesError::StaleRoom)) = done {
             return Err(error);
         }
+        let done = done.map_err(|error| (error, self.fee_of_refused(&order, price, error)));
         Ok(self.settled(trader, &order, price, done))
     }
 
@@ -322,7 +325,7 @@ impl Futures {
         let order = self.orders.take(trader).filter(|order| !order.grow && order.long == long);
         let order = order.ok_or(FuturesError::NoOrder)?;
         let price = self.price_of(&order)?;
-        let done = self.shrink(trader, &order, price);
+        let done = self.shrink(trader, &order, price).map_err(|error| (error, 0));
         Ok(self.settled(trader, &order, price, done))
     }
 
@@ -747,22 +750,30 @@ impl Futures {
         Ok(!funded.covers(price, terms.maintenance_bp, flow.lost, &terms)?)
     }
 
-    /// Ends a request, which was done at the price or is refused for good. Returns the price if it was done.
+    /// What the vault gets of a request to grow that is refused for good.
+    #[inline(never)]
+    fn fee_of_refused(&self, order: &Order, price: u128, error: FuturesError) -> u128 {
+        let fee = match error {
+            // Not where providers have taken the room away, who would be paid for that.
+            FuturesError::VaultFull if order.finds(self.vault.at_start()) => {
+                order.fee(price, self.terms().fee_bp)
+            }
+            _ => Ok(0),
+        };
+        // Only what brings its fee gets so far.
+        fee.unwrap_or_default().min(order.margin)
+    }
+
+    /// Ends a request, which was done at the price or is refused for good, for a fee. Returns the price if it was done.
     #[inline(never)]
     fn settled(
         &mut self,
         by: Address,
         order: &Order,
         price: u128,
-        done: Result<(), FuturesError>,
+        done: Result<(), (FuturesError, u128)>,
     ) -> Option<u128> {
-        if let Err(error) = done {
-            let fee = match error {
-                FuturesError::VaultFull => order.fee(price, self.terms().fee_bp),
-                _ => Ok(0),
-            };
-            // Only what brings its fee gets so far.
-            let fee = fee.unwrap_or_default().min(order.margin);
+        if let Err((error, fee)) = done {
             self.vault.add(fee);
             self.owe(by, order.margin - fee);
             emit(OrderRefused { by, price, reason: error.code(), fee });

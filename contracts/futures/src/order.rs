@@ -28,6 +28,8 @@ pub struct Order {
     pub limit: u128,
     /// Only a price that was observed before this time counts, and without one it can be canceled from this block time on.
     pub expires_ms: u64,
+    /// What the vault had before the block in which it was requested.
+    pub vault: u128,
 }
 
 impl Order {
@@ -52,6 +54,11 @@ impl Order {
     #[inline(never)]
     pub(crate) fn fee(&self, price: u128, fee_bp: u16) -> Result<u128, FuturesError> {
         part_up(self.cost(price)?, fee_bp)
+    }
+
+    /// Whether a vault is about what it was at the request, so that what has no room now is kept out by positions.
+    pub(crate) const fn finds(&self, vault: u128) -> bool {
+        vault >= self.vault - self.vault / 20
     }
 
     /// Whether a price is as good as its limit.

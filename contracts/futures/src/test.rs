@@ -1320,6 +1320,26 @@ fn what_has_no_room_pays_its_fee() {
     assert_eq!((s.owed(s.ben), s.sums().vault), (109_000, vault + 1_000));
 }
 
+/// Whoever provides would be paid for taking the room away.
+#[test]
+fn who_finds_a_smaller_vault_pays_no_fee() {
+    let mut s = setup();
+    s.chain.send(s.keeper, &s.token, "mint", (s.ben, 100_000u128)).assert_ok();
+    s.chain.advance_ms(PROVIDED_MS_MIN);
+    s.set_price(s.price);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    s.request(s.ben, true, true, 240_000, 110_000).assert_ok();
+    s.send(s.provider, "take_out", (600_000u128, 0u128)).assert_ok();
+    s.set_price(s.price);
+    s.send(s.keeper, "poke", ()).assert_ok();
+    let vault = s.sums().vault;
+    let receipt = s.settle(s.ben, true);
+    let (by, price, reason) = (s.ben, s.price, FuturesError::VaultFull.code());
+    let refused = OrderRefused { by, price, reason, fee: 0 };
+    assert_eq!(receipt.assert_ok().events::<OrderRefused>(), [refused]);
+    assert_eq!((s.owed(s.ben), s.sums().vault), (110_000, vault));
+}
+
 /// Nor where a position stands behind it: its margin might be a profit, which pays no fee.
 #[test]
 fn what_grows_brings_its_fee() {

@@ -126,7 +126,7 @@ impl Nonces {
         Self {
             state: Arc::clone(state),
             prices: genesis.prices,
-            block_fuel_max: genesis.limits.block_fuel_max.max(genesis.limits.tx_fuel_max),
+            block_fuel_max: genesis.limits.block_fuel(),
             ahead: VecDeque::new(),
         }
     }

@@ -16,15 +16,20 @@ use crate::types::KeyHash;
 /// numbers do not depend on the threads.
 const N_SHARDS: usize = 4;
 
-/// A block as the scheduler sees it, and the keys behind the slots. Copies share the lists.
+/// A block as the scheduler sees it, and the keys behind the slots. Copies share all but the costs.
 #[derive(Clone, Debug)]
 pub struct Interned {
+    numbered: Arc<Numbered>,
+    /// By transaction; empty if all cost the same.
+    costs: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct Numbered {
     lists: Arc<Lists>,
     accesses: Accesses,
     senders: Vec<u32>,
     tail: Vec<bool>,
-    /// By transaction; empty if all cost the same.
-    costs: Vec<u64>,
     slots: Vec<KeyHash>,
     /// For each slot, an entry that names its key.
     names: Vec<Place>,
@@ -68,43 +73,44 @@ impl Interned {
             names.extend_from_slice(&shard.names);
         }
         let accesses = accesses(&lists, &tail, &parts, &numbers, &bases, n_slots);
-        let costs = Vec::new();
-        Self { lists: Arc::new(lists), accesses, senders, tail, costs, slots, names }
+        let lists = Arc::new(lists);
+        let numbered = Arc::new(Numbered { lists, accesses, senders, tail, slots, names });
+        Self { numbered, costs: Vec::new() }
     }
 
     /// The access lists.
     #[must_use]
     pub fn lists(&self) -> &Lists {
-        &self.lists
+        &self.numbered.lists
     }
 
     pub(super) fn shared_lists(&self) -> &Arc<Lists> {
-        &self.lists
+        &self.numbered.lists
     }
 
     /// What each transaction touches, by slot. Empty for a transaction of the tail.
     #[must_use]
     pub fn accesses(&self) -> &Accesses {
-        &self.accesses
+        &self.numbered.accesses
     }
 
     /// The number of each transaction's sender.
     #[must_use]
     pub fn senders(&self) -> &[u32] {
-        &self.senders
+        &self.numbered.senders
     }
 
     /// Which transactions belong in the tail: those without a list, and the later ones of the same
     /// sender.
     #[must_use]
     pub fn tail(&self) -> &[bool] {
-        &self.tail
+        &self.numbered.tail
     }
 
     /// The hash of each slot's key.
     #[must_use]
     pub fn slots(&self) -> &[KeyHash] {
-        &self.slots
+        &self.numbered.slots
     }
 
     /// The key of a slot.
@@ -113,25 +119,25 @@ impl Interned {
     /// If there is no such slot.
     #[must_use]
     pub fn key(&self, slot: u32) -> ListedKey<'_> {
-        self.place(slot).key(&self.lists)
+        self.place(slot).key(&self.numbered.lists)
     }
 
     /// Asks for what [`place`](Self::place) and the hash of a slot need.
     pub(super) fn prefetch_slot(&self, slot: u32) {
-        prefetch(&self.slots[slot as usize]);
-        prefetch(&self.names[slot as usize]);
+        prefetch(&self.numbered.slots[slot as usize]);
+        prefetch(&self.numbered.names[slot as usize]);
     }
 
     /// Where an entry is that names the key of a slot.
     pub(super) fn place(&self, slot: u32) -> Place {
-        self.names[slot as usize]
+        self.numbered.names[slot as usize]
     }
 
     /// Tells the scheduler what each transaction costs, in any unit; without, and of those behind the
     /// end of `costs`, all cost 1. No result depends on it but the choice of a schedule.
     #[must_use]
     pub fn with_costs(mut self, mut costs: Vec<u64>) -> Self {
-        costs.resize(self.senders.len(), 1);
+        costs.resize(self.numbered.senders.len(), 1);
         self.costs = costs;
         self
     }
@@ -141,8 +147,13 @@ impl Interned {
     #[must_use]
     #[allow(clippy::missing_panics_doc, reason = "interning fills every column")]
     pub fn block(&self) -> Block<'_> {
-        Block::new(&self.accesses, &self.costs, &self.senders, &self.tail)
-            .expect("interning fills every column, and a block in memory has fewer than 2^32 txs")
+        Block::new(
+            &self.numbered.accesses,
+            &self.costs,
+            &self.numbered.senders,
+            &self.numbered.tail,
+        )
+        .expect("interning fills every column, and a block in memory has fewer than 2^32 txs")
     }
 }
 

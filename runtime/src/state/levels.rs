@@ -24,6 +24,9 @@ use crate::types::{Bytes, KeyHash, first_bytes, hash_order};
 /// A run is merged with a newer one that has more than this part of its rows.
 const MERGE_RATIO: u64 = 2;
 
+/// The most bytes of long values that are held together of a bucket that is visited: there may be more of them than memory. Ours to choose.
+const LONG_BYTES_MAX: usize = 1 << 20;
+
 /// Sorted rows that take new ones.
 #[derive(Debug)]
 pub(super) struct Levels {
@@ -160,8 +163,8 @@ impl Levels {
         Ok(found.filter(|row| !is_removed(row)))
     }
 
-    /// Calls `visit` with every bucket that has rows, from `first` on and below `end`. Pending changes are not
-    /// looked at.
+    /// Calls `visit` with every bucket that has rows, from `first` on and below `end`, and with the first of its long values. All of them are checked.
+    /// Pending changes are not looked at.
     pub(super) fn buckets(
         &self,
         first: u32,
@@ -172,15 +175,21 @@ impl Levels {
         let mut merge = Merge::new(&view.runs, &first_key(first).0)?;
         let mut bucket = BucketRows::default();
         let mut at = first;
-        while let Some(entry) = merge.next_entry()? {
+        let mut long_bytes = 0;
+        while let Some(mut entry) = merge.next_entry()? {
             let next = bucket_of(&KeyHash(*key(&entry.row)));
             if next >= end {
                 break;
             }
             if next != at && !bucket.rows.is_empty() {
                 visit(at, std::mem::take(&mut bucket))?;
+                long_bytes = 0;
             }
             at = next;
+            long_bytes += entry.long.as_ref().map_or(0, |value| value.len());
+            if long_bytes > LONG_BYTES_MAX {
+                entry.long = None;
+            }
             bucket.push(entry);
         }
         if bucket.rows.is_empty() { Ok(()) } else { visit(at, bucket) }

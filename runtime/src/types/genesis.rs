@@ -66,6 +66,14 @@ pub struct Limits {
     pub block_fuel_max: u64,
 }
 
+impl Limits {
+    /// The most fuel that the transactions of a block may ask for together: [`block_fuel_max`](Self::block_fuel_max), and at least what one may.
+    #[must_use]
+    pub const fn block_fuel(&self) -> u64 {
+        if self.block_fuel_max > self.tx_fuel_max { self.block_fuel_max } else { self.tx_fuel_max }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { block_txs_max: 100_000, tx_fuel_max: 1_500_000_000, block_fuel_max: 20_000_000_000 }

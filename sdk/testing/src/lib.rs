@@ -174,7 +174,7 @@ impl WasmBackend {
             chain_id: self.chain.genesis().chain_id,
             sender,
             nonce,
-            fuel_limit: limits.tx_fuel_max.min(limits.block_fuel_max / n_txs),
+            fuel_limit: limits.tx_fuel_max.min(limits.block_fuel() / n_txs),
             actions: vec![action],
             access: Vec::new(),
         }

@@ -4,11 +4,12 @@ use hashbrown::HashMap;
 
 use crate::types::Bytes;
 
-/// Copies that are kept; whoever asks for one more lets go of all others. Ours to choose.
-const KEPT_MAX: usize = 1024;
-/// Bytes of a value that is copied: as long as the price of a list's entry covers copying it, so that all of them take 1 MiB at most. Ours to
-/// choose.
-const KEPT_BYTES_MAX: usize = 1024;
+/// Places that are known, two for each copy; values beyond are shared with other workers, so that no more copies of a block are held at once, whoever
+/// holds them. Ours to choose.
+const KNOWN_MAX: usize = 1024;
+/// Bytes of a value that is copied: as long as the price of a list's entry covers copying it, so that all of them take 512 KiB at most. Ours
+/// to choose.
+const COPIED_BYTES_MAX: usize = 1024;
 
 /// Copies of long values, by where these are.
 ///
@@ -26,16 +27,16 @@ struct Copied {
 }
 
 impl Copies {
-    /// The same value, which no other thread holds if it is one that is kept.
+    /// The same value, which no other worker holds if it is one that is copied.
     pub(crate) fn of(&mut self, value: &Bytes) -> Bytes {
-        if !value.is_shared() || value.len() > KEPT_BYTES_MAX {
+        if !value.is_shared() || value.len() > COPIED_BYTES_MAX {
             return value.clone();
         }
         if let Some(copied) = self.0.get(&value.as_ptr().addr()) {
             return copied.own.clone();
         }
-        if self.0.len() >= KEPT_MAX {
-            self.0.clear();
+        if self.0.len() >= KNOWN_MAX {
+            return value.clone();
         }
         let own = Bytes::from_slice(value);
         // Whoever comes with the copy gets that.
@@ -76,7 +77,20 @@ mod tests {
         for round in 0..5_000u16 {
             let value = Bytes::from_slice(&[round.to_le_bytes(); 20].concat());
             assert_eq!(copies.of(&value), value);
-            assert!(copies.0.len() <= KEPT_MAX + 1);
+            if round % 700 == 0 {
+                copies.clear();
+            }
         }
+    }
+
+    #[test]
+    fn so_many_are_copied_and_no_more_whoever_holds_them() {
+        let value = |round: u16| Bytes::from_slice(&[round.to_le_bytes(); 500].concat());
+        let values: Vec<Bytes> = (0..4096).map(value).collect();
+        let mut copies = Copies::default();
+        let held: Vec<Bytes> = values.iter().chain(&values).map(|value| copies.of(value)).collect();
+        let is_copy = |(value, held): (&Bytes, &Bytes)| value.as_ptr() != held.as_ptr();
+        let n_copied = values.iter().chain(&values).zip(&held).filter(|&(v, h)| is_copy((v, h)));
+        assert_eq!(n_copied.count(), KNOWN_MAX);
     }
 }
