@@ -62,10 +62,10 @@ fn stages(criterion: &mut Criterion, world: &TokenWorld, txs: &[Tx<'_>], n_accou
         .bench_function(id(), |bencher| bencher.iter(|| derive(&executor)));
     let lists = derive(&executor);
     group(criterion, "executor::intern").bench_function(id(), |bencher| {
-        let intern = |lists| executor.intern(lists, txs);
+        let intern = |lists| executor.intern(lists, txs).expect("numbers");
         bencher.iter_batched(|| lists.clone(), intern, BatchSize::PerIteration);
     });
-    let interned = executor.intern(lists, txs);
+    let interned = executor.intern(lists, txs).expect("numbers");
     let schedule = Color.schedule(&interned.block());
     let plan = Plan::new(interned, schedule, Mode::Free).expect("it fits");
     group(criterion, "executor::execute").bench_function(id(), |bencher| {
@@ -100,7 +100,7 @@ fn dispatch(criterion: &mut Criterion) {
     let mut executor = world.base.executor(2).expect("threads start");
     for name in ["color", "graph", "versions", "values", "block-stm"] {
         let lists = executor.derive(&txs, &state).expect("memory is readable");
-        let interned = executor.intern(lists, &txs);
+        let interned = executor.intern(lists, &txs).expect("numbers");
         let scheduler = by_name(name).expect("there is one of the name");
         let plan = Plan::by(interned, scheduler, 2).expect("the plan is legal");
         let id = BenchmarkId::from_parameter(format!("scheduler={name}/threads=2"));

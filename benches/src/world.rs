@@ -218,7 +218,7 @@ pub fn run_block(
     state: &Arc<dyn StateRead>,
 ) -> Result<BlockOutput, WorldError> {
     let lists = executor.derive(txs, state)?;
-    let interned = executor.intern(lists, txs);
+    let interned = executor.intern(lists, txs)?;
     let schedule = Color.schedule(&interned.block());
     let plan = Plan::new(interned, schedule, Mode::Free)?;
     Ok(executor.execute(txs, &plan, state, ENV)?)

@@ -5,15 +5,18 @@
 //!
 //! ```json
 //! {
-//!   "version": 1,
+//!   "version": 2,
 //!   "address": "0x...",
 //!   "kdf": { "algorithm": "argon2id", "memory_kib": 65536, "passes": 3, "lanes": 1, "salt": "..." },
-//!   "cipher": { "algorithm": "xchacha20poly1305", "nonce": "...", "ciphertext": "..." }
+//!   "cipher": { "algorithm": "xchacha20poly1305", "nonce": "...", "ciphertext": "..." },
+//!   "checksum": "..."
 //! }
 //! ```
 //!
 //! The plaintext is the 32-byte ed25519 seed. The associated data are the 32 bytes of the address,
 //! so a file whose address was exchanged does not open; and the opened seed must have the address.
+//! The checksum is the keyed BLAKE3 of the rest, so that a damaged file does not show another address
+//! before anybody opens it; who can write the file can make another one. Version 1 has none, and is read.
 
 use std::fs;
 use std::io;
@@ -32,7 +35,13 @@ pub use crate::private::Exposed;
 use crate::private;
 
 /// The version of the file format.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The version without a checksum, which is read and not written.
+const UNCHECKED_VERSION: u32 = 1;
+
+/// The context of the checksum's key.
+const CHECKSUM_CONTEXT: &str = "kempe 2026 key file";
 
 /// The memory of the key derivation in KiB, its passes and its lanes. Source: the second
 /// recommended option of RFC 9106, section 4, with one lane for four.
@@ -130,6 +139,18 @@ struct KeyFile {
     address: Address,
     kdf: Kdf,
     cipher: Cipher,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+}
+
+impl KeyFile {
+    /// The checksum of all but itself.
+    fn sum(&self) -> String {
+        let Self { version, address, kdf, cipher, checksum: _ } = self;
+        let rest = serde_json::to_vec(&(version, address, kdf, cipher));
+        let rest = rest.expect("strings and numbers are JSON");
+        hex::encode(blake3::derive_key(CHECKSUM_CONTEXT, &rest))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,6 +185,9 @@ pub struct KeyInfo {
     /// The address of the account.
     pub address: Address,
 }
+
+/// Names of keys, and what is wrong with their files.
+pub type BrokenKeys = Vec<(String, KeyError)>;
 
 impl Keystore {
     /// The keys in `dir`, which need not exist.
@@ -200,30 +224,40 @@ impl Keystore {
         self.store(name, password, &seed)
     }
 
-    /// The keys, in order of name. Files that are not keys are left out.
+    /// The keys, in order of name. Files that are not keys are left out; see [`list_all`](Self::list_all).
     ///
     /// # Errors
     /// [`KeyError::Io`] when the directory cannot be read, and [`KeyError::Exposed`] when others may put files into it;
     /// one that does not exist is empty.
     pub fn list(&self) -> Result<Vec<KeyInfo>, KeyError> {
+        Ok(self.list_all()?.0)
+    }
+
+    /// The keys, and what is wrong with the files that should be keys, each in order of name.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn list_all(&self) -> Result<(Vec<KeyInfo>, BrokenKeys), KeyError> {
+        let (mut keys, mut broken) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(&self.dir) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((keys, broken)),
             Err(source) => return Err(in_file(&self.dir, source)),
         };
         self.check_directory()?;
-        let mut keys = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
             let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            if path.extension().is_some_and(|extension| extension == "json")
-                && let Ok(info) = self.info(name)
-            {
-                keys.push(info);
+            if path.extension().is_some_and(|extension| extension == "json") {
+                match self.info(name) {
+                    Ok(info) => keys.push(info),
+                    Err(error) => broken.push((name.to_owned(), error)),
+                }
             }
         }
         keys.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(keys)
+        broken.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok((keys, broken))
     }
 
     /// The address of a key; needs no password.
@@ -305,8 +339,13 @@ impl Keystore {
         self.check_directory()?;
         let file: KeyFile =
             serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if file.version != FORMAT_VERSION {
-            return Err(malformed(format!("it has version {}", file.version)));
+        match (file.version, &file.checksum) {
+            (UNCHECKED_VERSION, None) => {}
+            (FORMAT_VERSION, Some(sum)) if *sum == file.sum() => {}
+            (UNCHECKED_VERSION | FORMAT_VERSION, _) => {
+                return Err(malformed("it is not what was written".into()));
+            }
+            (version, _) => return Err(malformed(format!("it has version {version}"))),
         }
         if file.kdf.algorithm != "argon2id" || file.cipher.algorithm != "xchacha20poly1305" {
             return Err(malformed("its algorithms are unknown".into()));
@@ -347,7 +386,8 @@ impl Keystore {
             nonce: hex::encode(nonce),
             ciphertext: hex::encode(ciphertext),
         };
-        let file = KeyFile { version: FORMAT_VERSION, address, kdf, cipher };
+        let mut file = KeyFile { version: FORMAT_VERSION, address, kdf, cipher, checksum: None };
+        file.checksum = Some(file.sum());
         let mut text = serde_json::to_vec_pretty(&file).expect("strings and numbers are JSON");
         text.push(b'\n');
         self.write(name, &text)?;
@@ -397,4 +437,44 @@ fn derive_key(
         &mut *key,
     )?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_with_a_flipped_bit_shows_no_other_address() {
+        let home = tempfile::tempdir().unwrap();
+        let keys = Keystore::new(home.path().join("keys"));
+        let info = keys.create("zoe", "correct horse").unwrap();
+        let path = keys.path("zoe");
+        let written = fs::read(&path).unwrap();
+        let mut n_refused = 0;
+        for (at, bit) in (0..written.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&path, bytes).unwrap();
+            match keys.info("zoe") {
+                Ok(found) => assert_eq!(found, info, "byte {at}, bit {bit}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains(&path.display().to_string()), "not named: {error}");
+                    n_refused += 1;
+                }
+            }
+        }
+        // White space may become other white space.
+        assert!(n_refused * 10 > written.len() * 8 * 9, "{n_refused}");
+        // The first version had no checksum.
+        fs::write(&path, &written).unwrap();
+        let mut old = keys.read("zoe").unwrap();
+        (old.version, old.checksum) = (UNCHECKED_VERSION, None);
+        fs::write(&path, serde_json::to_vec(&old).unwrap()).unwrap();
+        assert_eq!(keys.info("zoe").unwrap(), info);
+        assert_eq!(address_of(&keys.open("zoe", "correct horse").unwrap()), info.address);
+        old.version = FORMAT_VERSION;
+        fs::write(&path, serde_json::to_vec(&old).unwrap()).unwrap();
+        assert!(keys.info("zoe").is_err(), "the second one has one");
+    }
 }

@@ -20,7 +20,7 @@ use crate::output::{Exit, Failure};
 use crate::password;
 
 pub use names::Names;
-pub(crate) use names::{NAMES_FILE, read_names};
+pub(crate) use names::{NAMES_FILE, read_names, read_unchecked, write_names};
 
 /// The directory of a chain where none is named.
 const DIRECTORY: &str = "kempe-chain";

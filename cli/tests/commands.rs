@@ -170,6 +170,98 @@ fn two_random_keys_differ() {
     assert!(error.starts_with("error: there is a key called `alice` already\nhelp: "), "{error}");
 }
 
+/// A key file as the first version was.
+fn unchecked(stored: &str) -> String {
+    let mut file: serde_json::Value = serde_json::from_str(stored).unwrap();
+    file["version"] = 1.into();
+    assert!(file.as_object_mut().unwrap().remove("checksum").is_some());
+    serde_json::to_string_pretty(&file).unwrap()
+}
+
+/// Reads what a command prints, on both streams, and checks that no secret is in it.
+fn says_no_secret(kempe: &Kempe, args: &[&str], stdin: &str, secrets: &[&str]) {
+    for json in [false, true] {
+        let args = if json { [args, &["--json"]].concat() } else { args.to_vec() };
+        let Ended { stdout, stderr, .. } = kempe.run(&args, stdin);
+        let shows = args.contains(&"--reveal-secret") && !stdout.is_empty();
+        for (stream, text) in [("stdout", stdout), ("stderr", stderr)] {
+            let text = text.to_lowercase();
+            for secret in secrets {
+                // What is asked for is shown, and nothing else.
+                let is_asked = shows && stream == "stdout" && SECRET.starts_with(secret);
+                let is_there = text.contains(&secret.to_lowercase());
+                assert_eq!(is_there, is_asked, "{args:?}, {stream}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_said_that_was_not_asked_for() {
+    const WRONG: &str = "battery staple";
+    let kempe = Kempe::new();
+    let file = "keys/alice.json";
+    // As bytes, too, and the parts of one that is none.
+    let seed = hex::decode(SECRET).unwrap();
+    let listed = seed.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let secrets = [PASSWORD, WRONG, SECRET, &SECRET[..40], &listed];
+    let says = |args: &[&str], stdin: &str| says_no_secret(&kempe, args, stdin, &secrets);
+    let both = format!("{PASSWORD}\n{SECRET}\n");
+    let import = ["keys", "import", "alice", "--password-stdin"];
+    says(&import, &both);
+    assert!(kempe.home.path().join(file).exists());
+    let spoiled = format!("{PASSWORD}\n{}\n", SECRET.replace("7f60", "7fxx"));
+    says(&["keys", "import", "bob", "--password-stdin"], &spoiled);
+    says(&["keys", "import", "bob", "--password-stdin"], &format!("{PASSWORD}\n{SECRET}{SECRET}"));
+    says(
+        &["keys", "import", "bob", "--password-stdin"],
+        &format!("{}{SECRET}\n", PASSWORD.repeat(400)),
+    );
+    says(&["keys", "new", "yuri", "--password-stdin"], PASSWORD);
+    says(&["keys", "list"], "");
+    says(&["keys", "show", "alice"], "");
+    for password in [PASSWORD, WRONG] {
+        says(&["keys", "sign", "alice", "0x", "--password-stdin"], password);
+        says(&["keys", "export", "alice", "--reveal-secret", "--password-stdin"], password);
+    }
+    says(&["keys", "sign", "alice", "0xzz", "--password-stdin"], PASSWORD);
+    says(&["keys", "export", "alice", "--password-stdin"], PASSWORD);
+    says(&["deploy", "x.wasm", "--from", "alice", "--password-stdin"], PASSWORD);
+    // In a chain's directory, with a file that fails.
+    kempe.ok(&["init"], "");
+    fs::write(kempe.home.path().join("x.wasm"), b"\0asm").unwrap();
+    says(&["deploy", "x.wasm", "--from", ADDRESS, "--password-stdin"], PASSWORD);
+    says(&["keys", "remove", "alice", "--yes"], "");
+    says(&["keys", "show", "alice"], "");
+}
+
+/// So that it is in no buffer of the process, and whoever started it can go on with it.
+#[cfg(unix)]
+#[test]
+fn what_is_behind_a_secret_is_not_read() {
+    use std::io::Seek;
+
+    let kempe = Kempe::new();
+    let mut input = tempfile::tempfile().unwrap();
+    write!(input, "{PASSWORD}\n{SECRET}\nthe rest\n").unwrap();
+    let read_by = |verb: &[&str], mut input: fs::File| {
+        input.rewind().unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_kempe"))
+            .args(verb)
+            .arg("--password-stdin")
+            .env("KEMPE_HOME", kempe.home.path())
+            .current_dir(kempe.home.path())
+            .stdin(input.try_clone().unwrap())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        usize::try_from(input.stream_position().unwrap()).unwrap()
+    };
+    let (one, two) = (PASSWORD.len() + 1, PASSWORD.len() + SECRET.len() + 2);
+    assert_eq!(read_by(&["keys", "import", "alice"], input.try_clone().unwrap()), two);
+    assert_eq!(read_by(&["keys", "sign", "alice", "0x"], input.try_clone().unwrap()), one);
+}
+
 #[test]
 fn a_key_opens_only_with_its_password_and_unchanged() {
     let kempe = Kempe::new();
@@ -178,7 +270,8 @@ fn a_key_opens_only_with_its_password_and_unchanged() {
     let error = kempe.fails(1, &export, "wrong");
     assert!(error.contains("the password of key `alice` is wrong"), "{error}");
 
-    let stored = fs::read_to_string(kempe.key_file()).unwrap();
+    // Whoever exchanges something can make a checksum, too: it is against damage. The first version has none.
+    let stored = unchecked(&fs::read_to_string(kempe.key_file()).unwrap());
     let other = format!("0x{}", "11".repeat(32));
     fs::write(kempe.key_file(), stored.replace(ADDRESS, &other)).unwrap();
     let error = kempe.fails(1, &export, PASSWORD);

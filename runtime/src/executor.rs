@@ -210,23 +210,35 @@ impl Executor {
     /// Derives the access list of each transaction, on all threads.
     ///
     /// # Errors
-    /// [`ExecutorError::Store`] when the contracts cannot be read.
+    /// [`ExecutorError::Store`] when the contracts cannot be read, and [`ExecutorError::Panicked`].
     pub fn derive(
         &self,
         txs: &[Tx<'_>],
         state: &Arc<dyn StateRead>,
     ) -> Result<Lists, ExecutorError> {
         let derive = |txs: &[Tx<'_>]| derive_chunk(txs, &self.engine, &**state, &self.prices);
-        let chunks = self.threads.install(|| {
-            txs.par_chunks(CHUNK_TXS).map(derive).collect::<Result<Vec<_>, StoreError>>()
-        })?;
-        Ok(self.threads.install(|| Lists::new(chunks, &**state))?)
+        self.caught(|| {
+            let chunks = txs.par_chunks(CHUNK_TXS).map(derive);
+            let chunks = chunks.collect::<Result<Vec<_>, StoreError>>()?;
+            Ok(Lists::new(chunks, &**state)?)
+        })
     }
 
     /// Numbers the keys of a block, on all threads.
-    #[must_use]
-    pub fn intern(&self, lists: Lists, txs: &[Tx<'_>]) -> Interned {
-        self.threads.install(|| Interned::new(lists, txs))
+    ///
+    /// # Errors
+    /// [`ExecutorError::Panicked`].
+    pub fn intern(&self, lists: Lists, txs: &[Tx<'_>]) -> Result<Interned, ExecutorError> {
+        self.caught(|| Ok(Interned::new(lists, txs)))
+    }
+
+    /// Runs a function on the pool's threads; a panic, which is a bug of the executor, is an error.
+    fn caught<R: Send>(
+        &self,
+        body: impl FnOnce() -> Result<R, ExecutorError> + Send,
+    ) -> Result<R, ExecutorError> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.threads.install(body)));
+        result.unwrap_or_else(|panic| Err(ExecutorError::Panicked(panic_text(&*panic))))
     }
 
     /// Runs a block by its plan, and gives what sequential execution in the published order would
@@ -249,22 +261,19 @@ impl Executor {
             worker.get_mut().unwrap_or_else(PoisonError::into_inner).set_state(state);
         }
         let this = &*self;
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            this.threads.install(|| {
-                let new = || BlockRun::new(this, txs, plan, state, env);
-                if let Some(run) = new()?.run_as_planned()? {
-                    return tail::finish(run);
-                }
-                let mut run = new()?;
-                run.run_batches()?;
-                tail::finish(run)
-            })
-        }));
-        let result = result.unwrap_or_else(|panic| {
+        let result = this.caught(|| {
+            let new = || BlockRun::new(this, txs, plan, state, env);
+            if let Some(run) = new()?.run_as_planned()? {
+                return tail::finish(run);
+            }
+            let mut run = new()?;
+            run.run_batches()?;
+            tail::finish(run)
+        });
+        if matches!(result, Err(ExecutorError::Panicked(_))) {
             // The workers may be in the middle of something; new ones replace them.
             self.workers.clear();
-            Err(ExecutorError::Panicked(panic_text(&*panic)))
-        });
+        }
         for worker in &mut self.workers {
             worker.get_mut().unwrap_or_else(PoisonError::into_inner).unload();
         }

@@ -1,6 +1,8 @@
 //! Derives access lists, schedules transactions and runs them in parallel in wasmtime.
 
 pub mod access;
+#[cfg(test)]
+mod cases;
 pub mod chain;
 pub mod engine;
 pub mod executor;

@@ -6,6 +6,7 @@
 pub mod hold;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::str::FromStr;
 
 use borsh::BorshSerialize;
@@ -27,6 +28,35 @@ pub fn number<N: FromStr>(name: &str, short: N) -> N {
     let Some(text) = std::env::var_os(name) else { return short };
     let number = text.to_str().and_then(|text| text.parse().ok());
     number.unwrap_or_else(|| panic!("{name}={text:?} is not a number in range"))
+}
+
+/// Whether an error names a damaged file. Where the key of a log is another one, it is a file of the log that does not fit.
+#[must_use]
+pub fn names(error: &str, file: &Path) -> bool {
+    let is_key = file.file_name().is_some_and(|name| name == "key");
+    let named = if is_key { file.parent().unwrap_or(file) } else { file };
+    error.contains(&named.display().to_string())
+}
+
+/// Checks that an error of a damaged file [names](names) it.
+///
+/// # Panics
+/// If it does not.
+#[track_caller]
+pub fn assert_named(error: &impl ToString, file: &Path) {
+    let error = error.to_string();
+    assert!(names(&error, file), "{} is damaged, not named: {error}", file.display());
+}
+
+/// The number of cases of a property that has so many in the short form: `KEMPE_CASES`, which is 48 there, is in proportion.
+///
+/// # Panics
+/// As [`number`].
+#[must_use]
+pub fn cases(short: u32) -> u32 {
+    const SHORT: u32 = 48;
+    let many = u64::from(short) * u64::from(number("KEMPE_CASES", SHORT));
+    u32::try_from(many.div_ceil(u64::from(SHORT))).unwrap_or(u32::MAX)
 }
 
 /// The contract that does everything a contract should not.

@@ -10,8 +10,9 @@ use std::{env, fs};
 use kempe_abi::Hash;
 use kempe_runtime::chain::{Chain, ChainError, exists, replay};
 use kempe_runtime::scheduler::Color;
+use kempe_runtime::state::TxLocation;
 use kempe_runtime::types::Action;
-use kempe_tests::{CHAIN_ID, World, call, deploy, genesis, number, options};
+use kempe_tests::{CHAIN_ID, World, assert_named, call, deploy, genesis, number, options};
 
 const N_ACCOUNTS: u8 = 4;
 
@@ -155,24 +156,41 @@ struct Answers {
     blocks: Vec<Hash>,
     balances: Vec<u128>,
     nonces: Vec<u64>,
+    /// By transaction, in the order of the blocks.
+    places: Vec<Option<TxLocation>>,
+    /// Of contracts too.
+    cells: Vec<String>,
 }
 
 fn ask(directory: &Path) -> Result<Answers, ChainError> {
     let chain = Chain::open(directory, options(1, &Color))?;
     let heights = 0..=chain.head().height;
     let accounts: Vec<_> = (0..N_ACCOUNTS).map(|n| kempe_tests::Account::new(n).address).collect();
+    let mut places = Vec::new();
     let blocks = heights.map(|height| {
         let record = chain.block(height)?.expect("a block below the head is there or an error");
+        for signed in &record.block.transactions {
+            places.push(chain.find_transaction(&signed.transaction.hash())?);
+        }
         Ok(kempe_runtime::types::merkle_root(&[
             record.block.header.hash(),
             Hash(*blake3::hash(&borsh::to_vec(&record).expect("encodes")).as_bytes()),
         ]))
     });
+    let blocks = blocks.collect::<Result<_, ChainError>>()?;
+    let mut cells = Vec::new();
+    chain.cells(|key, value| {
+        cells.push(format!("{key:?} {value:?}"));
+        Ok(())
+    })?;
+    cells.sort();
     Ok(Answers {
         head: chain.head().hash(),
-        blocks: blocks.collect::<Result<_, ChainError>>()?,
+        blocks,
         balances: accounts.iter().map(|who| chain.balance(who)).collect::<Result<_, _>>()?,
         nonces: accounts.iter().map(|who| chain.next_nonce(who)).collect::<Result<_, _>>()?,
+        places,
+        cells,
     })
 }
 
@@ -207,7 +225,7 @@ fn a_flipped_bit_is_harmless_or_named() {
                 harmless += 1;
             }
             Err(error) => {
-                assert!(!error.to_string().is_empty());
+                assert_named(&error, path);
                 named += 1;
             }
         }

@@ -334,12 +334,12 @@ fn explicit(world: &World, contracts: &Contracts, spec: &Spec) -> Vec<DeclaredAc
 fn check(
     blocks: &[Vec<Spec>],
     gas: u64,
-    n_threads: usize,
+    n_threads: impl Fn(usize) -> usize,
     by: impl Fn(usize) -> Vec<&'static dyn Scheduler>,
 ) -> Result<(), TestCaseError> {
-    let mut builder = World::of(genesis(N_ACCOUNTS, gas), options(n_threads, &Color));
+    let mut builder = World::of(genesis(N_ACCOUNTS, gas), options(n_threads(0), &Color));
     let contracts = setup(&mut builder);
-    let mut appliers: Vec<Chain> = [1, 3, 4]
+    let mut appliers: Vec<Chain> = [1, 3, 8]
         .map(|n| Chain::in_memory(genesis(N_ACCOUNTS, gas), options(n, &Color)).expect("starts"))
         .into();
     for (n, specs) in blocks.iter().enumerate() {
@@ -350,7 +350,7 @@ fn check(
         });
         let txs: Vec<_> = txs.collect();
         let txs = builder.sign_with(txs);
-        let mut done = None;
+        let (mut done, n_threads) = (None, n_threads(n));
         for scheduler in by(n) {
             builder.chain.set_options(options(n_threads, scheduler)).expect("threads start");
             let prepared = builder.chain.prepare(txs.clone(), 0).expect("it is prepared");
@@ -414,7 +414,9 @@ proptest! {
     ) {
         // Which scheduler follows from the blocks, so that a failure repeats.
         let first = blocks.iter().map(Vec::len).sum::<usize>();
-        check(&blocks, gas, 2, |n| vec![SCHEDULERS[(first + n) % SCHEDULERS.len()]])?;
+        // Some on more threads than there are processors, as a rule, and than transactions.
+        let n_threads = |n: usize| [2, 2, 2, 8, 2, 2, 2, 16][n % 8];
+        check(&blocks, gas, n_threads, |n| vec![SCHEDULERS[(first + n) % SCHEDULERS.len()]])?;
     }
 }
 
@@ -435,7 +437,8 @@ proptest! {
         for block in &mut blocks {
             block.retain(|spec| spec.actions.iter().all(is_listed));
         }
-        check(&blocks, gas, 3, |_| UNBARRED.map(|name| by_name(name).expect("it is there")).into())?;
+        let n_threads = |n: usize| [3, 3, 8, 3, 16][n % 5];
+        check(&blocks, gas, n_threads, |_| UNBARRED.map(|name| by_name(name).expect("it is there")).into())?;
     }
 }
 
@@ -451,7 +454,7 @@ proptest! {
     #[test]
     fn who_reads_scarce_sums_reads_them_in_the_published_order(
         blocks in proptest::collection::vec(scarce(), 6),
-        n_threads in 1..4_usize,
+        n_threads in prop_oneof![4 => 1..4_usize, 1 => Just(8), 1 => Just(16)],
     ) {
         let mut world = World::of(genesis(N_ACCOUNTS, 0), options(n_threads, &Color));
         let chaos = world.deploy(0, CHAOS, &());

@@ -4,7 +4,7 @@ use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
 use kempe_runtime::scheduler::{Color, by_name};
 use kempe_runtime::types::{Action, DeclaredAccess, StateKey, TransactionError};
-use kempe_tests::{Account, CHAOS, FUEL, World, call, genesis, options};
+use kempe_tests::{Account, CHAOS, FUEL, World, call, cases, genesis, options};
 use proptest::prelude::*;
 
 fn world() -> World {
@@ -286,7 +286,7 @@ fn does() -> impl Strategy<Value = Does> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(cases(48)))]
 
     #[test]
     fn whoever_is_in_a_block_pays(

@@ -1,8 +1,11 @@
 //! What must hold for any bytes, with bytes from proptest: random ones, and true ones with changes.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use borsh::to_vec;
 use kempe_runtime::types::Action;
-use kempe_tests::{World, hold};
+use kempe_tests::{World, cases, hold};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -38,7 +41,7 @@ fn a_section(wasm: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(400), ..ProptestConfig::default() })]
 
     #[test]
     fn transactions(edits in edits(), cut in any::<Option<prop::sample::Index>>()) {
@@ -93,4 +96,36 @@ proptest! {
         hold::schedule(&bytes);
         hold::block(&bytes);
     }
+}
+
+/// A number of cases that is written out is the same in the long form.
+#[test]
+fn every_number_of_cases_follows_the_environment() {
+    fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).expect("readable") {
+            let path = entry.expect("readable").path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                sources(&path, found);
+            } else if name.ends_with(".rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
+    let mut files = Vec::new();
+    sources(root, &mut files);
+    let mut n_configs = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).expect("readable");
+        for config in text.split("#![proptest_config(").skip(1) {
+            let config = config.split(")]").next().unwrap_or_default();
+            let counts = ["cases: ", "with_cases("].map(|before| config.split(before).nth(1));
+            let is_number = |count: &str| count.starts_with(|c: char| c.is_ascii_digit());
+            let is_fixed = counts.into_iter().flatten().any(is_number);
+            assert!(!is_fixed, "{}: {config}", file.display());
+            n_configs += 1;
+        }
+    }
+    assert!(n_configs > 10, "{n_configs} are found");
 }

@@ -111,7 +111,7 @@ fn print_stages(executor: &mut Executor, txs: &[Tx<'_>], state: &Arc<dyn StateRe
     for _ in 0..N_ROUNDS {
         let [derive, intern, schedule, verify, execute, free] = &mut times;
         let lists = derive.measure(|| executor.derive(txs, state).expect("memory is readable"));
-        let interned = intern.measure(|| executor.intern(lists, txs));
+        let interned = intern.measure(|| executor.intern(lists, txs).expect("numbers"));
         let plan = schedule.measure(|| Color.schedule(&interned.block()));
         let plan = verify.measure(|| Plan::new(interned, plan, Mode::Free).expect("it fits"));
         let env = BlockEnv { height: 1, time_ms: 1 };

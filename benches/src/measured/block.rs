@@ -60,7 +60,7 @@ impl<'a> Bench<'a> {
     ) -> Result<Self, WorldError> {
         let mut alone = pinned(world, 1)?;
         let txs = block.txs();
-        let interned = alone.intern(alone.derive(&txs, &world.state())?, &txs);
+        let interned = alone.intern(alone.derive(&txs, &world.state())?, &txs)?;
         let plan = |scheduler: &dyn Scheduler| plan(scheduler, 1, &interned, &name, &[]);
         let plans = [plan(&Graph)?, plan(&Sequential)?];
         let output = alone.execute(&block.txs(), &plans[1], &world.state(), ENV)?;

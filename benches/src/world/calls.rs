@@ -160,7 +160,7 @@ fn one_by_one(
 ) -> Result<(Plan, BlockOutput), WorldError> {
     let (txs, state) = (block.txs(), world.state());
     let lists = executor.derive(&txs, &state)?;
-    let plan = Plan::by(executor.intern(lists, &txs), &Sequential, 1)?;
+    let plan = Plan::by(executor.intern(lists, &txs)?, &Sequential, 1)?;
     let output = executor.execute(&txs, &plan, &state, ENV)?;
     Ok((plan, output))
 }

@@ -189,7 +189,7 @@ mod tests {
         let block = world.block(&input).unwrap();
         let executor = world.base.executor(1).unwrap();
         let lists = executor.derive(&block.txs(), &world.base.state()).unwrap();
-        let interned = executor.intern(lists, &block.txs());
+        let interned = executor.intern(lists, &block.txs()).unwrap();
         let made = world.made(&input, &interned);
         let of =
             |what: fn(&Made) -> bool| made.iter().map(move |row| row.iter().map(what).collect());

@@ -47,7 +47,7 @@ impl Reader {
         let read = Rc::new(Cell::new(0));
         let capped = Capped { inner: file, read: read.clone() };
         let mut records = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(capped);
-        let header = records.headers().map_err(|error| fault(&error))?;
+        let header = records.headers().map_err(|error| fault(&error, 1))?;
         let column = |name: &str| match name {
             "from" => Column::From,
             "contract" => Column::Contract,
@@ -76,7 +76,8 @@ impl Reader {
     pub(crate) fn next_line(&mut self) -> Result<Option<Line>, Fault> {
         self.read.set(0);
         let mut record = StringRecord::new();
-        if !self.records.read_record(&mut record).map_err(|error| fault(&error))? {
+        let first = self.records.position().line();
+        if !self.records.read_record(&mut record).map_err(|error| fault(&error, first))? {
             return Ok(None);
         }
         let line = record.position().map_or(0, csv::Position::line);
@@ -105,8 +106,32 @@ impl Reader {
     }
 }
 
-fn fault(error: &csv::Error) -> Fault {
-    let position = error.position();
-    let line = position.map_or(1, csv::Position::line);
+/// Where the error does not say where, in the record that begins at this line.
+fn fault(error: &csv::Error, first: u64) -> Fault {
+    let line = error.position().map_or(first, csv::Position::line);
     Fault { place: Place { line, column: 1 }, message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_is_too_long_is_named_by_its_line() {
+        let mut file = tempfile::tempfile().unwrap();
+        let before = "from,contract,method,x\nbob,token,burn,\"1\n2\"\nbob,token,burn,3\n";
+        let long = format!("bob,token,burn,\"{}\n", "4\n".repeat(LINE_BYTES_MAX));
+        file.write_all([before, &long].concat().as_bytes()).unwrap();
+        file.rewind().unwrap();
+        let Ok(mut reader) = Reader::new(file) else { panic!("its header is right") };
+        for line in [2, 4] {
+            let Ok(Some(found)) = reader.next_line() else { panic!("line {line} is right") };
+            assert_eq!(found.place.line, line);
+        }
+        let Err(Fault { place, message }) = reader.next_line() else { panic!("it is too long") };
+        assert_eq!((place.line, place.column), (5, 1), "{message}");
+        assert!(message.contains("a record has more than"), "{message}");
+    }
 }

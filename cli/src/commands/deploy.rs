@@ -119,6 +119,6 @@ fn unnamed(failure: Failure, session: &Session, deployed: &Deployed) -> Failure 
             tx.tx
         ))
         .with_help(format!(
-            "do not deploy it again: use the address, or write \"{name}\": \"{address}\" into {file}"
+            "do not deploy it again: use the address, or write \"{name}\": \"{address}\" into {file} and run `kempe doctor --repair`"
         ))
 }

@@ -31,7 +31,8 @@ executes the blocks again, too. What is broken ends with code 1.
 With --repair, every block of a broken chain is checked and executed again into a new store; the old
 one stays as store.damaged-N in the chain's directory. State, receipts and indices follow from the
 blocks. A block that is damaged cannot be recovered: it is named, and nothing is changed unless
---truncate-to names the block before it. Names of contracts that cannot be read are set aside, too.";
+--truncate-to names the block before it. Names of contracts that cannot be read are set aside, too;
+those that somebody has written into names.json by hand are shown and taken.";
 
 /// The arguments of `kempe doctor`.
 #[derive(Debug, clap::Args)]
@@ -124,19 +125,12 @@ fn toolchain() -> Vec<Finding> {
 
 fn keys(global: &Global) -> Finding {
     let keys = keystore(global);
-    let listed = match keys.list() {
-        Ok(listed) => listed,
+    let (listed, broken) = match keys.list_all() {
+        Ok(found) => found,
         Err(error) => return Finding::broken("keys", &error.into()),
     };
-    let files = std::fs::read_dir(keys.dir()).map(|entries| entries.flatten().collect());
-    let files: Vec<std::fs::DirEntry> = files.unwrap_or_default();
-    for file in files {
-        let path = file.path();
-        let is_key = path.extension().is_some_and(|extension| extension == "json");
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if is_key && let Err(error) = keys.info(name) {
-            return Finding::broken("keys", &error.into());
-        }
+    if let Some((_, error)) = broken.into_iter().next() {
+        return Finding::broken("keys", &error.into());
     }
     Finding::ok("keys", format!("{} in {}", listed.len(), keys.dir().display()))
 }
@@ -200,7 +194,8 @@ fn names(session: &Session) -> Finding {
         Err(error) => Some(format!("`{name}`: {error}")),
     });
     if let Some(what) = missing {
-        let failure = Failure::new(Exit::Failed, what).with_help(format!("correct {file}"));
+        let help = format!("correct {file}, then `kempe doctor --repair`");
+        let failure = Failure::new(Exit::Failed, what).with_help(help);
         return Finding::broken("names", &failure);
     }
     let unnamed = match session.unnamed() {
@@ -212,6 +207,8 @@ fn names(session: &Session) -> Finding {
     }
     let listed: Vec<String> = unnamed.iter().map(ToString::to_string).collect();
     let what = format!("contracts without a name: {}", listed.join(", "));
-    let help = format!("write their names into {file}: {{\"NAME\": \"0x...\"}}");
+    let help = format!(
+        "write their names into {file}: {{\"NAME\": \"0x...\"}}; then `kempe doctor --repair`"
+    );
     Finding::warning("names", what, &help)
 }

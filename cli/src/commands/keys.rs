@@ -126,8 +126,11 @@ pub(super) fn run(args: Args, global: &Global, output: &Output) -> Result<(), Fa
             show(&info, output)
         }
         Verb::List => {
-            let infos = keys.list()?;
-            if infos.is_empty() {
+            let (infos, broken) = keys.list_all()?;
+            for (_, error) in &broken {
+                output.warn(format_args!("a key is left out: {error}"));
+            }
+            if infos.is_empty() && broken.is_empty() {
                 output.note(format_args!("no keys in {}", keys.dir().display()));
             }
             let width = infos.iter().map(|info| info.name.len()).max().unwrap_or_default();

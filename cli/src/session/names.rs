@@ -1,20 +1,30 @@
 //! Names of accounts and contracts.
 //!
 //! Accounts are named by the genesis file and by the keystore, contracts by `names.json` in the
-//! chain's directory. Names are for people: the chain itself knows none.
+//! chain's directory. Names are for people: the chain itself knows none, so nothing else tells that a digit of an
+//! address is another one than was written. The file has a checksum:
+//!
+//! ```json
+//! {
+//!   "_blake3": "...",
+//!   "token": "0x..."
+//! }
+//! ```
+//!
+//! Who edits it has the names looked at and the checksum written by `kempe doctor --repair`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kempe_abi::Address;
 use kempe_runtime::types::{Genesis, SYSTEM};
 
 use super::read_capped;
 use crate::durable;
-use crate::keystore::Keystore;
+use crate::keystore::{KeyError, Keystore};
 use crate::output::{Exit, Failure};
 use crate::suggest::suggest;
 use crate::value::Members;
@@ -28,26 +38,75 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The longest name of a contract, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
+/// The member with the checksum. No contract is called so.
+const CHECKSUM: &str = "_blake3";
+
+/// The context of the checksum's key.
+const CHECKSUM_CONTEXT: &str = "kempe 2026 names of contracts";
+
 /// The contracts that a file of names has; none if there is no file.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or is not what was written.
 pub(crate) fn read_names(file: &Path) -> Result<BTreeMap<String, Address>, Failure> {
-    match fs::metadata(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-        _ => {
-            let bytes = read_capped(file, FILE_BYTES_MAX)?;
-            let names = serde_json::from_slice::<Members<Address>>(&bytes);
-            let what = || format!("{} is not a file of names", file.display());
-            let Members(names) = names.with_context(what)?;
-            match names.keys().find(|name| !is_name(name)) {
-                Some(name) => Err(not_a_name(name, Exit::Failed).context(what()).with_help(
-                    "give it another name there: letters, digits, - and _, and a letter first",
-                )),
-                None => Ok(names),
-            }
-        }
+    let (names, sum) = read_unchecked(file)?;
+    let what = match sum {
+        _ if names.is_empty() => return Ok(names),
+        Some(sum) if sum == checksum(&names) => return Ok(names),
+        Some(_) => "is not what was written: its checksum is another one",
+        None => "has no checksum",
+    };
+    Err(Failure::new(Exit::Failed, format!("{} {what}", file.display())).with_help(
+        "if somebody has edited it, `kempe doctor --repair` shows its names and writes the checksum",
+    ))
+}
+
+/// The contracts that a file of names has, be they what was written or not, and its checksum.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read_unchecked(
+    file: &Path,
+) -> Result<(BTreeMap<String, Address>, Option<String>), Failure> {
+    if fs::metadata(file).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok((BTreeMap::new(), None));
     }
+    let bytes = read_capped(file, FILE_BYTES_MAX)?;
+    let what = || format!("{} is not a file of names", file.display());
+    let Members(mut members) =
+        serde_json::from_slice::<Members<String>>(&bytes).with_context(what)?;
+    let sum = members.remove(CHECKSUM);
+    let mut names = BTreeMap::new();
+    for (name, text) in members {
+        if !is_name(&name) {
+            return Err(not_a_name(&name, Exit::Failed).context(what()).with_help(
+                "give it another name there: letters, digits, - and _, and a letter first",
+            ));
+        }
+        let address = text.parse().map_err(|error| anyhow!("`{name}`: {error}"));
+        names.insert(name, address.with_context(what)?);
+    }
+    Ok((names, sum))
+}
+
+/// Writes the names of contracts with their checksum, durably: the file is replaced as a whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write_names(file: &Path, names: &BTreeMap<String, Address>) -> Result<(), Failure> {
+    let sum = (CHECKSUM.to_owned(), checksum(names));
+    let names = names.iter().map(|(name, address)| (name.clone(), address.to_string()));
+    // The order of their bytes has the checksum behind names with capital letters, and before others.
+    let members: BTreeMap<String, String> = std::iter::once(sum).chain(names).collect();
+    let mut text = serde_json::to_string_pretty(&members).context("writing JSON")?;
+    text.push('\n');
+    let written = durable::replace(file, text.as_bytes());
+    Ok(written.with_context(|| format!("writing {}", file.display()))?)
+}
+
+fn checksum(names: &BTreeMap<String, Address>) -> String {
+    let bytes = borsh::to_vec(names).expect("encoding to memory cannot fail");
+    hex::encode(blake3::derive_key(CHECKSUM_CONTEXT, &bytes))
 }
 
 /// Whether a name can be told from an address, and shown as it is.
@@ -69,6 +128,8 @@ pub struct Names {
     keys: BTreeMap<String, Address>,
     contracts: BTreeMap<String, Address>,
     by_address: BTreeMap<Address, String>,
+    /// What is wrong with the files of other keys, and what to do about it.
+    broken_keys: BTreeMap<String, (String, Option<String>)>,
     file: PathBuf,
 }
 
@@ -82,7 +143,10 @@ impl Names {
         // What is no name is not shown, and means nobody.
         let named = genesis.accounts.iter().filter(|account| is_name(&account.name));
         names.genesis = named.map(|account| (account.name.clone(), account.address)).collect();
-        names.keys = keys.list()?.into_iter().map(|key| (key.name, key.address)).collect();
+        let (listed, broken) = keys.list_all()?;
+        names.keys = listed.into_iter().map(|key| (key.name, key.address)).collect();
+        let said = |error: KeyError| (error.to_string(), error.help());
+        names.broken_keys = broken.into_iter().map(|(name, error)| (name, said(error))).collect();
         names.contracts = read_names(&names.file)?;
         // Where two names are of one address, the chain's own comes before the keystore's.
         for table in [&names.keys, &names.genesis, &names.contracts] {
@@ -100,9 +164,16 @@ impl Names {
     /// The address that a word means: digits, an account, or a contract.
     ///
     /// # Errors
-    /// With the names that are alike.
+    /// With the names that are alike, or with the file of the key that cannot be read.
     pub fn account(&self, word: &str) -> Result<Address, Failure> {
         self.find(word).ok_or_else(|| {
+            if let Some((what, help)) = self.broken_keys.get(word) {
+                let failure = Failure::new(Exit::Failed, what.clone());
+                return match help {
+                    Some(help) => failure.with_help(help),
+                    None => failure,
+                };
+            }
             let known = self.genesis.keys().chain(self.keys.keys()).map(|name| &**name);
             unknown("account", word, known, "an account is a name, or 0x and 64 digits")
         })
@@ -192,10 +263,7 @@ impl Names {
     pub fn add_contract(&mut self, name: &str, address: Address) -> Result<(), Failure> {
         self.contracts.insert(name.to_owned(), address);
         self.by_address.insert(address, name.to_owned());
-        let mut text = serde_json::to_string_pretty(&self.contracts).context("writing JSON")?;
-        text.push('\n');
-        let written = durable::replace(&self.file, text.as_bytes());
-        Ok(written.with_context(|| format!("writing {}", self.file.display()))?)
+        write_names(&self.file, &self.contracts)
     }
 }
 
@@ -212,4 +280,45 @@ fn unknown<'a>(
 ) -> Failure {
     let message = format!("there is no {what} `{}`{}", word.escape_debug(), suggest(word, known));
     Failure::new(Exit::Failed, message).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> BTreeMap<String, Address> {
+        let name = |(name, byte): (&str, u8)| (name.to_owned(), Address([byte; 32]));
+        [("token", 0x4e), ("USD-coin_2", 0xab), ("a", 1)].map(name).into()
+    }
+
+    #[test]
+    fn a_file_of_names_with_a_flipped_bit_gives_no_other_names() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(NAMES_FILE);
+        write_names(&file, &names()).unwrap();
+        let written = fs::read(&file).unwrap();
+        assert_eq!(read_names(&file).unwrap(), names());
+        let mut n_refused = 0;
+        for (at, bit) in (0..written.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bytes = written.clone();
+            bytes[at] ^= 1 << bit;
+            fs::write(&file, bytes).unwrap();
+            match read_names(&file) {
+                Ok(found) => assert_eq!(found, names(), "byte {at}, bit {bit}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains(&file.display().to_string()), "not named: {error}");
+                    n_refused += 1;
+                }
+            }
+        }
+        // White space may become other white space, and digits capital ones.
+        assert!(n_refused * 10 > written.len() * 8 * 9, "{n_refused}");
+    }
+
+    #[test]
+    fn the_checksum_is_pinned() {
+        let sum = "61f02761c3bb825c84efca1e6832d1d0317e3bd332de239f0a74398a7f1b2145";
+        assert_eq!(checksum(&names()), sum);
+    }
 }

@@ -55,8 +55,74 @@ fn a_damaged_chain_is_repaired_from_its_blocks() {
     for words in ["doctor --repair", "doctor"] {
         assert_eq!(unnamed(&kempe.ok(words)), address);
     }
+    // Nothing tells that what somebody writes is what was meant, so it is shown.
     kempe.write("kempe-chain/names.json", format!("{{\"token\": \"{address}\"}}"));
-    assert!(kempe.ok("doctor").contains("names       1 contract\n"));
+    let ended = kempe.run("doctor");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stdout.contains("kempe-chain/names.json has no checksum"), "{}", ended.stdout);
+    let repaired = kempe.ok("doctor --repair");
+    let taken = format!("took the names in kempe-chain/names.json: token {address}\n");
+    assert!(repaired.contains(&taken), "{repaired}");
+    assert!(repaired.contains("names       1 contract\n"), "{repaired}");
+    assert!(kempe.ok("doctor --repair").contains("the chain's store is whole"));
+}
+
+/// The chain knows no names, so a digit that became another one would be somebody else's.
+#[test]
+fn a_name_that_became_another_one_is_not_served() {
+    let kempe = Kempe::with_token();
+    let file = kempe.home.path().join("kempe-chain/names.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    for (from, to) in [("token", "tokem"), ("\"token\": \"0x", "\"token\": \"0xf")] {
+        let mut changed = whole.replace(from, to);
+        if to.ends_with('f') {
+            // The last digit, so that it stays an address.
+            let at = changed.rfind('"').unwrap() - 1;
+            changed.remove(at);
+        }
+        fs::write(&file, &changed).unwrap();
+        let error = kempe.fails(1, "call token owner");
+        let said = "error: kempe-chain/names.json is not what was written";
+        assert!(error.starts_with(said), "{error}");
+        assert!(
+            error.contains("help: if somebody has edited it, `kempe doctor --repair`"),
+            "{error}"
+        );
+    }
+    // Where there is no contract, the repair takes nothing.
+    let repaired = kempe.run("doctor --repair");
+    assert_eq!(repaired.code, 1);
+    assert!(repaired.stdout.contains("where there is no contract"), "{}", repaired.stdout);
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(kempe.ok("call token owner"), "alice\n");
+}
+
+#[test]
+fn a_damaged_key_is_named_by_whoever_needs_it() {
+    let kempe = Kempe::with_token();
+    let password = [("KEMPE_PASSWORD", "correct horse")];
+    assert_eq!(kempe.run_with("keys new zoe", &password).code, 0);
+    let file = kempe.home.path().join("keys/zoe.json");
+    let whole = fs::read_to_string(&file).unwrap();
+    let said = format!("{} is not a key file", file.display());
+    for damaged in
+        [whole.replacen("0x", "0xf", 1), whole.replacen("\"salt\": \"", "\"salt\": \"a", 1)]
+    {
+        fs::write(&file, damaged).unwrap();
+        let error = kempe.fails(1, "deploy token.wasm --owner alice --name coin --from zoe");
+        assert!(error.contains(&said), "{error}");
+        let error = kempe.fails(1, "keys show zoe");
+        assert!(error.contains(&said), "{error}");
+        let ended = kempe.run("doctor");
+        assert_eq!(ended.code, 1);
+        let line = ended.stdout.lines().find(|line| line.starts_with("broken  keys")).unwrap();
+        assert!(line.contains(&said), "{line}");
+        let listed = kempe.run("keys list");
+        assert_eq!((listed.code, &*listed.stdout), (0, ""));
+        assert!(listed.stderr.contains(&said), "{}", listed.stderr);
+    }
+    fs::write(&file, whole).unwrap();
+    assert!(kempe.ok("keys list").starts_with("zoe"));
 }
 
 /// It is written by hand where it was lost, and who gives somebody a chain writes it, too.
@@ -85,6 +151,8 @@ fn a_file_of_names_says_one_thing_and_no_more() {
         assert!(error.contains(said), "{error}");
     }
     kempe.write(file, format!("{{\"USD-coin_2\": \"{token}\"}}"));
+    assert!(kempe.fails(1, "state").contains("kempe-chain/names.json has no checksum"));
+    kempe.ok("doctor --repair");
     assert_eq!(kempe.ok("call USD-coin_2 owner"), "alice\n");
     let error = kempe.fails(2, &format!("deploy token.wasm --owner alice --name {digits}"));
     assert!(error.contains("is not a name for a contract"), "{error}");

@@ -7,6 +7,8 @@ mod calls;
 mod committed;
 mod compiled;
 mod damage;
+#[cfg(unix)]
+mod killed;
 mod modules;
 mod proposals;
 mod replay;

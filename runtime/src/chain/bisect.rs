@@ -169,7 +169,7 @@ fn part_of(chain: &Chain, block: &Block, txs: &[u32]) -> Result<Option<Prepared>
     let derived: Vec<_> =
         pairs.map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash }).collect();
     let lists = chain.executor.derive(&derived, &chain.state()?)?;
-    let interned = chain.executor.intern(lists, &derived);
+    let interned = chain.executor.intern(lists, &derived)?;
     let Ok(plan) = Plan::new(interned, schedule_of(&block.schedule, txs), Mode::Free) else {
         return Ok(None);
     };

@@ -135,7 +135,7 @@ impl Chain {
         let state = self.state()?;
         let txs = with_hashes(&kept, &hashes);
         let lists = self.executor.derive(&txs, &state)?;
-        let interned = self.executor.intern(lists, &txs);
+        let interned = self.executor.intern(lists, &txs)?;
         let scheduler = self.options.scheduler;
         let plan = Plan::by(interned, scheduler, self.executor.n_threads())?;
         drop(txs);
@@ -150,7 +150,7 @@ impl Chain {
     pub fn execute(&mut self, prepared: &Prepared) -> Result<BlockOutput, ChainError> {
         let txs = prepared.txs();
         let lists = self.executor.derive(&txs, &self.state()?)?;
-        let interned = self.executor.intern(lists, &txs);
+        let interned = self.executor.intern(lists, &txs)?;
         let plan = prepared.plan.again(interned)?;
         self.execute_plan(prepared, &plan)
     }
@@ -310,7 +310,7 @@ impl Chain {
     fn derive_block(&self, block: &Block, hashes: &[Hash]) -> Result<Plan, ChainError> {
         let txs = with_hashes(&block.transactions, hashes);
         let lists = self.executor.derive(&txs, &self.state()?)?;
-        let interned = self.executor.intern(lists, &txs);
+        let interned = self.executor.intern(lists, &txs)?;
         Ok(Plan::new(interned, block.schedule.clone(), Mode::Free)?)
     }
 

@@ -37,13 +37,14 @@ mod input;
 mod prepare;
 mod stages;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::{Chain, ChainError};
 use crate::executor::ExecutorError;
-use crate::sync::lock;
+use crate::sync::{lock, panic_text};
 use crate::types::{Header, Receipt, TransactionError};
 pub use input::EncodedTxs;
 use prepare::Prepare;
@@ -271,10 +272,13 @@ fn spawn<T: Send + 'static>(
     progress: &Arc<Progress>,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> Result<JoinHandle<T>, ChainError> {
-    let guard = StopOnPanic(Arc::clone(progress));
+    let progress = Arc::clone(progress);
     let run = move || {
-        let _guard = guard;
-        run()
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+            // Nobody waits for a stage that panicked, and what the others meet then is not the reason.
+            progress.fail(ExecutorError::Panicked(panic_text(&*panic)).into());
+            resume_unwind(panic)
+        })
     };
     let thread = thread::Builder::new().name(format!("kempe-{name}")).spawn(run);
     thread.map_err(|error| ExecutorError::Threads(error.to_string()).into())
@@ -372,16 +376,5 @@ impl Progress {
 
     fn take_error(&self) -> Option<ChainError> {
         lock(&self.error).take()
-    }
-}
-
-/// Lets nobody wait for a stage that panicked.
-struct StopOnPanic(Arc<Progress>);
-
-impl Drop for StopOnPanic {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.update(|heights| heights.stopped = true);
-        }
     }
 }

@@ -172,7 +172,7 @@ impl Chain {
             .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
             .collect();
         let lists = self.executor.derive(&txs, &state)?.published_by(&block.schedule);
-        Ok(self.executor.intern(lists, &txs))
+        Ok(self.executor.intern(lists, &txs)?)
     }
 
     /// The thinned conflict graph over interned lists.

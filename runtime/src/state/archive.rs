@@ -301,6 +301,15 @@ impl Archive {
         recent.iter().try_for_each(|bytes| visit_names(bytes, Path::new(":memory:"), visit))
     }
 
+    /// The error for names that are not those of the cells.
+    pub(super) fn damaged_names(&self, n_named: u64, n_cells: u64) -> StoreError {
+        let what = format!("names of cells are damaged n_named={n_named} n_cells={n_cells}");
+        match &self.durable {
+            Some(durable) => corrupt(lock(durable).names.path(), what),
+            None => StoreError::inconsistent(what),
+        }
+    }
+
     /// Writes what follows from the blocks up to a height to files. The blocks themselves must be
     /// durable. After an error nothing more is written until the store is opened again.
     pub(super) fn checkpoint(&self, height: u64) -> Result<(), StoreError> {
@@ -323,7 +332,7 @@ impl Archive {
             names_bytes,
             next_run: next_run + 2,
         };
-        durable.disk.replace(&durable.dir.join("manifest"), &seal(&manifest))?;
+        durable.disk.replace(&durable.dir.join("manifest"), &seal(FORMAT, &manifest))?;
         durable.manifest = manifest;
         state.install(state_flushed)?;
         self.txs.install(txs_flushed)?;
@@ -377,18 +386,19 @@ fn visit_names(
     Ok(())
 }
 
-/// `format (4) | checksum (32) | manifest`, the checksum over format and manifest.
-fn seal(manifest: &Manifest) -> Vec<u8> {
+/// `format (4) | checksum (32) | manifest`, the checksum over format and manifest. That much is the same in every format,
+/// so that damage is not taken for another one.
+fn seal(format: u32, manifest: &Manifest) -> Vec<u8> {
     let body = borsh::to_vec(manifest).expect("encoding to memory cannot fail");
-    let mut bytes = FORMAT.to_le_bytes().to_vec();
-    bytes.extend_from_slice(&manifest_sum(&body));
+    let mut bytes = format.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&manifest_sum(format, &body));
     bytes.extend_from_slice(&body);
     bytes
 }
 
-fn manifest_sum(body: &[u8]) -> [u8; 32] {
+fn manifest_sum(format: u32, body: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_keyed(&MANIFEST_KEY);
-    hasher.update(&FORMAT.to_le_bytes()).update(body);
+    hasher.update(&format.to_le_bytes()).update(body);
     *hasher.finalize().as_bytes()
 }
 
@@ -398,11 +408,11 @@ fn read_manifest(path: &Path) -> Result<Manifest, StoreError> {
     let (format, rest) = bytes.split_first_chunk().ok_or_else(damaged)?;
     let found = u32::from_le_bytes(*format);
     let (sum, body) = rest.split_first_chunk::<32>().ok_or_else(damaged)?;
+    if *sum != manifest_sum(found, body) {
+        return Err(damaged());
+    }
     if found != FORMAT {
         return Err(StoreError::Format { path: path.to_owned(), found, expected: FORMAT });
-    }
-    if *sum != manifest_sum(body) {
-        return Err(damaged());
     }
     borsh::from_slice(body).map_err(|_| damaged())
 }
@@ -419,4 +429,12 @@ fn remove_others(disk: &Disk, dir: &Path, runs: &[RunInfo]) -> Result<(), StoreE
         }
     }
     Ok(())
+}
+
+/// Writes the manifest in this directory again, as one of another format.
+#[cfg(test)]
+pub(super) fn reformat(dir: &Path, format: u32) {
+    let path = dir.join("manifest");
+    let manifest = read_manifest(&path).expect("it is whole");
+    fs::write(path, seal(format, &manifest)).expect("writable");
 }

@@ -147,9 +147,13 @@ impl DiskFile {
 
     /// Fills the buffer from an offset.
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), StoreError> {
-        read_exact_at(&self.file, buffer, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => corrupt(&self.path, "it is cut short".to_owned()),
-            _ => io_error("read", &self.path)(error),
+        let faults = self.disk.faults.as_ref();
+        let step = faults.map_or(Ok(()), |faults| faults.step(Operation::Read, &self.path));
+        step.and_then(|()| read_exact_at(&self.file, buffer, offset)).map_err(|error| {
+            match error.kind() {
+                io::ErrorKind::UnexpectedEof => corrupt(&self.path, "it is cut short".to_owned()),
+                _ => io_error("read", &self.path)(error),
+            }
         })
     }
 

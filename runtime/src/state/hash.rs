@@ -61,8 +61,16 @@ pub(super) fn node_hashes(nodes: &[[u8; 512]], out: &mut Vec<NodeHash>) {
     }));
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The rows that this thread has hashed.
+    pub(super) static N_HASHED_ROWS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The hashes of many buckets; bucket `i` has the rows `rows[ends[i - 1]..ends[i]]`.
 pub(super) fn bucket_hash_many(rows: &[Row], ends: &[usize]) -> Vec<NodeHash> {
+    #[cfg(test)]
+    N_HASHED_ROWS.set(N_HASHED_ROWS.get() + ends.last().copied().unwrap_or(0));
     let mut hashes = keyed_hash_runs(&BUCKET_KEY, rows, ends);
     let starts = std::iter::once(0).chain(ends.iter().copied());
     for (hash, (start, &end)) in hashes.iter_mut().zip(starts.zip(ends)) {

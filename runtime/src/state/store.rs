@@ -280,7 +280,7 @@ impl ChainStore {
     /// they were all, since names have no checksum: that looks at every bucket.
     ///
     /// # Errors
-    /// [`StoreError::Io`], [`StoreError::Corrupt`], [`StoreError::Inconsistent`], and what `visit` returns.
+    /// [`StoreError::Io`], [`StoreError::Corrupt`], and what `visit` returns.
     pub fn cells(
         &self,
         visit: &mut dyn FnMut(&StateKey, &Bytes) -> Result<(), StoreError>,
@@ -297,8 +297,7 @@ impl ChainStore {
         if n_named == n_rows {
             return Ok(());
         }
-        let what = format!("names of cells are damaged n_named={n_named} n_cells={n_rows}");
-        Err(StoreError::inconsistent(what))
+        Err(self.state.archive.damaged_names(n_named, n_rows))
     }
 
     /// Starts a checkpoint in the background if enough waits for one, and waits for it if three times as much does. So

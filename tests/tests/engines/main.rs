@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 
 use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::engine::{BlockEnv, admit};
-use kempe_runtime::scheduler::Color;
-use kempe_runtime::types::{Action, EventRecord, Prices, Receipt, StateKey, contract_address};
+use kempe_runtime::scheduler::{Color, by_name};
+use kempe_runtime::types::{
+    Action, EventRecord, Prices, Receipt, SignedTransaction, StateKey, contract_address,
+};
 use kempe_tests::{CHAIN_ID, World, call, deploy, genesis, number, options};
 use model::{Code, Ran, Scene, Stored};
 use module::Bug;
@@ -40,8 +42,8 @@ struct Counts {
 }
 
 /// A chain on which all is free but instructions.
-fn world() -> World {
-    let mut genesis = genesis(N_ACCOUNTS, 0);
+fn world(n_accounts: u8, n_threads: usize) -> World {
+    let mut genesis = genesis(n_accounts, 0);
     genesis.prices = Prices {
         transaction: 0,
         transaction_byte: 0,
@@ -56,7 +58,7 @@ fn world() -> World {
         deploy_byte: 0,
         ..genesis.prices
     };
-    World::of(genesis, options(1, &Color))
+    World::of(genesis, options(n_threads, &Color))
 }
 
 /// What the runtime did, as the model says it.
@@ -89,7 +91,7 @@ fn case(seed: u64, bug: Bug, counts: &mut Counts) -> Result<(), String> {
             return Ok(());
         }
     };
-    let mut world = world();
+    let mut world = world(N_ACCOUNTS, 1);
     let code = Code::new(&contract.counting, bug);
     let mut stored = Stored::default();
     let mut bytes = || -> Vec<u8> { (0..random.usize(..32)).map(|_| random.u8(..)).collect() };
@@ -207,4 +209,92 @@ fn planted_bugs_are_noticed() {
         assert!(noticed.is_some(), "{bug:?}");
         println!("{bug:?} is noticed at seed {noticed:?}");
     }
+}
+
+/// What blocks of many random contracts did.
+#[derive(Debug, Default)]
+struct Together {
+    ok: usize,
+    in_tail: usize,
+    all: usize,
+}
+
+/// Runs a block on two threads under a few schedulers, each of which must agree with the oracle, and commits it.
+fn everywhere(world: &mut World, txs: &[SignedTransaction]) -> Vec<Receipt> {
+    let mut done = None;
+    for name in ["graph", "versions", "block-stm", "aria", "color"] {
+        let scheduler = by_name(name).expect("it is there");
+        world.chain.set_options(options(2, scheduler)).expect("threads start");
+        let prepared = world.chain.prepare(txs.to_vec(), 0).expect("it is prepared");
+        assert!(prepared.rejected.is_empty(), "{:?}", prepared.rejected);
+        let oracle = world.chain.execute_oracle(&prepared).expect("it runs");
+        let output = world.chain.execute(&prepared).expect("it runs");
+        assert_eq!(output.receipts, oracle.receipts, "{name}");
+        assert_eq!(output.logs, oracle.logs, "{name}");
+        assert_eq!(output, oracle, "{name}");
+        done = Some((prepared, output));
+    }
+    let (prepared, output) = done.expect("there is a scheduler");
+    let receipts = output.receipts.clone();
+    world.chain.commit_prepared(prepared, output).expect("it is committed");
+    receipts
+}
+
+/// Deploys the contracts of these seeds in one block, and calls them all in others: with the lists of simulations, so that
+/// those that touch other cells run beside each other, and some without.
+fn together(seeds: std::ops::Range<u64>, counts: &mut Together) {
+    const N_CALLERS: u8 = 6;
+    let random = &mut fastrand::Rng::with_seed(seeds.start);
+    let contracts =
+        seeds.map(|seed| module::contract(&mut fastrand::Rng::with_seed(seed), Bug::None));
+    let contracts: Vec<_> = contracts.filter(|contract| admit(&contract.wasm).is_ok()).collect();
+    let mut world = world(N_CALLERS, 2);
+    let n_callers = usize::from(N_CALLERS);
+    let deployments = contracts.iter().enumerate().map(|(at, contract)| {
+        let from = at % n_callers;
+        let args = vec![u8::try_from(at).expect("a few"); at];
+        let action =
+            if contract.init { deploy(&contract.wasm, &args) } else { deploy(&contract.wasm, &()) };
+        (from, vec![action], FUEL, Vec::new())
+    });
+    let txs = world.sign_with(deployments);
+    let receipts = everywhere(&mut world, &txs);
+    let deployed = txs.iter().zip(&receipts).filter(|(_, receipt)| receipt.outcome == Outcome::Ok);
+    let address = |signed: &SignedTransaction| {
+        contract_address(CHAIN_ID, &signed.transaction.sender, signed.transaction.nonce, 0)
+    };
+    let deployed: Vec<Address> = deployed.map(|(signed, _)| address(signed)).collect();
+    for _ in 0..3 {
+        let mut calls = Vec::new();
+        for (at, contract) in deployed.iter().enumerate().cycle().take(3 * deployed.len()) {
+            let args: Vec<u8> = (0..random.usize(..32)).map(|_| random.u8(..)).collect();
+            let (from, action) =
+                ((at + random.usize(..3)) % n_callers, call(*contract, "go", &args));
+            let signed = world.sign_with([(from, vec![action.clone()], FUEL, Vec::new())]);
+            let simulation = world.chain.simulate(&signed[0].transaction).expect("it runs");
+            let is_listed = random.u8(..8) > 0;
+            let list = if is_listed { simulation.explicit_list() } else { Vec::new() };
+            calls.push((from, vec![action], FUEL, list));
+        }
+        let txs = world.sign_with(calls);
+        let receipts = everywhere(&mut world, &txs);
+        counts.all += receipts.len();
+        counts.ok += receipts.iter().filter(|receipt| receipt.outcome == Outcome::Ok).count();
+        counts.in_tail += receipts.iter().filter(|receipt| receipt.tail).count();
+    }
+}
+
+/// What one contract leaves in an instance, a thread or a cell, no other one sees.
+#[test]
+fn random_contracts_run_beside_each_other() {
+    let first: u64 = number("KEMPE_SEED", 0);
+    let n: u64 = number("KEMPE_MODULES", 300) / 5;
+    let mut counts = Together::default();
+    for seed in (first..first + n).step_by(12) {
+        together(seed..(seed + 12).min(first + n), &mut counts);
+    }
+    println!("{counts:?}");
+    let Together { ok, in_tail, all } = counts;
+    assert!(ok * 4 > all, "{ok} of {all} succeed");
+    assert!(in_tail * 2 < all, "{in_tail} of {all} run one by one");
 }

@@ -11,7 +11,7 @@ use kempe_runtime::engine::{BlockEnv, CALL_STACK_BYTES, Engine};
 use kempe_runtime::executor::{Executor, Plan, Tx};
 use kempe_runtime::scheduler::{Mode, Schedule};
 use kempe_runtime::state::{StateRead, StoreError};
-use kempe_runtime::types::{Bytes, KeyHash, contract_address};
+use kempe_runtime::types::{Bytes, KeyHash, Receipt, contract_address};
 use kempe_tests::CHAIN_ID;
 
 const FUEL: u64 = 20_000_000;
@@ -22,7 +22,7 @@ const CALL: &str =
     r#"(import "kempe" "call" (func $call (param i32 i32 i32 i32 i32) (result i32)))"#;
 
 /// Data: the address of a callee at 64. The arguments of the call are 20 zeros.
-fn callee(address: Address) -> String {
+pub(crate) fn callee(address: Address) -> String {
     let bytes: String = address.0.iter().map(|byte| format!("\\{byte:02x}")).collect();
     format!("(data (i32.const 64) \"{bytes}\")")
 }
@@ -310,7 +310,7 @@ fn the_native_stack_holds_the_deepest_calls() {
     let prices = world.chain.genesis().prices;
     let mut executor = Executor::new(world.chain.engine(), prices, 1).expect("threads start");
     let lists = executor.derive(&txs, &state).expect("lists");
-    let interned = executor.intern(lists, &txs);
+    let interned = executor.intern(lists, &txs).expect("numbers");
     let schedule = Schedule::new::<[u32; 0]>([], &[0]).expect("each once");
     let plan = Plan::new(interned, schedule, Mode::Free).expect("alone");
     let output = executor.execute(&txs, &plan, &state, BlockEnv::default()).expect("it runs");
@@ -338,17 +338,25 @@ fn code_is_compiled_in_the_middle_of_a_batch() {
     let prepared = chain.world.chain.prepare(txs, 0).expect("it is prepared");
     let state = chain.world.chain.state().expect("readable");
     let prices = chain.world.chain.genesis().prices;
+    let txs: Vec<_> = prepared
+        .transactions
+        .iter()
+        .zip(&prepared.hashes)
+        .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
+        .collect();
+    let run = |engine: &Arc<Engine>| {
+        let mut executor = Executor::new(engine, prices, 4).expect("threads start");
+        executor.execute(&txs, &prepared.plan, &state, prepared.env).expect("it runs")
+    };
+    // On the chain's own engine, where the code is compiled.
+    let warm = run(chain.world.chain.engine());
+    assert!(warm.receipts.iter().all(|receipt| receipt.outcome == Outcome::Ok && !receipt.tail));
     for _ in 0..8 {
-        let engine = Arc::new(Engine::new().expect("it is configured"));
-        let mut executor = Executor::new(&engine, prices, 4).expect("threads start");
-        let txs: Vec<_> = prepared
-            .transactions
-            .iter()
-            .zip(&prepared.hashes)
-            .map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash })
-            .collect();
-        let output = executor.execute(&txs, &prepared.plan, &state, prepared.env);
-        let receipts = output.expect("it runs").receipts;
-        assert!(receipts.iter().all(|receipt| receipt.outcome == Outcome::Ok && !receipt.tail));
+        let cold = run(&Arc::new(Engine::new().expect("it is configured")));
+        let fuel = |receipts: &[Receipt]| -> Vec<u64> {
+            receipts.iter().map(|receipt| receipt.fuel).collect()
+        };
+        assert_eq!(fuel(&cold.receipts), fuel(&warm.receipts), "who compiles pays as all others");
+        assert_eq!(cold, warm);
     }
 }

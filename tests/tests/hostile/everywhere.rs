@@ -1,10 +1,12 @@
 //! Contracts in the text format, and what becomes of calls to them, everywhere at once.
 
+use std::collections::BTreeSet;
+
 use borsh::BorshSerialize;
 use kempe_abi::def::{CellDef, ClauseDef, ContractDef, FieldDef, MethodDef, MethodKindDef};
 use kempe_abi::{AbiType, AccessKind, Address, Hash, TypeDef, section};
 use kempe_runtime::executor::BlockOutput;
-use kempe_runtime::scheduler::Color;
+use kempe_runtime::scheduler::{Color, SCHEDULERS, by_name};
 use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 
 use kempe_tests::{World, options};
@@ -130,18 +132,33 @@ pub(crate) fn go(contract: Address, args: Args) -> Action {
     kempe_tests::call(contract, "go", &args)
 }
 
-/// A chain on which every block is run by one, two and three threads and by the oracle, which must agree
-/// in every byte.
+/// One scheduler for each form of a plan without barriers.
+const UNBARRED: [&str; 6] = ["graph", "versions", "values", "block-stm", "block-stm-hints", "aria"];
+
+/// A chain on which every block is run by one, two, three and eight threads and by the oracle, which must agree
+/// in every byte. Two other schedulers, of which the first has no barriers, run it in turn.
 #[derive(Debug)]
 pub(crate) struct Everywhere {
     /// The chain.
     pub(crate) world: World,
+    n_blocks: usize,
+    ran_by: BTreeSet<&'static str>,
 }
 
 impl Everywhere {
     /// A chain with this many accounts.
     pub(crate) fn new(n: u8) -> Self {
-        Self { world: World::new(n) }
+        Self::on(World::new(n))
+    }
+
+    /// The same with a chain that is there.
+    pub(crate) const fn on(world: World) -> Self {
+        Self { world, n_blocks: 0, ran_by: BTreeSet::new() }
+    }
+
+    /// How many schedulers have run a block.
+    pub(crate) fn ran_by(&self) -> usize {
+        self.ran_by.len()
     }
 
     /// Deploys a contract without arguments.
@@ -159,11 +176,12 @@ impl Everywhere {
     /// # Panics
     /// If two ways differ, or a transaction is not accepted.
     pub(crate) fn block(&mut self, txs: Vec<SignedTransaction>) -> BlockOutput {
+        self.in_turn(&txs);
         let chain = &mut self.world.chain;
         let prepared = chain.prepare(txs, 0).expect("it is prepared");
         assert!(prepared.rejected.is_empty(), "{:?}", prepared.rejected);
         let oracle = chain.execute_oracle(&prepared).expect("it runs");
-        for n_threads in 1..=3 {
+        for n_threads in [1, 2, 3, 8] {
             chain.set_options(options(n_threads, &Color)).expect("threads start");
             let output = chain.execute(&prepared).expect("it runs");
             assert_eq!(output.receipts, oracle.receipts, "{n_threads} threads");
@@ -171,6 +189,31 @@ impl Everywhere {
         }
         chain.commit_prepared(prepared, oracle.clone()).expect("it is committed");
         oracle
+    }
+
+    /// Runs a block under the two schedulers whose turn it is, and commits nothing. Some publish another order, so each is compared with
+    /// the oracle on its own.
+    fn in_turn(&mut self, txs: &[SignedTransaction]) {
+        let unbarred = by_name(UNBARRED[self.n_blocks % UNBARRED.len()]).expect("it is there");
+        let any = SCHEDULERS[self.n_blocks % SCHEDULERS.len()];
+        let n_threads = if self.n_blocks.is_multiple_of(2) { 2 } else { 8 };
+        self.n_blocks += 1;
+        let chain = &mut self.world.chain;
+        for scheduler in [unbarred, any] {
+            let name = scheduler.name();
+            self.ran_by.insert(name);
+            chain.set_options(options(n_threads, scheduler)).expect("threads start");
+            let prepared = chain.prepare(txs.to_vec(), 0).expect("it is prepared");
+            let oracle = chain.execute_oracle(&prepared).expect("it runs");
+            let output = chain.execute(&prepared).expect("it runs");
+            assert_eq!(output.receipts, oracle.receipts, "{name} on {n_threads} threads");
+            assert_eq!(output, oracle, "{name} on {n_threads} threads");
+            if prepared.plan.post_values().is_some() {
+                let again = chain.execute(&prepared).expect("its own values are right");
+                assert_eq!(again, oracle, "{name} with values on {n_threads} threads");
+            }
+        }
+        chain.set_options(options(n_threads, &Color)).expect("threads start");
     }
 
     /// Runs an action with this fuel limit from every account in one block, which fills a batch where

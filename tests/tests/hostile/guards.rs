@@ -73,7 +73,7 @@ fn what_guards_a_call_is_paid_by_its_steps_its_bytes_and_its_cells() {
     // A template of so many clauses is long.
     let mut genesis = kempe_tests::genesis(3, 0);
     genesis.prices.deploy_byte = 1;
-    let mut chain = Everywhere { world: World::of(genesis, options(1, &Color)) };
+    let mut chain = Everywhere::on(World::of(genesis, options(1, &Color)));
     let Prices { list_entry, host_call, hash_block, .. } = chain.world.chain.genesis().prices;
     let (guarded, again) = setup(&mut chain);
     let each = |chain: &mut Everywhere, method| {

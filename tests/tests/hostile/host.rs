@@ -1,8 +1,10 @@
 //! Every host function with every edge of its pointers and lengths, against a model of ten lines.
 
-use crate::everywhere::{Args, DYNAMIC, Everywhere, contract, touch};
+use crate::calls::callee;
+use crate::everywhere::{Args, DYNAMIC, Everywhere, READS, contract, one, touch};
 use kempe_abi::def::ClauseDef;
-use kempe_abi::{AccessKind, Outcome, TrapKind};
+use kempe_abi::{AccessKind, Address, MethodId, Outcome, TrapKind};
+use kempe_runtime::scheduler::SCHEDULERS;
 
 /// The bytes of memory.
 const M: u32 = 65536;
@@ -203,7 +205,7 @@ fn every_pointer_and_every_length() {
     let set = kempe_tests::call(passer, "set", &[0u32; 5]);
     assert_eq!(chain.world.send(0, set).outcome, Outcome::Ok);
     let mut n_ok = 0;
-    for cases in cases().chunks(160) {
+    for cases in cases().chunks(140) {
         let txs = cases.iter().enumerate().map(|(at, (name, args))| {
             (at % 16, vec![kempe_tests::call(passer, method(name), args)], FUEL, Vec::new())
         });
@@ -216,6 +218,7 @@ fn every_pointer_and_every_length() {
         }
     }
     assert!(n_ok > 300, "{n_ok} succeed: the others fail for a reason");
+    assert_eq!(chain.ran_by(), SCHEDULERS.len(), "every scheduler had its turn");
 }
 
 /// What sets a contract up writes its immutables, whose values have a limit of their own.
@@ -249,4 +252,100 @@ fn every_pointer_and_every_length_of_an_immutable() {
     }
     let n_ok = output.receipts.iter().filter(|receipt| receipt.outcome == Outcome::Ok).count();
     assert!(n_ok >= 12, "{n_ok} succeed");
+}
+
+/// What copies into the memory: an immutable of 100 bytes, and what a callee of as many bytes returned. The whole memory
+/// behind it is the result, with what the function returned at 3000.
+fn copier(other: Address) -> Vec<u8> {
+    let go = MethodId::of("go").0.cast_signed();
+    let arg = |at: u32| format!("(i32.load (i32.const {}))", 2000 + 4 * at);
+    let [a, b, c, d] = [0, 1, 2, 3].map(arg);
+    let method = |name: &str, body: &str| {
+        format!(
+            r#"(func (export "call.{name}") (param i32) (result i32) (call $input (i32.const 2000))
+                {body} (call $output (i32.const 0) (i32.const {M})) i32.const 0)"#
+        )
+    };
+    let call = format!(
+        "(drop (call $call (i32.const 64) (i32.const {go}) (i32.const 2000) (i32.const 20) (i32.const 0)))"
+    );
+    let fixed = format!("(i32.store (i32.const 3000) (call $get {a} {b} {c} {d}))");
+    let called = format!("{call} (i32.store (i32.const 3000) (call $result {c} {d}))");
+    let text = format!(
+        r#"(import "kempe" "input" (func $input (param i32)))
+        (import "kempe" "output" (func $output (param i32 i32)))
+        (import "kempe" "put:2" (func $put (param i32 i32 i32 i32)))
+        (import "kempe" "get:2" (func $get (param i32 i32 i32 i32) (result i32)))
+        (import "kempe" "call" (func $call (param i32 i32 i32 i32 i32) (result i32)))
+        (import "kempe" "call_output" (func $result (param i32 i32) (result i32)))
+        {} {PATTERN}
+        (func (export "call.init") (param i32) (result i32)
+            (call $put (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 100)) i32.const 0)
+        {} {}"#,
+        callee(other),
+        method("fixed", &fixed),
+        method("called", &called),
+    );
+    contract(&[("init", &[]), ("fixed", EVERY), ("called", DYNAMIC)], &text)
+}
+
+/// The bytes 1 to 100 at 1000.
+const PATTERN: &str = r#"(data (i32.const 1000) "\01\02\03\04\05\06\07\08\09\0a\0b\0c\0d\0e\0f\10\11\12\13\14\15\16\17\18\19\1a\1b\1c\1d\1e\1f\20\21\22\23\24\25\26\27\28\29\2a\2b\2c\2d\2e\2f\30\31\32\33\34\35\36\37\38\39\3a\3b\3c\3d\3e\3f\40\41\42\43\44\45\46\47\48\49\4a\4b\4c\4d\4e\4f\50\51\52\53\54\55\56\57\58\59\5a\5b\5c\5d\5e\5f\60\61\62\63\64")"#;
+
+/// The memory of [`copier`] behind a copy.
+fn copied(other: Address, args: Args) -> Result<Vec<u8>, TrapKind> {
+    let [_, _, out, cap, _] = args;
+    let value: Vec<u8> = (1..=100).collect();
+    let mut memory = vec![0; M as usize];
+    memory[64..96].copy_from_slice(&other.0);
+    memory[1000..1100].copy_from_slice(&value);
+    for (at, arg) in args.iter().enumerate() {
+        memory[2000 + 4 * at..2004 + 4 * at].copy_from_slice(&arg.to_le_bytes());
+    }
+    let n = cap.min(100);
+    inside(out, n)?;
+    let (out, n) = (out as usize, n as usize);
+    memory[out..out + n].copy_from_slice(&value[..n]);
+    // How much there is, be it that less was asked for.
+    memory[3000..3004].copy_from_slice(&100u32.to_le_bytes());
+    Ok(memory)
+}
+
+#[test]
+fn every_copy_into_the_memory() {
+    let mut chain = Everywhere::new(16);
+    let output = r#"(import "kempe" "output" (func $output (param i32 i32)))"#;
+    let body = "(call $output (i32.const 1000) (i32.const 100)) i32.const 0";
+    let other = chain.deploy(&one(READS, &format!("{output} {PATTERN}"), body));
+    let copier = chain.deploy_with(&copier(other), &Args::default());
+    let outs = || EDGES.into_iter().chain([M - 100, M - 99, 3000]);
+    let caps = || EDGES.into_iter().chain([99, 100, 101]);
+    // An immutable is the whole field: its key is not looked at.
+    let keys = [[0, 0], [u32::MAX, u32::MAX]];
+    let args = keys.into_iter().flat_map(|[key, len]| {
+        outs().flat_map(move |out| caps().map(move |cap| [key, len, out, cap, 0]))
+    });
+    let cases: Vec<(&str, Args)> =
+        args.flat_map(|args| [("fixed", args), ("called", args)]).collect();
+    let mut n_ok = 0;
+    for cases in cases.chunks(160) {
+        let txs = cases.iter().enumerate().map(|(at, (name, args))| {
+            (at % 16, vec![kempe_tests::call(copier, name, args)], FUEL, Vec::new())
+        });
+        let txs = chain.world.sign_with(txs);
+        let receipts = chain.block(txs).receipts;
+        for ((name, args), receipt) in cases.iter().zip(&receipts) {
+            match copied(other, *args) {
+                Ok(memory) => {
+                    assert_eq!(receipt.outcome, Outcome::Ok, "{name} {args:x?}");
+                    assert!(receipt.results == [memory], "{name} {args:x?} copies something else");
+                    n_ok += 1;
+                }
+                Err(kind) => {
+                    assert_eq!(receipt.outcome, Outcome::Trap(kind), "{name} {args:x?}");
+                }
+            }
+        }
+    }
+    assert!(n_ok > 100, "{n_ok} succeed");
 }

@@ -7,6 +7,7 @@ mod guards;
 mod host;
 mod lists;
 mod logs;
+mod panics;
 mod prices;
 mod run;
 mod wide;

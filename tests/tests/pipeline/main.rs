@@ -4,6 +4,7 @@
 mod kill;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use std::time::Duration;
 use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::{
     Acknowledged, Chain, ChainError, ChainOptions, EncodedTxs, Pipeline, PipelineOptions,
-    Signatures, replay,
+    Signatures, Stage, StageObserver, replay,
 };
+use kempe_runtime::executor::ExecutorError;
 use kempe_runtime::scheduler::{
     Block, Color, Form, Mode, Plan, PlanError, ScheduleError, Scheduler,
 };
@@ -374,8 +376,13 @@ fn nothing_acknowledged_is_lost_whenever_the_disk_fails() {
     let blocks = &blocks()[..6];
     let chain = Chain::in_memory(start(), options(1, &Color)).expect("it starts");
     let expected = one_by_one(chain, blocks);
-    for kind in [FaultKind::Power, FaultKind::Full, FaultKind::Sync] {
-        for n_operations in (0..).step_by(if kind == FaultKind::Power { 1 } else { 3 }) {
+    for kind in [FaultKind::Power, FaultKind::Full, FaultKind::Sync, FaultKind::Once] {
+        let step = match kind {
+            FaultKind::Power => 1,
+            FaultKind::Once => 9,
+            _ => 3,
+        };
+        for n_operations in (0..).step_by(step) {
             let directory = tempfile::tempdir().expect("a directory");
             drop(Chain::create(directory.path(), start(), options(1, &Color)).expect("created"));
             let faults = Faults::after(n_operations, kind);
@@ -394,5 +401,75 @@ fn nothing_acknowledged_is_lost_whenever_the_disk_fails() {
                 break;
             }
         }
+    }
+}
+
+/// A scheduler with a bug.
+#[derive(Debug)]
+struct Panicking;
+
+impl Scheduler for Panicking {
+    fn name(&self) -> &'static str {
+        "panicking"
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Free
+    }
+
+    fn plan(&self, _: &Block<'_>, _: usize) -> Plan {
+        panic!("as the test wants it")
+    }
+}
+
+/// Whatever the other stages meet then, the panic is what is said.
+#[test]
+fn a_panic_in_a_stage_is_named_and_loses_no_acknowledged_block() {
+    let is_named = |error: ChainError| match error {
+        ChainError::Executor(ExecutorError::Panicked(text)) => text == "as the test wants it",
+        _ => false,
+    };
+    let blocks = blocks();
+    let chain = Chain::in_memory(start(), options(2, &Panicking)).expect("it starts");
+    let (chain, acknowledged) = pipelined(chain, &blocks, Signatures::Check);
+    assert!(is_named(chain.expect_err("a stage panicked")) && acknowledged.is_empty());
+    let stages = [
+        Stage::Check,
+        Stage::Signature,
+        Stage::Accept,
+        Stage::Plan,
+        Stage::Execute,
+        Stage::Apply,
+        Stage::Root,
+        Stage::Seal,
+        Stage::Log,
+        Stage::Index,
+        Stage::Checkpoint,
+    ];
+    for stage in stages {
+        let directory = tempfile::tempdir().expect("a directory");
+        let chain = Chain::create(directory.path(), start(), options(2, &Color)).expect("created");
+        let n_passed = AtomicUsize::new(0);
+        let observer: StageObserver = Arc::new(move |passed| {
+            let is_third = passed == stage && n_passed.fetch_add(1, Ordering::Relaxed) == 2;
+            assert!(!is_third, "as the test wants it");
+        });
+        let last = Arc::new(AtomicU64::new(0));
+        let into = Arc::clone(&last);
+        let options_of = PipelineOptions { observer: Some(observer), ..PipelineOptions::default() };
+        let mut pipeline = Pipeline::start(chain, options_of, move |block| {
+            into.fetch_max(block.header.map_or(0, |header| header.height), Ordering::Relaxed);
+        })
+        .expect("it starts");
+        let submitted = (1..).zip(&blocks).take_while(|(time_ms, block)| {
+            pipeline.submit(block.iter().collect::<EncodedTxs>(), *time_ms).is_ok()
+        });
+        let n_submitted = submitted.count();
+        let error = pipeline.finish().expect_err("a stage panicked");
+        let text = error.to_string();
+        assert!(is_named(error), "{stage:?}, {n_submitted} blocks: {text}");
+        let chain = Chain::open(directory.path(), options(1, &Color)).expect("it opens again");
+        let last = last.load(Ordering::Relaxed);
+        assert!(chain.head().height >= last, "{stage:?}: block {last} was acknowledged");
     }
 }

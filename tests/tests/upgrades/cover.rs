@@ -9,7 +9,7 @@ use kempe_abi::{
     Abi, AccessKind, Address, Bound, CellKind, Clause, Expr, Field, Member, Method, MethodId,
     MethodKind, Type,
 };
-use kempe_tests::number;
+use kempe_tests::cases;
 use proptest::prelude::*;
 
 const CALLER: Address = Address([1; 32]);
@@ -198,7 +198,7 @@ fn pair() -> impl Strategy<Value = (Vec<Clause>, Vec<Clause>)> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: number("KEMPE_CASES", 2000),
+        cases: cases(2000),
         ..ProptestConfig::default()
     })]
 

@@ -11,7 +11,7 @@ use kempe_runtime::state::StoreError;
 use super::{Finding, blocks};
 use crate::output::{Exit, Failure};
 use crate::progress;
-use crate::session::{NAMES_FILE, read_names};
+use crate::session::{NAMES_FILE, read_names, read_unchecked, write_names};
 
 /// Repairs what is broken in a chain's directory: its store, and its file of names.
 pub(super) fn run(dir: &Path, keep: Option<u64>) -> Vec<Finding> {
@@ -97,13 +97,28 @@ fn refused(error: RepairError) -> Failure {
     }
 }
 
-/// Sets a file of names aside that cannot be read.
+/// Takes a file of names that somebody has edited, if each is of a contract, and says them; sets any other one aside.
 fn names(dir: &Path) -> Result<Finding, Failure> {
     let file = dir.join(NAMES_FILE);
+    if let Ok((names, _)) = read_unchecked(&file) {
+        let chain = Chain::open(dir, ChainOptions::default())?;
+        for (name, address) in &names {
+            if chain.contract(address)?.is_none() {
+                let what = format!("`{name}` is {address}, where there is no contract");
+                let help = format!("correct {}, and repair again", file.display());
+                return Err(Failure::new(Exit::Failed, what).with_help(help));
+            }
+        }
+        write_names(&file, &names)?;
+        let said: Vec<String> =
+            names.iter().map(|(name, address)| format!("{name} {address}")).collect();
+        let what = format!("took the names in {}: {}", file.display(), said.join(", "));
+        return Ok(Finding::warning("repair", what, "see that each is the contract that is meant"));
+    }
     let aside = |n: u64| -> PathBuf { dir.join(format!("{NAMES_FILE}.damaged-{n}")) };
     let free = (1..).map(aside).find(|path| !path.exists()).unwrap_or_else(|| aside(0));
     fs::rename(&file, &free).with_context(|| format!("renaming {}", file.display()))?;
     let what = "the names of contracts cannot be recovered; what was there is in";
-    let help = "what can be read there can be written into names.json again";
+    let help = "what can be read there can be written into names.json again, for another --repair";
     Ok(Finding::warning("repair", format!("{what} {}", free.display()), help))
 }

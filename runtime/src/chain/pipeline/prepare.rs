@@ -76,7 +76,7 @@ pub(super) fn make_plan(
 ) -> Result<Plan, ChainError> {
     let txs = with_hashes(transactions, hashes);
     let lists = executor.derive(&txs, state)?;
-    let interned = executor.intern(lists, &txs);
+    let interned = executor.intern(lists, &txs)?;
     Ok(Plan::batches(interned, scheduler)?)
 }
 

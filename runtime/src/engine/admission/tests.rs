@@ -504,7 +504,7 @@ fn compile_bombs_of_few_bytes() {
 }
 
 #[test]
-fn claimed_counts_do_not_allocate() {
+fn claimed_counts_are_refused() {
     // A section of each kind that claims 2^32 - 1 entries, or a body that claims as many locals.
     for id in 1..=12 {
         let mut module = b"\0asm\x01\0\0\0".to_vec();

@@ -62,7 +62,7 @@ fn with_block(n_txs: u32, body: impl FnOnce(&BlockRun<'_>) + Send) {
     executor.workers = (0..2).map(worker).collect();
     let state: Arc<dyn StateRead> = Arc::new(StateTable::new());
     let lists = executor.derive(&txs, &state).unwrap();
-    let plan = Plan::by(executor.intern(lists, &txs), &Graph, 2).unwrap();
+    let plan = Plan::by(executor.intern(lists, &txs).unwrap(), &Graph, 2).unwrap();
     let run = BlockRun::new(&executor, &txs, &plan, &state, BlockEnv::default()).unwrap();
     executor.threads.install(|| body(&run));
 }

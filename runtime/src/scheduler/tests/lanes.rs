@@ -211,7 +211,7 @@ fn crowded() -> impl Strategy<Value = Owned> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(40), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_not_tried_again_could_not_have_been_queued(

@@ -32,7 +32,7 @@ fn colors_of(schedule: &Schedule, n_txs: usize) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases::cases(400), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_schedule_fits(owned in blocks(true)) {

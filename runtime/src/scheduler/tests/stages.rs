@@ -120,7 +120,7 @@ fn planned_waits(dag: &Dag, order: &[u32]) -> Vec<Vec<bool>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(150)))]
 
     #[test]
     fn a_block_is_packed_and_waits_as_described(

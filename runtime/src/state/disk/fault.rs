@@ -1,4 +1,4 @@
-//! Power failures, full disks and failed syncs, by plan.
+//! Power failures, full disks, and what fails once, by plan.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,6 +19,10 @@ pub enum FaultKind {
     Full,
     /// One sync fails, what it should have made durable is partly lost, and everything works again.
     Sync,
+    /// One operation that changes something fails, a write in its middle, and everything works again.
+    Once,
+    /// One read fails, and everything works again.
+    Read,
 }
 
 /// What is done to a disk.
@@ -26,13 +30,14 @@ pub enum FaultKind {
 pub(super) enum Operation {
     Change,
     Sync,
+    Read,
 }
 
 /// A plan for a [`Disk`](super::Disk) to fail.
 #[derive(Debug)]
 pub struct Faults {
     kind: FaultKind,
-    /// How many operations that change something still work.
+    /// How many operations of the kind that fails still work.
     left: AtomicU64,
     failed: AtomicBool,
     random: AtomicU64,
@@ -92,7 +97,7 @@ impl NameChange {
 }
 
 impl Faults {
-    /// Fails when `n_operations` that change something have been done. How much is lost follows from that number, too.
+    /// Fails when `n_operations` that change something have been done, or so many reads where one of those fails. How much is lost follows from that number, too.
     #[must_use]
     pub fn after(n_operations: u64, kind: FaultKind) -> Arc<Self> {
         Arc::new(Self {
@@ -125,6 +130,9 @@ impl Faults {
     }
 
     pub(super) fn step(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        if (self.kind == FaultKind::Read) != (operation == Operation::Read) {
+            return Ok(());
+        }
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if left.is_ok() || (self.kind == FaultKind::Sync && operation != Operation::Sync) {
             return Ok(());
@@ -144,7 +152,11 @@ impl Faults {
                 }
                 Err(io::Error::other("the sync failed, as the test wants it"))
             }
-            FaultKind::Sync => Ok(()),
+            FaultKind::Once if first => Err(io::Error::other("it failed, as the test wants it")),
+            FaultKind::Read if first => {
+                Err(io::Error::other("the read failed, as the test wants it"))
+            }
+            FaultKind::Sync | FaultKind::Once | FaultKind::Read => Ok(()),
         }
     }
 
@@ -221,7 +233,9 @@ pub(in crate::state) struct Journal {
 
 impl Journal {
     pub(super) fn new(faults: Option<&Arc<Faults>>) -> Self {
-        Self { faults: faults.filter(|faults| faults.kind != FaultKind::Full).cloned() }
+        let takes_back =
+            |faults: &&Arc<Faults>| matches!(faults.kind, FaultKind::Power | FaultKind::Sync);
+        Self { faults: faults.filter(takes_back).cloned() }
     }
 
     /// Notes a write of so many bytes.

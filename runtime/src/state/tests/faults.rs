@@ -28,7 +28,12 @@ fn run(disk: &Disk, dir: &std::path::Path) -> Result<(u64, Vec<Vec<StateChange>>
 }
 
 fn fails_at_every_operation(kind: FaultKind) -> u64 {
-    for n_operations in 0.. {
+    fails_at_operations(kind, 1)
+}
+
+/// Lets the disk fail at every `step`th operation; how many there are.
+fn fails_at_operations(kind: FaultKind, step: usize) -> u64 {
+    for n_operations in (0..).step_by(step) {
         let dir = tempfile::tempdir().unwrap();
         // So long that the third record behind it is in the next file.
         ChainStore::create(&Disk::default(), dir.path(), &[], &[0; 600]).unwrap();
@@ -66,6 +71,70 @@ fn the_disk_may_be_full_at_any_moment() {
 #[test]
 fn one_sync_may_fail() {
     fails_at_every_operation(FaultKind::Sync);
+}
+
+/// What is behind a write that failed is not written either: it would stand on what nobody knows.
+#[test]
+fn one_operation_may_fail() {
+    // Where a full disk fails, too, which is tried at every one.
+    let n_operations = fails_at_operations(FaultKind::Once, 3);
+    assert!(n_operations > 40, "n_operations={n_operations}");
+}
+
+/// What cannot be read is an error, and nothing stays of it: whoever asks again is told.
+#[test]
+fn one_read_may_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    ChainStore::create(&Disk::default(), dir.path(), &[], &[0; 600]).unwrap();
+    let (_, done) = run(&Disk::default(), dir.path()).unwrap();
+    let (mut n_opening, mut n_asking) = (0, 0);
+    for n_reads in (0..).step_by(7) {
+        let faults = Faults::after(n_reads, FaultKind::Read);
+        let disk = Disk::with_faults(std::sync::Arc::clone(&faults));
+        // Without memory, so that rows are read when they are asked for.
+        let blocks = match Blocks::reopen(&disk, dir.path(), 0, done.clone()) {
+            Ok(blocks) => blocks,
+            Err(error) => {
+                assert_read(&error);
+                n_opening += 1;
+                continue;
+            }
+        };
+        match ask(&blocks) {
+            Ok(()) => {
+                assert!(!faults.failed(), "n_reads={n_reads}: nobody is told");
+                break;
+            }
+            Err(error) => {
+                assert_read(&error);
+                n_asking += 1;
+            }
+        }
+        ask(&blocks).unwrap();
+    }
+    assert!(n_opening > 5 && n_asking > 5, "{n_opening} while it opens, {n_asking} afterward");
+}
+
+#[track_caller]
+fn assert_read(error: &StoreError) {
+    assert!(matches!(error, StoreError::Io { action: "read", .. }), "{error}");
+}
+
+/// Reads a little of everything.
+fn ask(blocks: &Blocks) -> Result<(), StoreError> {
+    let model = blocks.model();
+    for key in &*KEYS {
+        let found = blocks.store.state().table().get(&key.hash())?;
+        let expected = model.get(&key.hash()).map(|(_, value)| value.as_slice());
+        assert_eq!(found.as_deref(), expected);
+    }
+    for height in 1..=blocks.store.height() {
+        assert!(blocks.store.block(height)?.is_some());
+        assert!(blocks.store.receipts(height)?.is_some());
+        let hash = Hash([u8::try_from(height).unwrap(); 32]);
+        assert_eq!(blocks.store.tx_location(&hash)?, Some(TxLocation { height, index: 0 }));
+    }
+    blocks.store.cells(&mut |_, _| Ok(()))
 }
 
 /// A copy of a directory as it is.

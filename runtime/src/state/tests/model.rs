@@ -155,7 +155,7 @@ fn run(memory_bytes: Option<u64>, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(8)))]
 
     #[test]
     fn a_store_in_memory_is_a_map(steps in proptest::collection::vec(step(), 1..12)) {

@@ -174,7 +174,7 @@ fn a_witness_of_nothing_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(24)))]
 
     #[test]
     fn an_update_from_a_witness_equals_the_tree(

@@ -157,7 +157,7 @@ fn a_signature_with_torsion_is_valid_alone_and_together() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases::cases(24)))]
 
     #[test]
     fn a_batch_is_what_its_signatures_are(
