@@ -368,9 +368,9 @@ impl<'a> Machine<'a> {
         let barrier =
             if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
         self.now = last.saturating_add(barrier);
-        let n_settled: u64 = txs.iter().map(|&tx| self.n_added_together(tx)).sum();
         let settle = if self.n_workers == 1 { 0 } else { self.overheads.settle };
-        self.now = self.now.saturating_add(settle.saturating_mul(n_settled));
+        let settled = txs.iter().map(|&tx| settled(settle, self.n_added_together(tx)));
+        self.now = self.now.saturating_add(settled.fold(0, u64::saturating_add));
         self.settle_on(last_worker, txs);
     }
 
@@ -607,6 +607,16 @@ impl<'a> Ready<'a> {
                 }
             }
         }
+    }
+}
+
+/// What settling so many additions of one transaction costs where one costs so much. What comes with each transaction is most of it: another addition
+/// is about a fifth, as calls say that have two (`mints`) and four of them (`stakes`, `orders`), in a quiet run on a 2 vCPU AMD EPYC (Zen 4).
+fn settled(one: u64, n_additions: u64) -> u64 {
+    const OTHER: u64 = 5;
+    match n_additions {
+        0 => 0,
+        n => one.saturating_mul(n + OTHER - 1) / OTHER,
     }
 }
 

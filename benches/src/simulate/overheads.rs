@@ -23,8 +23,8 @@ pub struct Overheads {
     /// For each batch of one transaction, which needs no barrier.
     #[serde(rename = "single_ns", default)]
     pub single: u64,
-    /// For each addition of a transaction that adds to what others of its batch add to, with what it changes beside, when the batch
-    /// ends: one worker applies all of it.
+    /// For a transaction that adds to what others of its batch add to, with what it changes beside, when the batch ends, and a fifth of that for
+    /// each further addition: one worker applies all of it.
     #[serde(rename = "settle_ns", default)]
     pub settle: u64,
     /// For each addition, in each execution, of a transaction that adds to what others add to meanwhile, where there are no batches.

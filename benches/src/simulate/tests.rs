@@ -297,7 +297,7 @@ fn a_key_is_new_once_however_often_a_transaction_runs() {
 }
 
 #[test]
-fn long_values_move_line_by_line_and_additions_are_settled_one_by_one() {
+fn long_values_move_line_by_line_and_further_additions_cost_a_part() {
     let rows: [&[(u32, AccessKind)]; 4] =
         [&[(0, Write)], &[(1, Write)], &[(0, Read), (1, Read)], &[(0, Read), (1, Read)]];
     let accesses = block_of(&rows);
@@ -310,12 +310,12 @@ fn long_values_move_line_by_line_and_additions_are_settled_one_by_one() {
     let adds: [&[(u32, AccessKind)]; 2] = [&[(0, Add), (1, Add), (2, Add)], &[(0, Add)]];
     let accesses = block_of(&adds);
     let block = Block::new(&accesses, &[10; 2], &[], &[]).unwrap();
-    let some = Overheads { settle: 7, add: 2, ..Overheads::default() };
-    assert_eq!(makespan("layers", &block, 2, some), 10 + 4 * 7);
+    let some = Overheads { settle: 10, add: 2, ..Overheads::default() };
+    assert_eq!(makespan("layers", &block, 2, some), 10 + (10 + 2 * 2) + 10);
     assert_eq!(makespan("graph", &block, 2, some), 10 + 3 * 2);
     let plan = by_name("layers").unwrap().plan(&block, 2);
     let model = Model { is_done: &|_, at| at != 1, ..Model::default() };
-    assert_eq!(simulate_as(&plan, &block, 2, some, model).makespan, 10 + 3 * 7);
+    assert_eq!(simulate_as(&plan, &block, 2, some, model).makespan, 10 + (10 + 2) + 10);
 }
 
 #[test]
