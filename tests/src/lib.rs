@@ -38,7 +38,7 @@ pub fn names(error: &str, file: &Path) -> bool {
     error.contains(&named.display().to_string())
 }
 
-/// Checks that an error of a damaged file [names](names) it.
+/// Checks that an error of a damaged file [names] it.
 ///
 /// # Panics
 /// If it does not.
