@@ -288,7 +288,9 @@ impl Session {
     /// Whether the contracts that it met are more than are kept between transactions, where they are only a cache: their code stays where they
     /// are.
     fn keeps_too_much(&self) -> bool {
+        /// As many as a list may name. Ours to choose, as the next one.
         const CONTRACTS_MAX: usize = 1024;
+        /// Of all their codes, about: a quarter of what an engine keeps.
         const CODE_BYTES_MAX: u64 = 64 << 20;
         let Some(last) = self.contracts.last() else { return false };
         self.contracts.len() > CONTRACTS_MAX
