@@ -6,13 +6,14 @@
 pub mod hold;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use borsh::BorshSerialize;
 use ed25519_zebra::SigningKey;
 use kempe_abi::{Address, MethodId};
-use kempe_runtime::chain::{BlockReport, Chain, ChainOptions};
+use kempe_runtime::chain::{BlockReport, Chain, ChainError, ChainOptions};
 use kempe_runtime::scheduler::{Color, Scheduler};
 use kempe_runtime::types::{
     Action, DeclaredAccess, Genesis, GenesisAccount, Receipt, SignedTransaction, Transaction,
@@ -36,6 +37,39 @@ pub fn names(error: &str, file: &Path) -> bool {
     let is_key = file.file_name().is_some_and(|name| name == "key");
     let named = if is_key { file.parent().unwrap_or(file) } else { file };
     error.contains(&named.display().to_string())
+}
+
+/// The workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above")
+}
+
+/// Adds the Rust files of a directory, without what is built and what is hidden.
+pub fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("readable") {
+        let path = entry.expect("readable").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// All cells of a chain as text, in order.
+///
+/// # Errors
+/// What reading them gives.
+pub fn cells_of(chain: &Chain) -> Result<Vec<String>, ChainError> {
+    let mut cells = Vec::new();
+    chain.cells(|key, value| {
+        cells.push(format!("{key:?} {value:?}"));
+        Ok(())
+    })?;
+    cells.sort();
+    Ok(cells)
 }
 
 /// Checks that an error of a damaged file [names] it.

@@ -12,7 +12,9 @@ use kempe_runtime::chain::{Chain, ChainError, exists, replay};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::state::TxLocation;
 use kempe_runtime::types::Action;
-use kempe_tests::{CHAIN_ID, World, assert_named, call, deploy, genesis, number, options};
+use kempe_tests::{
+    CHAIN_ID, World, assert_named, call, cells_of, deploy, genesis, number, options,
+};
 
 const N_ACCOUNTS: u8 = 4;
 
@@ -178,19 +180,13 @@ fn ask(directory: &Path) -> Result<Answers, ChainError> {
         ]))
     });
     let blocks = blocks.collect::<Result<_, ChainError>>()?;
-    let mut cells = Vec::new();
-    chain.cells(|key, value| {
-        cells.push(format!("{key:?} {value:?}"));
-        Ok(())
-    })?;
-    cells.sort();
     Ok(Answers {
         head: chain.head().hash(),
         blocks,
         balances: accounts.iter().map(|who| chain.balance(who)).collect::<Result<_, _>>()?,
         nonces: accounts.iter().map(|who| chain.next_nonce(who)).collect::<Result<_, _>>()?,
         places,
-        cells,
+        cells: cells_of(&chain)?,
     })
 }
 

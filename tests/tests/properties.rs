@@ -1,11 +1,10 @@
 //! What must hold for any bytes, with bytes from proptest: random ones, and true ones with changes.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use borsh::to_vec;
 use kempe_runtime::types::Action;
-use kempe_tests::{World, cases, hold};
+use kempe_tests::{World, cases, hold, root, sources};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -101,20 +100,8 @@ proptest! {
 /// A number of cases that is written out is the same in the long form.
 #[test]
 fn every_number_of_cases_follows_the_environment() {
-    fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).expect("readable") {
-            let path = entry.expect("readable").path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
-                sources(&path, found);
-            } else if name.ends_with(".rs") {
-                found.push(path);
-            }
-        }
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above");
     let mut files = Vec::new();
-    sources(root, &mut files);
+    sources(root(), &mut files);
     let mut n_configs = 0;
     for file in files {
         let text = fs::read_to_string(&file).expect("readable");

@@ -9,7 +9,7 @@ use kempe_runtime::chain::{Chain, ChainError, RepairError, repair, repair_on};
 use kempe_runtime::scheduler::Color;
 use kempe_runtime::state::{Disk, FaultKind, Faults, StoreError};
 use kempe_runtime::types::{Action, BlockRecord};
-use kempe_tests::{World, call, genesis, names, number, options};
+use kempe_tests::{World, call, cells_of, genesis, names, number, options};
 
 const N_ACCOUNTS: u8 = 4;
 
@@ -43,13 +43,7 @@ fn ask(directory: &Path) -> Result<(Hash, Vec<BlockRecord>, Vec<String>), ChainE
         }
         records.push(record);
     }
-    let mut cells = Vec::new();
-    chain.cells(|key, value| {
-        cells.push(format!("{key:?} {value:?}"));
-        Ok(())
-    })?;
-    cells.sort();
-    Ok((chain.head().hash(), records, cells))
+    Ok((chain.head().hash(), records, cells_of(&chain)?))
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

@@ -2,29 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use kempe_tests::{root, sources};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// How often `unsafe` stands in code, by what it makes unsafe.
 type Uses = BTreeMap<&'static str, usize>;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace is above").to_owned()
-}
-
-/// The Rust files of a directory, without what is built and what is hidden.
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("readable") {
-        let path = entry.expect("readable").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && name != "target" && !name.starts_with('.') {
-            sources(&path, found);
-        } else if name.ends_with(".rs") {
-            found.push(path);
-        }
-    }
-}
 
 /// Counts the word in tokens, also in those that a macro is given; comments and texts have none.
 fn count(tokens: TokenStream, uses: &mut Uses) {
@@ -80,13 +64,13 @@ fn table(security: &str) -> BTreeMap<String, (String, bool)> {
 fn every_unsafe_is_in_the_table() {
     let root = root();
     let mut files = Vec::new();
-    sources(&root, &mut files);
+    sources(root, &mut files);
     assert!(files.len() > 300, "only {} files are found", files.len());
     let mut found = BTreeMap::new();
     for file in files {
         let uses = uses_of(&fs::read_to_string(&file).expect("readable"), &file);
         if !uses.is_empty() {
-            let name = file.strip_prefix(&root).expect("it is below").display().to_string();
+            let name = file.strip_prefix(root).expect("it is below").display().to_string();
             found.insert(name, (shown(&uses), true));
         }
     }

@@ -21,7 +21,8 @@ const DIRECTORY: &str = "KEMPE_PIPELINE_DIRECTORY";
 /// Where the child stops: the number of a stage, and after how many blocks.
 const STOP: &str = "KEMPE_PIPELINE_STOP";
 
-const STAGES: [Stage; 11] = [
+/// All of them, in their order.
+pub(super) const STAGES: [Stage; 11] = [
     Stage::Check,
     Stage::Signature,
     Stage::Accept,

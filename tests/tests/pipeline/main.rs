@@ -12,7 +12,7 @@ use std::time::Duration;
 use kempe_abi::{Address, Outcome, TrapKind};
 use kempe_runtime::chain::{
     Acknowledged, Chain, ChainError, ChainOptions, EncodedTxs, Pipeline, PipelineOptions,
-    Signatures, Stage, StageObserver, replay,
+    Signatures, StageObserver, replay,
 };
 use kempe_runtime::executor::ExecutorError;
 use kempe_runtime::scheduler::{
@@ -433,20 +433,7 @@ fn a_panic_in_a_stage_is_named_and_loses_no_acknowledged_block() {
     let chain = Chain::in_memory(start(), options(2, &Panicking)).expect("it starts");
     let (chain, acknowledged) = pipelined(chain, &blocks, Signatures::Check);
     assert!(is_named(chain.expect_err("a stage panicked")) && acknowledged.is_empty());
-    let stages = [
-        Stage::Check,
-        Stage::Signature,
-        Stage::Accept,
-        Stage::Plan,
-        Stage::Execute,
-        Stage::Apply,
-        Stage::Root,
-        Stage::Seal,
-        Stage::Log,
-        Stage::Index,
-        Stage::Checkpoint,
-    ];
-    for stage in stages {
+    for stage in kill::STAGES {
         let directory = tempfile::tempdir().expect("a directory");
         let chain = Chain::create(directory.path(), start(), options(2, &Color)).expect("created");
         let n_passed = AtomicUsize::new(0);
