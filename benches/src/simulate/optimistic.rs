@@ -40,6 +40,12 @@ struct Memory<'a> {
     /// How many of its reads each transaction has tried, the first ones: what it reads then is known.
     n_tried: Vec<usize>,
     is_done: Vec<bool>,
+    /// By transaction, its sender's last one before, or [`NOBODY`].
+    before: Vec<u32>,
+    /// By transaction, its sender's next one, or [`NOBODY`].
+    after: Vec<u32>,
+    /// By sender, whether its last transaction that ran for the first time read nothing of what the one before had left.
+    are_apart: Vec<bool>,
 }
 
 impl<'a> Memory<'a> {
@@ -56,6 +62,14 @@ impl<'a> Memory<'a> {
             }
         }
         let n_txs = block.n_txs();
+        let [mut before, mut after, mut last] = [(); 3].map(|()| vec![NOBODY; n_txs]);
+        for &tx in txs {
+            let last = std::mem::replace(&mut last[block.sender(tx) as usize], tx);
+            before[tx as usize] = last;
+            if last != NOBODY {
+                after[last as usize] = tx;
+            }
+        }
         Self {
             machine,
             writers: vec![BTreeMap::new(); n_slots],
@@ -67,7 +81,23 @@ impl<'a> Memory<'a> {
             seen: vec![Vec::new(); n_txs],
             n_tried: vec![0; n_txs],
             is_done: vec![false; n_txs],
+            before,
+            after,
+            are_apart: vec![false; n_txs],
         }
+    }
+
+    /// Whom a transaction waits for that has not begun, not knowing what it will read: its sender's last one, as long as what that sender sent followed
+    /// from what it sent before.
+    fn follows(&self, tx: u32) -> Option<u32> {
+        let before = self.before[tx as usize];
+        let is_new = self.n_tried[tx as usize] == 0 && self.n_runs[tx as usize] == 0;
+        let waits = is_new && before != NOBODY && !self.are_apart[self.sender(tx)];
+        (waits && !self.is_done[before as usize]).then_some(before)
+    }
+
+    fn sender(&self, tx: u32) -> usize {
+        self.machine.block.sender(tx) as usize
     }
 
     /// When an execution makes its next read, or ends: reads are spread evenly from the start on, or all made
@@ -145,6 +175,7 @@ impl<'a> Memory<'a> {
         let run = self.n_runs[tx as usize];
         if run == 1 {
             self.leave(tx);
+            self.learn(tx);
         }
         self.written[tx as usize] = if is_valid { Written::Value(run) } else { Written::Estimate };
         if is_valid {
@@ -152,6 +183,16 @@ impl<'a> Memory<'a> {
         }
         self.undo_readers_of(tx, undone);
         is_valid
+    }
+
+    /// Whether a transaction that ran for the first time read something that its sender's last one left.
+    fn learn(&mut self, tx: u32) {
+        let before = self.before[tx as usize];
+        if before != NOBODY {
+            let reads_of = |slot: u32| self.writers[slot as usize].contains_key(&before);
+            let (sender, is_apart) = (self.sender(tx), !self.reads(tx).any(reads_of));
+            self.are_apart[sender] = is_apart;
+        }
     }
 
     /// From now on others find something of it.
@@ -218,7 +259,7 @@ fn mixed(seen: u64, writer: u32, run: u32) -> u64 {
 }
 
 /// Runs transactions in the order of `txs`, which ascends: each worker takes the lowest that is not
-/// done, running or waiting. Who ran before waits without running again as long as what it read then is an estimate.
+/// done, running or waiting. Who ran before waits without running again as long as what it read then is an estimate, and who has not for its sender's last one.
 ///
 /// Who ends a transaction for which others wait looks for work behind those who have none already, so a chain goes from worker to worker as long as one is idle.
 /// Whoever is passed over on the way to what runs, because it would meet an estimate again, costs an access: the runtime reads until it finds that out. So does each
@@ -319,6 +360,10 @@ impl<'m, 'a, 'q> Optimistic<'m, 'a, 'q> {
                     n_alone += 1;
                     self.hang(tx, writer, slot);
                 }
+                (None, _) if let Some(before) = self.memory.follows(tx) => {
+                    n_alone += 1;
+                    self.waiting[before as usize].push(tx);
+                }
                 (None, _) => {
                     let in_groups = hung.iter().map(|(_, group)| group.n_below(tx));
                     let n_passed = n_alone + in_groups.sum::<u64>();
@@ -392,7 +437,9 @@ impl<'m, 'a, 'q> Optimistic<'m, 'a, 'q> {
             Step::End => {
                 self.idle.push_back(worker);
                 let mut undone = Vec::new();
-                if self.memory.end(tx, &mut undone) {
+                let is_valid = self.memory.end(tx, &mut undone);
+                self.let_go(tx);
+                if is_valid {
                     let first = self.ready.release(&mut self.waiting[tx as usize]);
                     self.next = first.map_or(self.next, |first| first.min(self.next));
                 } else {
@@ -400,6 +447,21 @@ impl<'m, 'a, 'q> Optimistic<'m, 'a, 'q> {
                 }
                 undone.into_iter().for_each(|tx| self.undo(tx));
             }
+        }
+    }
+
+    /// Where what a sender sends has nothing to do with each other, those of it that wait for each other go on.
+    fn let_go(&mut self, tx: u32) {
+        let mut at = tx;
+        while self.memory.are_apart[self.memory.sender(tx)] {
+            let after = self.memory.after[at as usize];
+            let is_new = after != NOBODY && self.memory.n_tried[after as usize] == 0;
+            if !is_new || !self.waiting[at as usize].remove(after) {
+                return;
+            }
+            self.ready.insert(after);
+            self.next = self.next.min(after);
+            at = after;
         }
     }
 

@@ -181,10 +181,10 @@ fn recorded_blocks_speed_up_as_in_the_table() {
     }
     for (name, table) in TABLE {
         for (at, expected) in table.into_iter().enumerate() {
-            // Where no plan of this freedom can reach the table, the bound must be reached. `block-stm` on two workers comes to 1.60 where
-            // the table has 1.61, and passes only by what is allowed here.
-            let reachable = expected.min(bounds[name][at]);
-            assert!(found[name][at] >= reachable - 0.015, "{name} {at}: {:?}", found[name]);
+            // Where no plan of this freedom can reach the table, its bound is reached within a hundredth. The table is rounded.
+            let (found, bound) = (found[name][at], bounds[name][at]);
+            let is_reached = found >= expected - 0.005 || found >= bound - 0.01;
+            assert!(is_reached, "{name} {at}: {found} of {expected}, at most {bound}");
         }
     }
     let best =

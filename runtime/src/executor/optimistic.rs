@@ -10,13 +10,18 @@
 //! reads the same again has done what it would do. What it read is its whole list, because the fuel that a
 //! list costs depends on its values.
 //!
+//! Nothing is known of a transaction before it ran but its sender, and what one sender sends often touches what it sent
+//! before, so its next transaction waits for that: see [`Senders`].
+//!
 //! Additions commute unless one does not fit. While the block runs such a one is passed over; if one is
 //! left when all is valid, in the published order, the block runs again by its batches.
 //!
 //! Source: R. Gelashvili et al., "Block-STM: scaling blockchain execution by turning ordering curse to a
 //! performance blessing", PPoPP 2023, algorithms 1 to 5.
 
+mod hints;
 mod memory;
+mod senders;
 mod tasks;
 
 use std::sync::Mutex;
@@ -34,7 +39,10 @@ use crate::state::StoreError;
 use crate::sync::{lock, pause};
 use crate::types::{Bytes, Footprints};
 
+use hints::Hints;
 use memory::Memory;
+
+use senders::Senders;
 use tasks::{Task, Tasks};
 
 /// The last execution of a transaction.
@@ -52,6 +60,8 @@ struct Optimistic<'a> {
     start: &'a Start,
     memory: Memory,
     tasks: Tasks,
+    /// Where nothing else is known before transactions run.
+    senders: Option<Senders>,
     executions: Vec<Mutex<Option<Execution>>>,
     is_stopped: AtomicBool,
     error: Mutex<Option<StoreError>>,
@@ -67,23 +77,18 @@ impl BlockRun<'_> {
         has_hints: bool,
     ) -> Result<Option<Slots>, StoreError> {
         let accesses = self.plan.interned().accesses();
-        let memory = Memory::new(accesses.n_slots());
-        if has_hints {
-            let places = (0..u32::try_from(body.len()).expect("transactions have 32 bits"))
-                .into_par_iter()
-                .with_min_len(CHUNK_TXS);
-            places.for_each(|place| {
-                let accesses = accesses.of(body[place as usize]).iter();
-                let changed = accesses.filter(|access| access.kind != AccessKind::Read);
-                changed.for_each(|access| memory.estimate(access.slot, place));
-            });
-        }
+        let hints = if has_hints { Hints::of(accesses, body) } else { Hints::default() };
+        let memory = Memory::new(accesses.n_slots(), hints);
+        let senders = self.plan.interned().senders();
+        let senders =
+            (!has_hints).then(|| Senders::of(body.iter().map(|&tx| senders[tx as usize])));
         let optimistic = Optimistic {
             run: self,
             body,
             start: &start,
             memory,
             tasks: Tasks::new(body.len()),
+            senders,
             executions: body.iter().map(|_| Mutex::new(None)).collect(),
             is_stopped: AtomicBool::new(false),
             error: Mutex::new(None),
@@ -165,7 +170,39 @@ impl Optimistic<'_> {
         seen.all(|(access, value)| self.look(place, access, |now| now == Ok(value.as_ref())))
     }
 
+    /// Whom a transaction waits for that has not run: see [`Senders`].
+    fn before(&self, place: u32) -> Option<(&Senders, u32)> {
+        let senders = self.senders.as_ref()?;
+        let before = senders.before(place)?;
+        lock(&self.executions[place as usize]).is_none().then_some((senders, before))
+    }
+
+    /// Learns whether a transaction followed from its sender's last one. If not, those of the sender that wait for each other go on.
+    fn learn(&self, senders: &Senders, place: u32, does_follow: bool) {
+        senders.learn(place, does_follow);
+        let mut at = place;
+        while !does_follow
+            && let Some(after) = senders.after(at)
+            && self.tasks.stop_waiting(after, at)
+        {
+            at = after;
+        }
+    }
+
+    /// Whether a transaction reads something that stands there from the one at an earlier place.
+    fn reads_of(&self, place: u32, before: u32) -> bool {
+        let mut read = self.accesses(place).iter().filter(|access| access.kind != AccessKind::Add);
+        read.any(|access| self.memory.has_left(access.slot, before))
+    }
+
     fn execute(&self, worker: &mut Worker, place: u32) -> Result<Option<Task>, StoreError> {
+        let before = self.before(place);
+        if let Some((senders, before)) = before
+            && senders.follow(place)
+            && self.tasks.wait_for(place, before)
+        {
+            return Ok(None);
+        }
         let rest = &self.body[place as usize..];
         self.run.fetch_ahead_with(rest, |accesses| {
             self.start.prefetch(accesses);
@@ -184,6 +221,9 @@ impl Optimistic<'_> {
         let mut is_elsewhere = false;
         for (access, cell) in self.accesses(place).iter().zip(worker.cells_mut()) {
             is_elsewhere |= self.memory.publish(*access, place, cell);
+        }
+        if let Some((senders, before)) = before {
+            self.learn(senders, place, self.reads_of(place, before));
         }
         *lock(&self.executions[place as usize]) = Some(Execution { run, footprint, values });
         Ok(self.tasks.executed(place, is_elsewhere))

@@ -12,7 +12,8 @@ pub struct BlockStm {
     with_hints: bool,
 }
 
-/// Block-STM as in the paper: nothing is known of a transaction before it ran.
+/// Block-STM as in the paper: nothing is known of a transaction before it ran but its sender, for whose last one it waits as long as
+/// what that sender sends follows from each other.
 pub const BLOCK_STM: BlockStm = BlockStm { with_hints: false };
 /// Block-STM with the declared lists as estimates from the start.
 pub const BLOCK_STM_HINTS: BlockStm = BlockStm { with_hints: true };

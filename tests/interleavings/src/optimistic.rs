@@ -19,14 +19,26 @@ struct Tx {
     reads: Vec<usize>,
     writes: Vec<usize>,
     is_fickle: bool,
+    /// The place of one before it that it waits for until it has run, as for its sender's last one.
+    follows: Option<u32>,
+    /// Whether it lets the first one go that waits for it.
+    lets_go: bool,
 }
 
 impl Tx {
-    fn random() -> Self {
+    fn random(place: u32) -> Self {
         let keys = |chance: f64| -> Vec<usize> {
             (0..N_KEYS).filter(|_| thread_rng().gen_bool(chance)).collect()
         };
-        Self { reads: keys(0.5), writes: keys(0.4), is_fickle: thread_rng().gen_bool(0.4) }
+        let follows =
+            (place > 0 && thread_rng().gen_bool(0.3)).then(|| thread_rng().gen_range(0..place));
+        Self {
+            reads: keys(0.5),
+            writes: keys(0.4),
+            is_fickle: thread_rng().gen_bool(0.4),
+            follows,
+            lets_go: thread_rng().gen_bool(0.5),
+        }
     }
 
     /// What it writes, from what it read.
@@ -46,16 +58,17 @@ struct Block {
     txs: Vec<Tx>,
     tasks: Tasks,
     memory: Vec<Mutex<BTreeMap<usize, Left>>>,
-    read: Vec<Mutex<Vec<u64>>>,
+    /// What each read when it ran last.
+    read: Vec<Mutex<Option<Vec<u64>>>>,
 }
 
 impl Block {
     fn random() -> Self {
         let n_txs = thread_rng().gen_range(1..6);
-        let txs: Vec<Tx> = (0..n_txs).map(|_| Tx::random()).collect();
+        let txs: Vec<Tx> = (0..n_txs).map(Tx::random).collect();
         let read = txs.iter().map(|_| Mutex::default()).collect();
         let memory = (0..N_KEYS).map(|_| Mutex::default()).collect();
-        Self { txs, tasks: Tasks::new(n_txs), memory, read }
+        Self { txs, tasks: Tasks::new(n_txs as usize), memory, read }
     }
 
     fn work(&self) {
@@ -84,6 +97,12 @@ impl Block {
 
     fn execute(&self, place: u32) -> Option<Task> {
         let at = place as usize;
+        if let Some(before) = self.txs[at].follows
+            && lock(&self.read[at]).is_none()
+            && self.tasks.wait_for(place, before)
+        {
+            return None;
+        }
         let read = loop {
             match self.reads(at) {
                 Ok(read) => break read,
@@ -92,7 +111,7 @@ impl Block {
             }
         };
         let written = self.txs[at].run(at, &read);
-        *lock(&self.read[at]) = read;
+        *lock(&self.read[at]) = Some(read);
         let mut is_elsewhere = false;
         for &key in &self.txs[at].writes {
             let mut left = lock(&self.memory[key]);
@@ -101,12 +120,25 @@ impl Block {
                 None => drop(left.remove(&at)),
             }
         }
+        self.let_go(place);
         self.tasks.executed(place, is_elsewhere)
+    }
+
+    /// Those that wait for this one, and do not read what it wrote, go on, and so those behind them.
+    fn let_go(&self, place: u32) {
+        let mut at = place;
+        while self.txs[at as usize].lets_go
+            && let Some(after) =
+                (at + 1..).zip(&self.txs[at as usize + 1..]).find(|(_, tx)| tx.follows == Some(at))
+            && self.tasks.stop_waiting(after.0, at)
+        {
+            at = after.0;
+        }
     }
 
     fn validate(&self, place: u32, incarnation: u32) -> Option<Task> {
         let at = place as usize;
-        let is_valid = self.reads(at).as_ref() == Ok(&*lock(&self.read[at]));
+        let is_valid = self.reads(at).ok() == *lock(&self.read[at]);
         let is_aborted = !is_valid && self.tasks.abort(place, incarnation);
         if is_aborted {
             for &key in &self.txs[at].writes {

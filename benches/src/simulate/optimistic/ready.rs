@@ -103,6 +103,12 @@ impl Waiting {
         self.alone.push(tx);
     }
 
+    /// Takes one out that waits alone. False if it does not.
+    pub(super) fn remove(&mut self, tx: u32) -> bool {
+        let at = self.alone.iter().position(|&other| other == tx);
+        at.map(|at| self.alone.swap_remove(at)).is_some()
+    }
+
     /// Adds a group to one of the same slot if it is all above or below that. O(the smaller one).
     pub(super) fn push_group(&mut self, mut group: Group) {
         let (Some(&first), Some(&last)) = (group.txs.front(), group.txs.back()) else { return };

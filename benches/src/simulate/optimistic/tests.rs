@@ -7,7 +7,14 @@ use super::*;
 use crate::{Model, Overheads, Simulated, simulate};
 
 /// A block, and what its transactions do of what they declare.
-fn drawn(rng: &mut fastrand::Rng) -> (Accesses, Vec<u64>, Vec<bool>) {
+struct Drawn {
+    accesses: Accesses,
+    costs: Vec<u64>,
+    senders: Vec<u32>,
+    does: Vec<bool>,
+}
+
+fn drawn(rng: &mut fastrand::Rng) -> Drawn {
     let (mut accesses, n_txs, n_slots) = (Accesses::default(), rng.usize(1..60), rng.u32(1..14));
     for _ in 0..n_txs {
         let row = (0..rng.usize(0..5)).map(|_| {
@@ -19,7 +26,9 @@ fn drawn(rng: &mut fastrand::Rng) -> (Accesses, Vec<u64>, Vec<bool>) {
     let most = [3, 50, 1000][rng.usize(0..3)];
     let costs = (0..n_txs).map(|_| rng.u64(1..most)).collect();
     let does = (0..n_txs * 5).map(|_| rng.usize(0..4) > 0).collect();
-    (accesses, costs, does)
+    let n_senders = u32::try_from(rng.usize(1..=n_txs)).unwrap();
+    let senders = (0..n_txs).map(|_| rng.u32(0..n_senders)).collect();
+    Drawn { accesses, costs, senders, does }
 }
 
 fn optimistic<'m, 'a, 'q>(
@@ -69,8 +78,8 @@ fn who_waits_in_a_group_runs_as_who_waits_alone() {
     let mut rng = fastrand::Rng::with_seed(7);
     let (mut n_again, mut n_grouped) = (0, 0);
     for _ in 0..600 {
-        let (accesses, costs, does) = drawn(&mut rng);
-        let block = Block::new(&accesses, &costs, &[], &[]).unwrap();
+        let Drawn { accesses, costs, senders, does } = drawn(&mut rng);
+        let block = Block::new(&accesses, &costs, &senders, &[]).unwrap();
         let is_done = |tx: u32, at: usize| does[tx as usize * 5 + at];
         let (n_workers, reads_at_start) = ([1, 2, 3, 8][rng.usize(0..4)], rng.bool());
         let model = Model { is_done: &is_done, reads_at_start, ..Model::default() };
@@ -144,6 +153,23 @@ fn a_chain_goes_from_worker_to_worker_and_passing_others_over_takes_time() {
     assert_eq!(run(3, Overheads { remote: 4, ..some }).0, 30 + 3 * 4);
     // Tx 2 waits for tx 1, and whoever comes by finds that out for nothing.
     assert_eq!(run(3, Overheads { access: 5, ..some }).0, 3 * 15);
+}
+
+#[test]
+fn a_sender_s_transactions_wait_for_each_other_until_one_has_nothing_to_do_with_the_last() {
+    let run = |slots: &[u32], senders: &[u32], n_workers| {
+        let mut accesses = Accesses::default();
+        slots.iter().for_each(|&slot| accesses.push_tx([Access::new(slot, Write)]));
+        let costs = vec![10; slots.len()];
+        let block = Block::new(&accesses, &costs, senders, &[]).unwrap();
+        let plan = by_name("block-stm").unwrap().plan(&block, n_workers);
+        let run = simulate(&plan, &block, n_workers, Overheads::default());
+        (run.makespan, run.n_executions())
+    };
+    let slots = [0, 0, 0, 1, 2, 3];
+    assert_eq!(run(&slots, &[0, 0, 0, 1, 1, 1], 2), (30, 6));
+    assert!(run(&slots, &[0, 1, 2, 3, 4, 5], 2).1 > 6, "nobody knows what strangers do");
+    assert_eq!(run(&[0, 1, 2, 3, 4], &[0; 5], 4), (30, 5), "all behind the second at once");
 }
 
 #[test]

@@ -16,11 +16,15 @@ use crate::scheduler::Access;
 use crate::sync::lock;
 use crate::types::Bytes;
 
+use super::hints::{Expected, Hints};
 use places::Places;
 
 /// For each slot, what transactions left of it, in order of their places.
 #[derive(Debug)]
-pub(super) struct Memory(Vec<Mutex<AllLeft>>);
+pub(super) struct Memory {
+    slots: Vec<Mutex<AllLeft>>,
+    hints: Hints,
+}
 
 /// What transactions left of one key.
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ struct AllLeft {
     /// What the key holds before some places, ascending, so that a sum of many is not made anew for each who
     /// reads it.
     sums: Vec<Sum>,
+    /// Who may change it, and has not run.
+    expected: Expected,
 }
 
 /// What a key holds after all that was left before a place, where its last value is, or what was added since, and
@@ -53,20 +59,17 @@ enum Left {
 }
 
 impl Memory {
-    /// Nobody has left anything.
-    pub(super) fn new(n_slots: usize) -> Self {
-        let slots = (0..n_slots).into_par_iter().with_min_len(1024);
-        Self(slots.map(|_| Mutex::default()).collect())
-    }
-
-    /// Takes it that a transaction will change a slot.
-    pub(super) fn estimate(&self, slot: u32, place: u32) {
-        self.put(slot, place, Some(Left::Estimate));
+    /// Nobody has left anything, and nobody is expected to but those of the hints.
+    pub(super) fn new(n_slots: usize, hints: Hints) -> Self {
+        let slots = (0..to_slot(n_slots)).into_par_iter().with_min_len(1024);
+        let expecting =
+            |slot| Mutex::new(AllLeft { expected: hints.expected(slot), ..AllLeft::default() });
+        Self { slots: slots.map(expecting).collect(), hints }
     }
 
     /// Makes an estimate of what a transaction left of a slot, if anything.
     pub(super) fn invalidate(&self, slot: u32, place: u32) {
-        let mut all = lock(&self.0[slot as usize]);
+        let mut all = lock(&self.slots[slot as usize]);
         if let Some(left) = all.left.get_mut(place) {
             *left = Left::Estimate;
             all.forget_sums(place);
@@ -85,15 +88,21 @@ impl Memory {
     }
 
     fn put(&self, slot: u32, place: u32, what: Option<Left>) -> bool {
-        let mut all = lock(&self.0[slot as usize]);
+        let mut all = lock(&self.slots[slot as usize]);
         all.forget_sums(place);
+        let was_expected = self.hints.take(slot, place, &mut all.expected);
         match what {
-            Some(what) => !all.left.insert(place, what),
+            Some(what) => !all.left.insert(place, what) && !was_expected,
             None => {
                 all.left.remove(place);
                 false
             }
         }
+    }
+
+    /// Whether anything stands there that a transaction left of a slot.
+    pub(super) fn has_left(&self, slot: u32, place: u32) -> bool {
+        lock(&self.slots[slot as usize]).left.get_mut(place).is_some()
     }
 
     /// Looks at what the transaction at a place reads of a slot that had `start` before the block: a
@@ -106,8 +115,9 @@ impl Memory {
         start: Option<&Bytes>,
         look: impl FnOnce(Result<Option<&Bytes>, u32>) -> R,
     ) -> R {
-        let mut all = lock(&self.0[slot as usize]);
-        let AllLeft { left, sums } = &mut *all;
+        let mut all = lock(&self.slots[slot as usize]);
+        let AllLeft { left, sums, expected } = &mut *all;
+        let expected = self.hints.last_before(slot, place, expected);
         let n_sums = sums.partition_point(|sum| sum.before <= place);
         let (mut value, mut first) = match sums[..n_sums].last() {
             Some(Sum { before, value }) => (value.as_ref(), *before),
@@ -116,13 +126,19 @@ impl Memory {
         let mut n_added = 0;
         for (at, left) in left.range(first..place).rev() {
             match left {
-                Left::Estimate => return look(Err(at)),
+                Left::Estimate => {
+                    let last = expected.map_or(at, |expected| expected.max(at));
+                    return look(Err(last));
+                }
                 Left::More(_) => n_added += 1,
                 Left::Value(left) => {
                     (value, first) = (left.as_ref(), at + 1);
                     break;
                 }
             }
+        }
+        if let Some(expected) = expected.filter(|expected| *expected >= first) {
+            return look(Err(expected));
         }
         if n_added == 0 {
             return look(Ok(value));
@@ -143,7 +159,7 @@ impl Memory {
     /// Asks for what was left of the slots of a transaction that runs soon.
     pub(super) fn prefetch(&self, accesses: &[Access]) {
         for access in accesses {
-            prefetch(&self.0[access.slot as usize]);
+            prefetch(&self.slots[access.slot as usize]);
         }
     }
 
@@ -152,7 +168,7 @@ impl Memory {
     pub(super) fn finish(self, start: Start, published: &[u32]) -> Option<Slots> {
         let is_unfit = AtomicBool::new(false);
         let slots = start.finish(|slot, before| {
-            let mut left = std::mem::take(&mut lock(&self.0[slot as usize]).left).into_vec();
+            let mut left = std::mem::take(&mut lock(&self.slots[slot as usize]).left).into_vec();
             let is_turned = !left.is_sorted_by_key(|&(place, _)| published[place as usize]);
             let last = last_of(&left, before.value(), &is_unfit);
             if !is_turned {
@@ -187,6 +203,10 @@ fn last_of(
     last
 }
 
+fn to_slot(n_slots: usize) -> u32 {
+    u32::try_from(n_slots).expect("slots have 32 bits")
+}
+
 impl AllLeft {
     /// Forgets the sums that hold what stands at a place.
     fn forget_sums(&mut self, place: u32) {
@@ -204,6 +224,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scheduler::Accesses;
+
+    fn unhinted(n_slots: usize) -> Memory {
+        Memory::new(n_slots, Hints::default())
+    }
+
+    #[test]
+    fn who_is_expected_is_met_until_it_ran() {
+        let mut accesses = Accesses::default();
+        for _ in 0..4 {
+            accesses.push_tx([Access::new(0, AccessKind::Write)]);
+        }
+        let memory = Memory::new(1, Hints::of(&accesses, &[0, 1, 2, 3]));
+        assert_eq!([0, 1, 4].map(|place| read(&memory, place)), [Ok(value(9)), Err(0), Err(3)]);
+        assert!(!memory.put(0, 2, Some(Left::Value(value(2)))), "it was expected");
+        assert_eq!([2, 3, 4].map(|place| read(&memory, place)), [Err(1), Ok(value(2)), Err(3)]);
+        memory.put(0, 3, None);
+        memory.invalidate(0, 2);
+        assert_eq!(read(&memory, 4), Err(2));
+        memory.put(0, 2, more(1));
+        assert_eq!(read(&memory, 4), Err(1), "what it adds to is expected");
+        memory.put(0, 1, None);
+        memory.put(0, 0, None);
+        assert_eq!(read(&memory, 4), Ok(value(10)));
+    }
 
     fn value(byte: u8) -> Option<Bytes> {
         Some(Bytes::from_slice(&[byte]))
@@ -219,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_reader_sees_the_last_value_before_its_place_and_what_was_added_since() {
-        let memory = Memory::new(1);
+        let memory = unhinted(1);
         assert_eq!(read(&memory, 3), Ok(value(9)));
         assert!(memory.put(0, 4, more(2)), "nothing stood there");
         assert!(memory.put(0, 1, Some(Left::Value(value(20)))));
@@ -253,7 +298,7 @@ mod tests {
         fn sums_that_are_kept_do_not_show(
             changes in vec((0..400u32, change(), 0..420u32, 0..40u32), N_CHANGES),
         ) {
-            let memory = Memory::new(1);
+            let memory = unhinted(1);
             let mut model = BTreeMap::new();
             for (place, what, reader, luck) in changes {
                 memory.put(0, place, what.clone());
@@ -284,7 +329,7 @@ mod tests {
 
     #[test]
     fn what_was_added_and_taken_again_has_been_written() {
-        let memory = Memory::new(1);
+        let memory = unhinted(1);
         let wide = |added| Some(Left::More(Addition::wide(added)));
         assert_eq!(read(&memory, 9), Ok(value(9)), "as it came");
         memory.put(0, 1, wide(2));
@@ -300,7 +345,7 @@ mod tests {
     #[test]
     fn additions_count_in_the_published_order() {
         let changes = |published: &[u32], [first, second]: [i128; 2]| {
-            let memory = Memory::new(2);
+            let memory = unhinted(2);
             memory.put(1, 0, more(first));
             memory.put(1, 1, more(second));
             let slots = memory.finish(Slots::empty(2).take_start(), published)?.take_start();

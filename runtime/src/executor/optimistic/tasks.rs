@@ -102,6 +102,17 @@ impl Tasks {
         true
     }
 
+    /// Lets a transaction go on if it waits for the one at an earlier place. The caller runs one, so all is not done.
+    pub(super) fn stop_waiting(&self, place: u32, before: u32) -> bool {
+        let mut waiting = lock(&self.waiting[before as usize]);
+        let Some(at) = waiting.iter().position(|&other| other == place) else { return false };
+        waiting.swap_remove(at);
+        drop(waiting);
+        self.set_ready(place);
+        self.move_back(&self.next_execution, place as usize);
+        true
+    }
+
     /// Ends an execution. With `is_elsewhere` it left something where nothing was, so those after it
     /// are to be validated again. Returns a task that follows.
     pub(super) fn executed(&self, place: u32, is_elsewhere: bool) -> Option<Task> {
