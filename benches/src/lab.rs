@@ -25,7 +25,7 @@ use prediction::p95_without_overheads;
 pub use report::{BuildTime, Calibrated, LabReport, REPORT_VERSION, Row};
 use versions::n_versions;
 
-use kempe_runtime::scheduler::{Plan, Scheduler, lower_bound_of, verify_plan};
+use kempe_runtime::scheduler::{Form, Plan, Scheduler, lower_bound_of, verify_plan};
 use rayon::prelude::*;
 
 use crate::{Input, Model, Overheads, Simulated, planning_time, simulate_as};
@@ -92,7 +92,8 @@ pub fn simulate_rows(
                 (run.makespan * n_workers as u64).saturating_sub(busy(&run)),
                 run.makespan * n_workers as u64,
             )),
-            idle_at_barriers: Some(ratio(run.idle_at_barriers, run.makespan * n_workers as u64)),
+            idle_at_barriers: matches!(plan.form(), Form::Batches(_))
+                .then(|| ratio(run.idle_at_barriers, run.makespan * n_workers as u64)),
             handovers_per_tx: Some(ratio(run.handovers, n_txs as u64)),
             versions_per_tx: n_versions(&plan, input).map(|n| ratio(n, n_txs as u64)),
             false_dependencies_per_tx: (input.calls().is_none())

@@ -43,7 +43,7 @@ pub struct Simulated {
     /// Every execution, in order of its start on each worker; and of no length, that one which did not count
     /// at first counts after all ([`Span::ran`]).
     pub spans: Vec<Span>,
-    /// For how long workers waited at barriers while others still ran, added up over workers.
+    /// For how long workers waited at barriers while others still ran, added up over workers. Nobody waits so for the end of the block.
     pub idle_at_barriers: u64,
     /// How many transactions of a graph started on another worker than the one that set them free.
     pub handovers: u64,
@@ -327,8 +327,10 @@ impl<'a> Machine<'a> {
             };
             self.alone(tx);
             self.now = self.now.saturating_add(self.overheads.single);
-            let idle = (self.n_workers as u64 - 1).saturating_mul(self.cost_alone(tx));
-            self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
+            if at < last {
+                let idle = (self.n_workers as u64 - 1).saturating_mul(self.cost_alone(tx));
+                self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
+            }
         }
     }
 
@@ -364,7 +366,9 @@ impl<'a> Machine<'a> {
         }
         let unused = (self.n_workers - n_busy) as u64;
         let idle = sum_of_ends.saturating_add(unused.saturating_mul(last - self.now));
-        self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
+        if !is_free_of_barrier {
+            self.idle_at_barriers = self.idle_at_barriers.saturating_add(idle);
+        }
         let barrier =
             if self.n_workers == 1 || is_free_of_barrier { 0 } else { self.overheads.barrier };
         self.now = last.saturating_add(barrier);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{LabReport, Row};
+use super::{LabReport, Prediction, Row};
 use crate::measured::is_alike;
 
 /// The least change of a simulated figure that is said: rounding. Ours to choose.
@@ -40,6 +40,12 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether it is a difference of shares, not a share of what was before.
+    #[must_use]
+    pub fn is_of_shares(&self) -> bool {
+        self.figure.starts_with("idle")
+    }
+
     /// The change where more is better, and its opposite where less is.
     fn gain(&self) -> f64 {
         if self.figure == "speedup" { self.change } else { -self.change }
@@ -55,6 +61,12 @@ pub struct Comparison {
     pub n_gone: usize,
     /// How many only the second has.
     pub n_new: usize,
+    /// Which schedulers on which blocks those are of, that only the first has, or that only the second has.
+    pub only: [BTreeSet<String>; 2],
+    /// The commits of both, as far as known.
+    pub commits: [Option<String>; 2],
+    /// What the absolute error of 95 of 100 predictions does not exceed in both, where both have some.
+    pub p95: Option<[f64; 2]>,
     /// How many both have and cannot be compared: the threads were farther apart in one of them (see
     /// [`Row::hop_ns`]).
     pub n_apart: usize,
@@ -64,7 +76,7 @@ pub struct Comparison {
     pub machines: Option<[String; 2]>,
     /// What changed beyond the noise, the greatest loss first.
     pub changes: Vec<Change>,
-    /// What gave the right result before and does not now.
+    /// What gave another result than it must in the second, whatever it gave in the first.
     pub broken: Vec<String>,
 }
 
@@ -78,18 +90,22 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
     let (old, new) = (by_key(before), by_key(after));
     let machines = [before, after]
         .map(|report| format!("{}, {} cores", report.machine.processor, report.machine.cores));
+    let [gone, added] = [(&old, &new), (&new, &old)]
+        .map(|(of, other)| of.keys().filter(|key| !other.contains_key(*key)).collect::<Vec<_>>());
+    let p95 = |report: &LabReport| Prediction::all(report).first().map(|all| all.p95);
+    let is_wrong = new.iter().filter(|(_, row)| !row.root_equal);
     let mut comparison = Comparison {
-        n_gone: old.keys().filter(|key| !new.contains_key(*key)).count(),
-        n_new: new.keys().filter(|key| !old.contains_key(*key)).count(),
+        n_gone: gone.len(),
+        n_new: added.len(),
+        only: [gone, added].map(|keys| keys.into_iter().map(named).collect()),
+        commits: [before, after].map(|report| report.machine.commit.clone()),
+        p95: p95(before).zip(p95(after)).map(|(before, after)| [before, after]),
+        broken: is_wrong.map(|(key, _)| format!("{}, {} workers", named(key), key.3)).collect(),
         machines: Some(machines).filter(|[before, after]| before != after),
         ..Comparison::default()
     };
     for (key, was) in &old {
         let Some(is) = new.get(key) else { continue };
-        if was.root_equal && !is.root_equal {
-            let (scheduler, workload, _, workers, _) = key;
-            comparison.broken.push(format!("{scheduler} on {workload}, {workers} workers"));
-        }
         if was.hop_ns.zip(is.hop_ns).is_some_and(|(was, is)| !is_alike(was, is)) {
             comparison.n_apart += 1;
             continue;
@@ -105,6 +121,10 @@ pub fn compare(before: &LabReport, after: &LabReport) -> Comparison {
     comparison.changes.extend(build_times(before, after));
     comparison.changes.sort_by(|a, b| a.gain().total_cmp(&b.gain()));
     comparison
+}
+
+fn named((scheduler, workload, ..): &Key<'_>) -> String {
+    format!("{scheduler} on {workload}")
 }
 
 fn by_key(report: &LabReport) -> BTreeMap<Key<'_>, &Row> {
@@ -132,10 +152,15 @@ fn changes(was: &Row, is: &Row) -> Vec<Change> {
     let some = |of: fn(&Row) -> f64, noise| -> Option<Figure> { Some((of, noise, by_share)) };
     let noise = |of_measured| if was.simulated { ROUNDING } else { of_measured };
     #[expect(clippy::cast_precision_loss, reason = "a makespan has fewer than 53 bits")]
-    let figures: [(&str, Option<Figure>); 9] = [
+    let figures: [(&str, Option<Figure>); 14] = [
         ("speedup", some(|row| row.speedup, noise(measured))),
         ("makespan_ns", exact(|row| row.makespan_ns as f64)),
         ("bound_ratio", exact(|row| row.bound_ratio)),
+        ("bound_ns", exact(|row| row.bound_ns as f64)),
+        ("latency_ns_p50", exact(|row| row.latency_ns_p50.unwrap_or(0) as f64)),
+        ("handovers_per_tx", exact(|row| row.handovers_per_tx.unwrap_or(0.0))),
+        ("versions_per_tx", exact(|row| row.versions_per_tx.unwrap_or(0.0))),
+        ("false_dependencies_per_tx", exact(|row| row.false_dependencies_per_tx.unwrap_or(0.0))),
         ("latency_ns_p99", exact(|row| row.latency_ns_p99.unwrap_or(0) as f64)),
         ("idle", share(|row| row.idle.unwrap_or(0.0))),
         ("idle_at_barriers", share(|row| row.idle_at_barriers.unwrap_or(0.0))),

@@ -50,6 +50,30 @@ const GANTTS: [&str; 4] = ["color", "heaviest-first-graph", "versions", "block-s
 /// The most workers that are drawn.
 const GANTT_WORKERS_MAX: usize = 16;
 
+/// The bounds of speedups, and the schedulers whose plans have that freedom: whichever of them ran knows it.
+const BOUNDS: &[(&str, &[&str])] = &[
+    (
+        "bound: any order",
+        &[
+            "color",
+            "welsh-powell",
+            "heaviest-first",
+            "smallest-last",
+            "dsatur",
+            "color-graph",
+            "welsh-powell-graph",
+            "heaviest-first-graph",
+            "smallest-last-graph",
+            "dsatur-graph",
+            "stages",
+            "greedy",
+        ],
+    ),
+    ("bound: given order", &["graph", "layers", "prio-graph", "sequential"]),
+    ("bound: versions", &["versions", "block-stm-hints"]),
+    ("bound: known values", &["values", "block-stm"]),
+];
+
 /// Why lines are drawn of some schedulers only.
 const AS_MANY: &str = "as many as colors and marks can tell apart, first one of each kind";
 
@@ -65,14 +89,20 @@ pub(super) fn counted(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Which schedulers a plot is of, as a sentence, where it is not of all.
+/// Which schedulers a plot is of, as two sentences, where it is not of all that the tables have.
 fn drawn_of(report: &LabReport, n_drawn: usize, why: &str) -> String {
+    let some = some_of(report, n_drawn, why);
+    if some.is_empty() { some } else { some + " The tables at the end have all." }
+}
+
+/// Which schedulers a plot is of, as a sentence, where it is not of all.
+fn some_of(report: &LabReport, n_drawn: usize, why: &str) -> String {
     let n_all = report.schedulers().len();
     if n_drawn >= n_all {
         return String::new();
     }
     let are = if n_drawn == 1 { "is" } else { "are" };
-    format!(" Of {n_all} schedulers {n_drawn} {are} drawn: {why}. The tables at the end have all.")
+    format!(" Of {n_all} schedulers {n_drawn} {are} drawn: {why}.")
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a plot needs few digits")]
@@ -155,20 +185,15 @@ impl Page {
                 ..Line::default()
             })
             .collect();
-        for (scheduler, name) in [
-            ("color", "bound: any order"),
-            ("graph", "bound: given order"),
-            ("versions", "bound: versions"),
-        ] {
-            let points = line(scheduler, &|row| row.speedup * row.bound_ratio);
-            if !points.is_empty() {
-                drawn.push(Line {
-                    name: name.to_owned(),
-                    points,
-                    is_bound: true,
-                    ..Line::default()
-                });
-            }
+        for (name, schedulers) in BOUNDS {
+            let of = |scheduler: &&str| line(scheduler, &|row| row.speedup * row.bound_ratio);
+            let points = schedulers.iter().map(of).find(|points| !points.is_empty());
+            drawn.extend(points.map(|points| Line {
+                name: (*name).to_owned(),
+                points,
+                is_bound: true,
+                ..Line::default()
+            }));
         }
         if drawn.iter().all(|line| line.points.is_empty()) {
             return Ok(());
@@ -184,7 +209,7 @@ impl Page {
         };
         let caption = format!(
             "Discrete events on recorded or given costs, without overheads.{band} Dashed: what no plan with that freedom \
-             can exceed.{some} {EXACT}"
+             can exceed, as far as one of it ran.{some} {EXACT}"
         );
         self.figure("Speedup against workers", &svg, &caption);
         Ok(())
@@ -329,7 +354,7 @@ impl Page {
         let others = shown.iter().copied().filter(|name| !GANTTS.contains(name));
         let n_workers = report.workers_shown().unwrap_or(8).min(GANTT_WORKERS_MAX);
         let drawn: Vec<&str> = chosen.chain(others).take(GANTTS.len()).collect();
-        let some = drawn_of(report, drawn.len(), "different ways to run a plan");
+        let some = some_of(report, drawn.len(), "different ways to run a plan");
         for name in drawn {
             let Some(scheduler) = by_name(name) else { continue };
             let (run, _) = simulated(&scheduler.plan(&input.block(), n_workers), input, n_workers);
@@ -363,7 +388,7 @@ impl Page {
             self.missing("What planning costs", "no scheduler of the run was given large blocks");
         }
         let why = "in all parts together, those that look at conflicts, one where some do it alike";
-        let some = drawn_of(report, names.len(), why);
+        let some = some_of(report, names.len(), why);
         let mut workloads: Vec<&str> =
             report.build_times.iter().map(|found| &*found.workload).collect();
         workloads.dedup();

@@ -12,10 +12,10 @@ pub struct Prediction {
     pub scheduler: Option<String>,
     /// How many runs.
     pub runs: usize,
-    /// How many of them settled, and so did the overheads that their predictions take.
+    /// How many of them settled: see [`Row::settled`].
     #[serde(default)]
     pub settled: usize,
-    /// What the absolute error of 95 of 100 of these does not exceed; none if that is less than half of the runs.
+    /// What the absolute error of 95 of 100 does not exceed of those that settled, as did the overheads that their predictions take; none if these are less than half of the runs.
     #[serde(default)]
     pub p95_settled: Option<f64>,
     /// The error in the middle.
@@ -46,7 +46,7 @@ impl Prediction {
         Some(Self {
             scheduler: scheduler.map(str::to_owned),
             runs: errors.len(),
-            settled: settled.len(),
+            settled: errors.iter().filter(|(_, row)| row.settled != Some(false)).count(),
             p95_settled: is_enough.then(|| settled[at_p95(settled.len())]),
             median,
             p95: errors[at_p95(errors.len())].0.abs(),

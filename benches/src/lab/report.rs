@@ -53,7 +53,7 @@ pub struct Row {
     /// The share of the workers' time in which they did nothing. This and the next seven are found by the
     /// simulator, and none where the run was measured.
     pub idle: Option<f64>,
-    /// The share of the workers' time that they waited at barriers.
+    /// The share of the workers' time that they waited at barriers; none where the plan has no batches, as those of `stages`, whose stages end in a graph.
     pub idle_at_barriers: Option<f64>,
     /// How many transactions of a graph started on another worker than the one that set them free, on average.
     #[serde(default)]

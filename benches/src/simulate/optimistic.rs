@@ -2,6 +2,7 @@
 
 mod ready;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
@@ -23,12 +24,17 @@ enum Written {
 /// What a read saw: the last write before it and each addition since, mixed into one number.
 type Seen = u64;
 
+/// From how many additions on what they mix to is kept. Ours to choose.
+const SUM_MIN: usize = 32;
+
 struct Memory<'a> {
     machine: &'a Machine<'a>,
     /// By slot, how those change it who ran and changed it, not only declared that: what they left stands or is an estimate.
     writers: Vec<BTreeMap<u32, AccessKind>>,
     /// By slot, those of them who do not add: nobody behind one sees what is in front of it.
     overwriters: Vec<BTreeSet<u32>>,
+    /// By slot, what was seen of it before some transactions, ascending, so that additions are not mixed anew for each who reads them.
+    sums: Vec<RefCell<Vec<(u32, Seen)>>>,
     /// By slot, those who read it and are done.
     readers: Vec<BTreeSet<u32>>,
     /// By slot, the first who will ever change it.
@@ -44,7 +50,7 @@ struct Memory<'a> {
     before: Vec<u32>,
     /// By transaction, its sender's next one, or [`NOBODY`].
     after: Vec<u32>,
-    /// By sender, whether its last transaction that ran for the first time read nothing of what the one before had left.
+    /// By sender, whether one of its transactions that ran for the first time read nothing of what the one before had left.
     are_apart: Vec<bool>,
 }
 
@@ -74,6 +80,7 @@ impl<'a> Memory<'a> {
             machine,
             writers: vec![BTreeMap::new(); n_slots],
             overwriters: vec![BTreeSet::new(); n_slots],
+            sums: vec![RefCell::default(); n_slots],
             readers: vec![BTreeSet::new(); n_slots],
             first_writers,
             written: vec![Written::Nothing; n_txs],
@@ -120,18 +127,42 @@ impl<'a> Memory<'a> {
 
     /// What a read of a slot sees now. `Err` names the transaction whose estimate it meets.
     fn read(&self, tx: u32, slot: u32) -> Result<Seen, u32> {
-        let mut seen = 0u64;
-        for (&writer, &kind) in self.writers[slot as usize].range(..tx).rev() {
+        let mut sums = self.sums[slot as usize].borrow_mut();
+        let n_sums = sums.partition_point(|(before, _)| *before <= tx);
+        let (mut first, mut seen) = sums[..n_sums].last().copied().unwrap_or_default();
+        let mut n_looked = 0;
+        for (&writer, &kind) in self.writers[slot as usize].range(first..tx).rev() {
+            n_looked += 1;
             match self.written[writer as usize] {
-                Written::Nothing => continue,
                 Written::Estimate => return Err(writer),
-                Written::Value(run) => seen = mixed(seen, writer, run),
-            }
-            if kind == Write {
-                break;
+                Written::Value(_) if kind == Write => {
+                    (first, seen) = (writer, 0);
+                    break;
+                }
+                Written::Nothing | Written::Value(_) => {}
             }
         }
+        for &writer in self.writers[slot as usize].range(first..tx).map(|(writer, _)| writer) {
+            if let Written::Value(run) = self.written[writer as usize] {
+                seen = mixed(seen, writer, run);
+            }
+        }
+        if n_looked >= SUM_MIN {
+            sums.insert(n_sums, (tx, seen));
+        }
         Ok(seen)
+    }
+
+    /// Sets what a transaction left, of which nothing is known that was seen behind it.
+    fn set_written(&mut self, tx: u32, written: Written) {
+        self.written[tx as usize] = written;
+        let machine = self.machine;
+        for (at, access) in machine.block.accesses().of(tx).iter().enumerate() {
+            if machine.changes(tx, at) {
+                let sums = self.sums[access.slot as usize].get_mut();
+                sums.truncate(sums.partition_point(|(before, _)| *before <= tx));
+            }
+        }
     }
 
     /// Whose estimate a transaction would meet by what it is known to read, and where, if it ran again now.
@@ -177,7 +208,7 @@ impl<'a> Memory<'a> {
             self.leave(tx);
             self.learn(tx);
         }
-        self.written[tx as usize] = if is_valid { Written::Value(run) } else { Written::Estimate };
+        self.set_written(tx, if is_valid { Written::Value(run) } else { Written::Estimate });
         if is_valid {
             self.set_done(tx, true);
         }
@@ -191,7 +222,7 @@ impl<'a> Memory<'a> {
         if before != NOBODY {
             let reads_of = |slot: u32| self.writers[slot as usize].contains_key(&before);
             let (sender, is_apart) = (self.sender(tx), !self.reads(tx).any(reads_of));
-            self.are_apart[sender] = is_apart;
+            self.are_apart[sender] |= is_apart;
         }
     }
 
@@ -240,7 +271,7 @@ impl<'a> Memory<'a> {
                 for reader in readers {
                     if self.is_done[reader as usize] && !self.is_valid(reader) {
                         self.set_done(reader, false);
-                        self.written[reader as usize] = Written::Estimate;
+                        self.set_written(reader, Written::Estimate);
                         undone.push(reader);
                         changed.push(reader);
                     }

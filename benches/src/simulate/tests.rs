@@ -66,7 +66,7 @@ fn who_read_too_early_runs_again() {
     let hints = by_name("block-stm-hints").unwrap().plan(&block, 4);
     let run = simulate(&hints, &block, 4, Overheads::default());
     assert_eq!((run.makespan, run.n_executions()), (9, 4));
-    for scheduler in ["block-stm", "versions"] {
+    for scheduler in ["block-stm", "versions", "aria"] {
         let chain = block_of(&rows[..3]);
         let block = Block::new(&chain, &costs[..3], &[], &[]).unwrap();
         let plan = by_name(scheduler).unwrap().plan(&block, 4);
@@ -290,10 +290,10 @@ fn who_need_not_run_again_fetches_nothing() {
 
 #[test]
 fn a_key_is_new_once_however_often_a_transaction_runs() {
-    let accesses = block_of(&[&[(0, Write)], &[(0, Write), (1, Write)]]);
-    let block = Block::new(&accesses, &[10, 10], &[], &[]).unwrap();
+    let accesses = block_of(&[&[(0, Write)], &[(0, Write), (1, Write)], &[(2, Write)]]);
+    let block = Block::new(&accesses, &[10, 10, 10], &[], &[]).unwrap();
     let some = Overheads { key: 5, ..Overheads::default() };
-    assert_eq!(makespan("aria", &block, 2, some), 15 + 10);
+    assert_eq!(makespan("aria", &block, 3, some), 15 + 10);
 }
 
 #[test]

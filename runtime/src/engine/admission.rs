@@ -47,7 +47,7 @@ mod template;
 #[cfg(test)]
 pub(super) mod tests;
 
-use kempe_abi::Abi;
+use kempe_abi::{Abi, Clause};
 
 pub use operators::FEATURES;
 pub use refusal::{Name, Path, Place, Refusal};
@@ -82,8 +82,8 @@ pub struct AdmittedMethod {
     pub calls: bool,
     /// The other host functions, in order of name.
     pub host: Vec<&'static str>,
-    /// Whether its template names cells with `unless`.
-    pub is_guarded: bool,
+    /// The part of its template that names cells with `unless`.
+    pub guards: Vec<Clause>,
 }
 
 /// How the code of a method can touch a field.

@@ -177,12 +177,11 @@ impl Optimistic<'_> {
         lock(&self.executions[place as usize]).is_none().then_some((senders, before))
     }
 
-    /// Learns whether a transaction followed from its sender's last one. If not, those of the sender that wait for each other go on.
-    fn learn(&self, senders: &Senders, place: u32, does_follow: bool) {
-        senders.learn(place, does_follow);
+    /// Lets those of a sender go on that wait for each other behind one that has nothing to do with the one before it.
+    fn let_go(&self, senders: &Senders, place: u32) {
+        senders.set_apart(place);
         let mut at = place;
-        while !does_follow
-            && let Some(after) = senders.after(at)
+        while let Some(after) = senders.after(at)
             && self.tasks.stop_waiting(after, at)
         {
             at = after;
@@ -222,8 +221,11 @@ impl Optimistic<'_> {
         for (access, cell) in self.accesses(place).iter().zip(worker.cells_mut()) {
             is_elsewhere |= self.memory.publish(*access, place, cell);
         }
-        if let Some((senders, before)) = before {
-            self.learn(senders, place, self.reads_of(place, before));
+        if let Some((senders, before)) = before
+            && senders.follow(place)
+            && !self.reads_of(place, before)
+        {
+            self.let_go(senders, place);
         }
         *lock(&self.executions[place as usize]) = Some(Execution { run, footprint, values });
         Ok(self.tasks.executed(place, is_elsewhere))

@@ -120,15 +120,27 @@ fn readers_first(block: &Block<'_>, counted: &[u32]) -> Vec<u32> {
     let mut ready: BinaryHeap<Reverse<u32>> =
         counted.iter().filter(|&&tx| free(tx, &n_before)).map(|&tx| Reverse(tx)).collect();
     let n_slots = u32::try_from(accesses.n_slots()).expect("slots are numbered in 32 bits");
-    ready.extend((0..n_slots).map(join).filter(|&node| free(node, &n_before)).map(Reverse));
+    // Joins for which nobody is waited any more. They come at once, so that nobody waits for them behind a later transaction.
+    let mut joins: Vec<u32> =
+        (0..n_slots).map(join).filter(|&node| free(node, &n_before)).collect();
     let mut order = Vec::with_capacity(counted.len());
-    while let Some(Reverse(node)) = ready.pop() {
-        if node < block.txs().end {
+    loop {
+        let node = match joins.pop() {
+            Some(join) => join,
+            None => match ready.pop() {
+                Some(Reverse(tx)) => tx,
+                None => break,
+            },
+        };
+        let is_tx = node < block.txs().end;
+        if is_tx {
             order.push(node);
         }
         for &next in &after[node as usize] {
             n_before[next as usize] -= 1;
-            if free(next, &n_before) {
+            if free(next, &n_before) && is_tx {
+                joins.push(next);
+            } else if free(next, &n_before) {
                 ready.push(Reverse(next));
             }
         }

@@ -87,8 +87,9 @@ impl Plan {
     pub fn is_chain(&self, block: &Block<'_>) -> bool {
         let longest = match &self.form {
             Form::Graph(dag) | Form::Versions(dag) => dag.critical_path(),
-            Form::Optimistic { hints: Some(dag) } | Form::Rounds { dag, .. } => dag.critical_path(),
-            Form::Optimistic { hints: None } => {
+            Form::Optimistic { hints: Some(dag) } => dag.critical_path(),
+            // The graph of rounds lacks those that count at once, which may be most of a chain.
+            Form::Optimistic { hints: None } | Form::Rounds { .. } => {
                 Dag::reads_after_writes(block, self.body()).critical_path()
             }
             Form::Batches(_) | Form::Values => return false,

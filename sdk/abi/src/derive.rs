@@ -166,7 +166,8 @@ impl Sink for Guards {
     }
 }
 
-/// The cells that a method names with [`Clause::Unless`]; not those of the methods that it calls.
+/// The cells that a method names with [`Clause::Unless`]; not those of the methods that it calls. Of its template it takes what
+/// [`guarded`] leaves, which is found once: a template may have thousands of clauses.
 ///
 /// Beside them stands whether all were found: else the call fails, and what was found until then has cost its
 /// steps and bytes too. That ends soon behind `most` steps and bytes, for which somebody pays; more than [`STEPS_MAX`] and
@@ -176,6 +177,7 @@ pub fn guards(
     caller: &Address,
     contract: &Address,
     (abi, method): (&Abi, &Method),
+    clauses: &[Clause],
     args: &[u8],
     most: (usize, usize),
 ) -> (Guards, Result<(), DeriveError>) {
@@ -184,7 +186,7 @@ pub fn guards(
     let mut walk = Walk { contracts, sink: &mut guards, guards: true, most, steps: 0, bytes: 0 };
     let found = split(&mut walk, method, args).and_then(|values| {
         let frame = Frame { abi, method, caller, contract, args: &values, depth: 1 };
-        walk.clauses(&frame, &method.access, None)
+        walk.clauses(&frame, clauses, None)
     });
     let (steps, bytes) = (walk.steps, walk.bytes);
     (Guards { steps, bytes, ..guards }, found)
@@ -244,16 +246,20 @@ fn lookup<'a>(
     })
 }
 
-/// Whether a clause of these, or one for each element, guards the call.
+/// Those clauses of a template that guard the call, by themselves or for each element.
 #[must_use]
-pub fn are_guarded(clauses: &[Clause]) -> bool {
-    clauses.iter().any(|clause| match clause {
-        Clause::Unless { .. } => true,
-        Clause::Each { clauses, .. } => are_guarded(clauses),
+pub fn guarded(clauses: &[Clause]) -> Vec<Clause> {
+    let guards = clauses.iter().filter_map(|clause| match clause {
+        Clause::Unless { .. } => Some(clause.clone()),
+        Clause::Each { list, clauses } => {
+            let clauses = guarded(clauses);
+            (!clauses.is_empty()).then(|| Clause::Each { list: list.clone(), clauses })
+        }
         Clause::Touch { .. }
         | Clause::Start { .. }
         | Clause::Reserve { .. }
         | Clause::Call { .. }
-        | Clause::Dynamic => false,
-    })
+        | Clause::Dynamic => None,
+    });
+    guards.collect()
 }

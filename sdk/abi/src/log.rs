@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 
-use crate::layout::split;
+use crate::layout::{Cursor, split};
 use crate::{CellKind, Field};
 
 /// The bytes of an item's index.
@@ -55,11 +55,24 @@ impl Field {
         let (log, index) = key.split_last_chunk::<INDEX_BYTES>()?;
         is_whole(log).then(|| (log, Part::Item(u64::from_le_bytes(*index))))
     }
+
+    /// Whether this is the key of a log, and of no item; and how many members of values were looked at to find out. None if the field is no
+    /// log.
+    #[must_use]
+    pub fn is_log_key(&self, key: &[u8]) -> (bool, usize) {
+        if self.cell != CellKind::Log {
+            return (false, 0);
+        }
+        let mut cursor = Cursor::new(key);
+        let is_whole = cursor.split(self.keys.iter(), |_| ()).is_ok();
+        (is_whole, cursor.steps())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::string::String;
+    use std::vec;
 
     use super::*;
     use crate::Type;
@@ -87,5 +100,10 @@ mod tests {
         assert_eq!(by_text.log_part(&key), Some((&key[..], Part::Length)));
         assert_eq!(by_text.log_part(&item_key(&key, 1)), Some((&key[..], Part::Item(1))));
         assert_eq!(field(CellKind::Counter, &[]).log_part(&[]), None);
+        // Members are counted also where they have no bytes, and where it is no key.
+        let empty = field(CellKind::Log, &[Type::Tuple(vec![Type::Unit, Type::Unit, Type::U8])]);
+        assert_eq!([empty.is_log_key(&[1]), empty.is_log_key(&[])], [(true, 4), (false, 4)]);
+        assert_eq!(empty.is_log_key(&item_key(&[1], 1)), (false, 4));
+        assert_eq!(field(CellKind::Counter, &[]).is_log_key(&[]), (false, 0));
     }
 }

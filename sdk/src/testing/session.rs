@@ -270,8 +270,10 @@ impl Session {
         split(method.params.iter().map(|param| &param.ty), args, |_| ())
             .map_err(|_| TrapKind::BadArguments)?;
         let what = (&deployed.abi, method);
+        let clauses = derive::guarded(&method.access);
         let most = (derive::STEPS_MAX, derive::GUARD_BYTES_MAX);
-        let (guards, found) = derive::guards(&self.world, &caller, &contract, what, args, most);
+        let (guards, found) =
+            derive::guards(&self.world, &caller, &contract, what, &clauses, args, most);
         found.map_err(|error| error.trap())?;
         for (field, key) in guards.cells {
             let cell = (contract, field, key);

@@ -1,9 +1,10 @@
 //! Contracts that would forge what a log holds.
 
-use crate::everywhere::{ALL, DYNAMIC, Everywhere, go, one};
-use kempe_abi::def::{ClauseDef, ExprDef};
+use crate::everywhere::{ALL, DYNAMIC, Everywhere, contract_of, field, go, one};
+use kempe_abi::def::{CellDef, ClauseDef, ExprDef, FieldDef};
+use kempe_abi::derive::MEMBER_BYTES;
 use kempe_abi::log::item_key;
-use kempe_abi::{AccessKind, Outcome, TrapKind};
+use kempe_abi::{AbiType, AccessKind, Outcome, TrapKind, TypeDef};
 use kempe_runtime::types::{DeclaredAccess, StateKey};
 
 const FUEL: u64 = 20_000_000;
@@ -133,4 +134,34 @@ fn what_a_transaction_appends_has_a_limit_and_a_price() {
         let contract = chain.deploy(&many(n));
         assert_eq!(chain.world.send(0, go(contract, ARGS)).outcome, outcome, "{n} items");
     }
+}
+
+/// Looking whether a key is that of a log goes through all members of its types, also through those without bytes.
+#[test]
+fn keys_of_logs_are_paid_by_their_members() {
+    const UNITS: TypeDef = TypeDef::Tuple(&[<()>::TYPE, <()>::TYPE, u8::TYPE]);
+    const WITH_UNITS: TypeDef = TypeDef::Array(&UNITS, 200);
+    const BYTES: TypeDef = TypeDef::Array(u8::TYPE, 200);
+    let mut chain = Everywhere::new(12);
+    let prices = chain.world.chain.genesis().prices;
+    let mut fuel_of = |keys: &'static [&'static TypeDef], n: usize| {
+        let fields: &'static [FieldDef] =
+            Vec::from([FieldDef { keys, ..field("log", CellDef::Log) }]).leak();
+        let text = format!(
+            r#"(import "kempe" "append:0" (func $append (param i32 i32 i32 i32)))
+            (func (export "call.go") (param i32) (result i32) {} i32.const 0)"#,
+            "(call $append (i32.const 0) (i32.const 200) (i32.const 0) (i32.const 0))".repeat(n)
+        );
+        let access: &[ClauseDef] = &[ClauseDef::Dynamic];
+        let contract = chain.deploy(&contract_of(fields, &[("go", access)], &text));
+        let receipt = chain.attack(FUEL, &go(contract, ARGS));
+        assert_eq!(receipt.outcome, Outcome::Ok);
+        receipt.fuel
+    };
+    let each = |fuel: &mut dyn FnMut(usize) -> u64| (fuel(11) - fuel(1)) / 10;
+    let plain = each(&mut |n| fuel_of(&[&BYTES], n));
+    let units = each(&mut |n| fuel_of(&[&WITH_UNITS], n));
+    // The array, and four for each byte.
+    let n_blocks = ((1 + 200 * 4 - 200) * MEMBER_BYTES / 64) as u64;
+    assert_eq!(units - plain, n_blocks * prices.hash_block);
 }

@@ -43,7 +43,7 @@ impl Memory<'_> {
     /// What a read sees, by all transactions before.
     fn read_plainly(&self, tx: u32, slot: u32) -> Result<Seen, u32> {
         let machine = self.machine;
-        let mut seen = 0;
+        let mut found = Vec::new();
         for writer in (0..tx).rev() {
             let row = machine.block.accesses().of(writer).iter().enumerate();
             let mut here =
@@ -52,12 +52,13 @@ impl Memory<'_> {
             match self.written[writer as usize] {
                 Written::Nothing => continue,
                 Written::Estimate => return Err(writer),
-                Written::Value(run) => seen = mixed(seen, writer, run),
+                Written::Value(run) => found.push((writer, run)),
             }
             if access.kind == Write {
                 break;
             }
         }
+        let seen = found.into_iter().rev().fold(0, |seen, (writer, run)| mixed(seen, writer, run));
         Ok(seen)
     }
 

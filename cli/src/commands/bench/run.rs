@@ -172,8 +172,8 @@ fn measure(
         "Measured runs execute transactions in wasm on {}, in turns with one thread that runs them in the given order. Each waits, if not for too long, until all its threads count as fast as \
          ever, within a tenth. All blocks are measured one after the other, {} in all; what was measured when threads were farther apart or nearer does not count. \
          There are {ROUNDS} rounds at least, and more until \
-         the {ROUNDS} fastest of each are within 3 %, but each time not more than eight times as many{limited}; what is settled leaves after eight. Of these the one in the middle \
-         counts, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
+         the {ROUNDS} fastest of each are within 3 %, but each time not more than eight times as many{limited}; what is settled leaves after eight. The second fastest \
+         counts, or the fastest of fewer than six, with the slowest and the fastest of all beside it; only executing is timed, and receipts and state must equal \
          those of the serial oracle.",
         plural(args.threads.into(), "thread"),
         plural(args.times.into(), "time")

@@ -1,9 +1,10 @@
 //! Declared templates against the code.
 
-use kempe_abi::derive::are_guarded;
+use kempe_abi::derive::guarded;
 use kempe_abi::{Abi, AccessKind, Accumulate, CellKind, Clause, Expr, Method, MethodKind};
 
 use super::imports::Host;
+use super::limits;
 use super::reach::Reach;
 use super::refusal::{Name, Refusal};
 use super::{AdmittedMethod, FieldReach};
@@ -149,7 +150,7 @@ fn start_permitted(
 fn summary(method: &Method, reached: &[Host]) -> AdmittedMethod {
     let mut out = AdmittedMethod {
         name: method.name.clone(),
-        is_guarded: are_guarded(&method.access),
+        guards: guarded(&method.access),
         ..AdmittedMethod::default()
     };
     // One entry for each field, in order.
@@ -208,7 +209,8 @@ fn clauses(abi: &Abi, method: &Method, list: &[Clause], each: bool) -> Result<()
             expr(abi, method, floor, each)?;
             all(key, each)
         }
-        Clause::Call { callee, args, .. } => {
+        Clause::Call { callee, method: name, args } => {
+            is_name(name)?;
             expr(abi, method, callee, each)?;
             all(args, each)
         }
@@ -235,6 +237,12 @@ fn is_open(of: &Expr) -> bool {
     }
 }
 
+/// Refuses names that nothing has: whoever derives a list looks for them each time.
+fn is_name(name: &str) -> Result<(), &'static str> {
+    let is_short = name.len() as u64 <= limits::NAME_BYTES.max;
+    if is_short { Ok(()) } else { Err("has a name longer than any that is admitted") }
+}
+
 fn expr(abi: &Abi, method: &Method, of: &Expr, each: bool) -> Result<(), &'static str> {
     match of {
         Expr::Param(n) if usize::from(*n) >= method.params.len() => {
@@ -244,7 +252,11 @@ fn expr(abi: &Abi, method: &Method, of: &Expr, each: bool) -> Result<(), &'stati
             Err("takes the value of a field that is not an immutable")
         }
         Expr::Element if !each => Err("names an element outside of `each`"),
-        Expr::Member(inner, _) | Expr::Shard(inner, _) => expr(abi, method, inner, each),
+        Expr::Member(inner, name) => {
+            is_name(name)?;
+            expr(abi, method, inner, each)
+        }
+        Expr::Shard(inner, _) => expr(abi, method, inner, each),
         Expr::Hash(parts) | Expr::Tuple(parts) => {
             parts.iter().try_for_each(|part| expr(abi, method, part, each))
         }

@@ -13,7 +13,7 @@ impl Session {
     /// Each costs what an entry of a list costs, as it reads the state as one does; finding them costs a
     /// call of the host for each step, and what is looked at a hash. Of that no more is done than the fuel that is left pays for.
     pub(crate) fn check_guards(&mut self, contract: usize, method: usize) -> Result<(), TrapKind> {
-        if !self.contracts[contract].code.admitted.methods[method].is_guarded {
+        if self.contracts[contract].code.admitted.methods[method].guards.is_empty() {
             return Ok(());
         }
         let contract = std::sync::Arc::clone(&self.contracts[contract]);
@@ -49,7 +49,8 @@ impl Session {
     ) -> (Guards, Result<(), derive::DeriveError>) {
         let (abi, frame) = (contract.abi(), self.frame());
         let what = (abi, &abi.methods[method]);
-        derive::guards(contract, &frame.caller, &frame.address, what, &frame.args, most)
+        let clauses = &contract.code.admitted.methods[method].guards;
+        derive::guards(contract, &frame.caller, &frame.address, what, clauses, &frame.args, most)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Appending to a log.
 
+use kempe_abi::derive::MEMBER_BYTES;
 use kempe_abi::host::{APPENDED_BYTES_MAX, ITEM_BYTES, KEY_BYTES_MAX, VALUE_BYTES_MAX};
-use kempe_abi::log::{INDEX_BYTES, Part};
+use kempe_abi::log::INDEX_BYTES;
 use kempe_abi::{AccessKind, TrapKind};
 
 use super::Session;
@@ -40,12 +41,13 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the key is that of a log, and of no item: else the length of one log could be another's item.
-    pub(crate) fn own_log(&self, field: u8, key: &[u8]) -> Result<(), TrapKind> {
+    /// Whether the key is that of a log, and of no item: else the length of one log could be another's item. What its types have of members
+    /// costs what members of arguments cost, since a key may have many that have no bytes.
+    pub(crate) fn own_log(&mut self, field: u8, key: &[u8]) -> Result<(), TrapKind> {
         let field = self.own_contract().abi().fields.get(usize::from(field));
-        match field.and_then(|field| field.log_part(key)) {
-            Some((_, Part::Length)) => Ok(()),
-            _ => Err(TrapKind::NotPermitted),
-        }
+        let (is_log, n_members) = field.map_or((false, 0), |field| field.is_log_key(key));
+        let n_blocks = (n_members.saturating_sub(key.len()) * MEMBER_BYTES / 64) as u64;
+        self.charge(n_blocks.saturating_mul(self.prices.hash_block))?;
+        if is_log { Ok(()) } else { Err(TrapKind::NotPermitted) }
     }
 }

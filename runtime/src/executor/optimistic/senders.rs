@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The senders of a block's transactions, which are known by their places, and whether what they send follows from what they sent before.
 ///
-/// Before it has run, a transaction waits for its sender's last one, until one has been seen to read nothing of what that left; and again
-/// once one has. So a sender's chain runs once, and where what one sends has nothing to do with each other, all behind the second goes on
-/// when that has ended.
+/// Before it has run, a transaction waits for its sender's last one, until one has been seen to read nothing of what that left. So a sender's chain
+/// runs once, and where what one sends has nothing to do with each other, all behind the second goes on when that has ended; for good, so that
+/// who alternates does not make others wait and go on over and over.
 ///
 /// Source: that one sender's transactions conflict is why Aptos spreads them over a block, AIP-27 (sender-aware transaction shuffling).
 #[derive(Debug)]
@@ -64,9 +64,9 @@ impl Senders {
         !self.are_apart(place).load(Relaxed)
     }
 
-    /// Learns whether one did.
-    pub(super) fn learn(&self, place: u32, does_follow: bool) {
-        self.are_apart(place).store(!does_follow, Relaxed);
+    /// Learns that one did not.
+    pub(super) fn set_apart(&self, place: u32) {
+        self.are_apart(place).store(true, Relaxed);
     }
 
     fn are_apart(&self, place: u32) -> &AtomicBool {
@@ -86,9 +86,7 @@ mod tests {
         let after = [0, 1, 2, 3, 4].map(|place| senders.after(place));
         assert_eq!(after, [Some(2), Some(4), Some(3), None, None]);
         assert!(senders.follow(2) && senders.follow(4));
-        senders.learn(2, false);
+        senders.set_apart(2);
         assert!(!senders.follow(3) && senders.follow(4), "of this sender only");
-        senders.learn(3, true);
-        assert!(senders.follow(3));
     }
 }

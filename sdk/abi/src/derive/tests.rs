@@ -65,7 +65,16 @@ fn hashes_for(
     args.resize(4 + n_bytes, 7);
     let (at, id) = (Address([1; 32]), MethodId::of("go"));
     if guarded {
-        guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args, MOST).1
+        guards(
+            &One(abi.clone()),
+            &at,
+            &at,
+            (&abi, &abi.methods[0]),
+            &super::guarded(&abi.methods[0].access),
+            &args,
+            MOST,
+        )
+        .1
     } else {
         derive(&One(abi), &at, &at, id, &args, sink)
     }
@@ -170,7 +179,17 @@ fn no_more_guards_are_looked_at_than_are_paid() {
     let clause = Clause::Unless { field: 0, key: vec![Expr::Hash(vec![Expr::Param(0); 1000])] };
     let abi = of(Type::Address, vec![clause]);
     let at = Address([1; 32]);
-    let look = |most| guards(&One(abi.clone()), &at, &at, (&abi, &abi.methods[0]), &args, most);
+    let look = |most| {
+        guards(
+            &One(abi.clone()),
+            &at,
+            &at,
+            (&abi, &abi.methods[0]),
+            &super::guarded(&abi.methods[0].access),
+            &args,
+            most,
+        )
+    };
     let (found, ended) = look(MOST);
     assert_eq!((found.cells.len(), ended), (1, Ok(())));
     for most in [(100, GUARD_BYTES_MAX), (STEPS_MAX, 1000)] {
@@ -178,4 +197,21 @@ fn no_more_guards_are_looked_at_than_are_paid() {
         assert_eq!((found.cells.len(), ended), (0, Err(DeriveError::Unaffordable)));
         assert!(found.steps <= most.0 + 1 && found.bytes <= most.1 + 32, "{found:?}");
     }
+}
+
+#[test]
+fn what_does_not_guard_is_left_out_once_and_for_all() {
+    let unless = || Clause::Unless { field: 3, key: vec![] };
+    let each = |clauses| Clause::Each { list: Expr::Param(0), clauses };
+    let many = || vec![Clause::Dynamic; 1000];
+    let template = vec![
+        Clause::Dynamic,
+        each(vec![each(many()), Clause::Dynamic, each(vec![unless(), Clause::Dynamic])]),
+        each(many()),
+        unless(),
+    ];
+    let guards_only = vec![each(vec![each(vec![unless()])]), unless()];
+    assert_eq!(super::guarded(&template), guards_only);
+    assert_eq!(super::guarded(&guards_only), guards_only);
+    assert_eq!(super::guarded(&many()), []);
 }

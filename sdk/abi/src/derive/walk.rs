@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{
     CALL_STEPS, Contracts, DeriveError, GUARD_BYTES_MAX, LIST_BYTES_MAX, MEMBER_BYTES, STEPS_MAX,
-    Sink, are_guarded, lookup,
+    Sink, lookup,
 };
 use crate::host::{CALL_DEPTH_MAX, KEY_BYTES_MAX};
 use crate::layout::{Cursor, LayoutError};
@@ -62,6 +62,11 @@ impl Walk<'_> {
         self.look_at(n.saturating_mul(MEMBER_BYTES))
     }
 
+    /// How many members may be looked at before they are counted: one more than may be.
+    fn n_members(&self) -> usize {
+        self.most.1.saturating_sub(self.bytes) / MEMBER_BYTES + 1
+    }
+
     fn look_at(&mut self, n_bytes: usize) -> Result<(), DeriveError> {
         self.bytes = self.bytes.saturating_add(n_bytes);
         let bytes_max = if self.guards { GUARD_BYTES_MAX } else { LIST_BYTES_MAX };
@@ -74,7 +79,7 @@ impl Walk<'_> {
         bytes: &'v [u8],
         name: &str,
     ) -> Result<Result<(&'t Type, &'v [u8]), LayoutError>, DeriveError> {
-        let mut cursor = Cursor::new(bytes);
+        let mut cursor = Cursor::new(bytes).with_at_most(self.n_members());
         let found = cursor.project(ty, name);
         self.members(cursor.steps())?;
         Ok(found)
@@ -108,12 +113,6 @@ impl Walk<'_> {
                     let key = self.key(frame, key, element)?;
                     self.sink.guard(*field, &key);
                 }
-                Clause::Each { clauses, .. } if self.guards && !are_guarded(clauses) => {}
-                Clause::Touch { .. }
-                | Clause::Reserve { .. }
-                | Clause::Call { .. }
-                | Clause::Dynamic
-                    if self.guards => {}
                 Clause::Touch { kind, field, key } => {
                     let key = self.key(frame, key, element)?;
                     self.sink.touch(*kind, frame.contract, *field, &key);
@@ -145,7 +144,7 @@ impl Walk<'_> {
                         return Err(frame.inconsistent("`each` of something that is not a list"));
                     };
                     let mut rest = value.get(4..).unwrap_or_default();
-                    let mut elements = Cursor::new(rest);
+                    let mut elements = Cursor::new(rest).with_at_most(self.n_members());
                     while !rest.is_empty() {
                         let n_before = elements.steps();
                         let len = elements.next_size(ty).ok().filter(|&len| len > 0);
@@ -199,7 +198,7 @@ impl Walk<'_> {
         for (arg, param) in args.iter().zip(&method.params) {
             let (value, _) = self.eval(frame, arg, element)?;
             if let Some(bytes) = &value {
-                let mut cursor = Cursor::new(bytes);
+                let mut cursor = Cursor::new(bytes).with_at_most(self.n_members());
                 let size = cursor.next_size(&param.ty);
                 self.members(cursor.steps())?;
                 if size != Ok(bytes.len()) {
