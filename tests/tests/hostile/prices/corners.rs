@@ -2,7 +2,7 @@
 
 use kempe_abi::def::{CellDef, ClauseDef, ExprDef};
 use kempe_abi::{AbiType, AccessKind, Address, MethodId, Outcome, TrapKind, TypeDef};
-use kempe_runtime::types::{Action, DeclaredAccess, StateKey};
+use kempe_runtime::types::{Action, DeclaredAccess, StateKey, Upgrade, contract_address};
 use kempe_tests::{call, number};
 
 use super::{FUEL_MAX, escaped, measure, measure_ended, rounds};
@@ -17,6 +17,9 @@ pub(super) fn corner_prices(chain: &mut Everywhere) -> Vec<(String, f64)> {
     let mut found = ring_prices(chain);
     found.push(("a call with many locals".to_owned(), locals(chain)));
     found.push(("a guard that hashes".to_owned(), guard(chain)));
+    found.push(("a guard among thousands of clauses".to_owned(), guard_among_many(chain)));
+    found.push(("keys of logs without bytes".to_owned(), log_keys(chain)));
+    found.push(("an upgrade of many clauses".to_owned(), upgrade(chain)));
     found.push(("arguments of wide types".to_owned(), wide(chain)));
     found.push(("long values to add to, alone".to_owned(), added_to(chain)));
     found.push(("long values that nobody pays for".to_owned(), unpaid(chain)));
@@ -141,6 +144,68 @@ fn guard(chain: &mut Everywhere) -> f64 {
         chain.world.sign(vec![(0, vec![action.clone()])])[0].transaction.base_fuel(&prices);
     let txs = (0..200).map(|at| (at % 16, vec![action.clone()], least_fuel + 8_000, Vec::new()));
     least(chain, "a guard that hashes", txs.collect(), Outcome::Trap(TrapKind::OutOfFuel))
+}
+
+/// For each element of one list, a guard for each of another that is empty, beside thousands of clauses that guard nothing.
+fn guard_among_many(chain: &mut Everywhere) -> f64 {
+    const PARAMS: &[(&str, &TypeDef)] = &[("xs", <Vec<u8>>::TYPE), ("ys", <Vec<u8>>::TYPE)];
+    const INNER: &[ClauseDef] = &[
+        ClauseDef::Each { list: ExprDef::Param(1), clauses: &[ClauseDef::Dynamic; 8000] },
+        ClauseDef::Each {
+            list: ExprDef::Param(1),
+            clauses: &[ClauseDef::Unless { field: 7, key: &[] }],
+        },
+    ];
+    const CLAUSES: &[ClauseDef] = &[ClauseDef::Each { list: ExprDef::Param(0), clauses: INNER }];
+    let at = chain.deploy(&contract_with(FIELDS, PARAMS, &[("go", CLAUSES)], EMPTY));
+    let action = call(at, "go", &(vec![1u8; 1000], Vec::<u8>::new()));
+    let txs = (0..16).map(|from| (from, vec![action.clone()], FUEL_MAX, Vec::new()));
+    least(chain, "a guard among thousands of clauses", txs.collect(), Outcome::Ok)
+}
+
+/// Reads of a log whose keys have members without bytes.
+fn log_keys(chain: &mut Everywhere) -> f64 {
+    const UNITS: &TypeDef = &TypeDef::Tuple(&[&TypeDef::Unit, &TypeDef::Unit, u8::TYPE]);
+    const KEY: &[ExprDef] = &[ExprDef::Literal(&[0; 200])];
+    const READ: &[ClauseDef] = &[ClauseDef::Touch { kind: AccessKind::Read, field: 0, key: KEY }];
+    let keys: &[&TypeDef] = &[&TypeDef::Array(UNITS, 200)];
+    let fields = vec![kempe_abi::def::FieldDef { keys, ..field("log", CellDef::Log) }].leak();
+    let gets = "(drop (call $get (i32.const 256) (i32.const 200) (i32.const 512) (i32.const 8)))";
+    let text = format!(
+        r#"(import "kempe" "input" (func $input (param i32)))
+        (import "kempe" "get:0" (func $get (param i32 i32 i32 i32) (result i32)))
+        (func (export "call.go") (param i32) (result i32) (local $n i32)
+            (call $input (i32.const 0)) (local.set $n (i32.load (i32.const 0)))
+            (loop $l {gets} (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+            i32.const 0)"#
+    );
+    let at = chain.deploy(&contract_of(fields, &[("go", READ)], &text));
+    let action = |n: u32| call(at, "go", &[n, 0, 0, 0, 0]);
+    let n = rounds(chain, |n| (action(n), Vec::new()));
+    let txs = (0..4).map(|from| (from, vec![action(n)], FUEL_MAX, Vec::new()));
+    let txs = chain.world.sign_with(txs);
+    measure(chain, "keys of logs without bytes", &txs)
+}
+
+/// An upgrade to the same template, of thousands of clauses for each element of a list that takes thousands of steps to write down.
+fn upgrade(chain: &mut Everywhere) -> f64 {
+    const LIST: ExprDef = ExprDef::Tuple(&[ExprDef::Caller; 8000]);
+    const CLAUSES: &[ClauseDef] =
+        &[ClauseDef::Each { list: LIST, clauses: &[ClauseDef::Dynamic; 8000] }];
+    let code = |more: &str| contract(&[("go", CLAUSES)], &format!("{EMPTY} {more}"));
+    let args = Vec::new();
+    let authority = Some(chain.world.accounts[0].address);
+    let deploy =
+        Action::Deploy { wasm: code(""), args: args.clone(), authority: authority.map(Box::new) };
+    let nonce = chain.world.chain.next_nonce(&chain.world.accounts[0].address).expect("readable");
+    assert_eq!(super::send_with_most_fuel(chain, deploy), Outcome::Ok);
+    let sender = chain.world.accounts[0].address;
+    let contract = contract_address(kempe_tests::CHAIN_ID, &sender, nonce, 0);
+    let wasm = code("(func)");
+    let upgrade = Upgrade { contract, wasm, args, allow_wider: false, authority };
+    let action = Action::Upgrade(upgrade.into());
+    let txs = vec![(0, vec![action], FUEL_MAX, Vec::new())];
+    least(chain, "an upgrade of many clauses", txs, Outcome::Ok)
 }
 
 /// A list of which each byte has a thousand members without bytes beside it.
