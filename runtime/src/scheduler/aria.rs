@@ -124,14 +124,7 @@ fn readers_first(block: &Block<'_>, counted: &[u32]) -> Vec<u32> {
     let mut joins: Vec<u32> =
         (0..n_slots).map(join).filter(|&node| free(node, &n_before)).collect();
     let mut order = Vec::with_capacity(counted.len());
-    loop {
-        let node = match joins.pop() {
-            Some(join) => join,
-            None => match ready.pop() {
-                Some(Reverse(tx)) => tx,
-                None => break,
-            },
-        };
+    while let Some(node) = joins.pop().or_else(|| ready.pop().map(|Reverse(tx)| tx)) {
         let is_tx = node < block.txs().end;
         if is_tx {
             order.push(node);

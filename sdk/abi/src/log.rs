@@ -56,8 +56,8 @@ impl Field {
         is_whole(log).then(|| (log, Part::Item(u64::from_le_bytes(*index))))
     }
 
-    /// Whether this is the key of a log, and of no item; and how many members of values were looked at to find out. None if the field is no
-    /// log.
+    /// Whether this is the key of a log, and of no item; and how many members of values were looked at to find out:
+    /// none if the field is no log.
     #[must_use]
     pub fn is_log_key(&self, key: &[u8]) -> (bool, usize) {
         if self.cell != CellKind::Log {

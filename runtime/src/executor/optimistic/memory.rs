@@ -61,7 +61,8 @@ enum Left {
 impl Memory {
     /// Nobody has left anything, and nobody is expected to but those of the hints.
     pub(super) fn new(n_slots: usize, hints: Hints) -> Self {
-        let slots = (0..to_slot(n_slots)).into_par_iter().with_min_len(1024);
+        let n_slots = u32::try_from(n_slots).expect("slots have 32 bits");
+        let slots = (0..n_slots).into_par_iter().with_min_len(1024);
         let expecting =
             |slot| Mutex::new(AllLeft { expected: hints.expected(slot), ..AllLeft::default() });
         Self { slots: slots.map(expecting).collect(), hints }
@@ -201,10 +202,6 @@ fn last_of(
         });
     }
     last
-}
-
-fn to_slot(n_slots: usize) -> u32 {
-    u32::try_from(n_slots).expect("slots have 32 bits")
 }
 
 impl AllLeft {

@@ -43,6 +43,13 @@ fn of(ty: Type, access: Vec<Clause>) -> Abi {
     }
 }
 
+/// The guards of a call of the only method.
+fn guards_of(abi: &Abi, args: &[u8], most: (usize, usize)) -> (Guards, Result<(), DeriveError>) {
+    let (at, method) = (Address([1; 32]), &abi.methods[0]);
+    let clauses = super::guarded(&method.access);
+    guards(&One(abi.clone()), &at, &at, (abi, method), &clauses, args, most)
+}
+
 /// Derives the list, or the guards, of a call with so many bytes whose key is the hash of them so many times.
 fn hashes(n_bytes: usize, n_times: usize, guarded: bool) -> Result<(), DeriveError> {
     hashes_for(n_bytes, n_times, guarded, &mut Guards::default())
@@ -65,16 +72,7 @@ fn hashes_for(
     args.resize(4 + n_bytes, 7);
     let (at, id) = (Address([1; 32]), MethodId::of("go"));
     if guarded {
-        guards(
-            &One(abi.clone()),
-            &at,
-            &at,
-            (&abi, &abi.methods[0]),
-            &super::guarded(&abi.methods[0].access),
-            &args,
-            MOST,
-        )
-        .1
+        guards_of(&abi, &args, MOST).1
     } else {
         derive(&One(abi), &at, &at, id, &args, sink)
     }
@@ -178,18 +176,7 @@ fn no_more_guards_are_looked_at_than_are_paid() {
     let args = [7u8; 32];
     let clause = Clause::Unless { field: 0, key: vec![Expr::Hash(vec![Expr::Param(0); 1000])] };
     let abi = of(Type::Address, vec![clause]);
-    let at = Address([1; 32]);
-    let look = |most| {
-        guards(
-            &One(abi.clone()),
-            &at,
-            &at,
-            (&abi, &abi.methods[0]),
-            &super::guarded(&abi.methods[0].access),
-            &args,
-            most,
-        )
-    };
+    let look = |most| guards_of(&abi, &args, most);
     let (found, ended) = look(MOST);
     assert_eq!((found.cells.len(), ended), (1, Ok(())));
     for most in [(100, GUARD_BYTES_MAX), (STEPS_MAX, 1000)] {
