@@ -21,6 +21,7 @@ use crate::abi_view::printable;
 use crate::args::{Global, HELP};
 use crate::calls::Calls;
 use crate::describe::Describer;
+use crate::measure::plural;
 use crate::output::{Exit, Failure, Output};
 use crate::session::{ChainArgs, Session, now_ms};
 
@@ -370,7 +371,7 @@ fn histogram(widths: &[usize]) -> Vec<Width> {
 fn text(report: &Report) -> String {
     let mut lines = Vec::new();
     let mut row = |label: &str, value: String| lines.push(format!("{label:15}{value}"));
-    row("transactions", format!("{} over {} keys", report.txs, report.keys));
+    row("transactions", format!("{} over {}", report.txs, plural(report.keys as u64, "key")));
     row("scheduler", report.scheduler.to_owned());
     row("batches", format!("{}, the widest of {}", report.batches, report.widest_batch));
     row("tail", format!("{} one by one", report.tail));

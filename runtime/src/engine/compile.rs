@@ -24,7 +24,7 @@ use crate::sync::{lock, panic_text};
 pub(super) const WASM_STACK_BYTES: usize = 256 * 1024;
 
 /// What the engine is, as part of the protocol: another version may burn other fuel.
-pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 9";
+pub const ENGINE_VERSION: &str = "wasmtime 48.0.8 cranelift; kempe 10";
 
 /// Why code cannot be loaded.
 #[derive(Debug, thiserror::Error)]

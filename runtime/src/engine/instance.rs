@@ -173,6 +173,8 @@ impl Pool {
     }
 }
 
+type Callable<'a> = (&'a TypedFunc<u32, u32>, &'a mut Store<Host>);
+
 impl Instance {
     fn new(engine: &Engine, code: &Arc<Code>) -> Result<Self, wasmtime::Error> {
         let mut store = Store::new(engine.wasmtime(), Host { session: None, memory: None });
@@ -207,18 +209,18 @@ impl Instance {
         INSTANCE_BYTES + u64::from(*memory_bytes) + table_bytes + self.code.bytes
     }
 
-    /// The method at a position of the ABI.
-    fn method(&mut self, position: usize) -> Result<TypedFunc<u32, u32>, wasmtime::Error> {
-        if let Some(method) = &self.methods[position] {
-            return Ok(method.clone());
+    /// The method at a position of the ABI, and the store to call it in. Borrowed: a copy of a function counts references that all
+    /// workers share.
+    fn method(&mut self, position: usize) -> Result<Callable<'_>, wasmtime::Error> {
+        let method = &mut self.methods[position];
+        if method.is_none() {
+            let export = &self.code.exports.methods[position];
+            let found = self.instance.get_module_export(&mut self.store, export);
+            let found = found.and_then(Extern::into_func);
+            let found = found.ok_or_else(|| wasmtime::format_err!("a method is not exported"))?;
+            *method = Some(found.typed(&self.store)?);
         }
-        let export = &self.code.exports.methods[position];
-        let method = self.instance.get_module_export(&mut self.store, export);
-        let method = method.and_then(Extern::into_func);
-        let method = method.ok_or_else(|| wasmtime::format_err!("a method is not exported"))?;
-        let method = method.typed::<u32, u32>(&self.store)?;
-        self.methods[position] = Some(method.clone());
-        Ok(method)
+        Ok((method.as_ref().expect("it was looked up"), &mut self.store))
     }
 
     fn reset(&mut self) -> Result<(), wasmtime::Error> {
@@ -237,11 +239,11 @@ impl Instance {
         position: usize,
         args_len: u32,
     ) -> (Box<Session>, Outcome) {
-        let function = self.method(position);
         let fuelled = self.store.set_fuel(session.fuel);
         debug_assert!(fuelled.is_ok(), "fuel is configured");
         self.store.data_mut().session = Some(session);
-        let result = function.and_then(|function| function.call(&mut self.store, args_len));
+        let result = self.method(position);
+        let result = result.and_then(|(method, store)| method.call(store, args_len));
         session =
             self.store.data_mut().session.take().expect("every host function returns the session");
         session.fuel = self.store.get_fuel().unwrap_or(0);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::thin::{self, Sink};
 use super::verify::{check_each_once, check_published};
-use super::{Block, Dag, Form, Mode, Plan, ScheduleError, verify};
+use super::{Block, Dag, Form, Mode, Plan, Schedule, ScheduleError, verify};
 
 /// Why a plan does not fit a block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +15,21 @@ pub enum PlanError {
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
     /// Its batches are not in the order that it publishes.
-    #[error("the batches are not in the published order")]
-    OtherOrder,
+    #[error("tx={batched} comes next in the batches, and tx={published} in the published order")]
+    OtherOrder {
+        /// The first of the published order that comes later in the batches.
+        published: u32,
+        /// Who comes there in the batches.
+        batched: u32,
+    },
+    /// The batches have another tail than the published order.
+    #[error("the tail of the batches has n_txs={batched}, that of the published order {published}")]
+    OtherTail {
+        /// How many transactions the published order says are in the tail.
+        published: usize,
+        /// How many the batches leave there.
+        batched: usize,
+    },
     /// A transaction whose access list is not known is not in the tail.
     #[error("tx={tx} has no access list and is not in the tail")]
     Unlisted {
@@ -50,8 +63,11 @@ pub enum PlanError {
         slot: u32,
     },
     /// The transactions that run again are not the end of the published order.
-    #[error("the transactions that run again are not the last of the published order")]
-    Again,
+    #[error("tx={tx} runs again, and does not come there in the end of the published order")]
+    Again {
+        /// The last one that has another place.
+        tx: u32,
+    },
 }
 
 impl PlanError {
@@ -78,8 +94,8 @@ impl PlanError {
 pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), PlanError> {
     if let Form::Batches(schedule) = plan.form() {
         verify(schedule, block, mode)?;
-        let same = schedule.order() == plan.order() && schedule.tail().len() == plan.tail().len();
-        return if same { Ok(()) } else { Err(PlanError::OtherOrder) };
+        check_each_once(plan.order(), block)?;
+        return check_same_order(schedule, plan);
     }
     check_each_once(plan.order(), block)?;
     if let Some(&tx) = plan.body().iter().find(|&&tx| block.is_unlisted(tx)) {
@@ -98,9 +114,7 @@ pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), Pla
             check_dag(dag, plan.body(), block, &pairs)
         }
         Form::Rounds { again, dag } => {
-            if !plan.body().ends_with(again) {
-                return Err(PlanError::Again);
-            }
+            check_again(again, plan.body())?;
             let first = &plan.body()[..plan.body().len() - again.len()];
             check_first_round(block, first)?;
             let mut pairs = Pairs::new(block);
@@ -111,6 +125,25 @@ pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), Pla
         Form::Optimistic { hints: Some(dag) } => places(dag, plan.body(), block).map(drop),
         // Values are checked when they are used.
         Form::Optimistic { hints: None } | Form::Values | Form::Batches(_) => Ok(()),
+    }
+}
+
+/// Checks that batches are in the order that a plan publishes; both have each transaction once.
+fn check_same_order(schedule: &Schedule, plan: &Plan) -> Result<(), PlanError> {
+    let mut pairs = plan.order().iter().zip(schedule.order());
+    if let Some((&published, &batched)) = pairs.find(|(published, batched)| published != batched) {
+        return Err(PlanError::OtherOrder { published, batched });
+    }
+    let (published, batched) = (plan.tail().len(), schedule.tail().len());
+    if published == batched { Ok(()) } else { Err(PlanError::OtherTail { published, batched }) }
+}
+
+/// Checks that what runs again are the last of those that do not run one by one.
+fn check_again(again: &[u32], body: &[u32]) -> Result<(), PlanError> {
+    let mut last = body.iter().rev();
+    match again.iter().rev().find(|&tx| last.next() != Some(tx)) {
+        Some(&tx) => Err(PlanError::Again { tx }),
+        None => Ok(()),
     }
 }
 

@@ -11,7 +11,10 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::changes::Changes;
 use super::disk::Disk;
@@ -19,6 +22,7 @@ use super::error::StoreError;
 use super::row::{Row, digest, is_long, is_removed, key, search};
 use super::run::{Entry, Run, RunInfo, RunWriter};
 use super::tree::{bucket_of, first_key};
+use crate::sync::lock;
 use crate::types::{Bytes, KeyHash, first_bytes, hash_order};
 
 /// A run is merged with a newer one that has more than this part of its rows.
@@ -31,6 +35,7 @@ const LONG_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Levels {
     view: RwLock<Arc<View>>,
+    index: Mutex<PendingIndex>,
     place: Option<(Disk, PathBuf)>,
 }
 
@@ -40,6 +45,54 @@ struct View {
     pending: Vec<(u64, Arc<Changes>)>,
     /// The runs, the oldest first.
     runs: Vec<Arc<Run>>,
+}
+
+/// Which of the pending blocks changed a bucket: there may be a thousand of them, and who reads a bucket should not have to look into all. Made
+/// when the first one is read, so a state that is in memory has none.
+#[derive(Debug, Default)]
+struct PendingIndex {
+    /// The heights of the first and the last block that it knows.
+    known: Option<(u64, u64)>,
+    /// By bucket: how far above the first one, ascending.
+    blocks: HashMap<u32, SmallVec<[u32; 4]>>,
+}
+
+impl PendingIndex {
+    /// Learns what was pushed since, and begins anew where a checkpoint has taken what it knows.
+    fn follow(&mut self, first: u64, pending: &[(u64, Arc<Changes>)]) {
+        if self.known.is_some_and(|(known, _)| known != first) {
+            *self = Self::default();
+        }
+        let known = self.known.map(|(_, last)| last);
+        for (height, changes) in pending.iter().filter(|(height, _)| Some(*height) > known) {
+            let block = u32::try_from(height - first).expect("checkpoints are not so far apart");
+            for row in changes.rows() {
+                let blocks = self.blocks.entry(bucket_of(&KeyHash(*key(row)))).or_default();
+                if blocks.last() != Some(&block) {
+                    blocks.push(block);
+                }
+            }
+        }
+        // Somebody may still look at fewer.
+        let last = pending.last().map(|(height, _)| *height);
+        self.known = last.max(known).map(|last| (first, last));
+    }
+
+    /// The pending changes that have rows of a bucket, the oldest first; all of them, for who has looked since before the last checkpoint: there are
+    /// few such, and what the others know is not given up for them.
+    fn of<'a>(&mut self, pending: &'a [(u64, Arc<Changes>)], bucket: u32) -> Vec<&'a Changes> {
+        let Some(&(first, _)) = pending.first() else { return Vec::new() };
+        if self.known.is_some_and(|(known, _)| first < known) {
+            return pending.iter().map(|(_, changes)| &**changes).collect();
+        }
+        self.follow(first, pending);
+        let blocks = self.blocks.get(&bucket).into_iter().flatten();
+        let at = |block: &u32| {
+            let height = first + u64::from(*block);
+            pending.binary_search_by_key(&height, |(height, _)| *height).ok()
+        };
+        blocks.filter_map(at).map(|at| &*pending[at].1).collect()
+    }
 }
 
 /// All rows of a bucket, and some of its long values.
@@ -69,7 +122,7 @@ impl Flushed {
 impl Levels {
     /// Rows in memory only.
     pub(super) fn in_memory() -> Self {
-        Self { view: RwLock::default(), place: None }
+        Self { view: RwLock::default(), index: Mutex::default(), place: None }
     }
 
     /// The runs that a manifest speaks of.
@@ -77,12 +130,14 @@ impl Levels {
         let runs = runs.iter().map(|&info| Run::open(disk, &dir, info).map(Arc::new));
         let runs = runs.collect::<Result<_, _>>()?;
         let view = Arc::new(View { pending: Vec::new(), runs });
-        Ok(Self { view: RwLock::new(view), place: Some((disk.clone(), dir)) })
+        let place = Some((disk.clone(), dir));
+        Ok(Self { view: RwLock::new(view), index: Mutex::default(), place })
     }
 
     /// The same rows, which take other new ones from now on. At most one of the two may be flushed.
     pub(super) fn copy(&self) -> Self {
-        Self { view: RwLock::new(self.view()), place: self.place.clone() }
+        let (view, place) = (RwLock::new(self.view()), self.place.clone());
+        Self { view, index: Mutex::default(), place }
     }
 
     fn view(&self) -> Arc<View> {
@@ -110,7 +165,8 @@ impl Levels {
             let entries = run.range(&first, inside)?.into_iter();
             found.extend(entries.map(|row| (*key(&row), Entry { row, long: None })));
         }
-        for (_, changes) in &view.pending {
+        let pending = lock(&self.index).of(&view.pending, bucket);
+        for changes in pending {
             let rows = changes.rows();
             let start = search(rows, &first, 0).unwrap_or_else(|start| start);
             for row in rows[start..].iter().take_while(|row| inside(row)) {
@@ -132,7 +188,8 @@ impl Levels {
         found: &[u8; 32],
     ) -> Result<Option<Bytes>, StoreError> {
         let view = self.view();
-        for (_, changes) in view.pending.iter().rev() {
+        let pending = lock(&self.index).of(&view.pending, bucket_of(wanted));
+        for changes in pending.into_iter().rev() {
             let at = search(changes.rows(), &wanted.0, 0).ok();
             let row = at.map(|at| &changes.rows()[at]);
             if row.is_some_and(|row| is_long(row) && digest(row) == found) {
@@ -358,4 +415,58 @@ impl<'a> Merge<'a> {
 pub(super) fn short_array<const N: usize>(row: &Row) -> Option<[u8; N]> {
     let digest = digest(row);
     (usize::from(digest[0]) == N).then(|| digest[1..].first_chunk().copied()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use kempe_abi::Address;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::changes::StateChange;
+    use super::*;
+    use crate::types::StateKey;
+
+    fn changes(buckets: &[u32]) -> Arc<Changes> {
+        let change = |bucket: &u32| {
+            let hash = first_key(*bucket);
+            let key = StateKey::new(Address(hash.0), 0, &[]);
+            StateChange::new(key, hash, Some(Bytes::from_slice(&[1])))
+        };
+        Arc::new(Changes::of(&buckets.iter().map(change).collect::<Vec<_>>()))
+    }
+
+    proptest! {
+        /// The index names the blocks that a look at all of them finds, also for who holds a view of before the last ones were pushed or a
+        /// checkpoint took the first ones.
+        #[test]
+        fn the_index_finds_what_a_look_at_all_blocks_finds(
+            steps in vec((vec(0..4u32, 0..4), 0..20usize, 0..3usize), 1..60),
+        ) {
+            let mut index = PendingIndex::default();
+            let mut pending = Vec::new();
+            let mut views = Vec::new();
+            for (height, (buckets, n_taken, age)) in (7..).zip(&steps) {
+                pending.push((height, changes(buckets)));
+                if *n_taken < pending.len() / 4 {
+                    pending.drain(..*n_taken);
+                }
+                views.push(pending.clone());
+                let view: &Vec<_> = &views[views.len().saturating_sub(1 + age)];
+                for bucket in 0..5 {
+                    let has = |changes: &Changes| {
+                        changes.rows().iter().any(|row| bucket_of(&KeyHash(*key(row))) == bucket)
+                    };
+                    let all = view.iter().map(|(_, changes)| &**changes);
+                    let expected: Vec<*const Changes> =
+                        all.filter(|changes| has(changes)).map(std::ptr::from_ref).collect();
+                    let found = index.of(view, bucket).into_iter().filter(|changes| has(changes));
+                    let found: Vec<*const Changes> = found.map(std::ptr::from_ref).collect();
+                    prop_assert_eq!(found, expected);
+                    let is_old = index.known.is_some_and(|(first, _)| view[0].0 < first);
+                    prop_assert!(is_old || index.of(view, bucket).into_iter().all(has));
+                }
+            }
+        }
+    }
 }

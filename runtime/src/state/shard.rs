@@ -231,10 +231,29 @@ impl Shard {
     pub(super) fn forget_idle(&mut self, first: u32) -> u64 {
         let touched = std::mem::take(self.touched.get_mut());
         let idle = self.resident & !touched;
-        (first..first + SHARD_BUCKETS)
-            .filter(|bucket| idle & bit(*bucket) != 0)
-            .map(|bucket| self.forget(bucket))
-            .sum()
+        let idle = (first..first + SHARD_BUCKETS).filter(|bucket| idle & bit(*bucket) != 0);
+        let bytes = idle.map(|bucket| self.forget(bucket)).sum();
+        self.give_back();
+        bytes
+    }
+
+    /// What its rows take, with the room that is kept for more.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
+    }
+
+    /// Gives memory back that nothing is in any more, if it is more than half.
+    fn give_back(&mut self) {
+        if self.rows.len() < self.rows.capacity() / 2 {
+            self.rows.shrink_to_fit();
+        }
+        let Some(beside) = &mut self.beside else { return };
+        if beside.long.is_empty() && beside.crowded.is_empty() {
+            self.beside = None;
+        } else if beside.long.len() < beside.long.capacity() / 2 {
+            beside.long.shrink_to_fit();
+        }
     }
 
     pub(super) fn forget(&mut self, bucket: u32) -> u64 {

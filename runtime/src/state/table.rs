@@ -30,12 +30,12 @@ pub trait StateRead: Send + Sync {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
 
     /// The value of a cell for who only adds to it: of one that is longer than a number, which has 16 bytes, and to which nothing can be
-    /// added therefore, the first 17.
+    /// added therefore, 17 zeros. So a long value need not be read.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.get(key)?.map(|value| Bytes::from_slice(start_of(&value))))
+        Ok(self.get(key)?.map(as_number))
     }
 
     /// The value that a contract's cell had before the block that runs, or behind the upgrade of the contract in
@@ -55,9 +55,14 @@ pub trait StateRead: Send + Sync {
 /// The most bytes of a number that somebody can add to.
 const NUMBER_BYTES: usize = 16;
 
-/// What of a value says whether it is a number, and which.
-pub(super) fn start_of(value: &[u8]) -> &[u8] {
-    &value[..value.len().min(NUMBER_BYTES + 1)]
+/// A value to which nothing can be added, whatever is in it.
+fn no_number() -> Bytes {
+    Bytes::from_slice(&[0; NUMBER_BYTES + 1])
+}
+
+/// A value for who only adds to it.
+fn as_number(value: Bytes) -> Bytes {
+    if value.len() > NUMBER_BYTES { no_number() } else { value }
 }
 
 /// The rows are in as many parts, by the first bits of their key hashes, each behind a lock of its
@@ -375,30 +380,6 @@ impl StateTable {
         }
     }
 
-    /// What `of` makes of the value of a key, which is read from the disk where it is not here.
-    fn value(
-        &self,
-        key: &KeyHash,
-        of: impl Fn(&Bytes) -> Bytes,
-    ) -> Result<Option<Bytes>, StoreError> {
-        let mut missed = None;
-        loop {
-            let digest = match self.resident(bucket_of(key))?.get(key) {
-                Found::Short(value) => return Ok(value),
-                Found::Long(value) => return Ok(Some(of(&value))),
-                Found::Elsewhere(digest) => digest,
-            };
-            if let Some(value) = self.load_long(key, &digest)? {
-                return Ok(Some(of(&value)));
-            }
-            // A block may have changed it meanwhile.
-            if missed.replace(digest) == Some(digest) {
-                let what = format!("a long value is nowhere, key={}", Hash(key.0));
-                return Err(StoreError::inconsistent(what));
-            }
-        }
-    }
-
     fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
         self.shards[shard].read()
     }
@@ -414,11 +395,29 @@ fn shard_of(key: &[u8; 32]) -> usize {
 
 impl StateRead for StateTable {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        self.value(key, Bytes::clone)
+        let mut missed = None;
+        loop {
+            let digest = match self.resident(bucket_of(key))?.get(key) {
+                Found::Short(value) => return Ok(value),
+                Found::Long(value) => return Ok(Some(value)),
+                Found::Elsewhere(digest) => digest,
+            };
+            if let Some(value) = self.load_long(key, &digest)? {
+                return Ok(Some(value));
+            }
+            // A block may have changed it meanwhile.
+            if missed.replace(digest) == Some(digest) {
+                let what = format!("a long value is nowhere, key={}", Hash(key.0));
+                return Err(StoreError::inconsistent(what));
+            }
+        }
     }
 
     fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        self.value(key, |long| Bytes::from_slice(start_of(long)))
+        Ok(match self.resident(bucket_of(key))?.get(key) {
+            Found::Short(value) => value.map(as_number),
+            Found::Long(_) | Found::Elsewhere(_) => Some(no_number()),
+        })
     }
 
     fn prepare(&self, keys: &[KeyHash]) {
@@ -475,6 +474,10 @@ mod tests {
             // There is room for a row when it is read.
             assert!(state.used_bytes() <= 1000 + SLACK_BYTES + 64, "{}", state.used_bytes());
         }
+        state.evict();
+        // What was forgotten is not kept for later either.
+        let kept: usize = state.shards.iter().map(|shard| shard.read().kept_bytes()).sum();
+        assert!(kept as u64 <= 4 * state.used_bytes() + 1000, "{kept} of {}", state.used_bytes());
     }
 
     /// So many long values under keys of one bucket as are far more than the budget.
@@ -521,6 +524,9 @@ mod tests {
         let state = StateTable::over(Arc::clone(&levels), 0);
         state.with_bucket(5, |rows| assert_eq!(rows.all(&hash(5).0).len(), 96)).unwrap();
         assert!(state.used_bytes() < 20_000, "{}", state.used_bytes());
+        // Who only adds need not know more of them than that they are no numbers.
+        let number = state.get_number(first[0].hash()).unwrap().unwrap();
+        assert_eq!((&number[..], state.used_bytes() < 20_000), (&[0; 17][..], true));
         for change in first[..48].iter().chain(&second) {
             assert_eq!(state.get(change.hash()).unwrap().as_ref(), change.value());
             assert!(state.used_bytes() < SLACK_BYTES + 70_000);

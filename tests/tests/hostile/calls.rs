@@ -14,7 +14,7 @@ use kempe_runtime::state::{StateRead, StoreError};
 use kempe_runtime::types::{Bytes, KeyHash, Receipt, contract_address};
 use kempe_tests::CHAIN_ID;
 
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 50_000_000;
 
 const ARGS: [u32; 5] = [0; 5];
 

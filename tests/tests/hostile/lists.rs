@@ -7,7 +7,7 @@ use kempe_abi::{AccessKind, Outcome, TrapKind};
 use kempe_runtime::chain::ChainError;
 use kempe_runtime::types::{DeclaredAccess, LIST_ENTRIES_MAX, StateKey, TransactionError};
 
-const FUEL: u64 = 5_000_000;
+const FUEL: u64 = 20_000_000;
 
 const ARGS: [u32; 5] = [0; 5];
 

@@ -3,6 +3,7 @@
 //! `just calibrate` measures it and prints the table; the time of a shared machine proves nothing in CI.
 
 mod corners;
+mod disk;
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -649,6 +650,7 @@ fn nothing_is_ten_times_dearer_than_its_fuel() {
     found.extend(contract_prices(&mut chain));
     found.extend(corners::corner_prices(&mut chain));
     found.extend(deployment_prices(&mut chain));
+    found.extend(disk::disk_prices());
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
     println!("{:34} {:>8} {:>7}", "what", "ns/fuel", "ratio");
     for (name, price) in &found {

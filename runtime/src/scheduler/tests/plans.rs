@@ -234,9 +234,12 @@ fn every_form_is_refused_what_does_not_fit_the_block() {
     let other = "the graph has n_txs=1, the block n_txs=4";
     assert_eq!(verdict(block, &order, rounds(&[3], small())), other);
     assert_eq!(verdict(block, &order, hints(small())), other);
-    let not_last = "the transactions that run again are not the last of the published order";
-    assert_eq!(verdict(block, &order, rounds(&[0, 3, 1], dag(&[]))), not_last);
-    assert_eq!(verdict(block, &order, rounds(&[2], dag(&[]))), not_last);
+    let not_last = |tx| {
+        format!("tx={tx} runs again, and does not come there in the end of the published order")
+    };
+    assert_eq!(verdict(block, &order, rounds(&[0, 3, 1], dag(&[]))), not_last(1));
+    assert_eq!(verdict(block, &order, rounds(&[2], dag(&[]))), not_last(2));
+    assert_eq!(verdict(block, &order, rounds(&[0, 0, 1, 2, 3], dag(&[]))), not_last(0));
     let backward = "tx=3 waits for tx=0, which the published order puts after it";
     assert_eq!(verdict(block, &[3, 0, 1, 2], hints(dag(&[(0, 3)]))), backward);
     assert_eq!(
@@ -249,7 +252,12 @@ fn every_form_is_refused_what_does_not_fit_the_block() {
     let owned = Owned::parse(block);
     let schedule = Schedule::new([[0, 1], [2, 3]], &[]).unwrap();
     let published = Plan::new(vec![1, 0, 2, 3], 0, Form::Batches(schedule));
-    assert_eq!(verify_plan(&published, &owned.block(), Mode::Free), Err(PlanError::OtherOrder));
+    let other = PlanError::OtherOrder { published: 1, batched: 0 };
+    assert_eq!(verify_plan(&published, &owned.block(), Mode::Free), Err(other));
+    let schedule = Schedule::new([[0, 1], [2, 3]], &[]).unwrap();
+    let tail = Plan::new(vec![0, 1, 2, 3], 2, Form::Batches(schedule));
+    let other = PlanError::OtherTail { published: 2, batched: 0 };
+    assert_eq!(verify_plan(&tail, &owned.block(), Mode::Free), Err(other));
 }
 
 #[test]
