@@ -92,12 +92,11 @@ impl PlanError {
 /// # Errors
 /// [`PlanError`]: the first fault in that order, with the pair and the key.
 pub fn verify_plan(plan: &Plan, block: &Block<'_>, mode: Mode) -> Result<(), PlanError> {
+    check_each_once(plan.order(), block)?;
     if let Form::Batches(schedule) = plan.form() {
         verify(schedule, block, mode)?;
-        check_each_once(plan.order(), block)?;
         return check_same_order(schedule, plan);
     }
-    check_each_once(plan.order(), block)?;
     if let Some(&tx) = plan.body().iter().find(|&&tx| block.is_unlisted(tx)) {
         return Err(PlanError::Unlisted { tx });
     }

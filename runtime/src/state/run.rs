@@ -429,7 +429,7 @@ fn seek(
         }
         n_guesses += 1;
         at = if n_guesses < GUESSES {
-            at.clamp(low, low.max(high.saturating_sub(1)))
+            at.min(high.saturating_sub(1)).max(low)
         } else {
             (low + high) / 2
         };

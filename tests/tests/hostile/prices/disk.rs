@@ -14,13 +14,16 @@ const N_ACCOUNTS: u8 = 16;
 const N_KEYS: u32 = 1000;
 
 /// The blocks before each checkpoint: so few of a size that each becomes a run of its own, and has to be looked into.
-const BLOCKS: [u32; 5] = [48, 16, 5, 2, 0];
+const BLOCKS: [u32; 4] = [48, 16, 5, 2];
+
+/// The blocks that no checkpoint has.
+const N_PENDING: u32 = 20;
 
 /// The transactions that look for so many keys each: together far more than stays in memory, so some are forgotten meanwhile.
 const N_TXS: usize = 64;
 
-/// The blocks that no checkpoint has.
-const N_PENDING: u32 = 20;
+/// How far apart keys are that are looked for one after the other: a prime, so that each is met once.
+const STRIDE: u32 = 7919;
 
 const FILLING: &str = r#"
     (import "kempe" "input" (func $input (param i32)))
@@ -63,12 +66,12 @@ pub(super) fn disk_prices() -> Vec<(String, f64)> {
     fill(&mut chain, N_PENDING);
     // Each looks for keys that nobody looked for before.
     let mut next = 0;
-    let mut measure = |chain: &mut Everywhere, name: &str, stride: u32, first: u32| {
+    let mut measure = |chain: &mut Everywhere, name: &str, first: u32| {
         let runs = 0..number("KEMPE_CALIBRATE_RUNS", 3u32);
         let run = |_| {
             let mut entry = |_| {
                 next += 1;
-                let key = first + next * stride % n_keys;
+                let key = first + next * STRIDE % n_keys;
                 let key = StateKey::new(filled, 0, &key.to_le_bytes());
                 DeclaredAccess { key, kind: AccessKind::Read }
             };
@@ -88,8 +91,7 @@ pub(super) fn disk_prices() -> Vec<(String, f64)> {
         };
         (name.to_owned(), runs.map(run).fold(f64::INFINITY, f64::min))
     };
-    // A prime, so that it meets each of them once.
-    let there = measure(&mut chain, "keys on the disk", 7919, 0);
-    let absent = measure(&mut chain, "keys that are not on the disk", 7919, n_keys);
+    let there = measure(&mut chain, "keys on the disk", 0);
+    let absent = measure(&mut chain, "keys that are not on the disk", n_keys);
     vec![there, absent]
 }
