@@ -62,7 +62,8 @@ pub(crate) use row::changed as changed_row;
 pub(crate) use salvage::SalvagedBlocks;
 pub(crate) use store::lock_directory;
 pub use store::{ChainStore, StateStore};
-pub use table::{StateRead, StateTable};
+pub(crate) use table::up_to;
+pub use table::{StateRead, StateTable, UpTo};
 pub use tree::{
     ARITY, BUCKET_BITS, BUCKETS, LEVELS, StateTree, TreeUpdate, bucket_hashes, bucket_of,
 };

@@ -135,5 +135,5 @@ fn writers(chunk: &Chunk, stocks: &KeyMap<Stock>) -> Vec<KeyHash> {
 
 /// What is in stock.
 fn in_stock(state: &dyn StateRead, hash: &KeyHash) -> Result<u128, StoreError> {
-    Ok(number(state.get(hash)?.as_deref()).unwrap_or(0))
+    Ok(number(state.look(hash)?.as_deref()).unwrap_or(0))
 }

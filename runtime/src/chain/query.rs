@@ -128,7 +128,7 @@ impl Chain {
             .unzip();
         let mut worker = Worker::new(&self.engine, prices, false);
         worker.set_state(&state);
-        worker.load(&lists, 0, |_, _, key| Ok((u32::MAX, state.get(key)?)))?;
+        worker.load(&lists, 0, |_, _, key| Ok((u32::MAX, state.look(key)?)))?;
         let (worker, run) = self.executor.install(move || {
             let run = worker.run(tx, mode, env, 0);
             (worker, run)

@@ -59,6 +59,11 @@ impl Cell {
             recorded: false,
         }
     }
+
+    /// Whether its value is [unread](Bytes::unread).
+    pub(crate) fn is_unread(&self) -> bool {
+        self.value.as_ref().is_some_and(Bytes::is_unread)
+    }
 }
 
 /// A signed 128-bit number with the alignment of its halves: cells are smaller with it.

@@ -309,10 +309,21 @@ fn charge_base(session: &mut Session, tx: &Transaction, mode: Mode) -> Result<()
         Mode::Record => true,
         _ => cell.kind != AccessKind::Add && !cell.accumulator.is_bounded(),
     };
-    let read = session.cells.iter().filter(is_read);
-    let values = read.map(|cell| prices.listed_value(cell.value.as_deref()));
-    let values = values.fold(0, u64::saturating_add);
-    session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))
+    let (mut values, mut n_unread) = (0u64, 0);
+    for cell in session.cells.iter().filter(is_read) {
+        values = values.saturating_add(prices.listed_value(cell.value.as_deref()));
+        n_unread += usize::from(cell.is_unread());
+    }
+    session.charge(tx.base_fuel(&prices).saturating_add(entries).saturating_add(values))?;
+    if n_unread > 0 {
+        // The others are paid for, so what is left pays for these or nothing does.
+        let unread = session.cells.iter().enumerate();
+        let unread = unread.filter(|(_, cell)| is_read(cell) && cell.is_unread());
+        for at in unread.map(|(at, _)| at).collect::<Vec<_>>() {
+            session.read(at)?;
+        }
+    }
+    Ok(())
 }
 
 /// What an action returns, or how it ended the transaction.

@@ -116,23 +116,18 @@ pub(super) fn copied(value: Option<&Bytes>) -> Option<Bytes> {
 }
 
 impl Slots {
-    /// Reads the value of every key of the block, on all threads.
+    /// Looks at the value of every key of the block, on all threads. Long ones that are not in memory stay [unread](Bytes::unread): a
+    /// transaction that pays for one reads it, and none are held for others.
     pub(super) fn load(interned: &Interned, state: &dyn StateRead) -> Result<Self, StoreError> {
         /// The keys that are announced together: about as many as a core has reads in flight.
         const AHEAD: usize = 16;
-        let (keys, accesses) = (interned.slots(), interned.accesses());
-        let mut is_looked_at = vec![false; keys.len()];
-        for access in accesses.rows().flatten() {
-            is_looked_at[access.slot as usize] |= access.kind != AccessKind::Add;
-        }
+        let keys = interned.slots();
         let mut slots = Disjoint::new(keys.len(), Slot::default);
         let chunks = slots.as_mut_slice().par_chunks_mut(AHEAD).zip(keys.par_chunks(AHEAD));
-        let chunks = chunks.zip(is_looked_at.par_chunks(AHEAD));
-        chunks.with_min_len(16).try_for_each(|((slots, keys), are_looked_at)| {
+        chunks.with_min_len(16).try_for_each(|(slots, keys)| {
             state.prepare(keys);
-            for ((slot, key), is_looked_at) in slots.iter_mut().zip(keys).zip(are_looked_at) {
-                let value = if *is_looked_at { state.get(key) } else { state.get_number(key) };
-                slot.get_mut().value = value?;
+            for (slot, key) in slots.iter_mut().zip(keys) {
+                slot.get_mut().value = state.look(key)?;
             }
             Ok::<_, StoreError>(())
         })?;
@@ -276,6 +271,7 @@ impl Slots {
                 prefetch(&slots[*soon as usize]);
             }
             let (first_bytes, slot) = order[at];
+            assert!(!value(at).is_some_and(Bytes::is_unread), "slot={slot} is changed and unread");
             let row = changed_row(&keys[slot as usize], value(at).map(Bytes::as_slice));
             (row, (first_bytes, interned.place(slot)))
         };

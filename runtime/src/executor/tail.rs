@@ -14,7 +14,7 @@ use super::{
 use crate::access::{AccessError, ChunkBuilder, Lists, fee_list};
 use crate::engine::{Appended, BlockEnv, ContractSet, Engine, Mode, Worker};
 use crate::scheduler::Schedule;
-use crate::state::{StateRead, StoreError};
+use crate::state::{StateRead, StoreError, UpTo, up_to};
 use crate::types::{
     Action, Bytes, KeyHash, KeyMap, Prices, Receipt, StateKey, Transaction, footprint_hash,
 };
@@ -35,9 +35,23 @@ pub(super) struct BlockView {
 
 impl StateRead for BlockView {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        match self.look(key)? {
+            Some(value) if value.is_unread() => self.base.get(key),
+            value => Ok(value),
+        }
+    }
+
+    fn look(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
         match self.changed.get(key) {
             Some((_, value)) => Ok(value.clone()),
-            None => self.batches.get(key).map_or_else(|| self.base.get(key), Ok),
+            None => self.batches.get(key).map_or_else(|| self.base.look(key), Ok),
+        }
+    }
+
+    fn get_up_to(&self, key: &KeyHash, most: u64) -> Result<UpTo, StoreError> {
+        match self.look(key)? {
+            Some(value) if value.is_unread() => self.base.get_up_to(key, most),
+            value => Ok(up_to(value, most)),
         }
     }
 
@@ -113,7 +127,7 @@ impl BlockView {
     fn apply(&mut self, attempt: &Attempt) -> Result<Result<(), u32>, StoreError> {
         let mut values = Vec::with_capacity(attempt.effects.len());
         for effect in &attempt.effects {
-            match effect.value(self.get(&effect.hash)?.as_deref()) {
+            match effect.value(self.look(&effect.hash)?.as_deref()) {
                 Ok(value) => values.push(value),
                 Err(_) => return Ok(Err(effect.cell)),
             }
@@ -194,7 +208,7 @@ impl Alone {
         let is_added = |at: usize| entries.get(at).is_some_and(|of| of.kind == AccessKind::Add);
         worker.load(&self.lists, 0, |_, at, key| {
             let is_unseen = self.mode != Mode::Record && is_added(at);
-            Ok((u32::MAX, if is_unseen { None } else { state.get(key)? }))
+            Ok((u32::MAX, if is_unseen { None } else { state.look(key)? }))
         })?;
         let mut run = worker.run(tx.transaction, self.mode, env, burned)?;
         let footprint = footprint_hash(&worker.footprint().collect::<Vec<_>>());

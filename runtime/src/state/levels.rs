@@ -181,23 +181,28 @@ impl Levels {
         Ok(bucket)
     }
 
-    /// The long value of a key that had it with this digest when somebody looked, if no checkpoint dropped it since.
+    /// The long value of a key that had it with this digest when somebody looked, if no checkpoint dropped it since; the length of one that is
+    /// longer than `most`, which is not read.
     pub(super) fn long(
         &self,
         wanted: &KeyHash,
         found: &[u8; 32],
-    ) -> Result<Option<Bytes>, StoreError> {
+        most: u64,
+    ) -> Result<Option<Result<Bytes, u64>>, StoreError> {
         let view = self.view();
         let pending = lock(&self.index).of(&view.pending, bucket_of(wanted));
         for changes in pending.into_iter().rev() {
             let at = search(changes.rows(), &wanted.0, 0).ok();
             let row = at.map(|at| &changes.rows()[at]);
             if row.is_some_and(|row| is_long(row) && digest(row) == found) {
-                return Ok(changes.long(&wanted.0).cloned());
+                return Ok(changes.long(&wanted.0).map(|value| match value.len() as u64 {
+                    length if length > most => Err(length),
+                    _ => Ok(value.clone()),
+                }));
             }
         }
         for run in view.runs.iter().rev() {
-            if let Some(value) = run.long(&wanted.0, found)? {
+            if let Some(value) = run.long(&wanted.0, found, most)? {
                 return Ok(Some(value));
             }
         }

@@ -180,15 +180,19 @@ impl Run {
         &self,
         wanted: &[u8; 32],
         found: &[u8; 32],
-    ) -> Result<Option<Bytes>, StoreError> {
+        most: u64,
+    ) -> Result<Option<Result<Bytes, u64>>, StoreError> {
         let mut entries = Vec::new();
         self.collect(wanted, |row| key(row) == wanted, &mut entries)?;
-        match entries.first() {
-            Some(row) if is_long(row) && digest(row) == found => {
-                Ok(self.entry(*row, entries.get(1).copied())?.long)
-            }
-            _ => Ok(None),
+        let Some(row) = entries.first().filter(|row| is_long(row) && digest(row) == found) else {
+            return Ok(None);
+        };
+        let locator = entries.get(1).copied();
+        let (_, _, length) = self.place_of(row, locator)?;
+        if length > most {
+            return Ok(Some(Err(length)));
         }
+        Ok(self.entry(*row, locator)?.long.map(Ok))
     }
 
     /// The row of a key.

@@ -29,13 +29,21 @@ pub trait StateRead: Send + Sync {
     /// [`StoreError::Io`] and [`StoreError::Corrupt`].
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError>;
 
-    /// The value of a cell for who only adds to it: of one that is longer than a number, which has 16 bytes, and to which nothing can be
-    /// added therefore, 17 zeros. So a long value need not be read.
+    /// The value of a cell, or [what stands for it](Bytes::unread) if it is long and not in memory: who may not pay for it need not wait until it is
+    /// read, and it takes no memory.
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.get(key)?.map(as_number))
+    fn look(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        self.get(key)
+    }
+
+    /// The value of a cell, or `Err` with its length, if it has more bytes than `most`: then it is not read.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_up_to(&self, key: &KeyHash, most: u64) -> Result<UpTo, StoreError> {
+        Ok(up_to(self.get(key)?, most))
     }
 
     /// The value that a contract's cell had before the block that runs, or behind the upgrade of the contract in
@@ -52,17 +60,14 @@ pub trait StateRead: Send + Sync {
     fn prepare(&self, _keys: &[KeyHash]) {}
 }
 
-/// The most bytes of a number that somebody can add to.
-const NUMBER_BYTES: usize = 16;
+/// A value, or the length of one that is longer than who asked for it wants to read.
+pub type UpTo = Result<Option<Bytes>, u64>;
 
-/// A value to which nothing can be added, whatever is in it.
-fn no_number() -> Bytes {
-    Bytes::from_slice(&[0; NUMBER_BYTES + 1])
-}
-
-/// A value for who only adds to it.
-fn as_number(value: Bytes) -> Bytes {
-    if value.len() > NUMBER_BYTES { no_number() } else { value }
+pub(crate) fn up_to(value: Option<Bytes>, most: u64) -> UpTo {
+    match value.as_ref().map_or(0, |value| value.len() as u64) {
+        length if length > most => Err(length),
+        _ => Ok(value),
+    }
 }
 
 /// The rows are in as many parts, by the first bits of their key hashes, each behind a lock of its
@@ -361,15 +366,22 @@ impl StateTable {
         Ok(RwLockWriteGuard::downgrade(shard))
     }
 
-    /// Reads a long value from the disk, if it is there with this digest, and keeps it beside its row.
+    /// Reads a long value from the disk, if it is there with this digest and not longer than it may be, and keeps it beside its row.
     #[cold]
-    fn load_long(&self, key: &KeyHash, digest: &[u8; 32]) -> Result<Option<Bytes>, StoreError> {
+    fn load_long(
+        &self,
+        key: &KeyHash,
+        digest: &[u8; 32],
+        most: u64,
+    ) -> Result<Option<Result<Bytes, u64>>, StoreError> {
         let Some(levels) = &self.levels else { return Ok(None) };
-        let Some(value) = levels.long(key, digest)? else { return Ok(None) };
-        self.make_room();
-        let bytes = self.write(shard_of(&key.0)).put_long(key, digest, &value);
-        self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ok(Some(value))
+        let found = levels.long(key, digest, most)?;
+        if let Some(Ok(value)) = &found {
+            self.make_room();
+            let bytes = self.write(shard_of(&key.0)).put_long(key, digest, value);
+            self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(found)
     }
 
     /// Mostly the end of a block is soon enough to evict, but one transaction may ask for every bucket.
@@ -395,15 +407,27 @@ fn shard_of(key: &[u8; 32]) -> usize {
 
 impl StateRead for StateTable {
     fn get(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.get_up_to(key, u64::MAX)?.unwrap_or_default())
+    }
+
+    fn look(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
+        Ok(match self.resident(bucket_of(key))?.get(key) {
+            Found::Short(value) => value,
+            Found::Long(value) => Some(value),
+            Found::Elsewhere(_) => Some(Bytes::unread()),
+        })
+    }
+
+    fn get_up_to(&self, key: &KeyHash, most: u64) -> Result<UpTo, StoreError> {
         let mut missed = None;
         loop {
             let digest = match self.resident(bucket_of(key))?.get(key) {
-                Found::Short(value) => return Ok(value),
-                Found::Long(value) => return Ok(Some(value)),
+                Found::Short(value) => return Ok(up_to(value, most)),
+                Found::Long(value) => return Ok(up_to(Some(value), most)),
                 Found::Elsewhere(digest) => digest,
             };
-            if let Some(value) = self.load_long(key, &digest)? {
-                return Ok(Some(value));
+            if let Some(found) = self.load_long(key, &digest, most)? {
+                return Ok(found.map(Some));
             }
             // A block may have changed it meanwhile.
             if missed.replace(digest) == Some(digest) {
@@ -411,13 +435,6 @@ impl StateRead for StateTable {
                 return Err(StoreError::inconsistent(what));
             }
         }
-    }
-
-    fn get_number(&self, key: &KeyHash) -> Result<Option<Bytes>, StoreError> {
-        Ok(match self.resident(bucket_of(key))?.get(key) {
-            Found::Short(value) => value.map(as_number),
-            Found::Long(_) | Found::Elsewhere(_) => Some(no_number()),
-        })
     }
 
     fn prepare(&self, keys: &[KeyHash]) {
@@ -524,9 +541,18 @@ mod tests {
         let state = StateTable::over(Arc::clone(&levels), 0);
         state.with_bucket(5, |rows| assert_eq!(rows.all(&hash(5).0).len(), 96)).unwrap();
         assert!(state.used_bytes() < 20_000, "{}", state.used_bytes());
-        // Who only adds need not know more of them than that they are no numbers.
-        let number = state.get_number(first[0].hash()).unwrap().unwrap();
-        assert_eq!((&number[..], state.used_bytes() < 20_000), (&[0; 17][..], true));
+        // Who cannot pay for them finds out without reading them.
+        for change in first[..48].iter().chain(&second) {
+            let length = change.value().unwrap().len() as u64;
+            assert!(state.look(change.hash()).unwrap().unwrap().is_unread());
+            let found = state.get_up_to(change.hash(), length - 1).unwrap();
+            assert_eq!((found, state.used_bytes() < 20_000), (Err(length), true));
+        }
+        let paid = state.get_up_to(first[0].hash(), 65_536).unwrap().unwrap();
+        assert_eq!(
+            (&paid, state.look(first[0].hash()).unwrap()),
+            (&first[0].value().cloned(), paid.clone())
+        );
         for change in first[..48].iter().chain(&second) {
             assert_eq!(state.get(change.hash()).unwrap().as_ref(), change.value());
             assert!(state.used_bytes() < SLACK_BYTES + 70_000);
@@ -541,9 +567,9 @@ mod tests {
         levels.buckets(5, 6, visit).unwrap();
         // Whoever looked at a row finds what it had, as long as it is on the disk.
         let old = changed(first[60].hash(), first[60].value().map(Bytes::as_slice));
-        let found = levels.long(first[60].hash(), digest(&old)).unwrap();
-        assert_eq!(found.as_ref(), first[60].value());
-        assert_eq!(levels.long(first[60].hash(), &[1; 32]).unwrap(), None);
+        let found = levels.long(first[60].hash(), digest(&old), u64::MAX).unwrap();
+        assert_eq!(found.and_then(Result::ok).as_ref(), first[60].value());
+        assert_eq!(levels.long(first[60].hash(), &[1; 32], u64::MAX).unwrap(), None);
     }
 
     /// Somebody reads the state while a block is applied to it.

@@ -9,6 +9,10 @@ use std::sync::Arc;
 /// The most bytes that are held without an allocation: an address, a balance.
 const SHORT_BYTES: usize = 32;
 
+/// What is seen of a value that nobody has read yet: more than a number has, which is 16 bytes, so that nothing can be added to it or taken
+/// from it, as to every long value.
+static UNREAD: [u8; 17] = [0; 17];
+
 /// The bytes of a key or a value. Up to 32 are held in place. More are shared by all copies, so that copying a value takes no longer
 /// for its length, and no memory: a list may name a thousand long values, whoever reads them.
 ///
@@ -26,6 +30,7 @@ pub struct Bytes(Held);
 enum Held {
     Short { len: u8, bytes: [u8; SHORT_BYTES] },
     Long(Arc<[u8]>),
+    Unread,
 }
 
 impl Bytes {
@@ -43,6 +48,20 @@ impl Bytes {
         }
     }
 
+    /// What stands for a long value of the state that is not in memory: who pays for it reads it.
+    #[must_use]
+    pub const fn unread() -> Self {
+        Self(Held::Unread)
+    }
+
+    /// Whether this stands for a value that nobody has read yet. It looks like 17 zeros then, is equal to no other bytes, and says nothing of
+    /// what the value is but that it is no number.
+    #[must_use]
+    #[inline]
+    pub const fn is_unread(&self) -> bool {
+        matches!(self.0, Held::Unread)
+    }
+
     /// Whether its copies share the bytes.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.0, Held::Long(_))
@@ -56,6 +75,7 @@ impl Bytes {
             // The bound spares a look at whether it is one.
             Held::Short { len, bytes } => &bytes[..usize::from(*len).min(SHORT_BYTES)],
             Held::Long(bytes) => bytes,
+            Held::Unread => &UNREAD,
         }
     }
 }
@@ -89,7 +109,7 @@ impl Default for Bytes {
 
 impl PartialEq for Bytes {
     fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
+        self.as_slice() == other.as_slice() && self.is_unread() == other.is_unread()
     }
 }
 
@@ -103,7 +123,8 @@ impl PartialOrd for Bytes {
 
 impl Ord for Bytes {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_slice().cmp(other.as_slice())
+        let order = self.as_slice().cmp(other.as_slice());
+        order.then_with(|| self.is_unread().cmp(&other.is_unread()))
     }
 }
 
@@ -134,5 +155,15 @@ mod tests {
             assert_ne!(bytes, Bytes::from_slice(&[&from[..], &[0]].concat()));
         }
         assert_eq!(size_of::<Option<Bytes>>(), 40);
+    }
+
+    #[test]
+    fn what_is_unread_is_equal_to_nothing_that_was_read() {
+        let (unread, zeros) = (Bytes::unread(), Bytes::from_slice(&UNREAD));
+        assert_eq!(unread, unread.clone());
+        assert_eq!(unread.as_slice(), zeros.as_slice());
+        assert_ne!(unread, zeros);
+        assert_ne!(unread.cmp(&zeros), Ordering::Equal);
+        assert!(unread.is_unread() && !zeros.is_unread());
     }
 }

@@ -176,6 +176,16 @@ impl Prices {
         }
     }
 
+    /// The bytes of the longest value that so much fuel [pays for](Self::listed_value).
+    #[must_use]
+    pub const fn listed_bytes(&self, fuel: u64) -> u64 {
+        match fuel.checked_div(self.copy_byte) {
+            Some(bytes) if bytes > LISTED_VALUE_FREE_BYTES as u64 => bytes,
+            Some(_) => LISTED_VALUE_FREE_BYTES as u64,
+            None => u64::MAX,
+        }
+    }
+
     /// The fuel for admitting and compiling a module of so many bytes, which takes so much work by
     /// [admission's estimate](crate::engine::Admitted::sizes): [`deploy_byte`](Self::deploy_byte) for each byte, or for each
     /// 40 units of the estimate if these are more.

@@ -1,15 +1,20 @@
 //! Contracts in the text format, and what becomes of calls to them, everywhere at once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use borsh::BorshSerialize;
 use kempe_abi::def::{CellDef, ClauseDef, ContractDef, FieldDef, MethodDef, MethodKindDef};
 use kempe_abi::{AbiType, AccessKind, Address, Hash, TypeDef, section};
-use kempe_runtime::executor::BlockOutput;
+use kempe_runtime::chain::Prepared;
+use kempe_runtime::executor::{BlockOutput, Executor, Tx};
 use kempe_runtime::scheduler::{Color, SCHEDULERS, by_name};
+use kempe_runtime::state::StateRead;
 use kempe_runtime::types::{Action, DeclaredAccess, Receipt, SignedTransaction};
 
 use kempe_tests::{World, options};
+
+use crate::unread::Unread;
 
 /// The fields that every contract here has: a value, a counter, an immutable, another value, a log, logs by
 /// number, a stock, a flag, flags by hash, flags by account, a maximum, and a minimum.
@@ -187,8 +192,41 @@ impl Everywhere {
             assert_eq!(output.receipts, oracle.receipts, "{n_threads} threads");
             assert_eq!(output, oracle, "{n_threads} threads");
         }
+        self.unread(&prepared, &oracle, 2);
+        let chain = &mut self.world.chain;
         chain.commit_prepared(prepared, oracle.clone()).expect("it is committed");
         oracle
+    }
+
+    /// Runs a block of which no long value is in memory, and gives how many bytes of them were read.
+    ///
+    /// # Panics
+    /// If something else comes out.
+    pub(crate) fn unread(
+        &self,
+        prepared: &Prepared,
+        expected: &BlockOutput,
+        n_threads: usize,
+    ) -> u64 {
+        let chain = &self.world.chain;
+        let unread = Arc::new(Unread::new(chain.state().expect("readable")));
+        let state: Arc<dyn StateRead> = unread.clone();
+        let executor = Executor::new(chain.engine(), chain.genesis().prices, n_threads);
+        let pairs = prepared.transactions.iter().zip(&prepared.hashes);
+        let txs = pairs.map(|(signed, &hash)| Tx { transaction: &signed.transaction, hash });
+        let txs: Vec<Tx<'_>> = txs.collect();
+        let mut executor = executor.expect("threads start");
+        let output = executor.execute(&txs, &prepared.plan, &state, prepared.env);
+        let output = output.expect("it runs");
+        assert_eq!(output.receipts, expected.receipts, "unread on {n_threads} threads");
+        for change in output.changes.iter() {
+            let value = expected.changes.get(&change.hash);
+            assert!(value == Some(change.value), "{:?} on {n_threads} threads", change.key);
+        }
+        // The chain adds the senders' nonces.
+        let senders: BTreeSet<Address> = txs.iter().map(|tx| tx.transaction.sender).collect();
+        assert_eq!(output.changes.len() + senders.len(), expected.changes.len());
+        unread.n_bytes()
     }
 
     /// Runs a block under the two schedulers whose turn it is, and commits nothing. Some publish another order, so each is compared with
@@ -198,8 +236,8 @@ impl Everywhere {
         let any = SCHEDULERS[self.n_blocks % SCHEDULERS.len()];
         let n_threads = if self.n_blocks.is_multiple_of(2) { 2 } else { 8 };
         self.n_blocks += 1;
-        let chain = &mut self.world.chain;
         for scheduler in [unbarred, any] {
+            let chain = &mut self.world.chain;
             let name = scheduler.name();
             self.ran_by.insert(name);
             chain.set_options(options(n_threads, scheduler)).expect("threads start");
@@ -212,8 +250,9 @@ impl Everywhere {
                 let again = chain.execute(&prepared).expect("its own values are right");
                 assert_eq!(again, oracle, "{name} with values on {n_threads} threads");
             }
+            self.unread(&prepared, &oracle, n_threads);
         }
-        chain.set_options(options(n_threads, &Color)).expect("threads start");
+        self.world.chain.set_options(options(n_threads, &Color)).expect("threads start");
     }
 
     /// Runs an action with this fuel limit from every account in one block, which fills a batch where

@@ -10,6 +10,7 @@ mod logs;
 mod panics;
 mod prices;
 mod run;
+mod unread;
 mod wide;
 
 /// That of the command line: prices are what things take there.

@@ -6,6 +6,7 @@ use kempe_abi::{AccessKind, Address, Bound, TrapKind};
 use super::Session;
 use crate::access::{Entry, LINEAR_MAX};
 use crate::engine::cell::{Accumulator, Cell, Delta};
+use crate::state::StoreError;
 use crate::types::{Bytes, KeyHash, LIST_ENTRIES_MAX, SYSTEM, StateKey, Undeclared};
 
 impl Session {
@@ -47,10 +48,7 @@ impl Session {
         key: &[u8],
     ) -> Result<Option<Bytes>, TrapKind> {
         let hash = self.hash(&contract, field, key);
-        let value = self.state.at_start(&contract, &hash).map_err(|error| {
-            self.fault = Some(error);
-            TrapKind::NotPermitted
-        })?;
+        let value = self.state.at_start(&contract, &hash).map_err(|error| self.fail(error))?;
         self.started.keep(contract, field, key, &value);
         Ok(value)
     }
@@ -145,15 +143,9 @@ impl Session {
         // An entry found while running costs what a declared one costs.
         self.charge(self.prices.list_entry)?;
         let hash = key.hash();
-        let value = match self.state.get(&hash) {
-            Ok(value) => value,
-            Err(error) => {
-                self.fault = Some(error);
-                return Err(TrapKind::NotPermitted);
-            }
-        };
+        let mut value = self.state.look(&hash).map_err(|error| self.fail(error))?;
         if want != AccessKind::Add {
-            self.charge(self.prices.listed_value(value.as_deref()))?;
+            value = self.paid(&hash, value)?;
         }
         let entry = Entry {
             hash,
@@ -166,6 +158,38 @@ impl Session {
         self.cells.push(Cell { recorded: true, ..Cell::listed(&entry, u32::MAX, value) });
         self.recorded.push(key);
         Ok(self.cells.len() - 1)
+    }
+
+    /// The value of a cell that is looked at, for what that costs. One that is [unread](Bytes::unread) is read, if the fuel pays for it.
+    fn paid(
+        &mut self,
+        hash: &KeyHash,
+        mut value: Option<Bytes>,
+    ) -> Result<Option<Bytes>, TrapKind> {
+        if value.as_ref().is_some_and(Bytes::is_unread) {
+            let most = self.prices.listed_bytes(self.fuel);
+            let found = self.state.get_up_to(hash, most).map_err(|error| self.fail(error))?;
+            value = found.map_err(|_| {
+                self.fuel = 0;
+                TrapKind::OutOfFuel
+            })?;
+        }
+        self.charge(self.prices.listed_value(value.as_deref()))?;
+        Ok(value)
+    }
+
+    /// Reads the value of a listed cell and charges what it costs.
+    pub(crate) fn read(&mut self, at: usize) -> Result<(), TrapKind> {
+        let Cell { hash, value, .. } = &self.cells[at];
+        let (hash, value) = (*hash, value.clone());
+        self.cells[at].value = self.paid(&hash, value)?;
+        Ok(())
+    }
+
+    /// Notes that this node failed; whatever the transaction does, it has no outcome.
+    fn fail(&mut self, error: StoreError) -> TrapKind {
+        self.fault = Some(error);
+        TrapKind::NotPermitted
     }
 
     /// Adds a cell that a template declares to those of a transaction that runs alone.
@@ -187,9 +211,8 @@ impl Session {
         let (value, added) = (value.as_deref(), added.get());
         let folded = (added != 0).then(|| accumulator.apply(value, added)).transpose();
         let folded = folded.map_err(|_| self.out_of_bounds(at))?;
-        let value = self.cells[at].value.as_deref();
         // It is looked at now, as the value of an entry that may be read.
-        self.charge(self.prices.listed_value(value))?;
+        self.read(at)?;
         self.journal_widening(at);
         let cell = &mut self.cells[at];
         if folded.is_some() {
