@@ -138,6 +138,9 @@ pub fn simulate_as(
         _ => adds_together(block, [plan.body()]),
     };
     machine.looks_at_all = matches!(plan.form(), Form::Optimistic { .. });
+    if let Form::Optimistic { hints: Some(_) } = plan.form() {
+        machine.expect_changes();
+    }
     machine.moves = Moves::of(plan);
     match plan.form() {
         Form::Batches(schedule) => machine.batches(schedule),
@@ -171,8 +174,8 @@ pub fn simulate_as(
 fn those_of(plan: &Plan, overheads: Overheads) -> Overheads {
     match plan.form() {
         Form::Batches(_) => Overheads { add: 0, ordered: 0, ..overheads },
-        Form::Graph(_) | Form::Versions(_) => Overheads { settle: 0, ..overheads },
-        _ => Overheads { settle: 0, ordered: 0, ..overheads },
+        Form::Values => Overheads { settle: 0, ordered: 0, ..overheads },
+        _ => Overheads { settle: 0, ..overheads },
     }
 }
 
@@ -188,6 +191,8 @@ struct Machine<'a> {
     n_new: Vec<u64>,
     /// By transaction, whether it adds to what others add to meanwhile; empty if none does.
     adds_together: Vec<bool>,
+    /// Whether transactions have run before, and what they did then is looked at first.
+    looks_again: bool,
     /// Whether a transaction looks at all that its list names, and once more when it ended, whatever it makes of it.
     looks_at_all: bool,
     /// What workers take from each other now.
@@ -215,6 +220,7 @@ impl<'a> Machine<'a> {
             around,
             n_new,
             adds_together: Vec::new(),
+            looks_again: false,
             looks_at_all: false,
             moves: Moves::All,
             holders,
@@ -260,11 +266,7 @@ impl<'a> Machine<'a> {
             u128::from(cost) * u128::from(self.overheads.inflation_permille) * u128::from(others)
                 / 1000;
         let longer = u64::try_from(longer).unwrap_or(u64::MAX);
-        let list = 0..self.block.accesses().of(tx).len();
-        let n_accesses = match self.looks_at_all {
-            true => list.len(),
-            false => list.filter(|&at| (self.model.is_touched)(tx, at)).count(),
-        } as u64;
+        let n_accesses = self.block.accesses().of(tx).len() as u64;
         let Overheads { dispatch, access, key, add, .. } = self.overheads;
         let n_new = std::mem::take(&mut self.n_new[tx as usize]);
         let beside = dispatch
@@ -395,8 +397,9 @@ impl<'a> Machine<'a> {
                 self.fetch(tx, worker as usize);
             }
         }
-        // Whoever does not run again counts when it is looked at, which takes no time.
+        // Whoever does not run again counts when it is looked at.
         let first = self.spans.len();
+        self.looks_again = true;
         self.graph(dag, again, dag.ranks(), |tx| runs_again[tx as usize]);
         for span in &mut self.spans[first..] {
             span.ran = runs_again[span.tx as usize];
@@ -441,13 +444,16 @@ impl<'a> Machine<'a> {
                 let handover = if is_handed_over { self.overheads.handover } else { 0 };
                 let start = self.now.max(freed_at.saturating_add(handover));
                 let mut beside = self.fetch(tx, worker);
-                if by.is_some() {
-                    beside = beside.saturating_add(self.overheads.ordered);
+                let Overheads { ordered, .. } = self.overheads;
+                if by.is_some() && !self.looks_at_all && !self.looks_again {
+                    beside = beside.saturating_add(ordered);
                 }
                 if self.looks_at_all {
                     beside = beside.saturating_add(self.passing(ready.passed(tx)));
                 }
+                let again = if self.looks_again { ordered } else { 0 };
                 let takes = if runs(tx) { self.cost(tx).saturating_add(beside) } else { 0 };
+                let takes = takes.saturating_add(again);
                 let end = start.saturating_add(takes);
                 self.span(tx, worker, start, end);
                 running.push(Reverse((end, tx, worker)));

@@ -19,6 +19,7 @@
 //! Other fields are refused.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::hash::Hash;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use std::path::{Path, PathBuf};
 use kempe_abi::AccessKind;
 use kempe_runtime::files;
 use kempe_runtime::scheduler::{Access, Accesses};
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// How long a line of a trace may be, in bytes. The longest of a mainnet block is under 64 KiB; ours
@@ -53,14 +54,16 @@ pub struct Trace {
 pub struct TraceTx {
     tx: u64,
     /// The keys that it read.
+    #[serde(deserialize_with = "keys")]
     pub reads: Vec<u64>,
     /// The keys that it wrote; a read-modify-write stands in `reads` too.
+    #[serde(deserialize_with = "keys")]
     pub writes: Vec<u64>,
     /// The keys that it added to without seeing them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "keys")]
     pub adds: Vec<u64>,
     /// The keys of `writes` whose value it never used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "keys")]
     pub blind: Vec<u64>,
     /// What it was charged.
     pub gas: u64,
@@ -372,6 +375,32 @@ fn ignored<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
+}
+
+/// Says of something else what a key is, and not only what it would be in the parser's words.
+struct RecordedKey(u64);
+
+impl<'de> Deserialize<'de> for RecordedKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfKey;
+        impl Visitor<'_> for OfKey {
+            type Value = RecordedKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a key: a whole number from 0 to {}", u64::MAX)
+            }
+
+            fn visit_u64<E>(self, key: u64) -> Result<RecordedKey, E> {
+                Ok(RecordedKey(key))
+            }
+        }
+        deserializer.deserialize_u64(OfKey)
+    }
+}
+
+fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    let keys = Vec::<RecordedKey>::deserialize(deserializer)?;
+    Ok(keys.into_iter().map(|key| key.0).collect())
 }
 
 #[cfg(test)]

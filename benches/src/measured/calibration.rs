@@ -20,7 +20,7 @@ use super::best::BlockTimes;
 use super::block::{Bench, Run};
 use super::hops::APART_NS_MAX;
 use super::{Calibration, Measure, RealRuns, share};
-use crate::{Input, Overheads, WorldError, simulate};
+use crate::{Input, Model, Overheads, WorldError, simulate_as};
 
 use blocks::{adding, chain, independent, ladder, moving, sharing};
 
@@ -35,6 +35,9 @@ const N_ON_RUNG: [u64; 2] = [2, 16];
 /// How many keys are written by all for each worker, where values move between workers: few, and yet so many that there is always something
 /// to run for each.
 const N_SHARED: u64 = 32;
+/// How many transactions there are for each key that some of them write, where what others left is looked at and nobody waits: each key is written
+/// by twice as many, two keys by each.
+const TXS_PER_SHARED: u64 = 4;
 /// To how many transactions add: two to the same as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
 const N_SUMS: u64 = 34;
 /// How long a value takes that another worker has, in how long it takes until a thread sees what another wrote: a fraction. Found on ladders in quiet, by plans that
@@ -73,7 +76,7 @@ pub(super) fn find(
     Place { n_txs, hop_ns }: Place,
     seen: &mut Seen,
 ) -> Result<Calibration, WorldError> {
-    // There are twelve blocks.
+    // There are thirteen blocks.
     let how = Measure { limit: Some(how.limit.map_or(LIMIT, |limit| limit / 2)), ..how };
     let mut times = |runs: &RealRuns<'_>, input: &Input| timed(runs, input, seen);
     let overheads = fitted(schedulers, how, Place { n_txs, hop_ns }, &mut times)?;
@@ -189,7 +192,6 @@ fn executions(
     let [few, own] = [each(short.0, &few_keys)?, each(short.0, &independent(short, N_KEYS[1]))?];
     let shared = each(short.0, &sharing(short))?;
     for at in 0..few.len() {
-        let plan = runs.schedulers[at].plan(&few_keys.block(), runs.how.n_threads);
         let (more, longer) =
             (long[at].0.saturating_sub(few[at].0), long[at].1 - few[at].1.min(long[at].1));
         let inflation_permille = share(1000, more, longer) / n_others.max(1);
@@ -198,21 +200,20 @@ fn executions(
         };
         let sums = [few[at], own[at], shared[at]].map(without);
         let known = Overheads { inflation_permille, ..runs.used.overheads[at] };
-        runs.used.overheads[at] =
-            of_sums(sums, matches!(plan.form(), Form::Optimistic { .. }), known);
+        runs.used.overheads[at] = of_sums(sums, known);
     }
     Ok(())
 }
 
 /// With what each execution costs beside, each access and each new key, by what executions cost in all that have few keys of their own, many, and few
-/// with as many of others as many are more. Whatever noise is in the others, those with few keys come out as they were. Who is optimistic also looks at
+/// with as many of others as many are more. Whatever noise is in the others, those with few keys come out as they were. Lists also name
 /// the record of the contract.
-fn of_sums([few, own, shared]: [u64; 3], is_optimistic: bool, known: Overheads) -> Overheads {
-    let (more, n_beside) = (N_KEYS[1] - N_KEYS[0], u64::from(is_optimistic));
+fn of_sums([few, own, shared]: [u64; 3], known: Overheads) -> Overheads {
+    let more = N_KEYS[1] - N_KEYS[0];
     let each = |many: u64| many.saturating_sub(few) / more;
-    let of_own = each(own).min(few / (N_KEYS[0] + n_beside));
+    let of_own = each(own).min(few / (N_KEYS[0] + 1));
     let access = each(shared).min(of_own);
-    let dispatch = few - of_own * N_KEYS[0] - access * n_beside;
+    let dispatch = few - of_own * N_KEYS[0] - access;
     Overheads { access, key: of_own - access, dispatch, ..known }
 }
 
@@ -254,10 +255,18 @@ fn together(
         };
         *overheads = known(*overheads, ordered);
     }
-    let optimistic = || (0..forms.len()).filter(|&at| forms[at] == Kind::Optimistic);
+    let of_kinds = |kinds: &'static [Kind]| {
+        let all = 0..forms.len();
+        all.filter(|&at| kinds.contains(&forms[at])).collect::<Vec<_>>()
+    };
+    let early = of_kinds(&[Kind::Optimistic, Kind::Rounds]);
+    for (at, ordered) in early.iter().zip(behind(runs, &early, short, measure)?) {
+        runs.used.overheads[*at].ordered = ordered;
+    }
+    let optimistic = of_kinds(&[Kind::Optimistic]);
     let all: Vec<&dyn Scheduler> =
-        NEEDED.into_iter().chain(optimistic().map(|at| runs.schedulers[at])).collect();
-    of_needed.extend(optimistic().map(|at| runs.used.overheads[at]));
+        NEEDED.into_iter().chain(optimistic.iter().map(|&at| runs.schedulers[at])).collect();
+    of_needed.extend(optimistic.iter().map(|&at| runs.used.overheads[at]));
     let [settle, add, adds @ ..] = &adding_costs(runs.how, &all, of_needed, short, measure)?[..]
     else {
         return Ok(());
@@ -266,7 +275,7 @@ fn together(
         overheads.settle = *settle;
         overheads.add = if *kind == Kind::Graph { *add } else { 0 };
     }
-    optimistic().zip(adds).for_each(|(at, add)| runs.used.overheads[at].add = *add);
+    optimistic.iter().zip(adds).for_each(|(&at, add)| runs.used.overheads[at].add = *add);
     Ok(())
 }
 
@@ -276,6 +285,7 @@ enum Kind {
     Graph,
     Versions,
     Optimistic,
+    Rounds,
     Other,
 }
 
@@ -287,6 +297,7 @@ impl Kind {
             Form::Graph(_) => Self::Graph,
             Form::Versions(_) => Self::Versions,
             Form::Optimistic { .. } => Self::Optimistic,
+            Form::Rounds { .. } => Self::Rounds,
             _ => Self::Other,
         }
     }
@@ -318,6 +329,26 @@ fn ordered(
         let lacks = probes[at].lacks(known[at], |some| Overheads { ordered: SOME_NS, ..some });
         share(SOME_NS, lacks[0], lacks[1])
     }))
+}
+
+/// What running before it is known what others do costs more where they change the same, though few at the same time, by the schedulers of `all` at these
+/// places: optimistically, or in two rounds.
+fn behind(
+    all: &RealRuns<'_>,
+    places: &[usize],
+    short: Block,
+    measure: &mut Measures<'_>,
+) -> Result<Vec<u64>, WorldError> {
+    let schedulers: Vec<&dyn Scheduler> = places.iter().map(|&at| all.schedulers[at]).collect();
+    let known: Vec<Overheads> = places.iter().map(|&at| all.used.overheads[at]).collect();
+    let runs = runs_of(&schedulers, all.how, known.clone())?;
+    let n_shared = short.0.div_ceil(TXS_PER_SHARED).max(2);
+    let probes = probe(&runs, short, |short| moving(short, n_shared), measure)?;
+    let each = probes.iter().zip(known).map(|(probe, known)| {
+        let lacks = probe.lacks(known, |some| Overheads { ordered: SOME_NS, ..some });
+        share(SOME_NS, lacks[0], lacks[1])
+    });
+    Ok(each.collect())
 }
 
 /// What a barrier costs, taking from a batch, and a hand-over, on ladders with few and with many transactions on a rung, by plans that wait on
@@ -378,21 +409,23 @@ struct Probe<'s> {
     scheduler: &'s dyn Scheduler,
     input: Input,
     n_workers: usize,
-    makespan_ns: u64,
+    /// What the simulator lacked; negative where it said too much.
+    missing_ns: i64,
 }
 
 impl Probe<'_> {
     fn predicted(&self, overheads: Overheads) -> u64 {
         let block = self.input.block();
         let plan = self.scheduler.plan(&block, self.n_workers);
-        simulate(&plan, &block, self.n_workers, overheads).makespan
+        let model = Model { reads_at_start: true, ..Model::default() };
+        simulate_as(&plan, &block, self.n_workers, overheads, model).makespan
     }
 
-    /// What the simulator lacks with these overheads, and how much longer its run is by [`SOME_NS`] of another one.
+    /// What the simulator lacked with these overheads, and how much longer its run is by [`SOME_NS`] of another one.
     fn lacks(&self, known: Overheads, with: impl Fn(Overheads) -> Overheads) -> [u64; 2] {
         let predicted = self.predicted(known);
         let longer = self.predicted(with(known)).saturating_sub(predicted);
-        [self.makespan_ns.saturating_sub(predicted), longer]
+        [floored(self.missing_ns), longer]
     }
 }
 
@@ -409,7 +442,7 @@ fn probe<'s>(
         scheduler,
         input: input((short.0, cost)),
         n_workers: runs.how.n_threads,
-        makespan_ns: found.makespan_ns,
+        missing_ns: found.missing_ns,
     });
     Ok(probes.collect())
 }

@@ -3,7 +3,7 @@
 use kempe_abi::AccessKind;
 use kempe_runtime::scheduler::{Form, Plan};
 
-use super::Machine;
+use super::{Machine, Overheads};
 
 /// In whose caches a value is; in nobody's before it was touched.
 #[derive(Clone, Copy, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Holders {
     workers: u64,
     /// Whether any of them wrote it. What all have only read each had from memory.
     is_written: bool,
+    /// Optimistically, whether somebody has left something, or is expected to.
+    is_left: bool,
 }
 
 /// What workers take from each other by the form of a plan.
@@ -38,11 +40,17 @@ impl Moves {
     }
 }
 
+/// The lines of a lock and of what it guards, beside those of a value.
+const LINES_OF_LEFT: u64 = 2;
+
 impl Machine<'_> {
     /// What a worker waits for the values of a transaction that others have; from then on it has them.
     pub(super) fn fetch(&mut self, tx: u32, worker: usize) -> u64 {
         if self.holders.is_empty() || self.moves == Moves::Nothing {
             return 0;
+        }
+        if self.looks_at_all {
+            return self.fetch_looking(tx, worker);
         }
         let is_settled = self.moves == Moves::Settled && self.is_together(tx);
         let mut n_remote = 0;
@@ -57,6 +65,38 @@ impl Machine<'_> {
             }
         }
         self.overheads.remote.saturating_mul(n_remote)
+    }
+
+    /// The same optimistically: where somebody has left something, whoever looks at it locks it, so that the next one has to fetch it as what was
+    /// written; and what is left there is put among the rest.
+    fn fetch_looking(&mut self, tx: u32, worker: usize) -> u64 {
+        let (mut n_remote, mut n_behind) = (0, 0);
+        for (at, access) in self.block.accesses().of(tx).iter().enumerate() {
+            let changes = self.changes(tx, at);
+            let looks = changes || access.kind != AccessKind::Add;
+            let holders = &mut self.holders[access.slot as usize];
+            let was_left = holders.is_left;
+            holders.is_left |= changes;
+            if !looks || !holders.is_left {
+                continue;
+            }
+            n_behind += u64::from(was_left && changes);
+            if holders.pass_to(worker, true) {
+                n_remote += LINES_OF_LEFT + (self.model.n_lines)(access.slot);
+            }
+        }
+        let Overheads { remote, ordered, .. } = self.overheads;
+        remote.saturating_mul(n_remote).saturating_add(ordered.saturating_mul(n_behind))
+    }
+
+    /// With hints somebody is expected wherever a list permits a change.
+    pub(super) fn expect_changes(&mut self) {
+        let changed = self.block.accesses().rows().flatten();
+        for access in changed.filter(|access| access.kind != AccessKind::Read) {
+            if let Some(holders) = self.holders.get_mut(access.slot as usize) {
+                holders.is_left = true;
+            }
+        }
     }
 
     /// Lets a worker have what it applied of transactions that were added together, which is part of what settling takes.

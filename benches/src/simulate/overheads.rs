@@ -8,7 +8,7 @@ pub struct Overheads {
     /// For each execution of a transaction.
     #[serde(rename = "dispatch_ns")]
     pub dispatch: u64,
-    /// For each access of its list that a transaction makes, in each execution; where it is optimistic, also for those that it does not make.
+    /// For each access of its list, in each execution, whether the transaction makes it or not.
     #[serde(rename = "access_ns")]
     pub access: u64,
     /// For each key of the block, in the first execution that names it: it is in nobody's caches.
@@ -37,12 +37,14 @@ pub struct Overheads {
     #[serde(rename = "handover_ns")]
     pub handover: u64,
     /// In a graph in which each conflict is an edge, or each read of what was written: for each transaction that waited for another, beside
-    /// a hand-over. Workers count down what it waits for.
+    /// a hand-over. Workers count down what it waits for. Optimistically, in each execution, for each change of what others have changed before: what it leaves
+    /// is put among theirs. In two rounds, for each transaction of the second: what it did in the first was kept, and is looked at again.
     #[serde(rename = "ordered_ns", default)]
     pub ordered: u64,
     /// For each access of a value that another worker has written since this one had it, or, for a write, has looked at:
     /// each line of it has to come from that worker's caches. What a list names and the transaction leaves as it is counts as read, and an addition that is none as nothing. Optimistically
-    /// also for each place that a worker passes over when it looks for something to do.
+    /// whoever looks at what anybody changes locks it, so that two lines more come for whoever looks next; and each place that a worker passes over when it
+    /// looks for something to do is another.
     #[serde(rename = "remote_ns", default)]
     pub remote: u64,
     /// What each execution takes longer for every worker beside it, in thousandths: caches and

@@ -260,6 +260,38 @@ fn what_another_worker_wrote_has_to_come_from_there() {
 }
 
 #[test]
+fn who_looks_at_what_others_change_fetches_its_lock_and_finds_what_they_left() {
+    let rows: [&[(u32, AccessKind)]; 5] = [
+        &[(0, Read), (1, Read), (2, Read)],
+        &[(0, Read), (1, Read), (2, Write)],
+        &[(0, Write)],
+        &[(0, Write), (3, Add)],
+        &[(3, Add)],
+    ];
+    let accesses = block_of(&rows);
+    let block = Block::new(&accesses, &[10; 5], &[], &[]).unwrap();
+    let some = Overheads { remote: 1, ordered: 100, ..Overheads::default() };
+    let run = |is_expected: bool, does: &dyn Fn(u32, usize) -> bool| {
+        let n_lines = |slot| 1 + u64::from(slot);
+        let model = Model { is_done: does, n_lines: &n_lines, ..Model::default() };
+        let mut machine = Machine::new(&block, 2, some, model);
+        machine.looks_at_all = true;
+        if is_expected {
+            machine.expect_changes();
+        }
+        [(0, 0), (1, 1), (2, 0), (3, 1), (4, 0)].map(|(tx, worker)| machine.fetch(tx, worker))
+    };
+    // Two lines and those of the value. Until somebody has left something nobody locks it.
+    let [zero, two, three] = [2 + 1, 2 + 3, 2 + 4];
+    assert_eq!(run(false, &|_, _| true), [0, 0, 0, 100 + zero, 100 + three]);
+    assert_eq!(run(false, &|_, _| false), [0; 5], "where nobody leaves anything nobody locks");
+    // What it declares and does not do it looks at only.
+    assert_eq!(run(false, &|tx, _| tx != 3)[3..], [zero, 0]);
+    let expected = [0, 100 + zero + two, 100 + zero, 200 + zero, 100 + three];
+    assert_eq!(run(true, &|_, _| true), expected);
+}
+
+#[test]
 fn what_moves_depends_on_where_changes_stand() {
     let makespans = |rows: &[&[(u32, AccessKind)]]| {
         let accesses = block_of(rows);

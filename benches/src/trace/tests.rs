@@ -49,9 +49,13 @@ fn faults_name_line_and_column() {
     check_refused(&LINE[..20], "1:20: EOF while parsing a string");
     check_refused(&format!("{LINE}x"), "1:47: trailing characters");
     let changed = |from, to| LINE.replace(from, to);
-    check_refused(&changed("[]", "[-1]"), "1:19: invalid value: integer `-1`, expected u64");
-    let float = "1:20: invalid type: floating point `1.5`, expected u64";
-    check_refused(&changed("[]", "[1.5]"), float);
+    let key = "expected a key: a whole number from 0 to 18446744073709551615";
+    let negative = format!("1:19: invalid type: integer `-1`, {key}");
+    check_refused(&changed("[]", "[-1]"), &negative);
+    let float = format!("1:20: invalid type: floating point `1.5`, {key}");
+    check_refused(&changed("[]", "[1.5]"), &float);
+    let above = format!("1:37: invalid type: floating point `1.8446744073709552e+19`, {key}");
+    check_refused(&changed("[]", "[18446744073709551616]"), &above);
     let huge = format!("[{}]", "9".repeat(1000));
     assert!(read(changed("[]", &huge).as_bytes()).unwrap_err().starts_with("t.jsonl:1:"));
     check_refused(&changed("\"gas\":1", "\"gas\":NaN"), "1:38: expected value");

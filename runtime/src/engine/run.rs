@@ -117,6 +117,13 @@ impl Worker {
         &mut self.session_mut().cells
     }
 
+    /// The same, which the worker lets go of.
+    pub(crate) fn take_cells(&mut self) -> Vec<Cell> {
+        let cells = &mut self.session_mut().cells;
+        let n_cells = cells.len();
+        std::mem::replace(cells, Vec::with_capacity(n_cells))
+    }
+
     /// The keys of the cells after a run, in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (StateKey, &Cell)> {
         let session = self.session();

@@ -34,6 +34,7 @@ use super::slots::{Slots, Start};
 use super::unbarred::StopOnPanic;
 use super::{BlockRun, CHUNK_TXS};
 use crate::engine::{Copies, Run, Worker};
+use crate::prefetch::prefetch;
 use crate::scheduler::Access;
 use crate::state::StoreError;
 use crate::sync::{lock, pause};
@@ -194,6 +195,12 @@ impl Optimistic<'_> {
         read.any(|access| self.memory.has_left(access.slot, before))
     }
 
+    /// Asks for where a transaction that runs now will leave what it did.
+    fn fetch_own(&self, place: u32) {
+        prefetch(&self.executions[place as usize]);
+        self.memory.prefetch(self.accesses(place));
+    }
+
     fn execute(&self, worker: &mut Worker, place: u32) -> Result<Option<Task>, StoreError> {
         let before = self.before(place);
         if let Some((senders, before)) = before
@@ -215,6 +222,7 @@ impl Optimistic<'_> {
                 Err(_) => {}
             }
         };
+        self.fetch_own(place);
         let run = self.run.run_on(worker, rest[0], |at, _| values[at].as_ref())?;
         let footprint = worker.footprint().collect();
         let mut is_elsewhere = false;

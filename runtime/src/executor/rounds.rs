@@ -81,11 +81,8 @@ impl Step for First<'_> {
         }
         let at_start = |_, slot| rounds.versions.at_start(slot);
         let run = rounds.run.run_on(worker, tx, at_start)?;
-        let early = Early {
-            run,
-            cells: worker.cells_mut().to_vec(),
-            footprint: worker.footprint().collect(),
-        };
+        let early =
+            Early { run, footprint: worker.footprint().collect(), cells: worker.take_cells() };
         *lock(&rounds.early[tx as usize]) = Some(early);
         // The second round overwrites it.
         footprints.push(std::iter::empty());

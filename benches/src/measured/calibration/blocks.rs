@@ -57,7 +57,7 @@ pub(super) fn moving((n_txs, cost): Block, n_keys: u64) -> Input {
         let accesses = keys.map(|key| (key, AccessKind::Write, false)).to_vec();
         InputTx { accesses, cost, ..InputTx::default() }
     };
-    Input::new("moving".to_owned(), (0..n_txs).map(&mut tx).collect())
+    Input::new(format!("moving:{n_keys}"), (0..n_txs).map(&mut tx).collect())
 }
 
 /// Rungs of transactions: each writes a key of its own, and reads what two of the rung before wrote, of which one stands where it stands.

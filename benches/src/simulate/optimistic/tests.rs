@@ -183,7 +183,8 @@ fn whoever_looks_for_work_passes_all_places_from_the_first_that_was_set_free() {
         simulate(&plan, &block, 2, Overheads { remote, ..Overheads::default() }).makespan
     };
     let longer = |slot| run(slot, 1) - run(slot, 0);
-    // Where one of two chains stands behind the other, who runs it passes the rest of that each time.
+    // The value and two lines beside it come from the other worker each time. Where one of two chains stands behind the other, who runs it passes the
+    // rest of that, too.
     let [mixed, apart] = [longer(|tx| tx % 2), longer(|tx| tx / 20)];
-    assert!(mixed < 2 * 20 && apart > 5 * mixed, "{mixed} {apart}");
+    assert!(mixed <= 3 * 20 && apart >= mixed + 5 * 20, "{mixed} {apart}");
 }

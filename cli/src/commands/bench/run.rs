@@ -291,6 +291,8 @@ fn method(inputs: &[Input]) -> Vec<String> {
          transaction must have had in time what it reads; where values are published, nothing waits. Schedulers \
          without lists neither wait nor run again for what is only declared."
             .to_owned(),
+        "`greedy` and `prio-graph` know 64 workers, as Solana's scheduler does: with more the others have nothing to do."
+            .to_owned(),
         "What planning costs is measured: processor time of one thread, the least of 3 plans, or of 2 that take more than 0.1 s; the greatest is given beside it."
             .to_owned(),
     ]

@@ -17,6 +17,13 @@ pub(super) struct Hints {
 #[derive(Debug, Default)]
 pub(super) struct Expected(SmallVec<[u64; 1]>);
 
+impl Expected {
+    /// Whether nobody ever was.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Hints {
     /// Of the transactions of `body`, which are known by their places there. O(accesses).
     pub(super) fn of(accesses: &Accesses, body: &[u32]) -> Self {

@@ -2,8 +2,8 @@
 
 mod places;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 use kempe_abi::AccessKind;
 use rayon::prelude::*;
@@ -22,8 +22,40 @@ use places::Places;
 /// For each slot, what transactions left of it, in order of their places.
 #[derive(Debug)]
 pub(super) struct Memory {
-    slots: Vec<Mutex<AllLeft>>,
+    slots: Vec<Key>,
     hints: Hints,
+}
+
+/// One key, on lines of the cache of its own, of which the first says whether there is anything on the other.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Key {
+    /// Whether anybody has left something, or is expected to. Until then nobody writes here, not even a lock, so whoever
+    /// reads shares what all read. As everything by which [`Tasks`](super::Tasks) tell who has to look again, it is in the one order of all: who does not
+    /// see it has looked before whoever sets it looks whether somebody has.
+    is_touched: AtomicBool,
+    all: Mutex<AllLeft>,
+}
+
+impl Key {
+    fn expecting(expected: Expected) -> Self {
+        let all = AllLeft { expected, ..AllLeft::default() };
+        Self { is_touched: AtomicBool::new(!all.expected.is_empty()), all: Mutex::new(all) }
+    }
+
+    /// What there is, if anybody has touched it.
+    fn touched(&self) -> Option<MutexGuard<'_, AllLeft>> {
+        self.is_touched.load(Ordering::SeqCst).then(|| lock(&self.all))
+    }
+
+    /// What there is, to leave something.
+    fn touch(&self) -> MutexGuard<'_, AllLeft> {
+        let all = lock(&self.all);
+        if !self.is_touched.load(Ordering::SeqCst) {
+            self.is_touched.store(true, Ordering::SeqCst);
+        }
+        all
+    }
 }
 
 /// What transactions left of one key.
@@ -63,14 +95,12 @@ impl Memory {
     pub(super) fn new(n_slots: usize, hints: Hints) -> Self {
         let n_slots = u32::try_from(n_slots).expect("slots have 32 bits");
         let slots = (0..n_slots).into_par_iter().with_min_len(1024);
-        let expecting =
-            |slot| Mutex::new(AllLeft { expected: hints.expected(slot), ..AllLeft::default() });
-        Self { slots: slots.map(expecting).collect(), hints }
+        Self { slots: slots.map(|slot| Key::expecting(hints.expected(slot))).collect(), hints }
     }
 
     /// Makes an estimate of what a transaction left of a slot, if anything.
     pub(super) fn invalidate(&self, slot: u32, place: u32) {
-        let mut all = lock(&self.slots[slot as usize]);
+        let Some(mut all) = self.slots[slot as usize].touched() else { return };
         if let Some(left) = all.left.get_mut(place) {
             *left = Left::Estimate;
             all.forget_sums(place);
@@ -89,7 +119,10 @@ impl Memory {
     }
 
     fn put(&self, slot: u32, place: u32, what: Option<Left>) -> bool {
-        let mut all = lock(&self.slots[slot as usize]);
+        let key = &self.slots[slot as usize];
+        let Some(mut all) = (if what.is_some() { Some(key.touch()) } else { key.touched() }) else {
+            return false;
+        };
         all.forget_sums(place);
         let was_expected = self.hints.take(slot, place, &mut all.expected);
         match what {
@@ -103,7 +136,8 @@ impl Memory {
 
     /// Whether anything stands there that a transaction left of a slot.
     pub(super) fn has_left(&self, slot: u32, place: u32) -> bool {
-        lock(&self.slots[slot as usize]).left.get_mut(place).is_some()
+        let all = self.slots[slot as usize].touched();
+        all.is_some_and(|mut all| all.left.get_mut(place).is_some())
     }
 
     /// Looks at what the transaction at a place reads of a slot that had `start` before the block: a
@@ -116,7 +150,7 @@ impl Memory {
         start: Option<&Bytes>,
         look: impl FnOnce(Result<Option<&Bytes>, u32>) -> R,
     ) -> R {
-        let mut all = lock(&self.slots[slot as usize]);
+        let Some(mut all) = self.slots[slot as usize].touched() else { return look(Ok(start)) };
         let AllLeft { left, sums, expected } = &mut *all;
         let expected = self.hints.last_before(slot, place, expected);
         let n_sums = sums.partition_point(|sum| sum.before <= place);
@@ -169,7 +203,8 @@ impl Memory {
     pub(super) fn finish(self, start: Start, published: &[u32]) -> Option<Slots> {
         let is_unfit = AtomicBool::new(false);
         let slots = start.finish(|slot, before| {
-            let mut left = std::mem::take(&mut lock(&self.slots[slot as usize]).left).into_vec();
+            let mut left =
+                std::mem::take(&mut self.slots[slot as usize].touched()?.left).into_vec();
             let is_turned = !left.is_sorted_by_key(|&(place, _)| published[place as usize]);
             let last = last_of(&left, before.value(), &is_unfit);
             if !is_turned {

@@ -26,9 +26,23 @@ pub(super) struct Tasks {
     n_moves: AtomicUsize,
     n_active: AtomicUsize,
     is_done: AtomicBool,
-    status: Vec<Mutex<Status>>,
-    /// For each place, those who wait for it.
-    waiting: Vec<Mutex<Vec<u32>>>,
+    places: Vec<Place>,
+}
+
+/// A transaction, on a line of the cache of its own: those beside it run on other cores.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Place {
+    status: Mutex<Status>,
+    /// Those who wait for it.
+    waiting: Mutex<Vec<u32>>,
+}
+
+impl Place {
+    fn ready() -> Self {
+        let status = Status { incarnation: 0, phase: Phase::Ready };
+        Self { status: Mutex::new(status), waiting: Mutex::new(Vec::new()) }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +63,6 @@ enum Phase {
 
 impl Tasks {
     pub(super) fn new(n_txs: usize) -> Self {
-        let status = || Mutex::new(Status { incarnation: 0, phase: Phase::Ready });
         Self {
             n_txs,
             next_execution: AtomicUsize::new(0),
@@ -57,8 +70,7 @@ impl Tasks {
             n_moves: AtomicUsize::new(0),
             n_active: AtomicUsize::new(0),
             is_done: AtomicBool::new(n_txs == 0),
-            status: (0..n_txs).map(|_| status()).collect(),
-            waiting: (0..n_txs).map(|_| Mutex::new(Vec::new())).collect(),
+            places: (0..n_txs).map(|_| Place::ready()).collect(),
         }
     }
 
@@ -91,11 +103,11 @@ impl Tasks {
     /// Lets a transaction, which runs, wait for the one at an earlier place. False if that has ended
     /// meanwhile.
     pub(super) fn wait_for(&self, place: u32, before: u32) -> bool {
-        let mut waiting = lock(&self.waiting[before as usize]);
-        if lock(&self.status[before as usize]).phase == Phase::Executed {
+        let mut waiting = lock(&self.places[before as usize].waiting);
+        if lock(&self.places[before as usize].status).phase == Phase::Executed {
             return false;
         }
-        lock(&self.status[place as usize]).phase = Phase::Aborting;
+        lock(&self.places[place as usize].status).phase = Phase::Aborting;
         waiting.push(place);
         drop(waiting);
         self.n_active.fetch_sub(1, SeqCst);
@@ -104,7 +116,7 @@ impl Tasks {
 
     /// Lets a transaction go on if it waits for the one at an earlier place. The caller runs one, so all is not done.
     pub(super) fn stop_waiting(&self, place: u32, before: u32) -> bool {
-        let mut waiting = lock(&self.waiting[before as usize]);
+        let mut waiting = lock(&self.places[before as usize].waiting);
         let Some(at) = waiting.iter().position(|&other| other == place) else { return false };
         waiting.swap_remove(at);
         drop(waiting);
@@ -117,11 +129,11 @@ impl Tasks {
     /// are to be validated again. Returns a task that follows.
     pub(super) fn executed(&self, place: u32, is_elsewhere: bool) -> Option<Task> {
         let incarnation = {
-            let mut status = lock(&self.status[place as usize]);
+            let mut status = lock(&self.places[place as usize].status);
             status.phase = Phase::Executed;
             status.incarnation
         };
-        let waiting = std::mem::take(&mut *lock(&self.waiting[place as usize]));
+        let waiting = std::mem::take(&mut *lock(&self.places[place as usize].waiting));
         waiting.iter().for_each(|&waiting| self.set_ready(waiting));
         if let Some(&first) = waiting.iter().min() {
             self.move_back(&self.next_execution, first as usize);
@@ -138,7 +150,7 @@ impl Tasks {
 
     /// Whether the caller is the one to undo this execution, because nobody else is.
     pub(super) fn abort(&self, place: u32, incarnation: u32) -> bool {
-        let mut status = lock(&self.status[place as usize]);
+        let mut status = lock(&self.places[place as usize].status);
         let is_current = status.incarnation == incarnation && status.phase == Phase::Executed;
         if is_current {
             status.phase = Phase::Aborting;
@@ -162,7 +174,7 @@ impl Tasks {
     }
 
     fn execution_of(&self, at: usize) -> Option<Task> {
-        let mut status = lock(self.status.get(at)?);
+        let mut status = lock(&self.places.get(at)?.status);
         if status.phase != Phase::Ready {
             return None;
         }
@@ -171,13 +183,13 @@ impl Tasks {
     }
 
     fn validation_of(&self, at: usize) -> Option<Task> {
-        let Status { incarnation, phase } = *lock(self.status.get(at)?);
+        let Status { incarnation, phase } = *lock(&self.places.get(at)?.status);
         let is_executed = phase == Phase::Executed;
         is_executed.then(|| Task::Validate { place: to_place(at), incarnation })
     }
 
     fn set_ready(&self, place: u32) {
-        let mut status = lock(&self.status[place as usize]);
+        let mut status = lock(&self.places[place as usize].status);
         status.incarnation += 1;
         status.phase = Phase::Ready;
     }
