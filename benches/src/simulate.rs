@@ -108,7 +108,7 @@ impl fmt::Debug for Model<'_> {
 ///
 /// Inside a batch the most expensive transaction starts first (LPT); in a graph the one with the
 /// most expensive chain behind it. Validation of [`Form::Optimistic`] and the second look of
-/// [`Form::Rounds`] take no time. A plan that [is a chain](Plan::is_chain) runs on one worker.
+/// [`Form::Rounds`] take no time but what is in the overheads. A plan that [is a chain](Plan::is_chain) runs on one worker.
 /// O(executions log executions).
 #[must_use]
 pub fn simulate(

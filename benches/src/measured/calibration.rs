@@ -4,7 +4,7 @@
 //! time is not executing it, which is what a chain gains from other threads; then how much longer transactions take while others
 //! run, and what each execution costs, on long independent ones and on short ones; on a few long ones until when
 //! the others run; then what keeping order costs in a graph, where there is always something to
-//! run; then what a barrier costs, taking from a batch, and a hand-over, on ladders whose rungs wait for the rung before; and what additions cost
+//! run, and what running before it is known what others do costs where they change the same; then what a barrier costs, taking from a batch, and a hand-over, on ladders whose rungs wait for the rung before; and what additions cost
 //! more than versions of the same, which share nothing. What a value costs that another worker has goes with how far threads are apart.
 
 mod blocks;
@@ -36,7 +36,7 @@ const N_ON_RUNG: [u64; 2] = [2, 16];
 /// to run for each.
 const N_SHARED: u64 = 32;
 /// How many transactions there are for each key that some of them write, where what others left is looked at and nobody waits: each key is written
-/// by twice as many, two keys by each.
+/// by twice as many, two keys by each. Ours to choose.
 const TXS_PER_SHARED: u64 = 4;
 /// To how many transactions add: two to the same as often as where 1,000 accounts are drawn by Zipf's law with exponent 1.
 const N_SUMS: u64 = 34;
@@ -237,20 +237,21 @@ fn together(
     let forms: Vec<Kind> = (0..runs.schedulers.len()).map(|at| Kind::of(runs, at, short)).collect();
     let of_needed: Vec<Overheads> = needed.iter().map(|&at| runs.used.overheads[at]).collect();
     let [of_layers, of_graph, of_versions] = of_needed[..] else { return Ok(()) };
-    let ordered = ordered(runs.how, [of_graph, of_versions], short, measure)?;
-    let of_graph = Overheads { ordered: ordered[0], ..of_graph };
+    let shared = (short, N_SHARED * runs.how.n_threads.max(1) as u64);
+    let kept = ordered(runs.how, &NEEDED[1..], &[of_graph, of_versions], shared, measure)?;
+    let of_graph = Overheads { ordered: kept[0], ..of_graph };
     let waits = on_ladders(runs.how, [of_layers, of_graph], short, measure)?;
     let known = |of: Overheads, ordered| {
         let Overheads { barrier, take, handover, single, .. } = waits;
         Overheads { barrier, take, handover, single, ordered, ..of }
     };
-    let mut of_needed = [(of_layers, 0), (of_graph, ordered[0]), (of_versions, ordered[1])]
+    let mut of_needed = [(of_layers, 0), (of_graph, kept[0]), (of_versions, kept[1])]
         .map(|(of, ordered)| known(of, ordered))
         .to_vec();
     for (overheads, kind) in runs.used.overheads.iter_mut().zip(&forms) {
         let ordered = match kind {
-            Kind::Graph => ordered[0],
-            Kind::Versions => ordered[1],
+            Kind::Graph => kept[0],
+            Kind::Versions => kept[1],
             _ => 0,
         };
         *overheads = known(*overheads, ordered);
@@ -260,9 +261,11 @@ fn together(
         all.filter(|&at| kinds.contains(&forms[at])).collect::<Vec<_>>()
     };
     let early = of_kinds(&[Kind::Optimistic, Kind::Rounds]);
-    for (at, ordered) in early.iter().zip(behind(runs, &early, short, measure)?) {
-        runs.used.overheads[*at].ordered = ordered;
-    }
+    let by: Vec<&dyn Scheduler> = early.iter().map(|&at| runs.schedulers[at]).collect();
+    let of_early: Vec<Overheads> = early.iter().map(|&at| runs.used.overheads[at]).collect();
+    let shared = (short, short.0.div_ceil(TXS_PER_SHARED).max(2));
+    let left = ordered(runs.how, &by, &of_early, shared, measure)?;
+    early.iter().zip(left).for_each(|(&at, ns)| runs.used.overheads[at].ordered = ns);
     let optimistic = of_kinds(&[Kind::Optimistic]);
     let all: Vec<&dyn Scheduler> =
         NEEDED.into_iter().chain(optimistic.iter().map(|&at| runs.schedulers[at])).collect();
@@ -314,37 +317,18 @@ fn runs_of<'s>(
     Ok(runs)
 }
 
-/// What a graph, and one of versions, does to keep transactions in order, for each that waited, where something else runs meanwhile.
+/// What each of these schedulers does more where transactions change so many shared keys: a graph, and one of versions, to keep them in order, for each that
+/// waited, where something else runs meanwhile; who runs before it is known what others do, for what those left.
 fn ordered(
     how: Measure,
-    known: [Overheads; 2],
-    short: Block,
-    measure: &mut Measures<'_>,
-) -> Result<[u64; 2], WorldError> {
-    let schedulers = [NEEDED[1], NEEDED[2]];
-    let runs = runs_of(&schedulers, how, known.to_vec())?;
-    let n_shared = N_SHARED * how.n_threads.max(1) as u64;
-    let probes = probe(&runs, short, |short| moving(short, n_shared), measure)?;
-    Ok([0, 1].map(|at| {
-        let lacks = probes[at].lacks(known[at], |some| Overheads { ordered: SOME_NS, ..some });
-        share(SOME_NS, lacks[0], lacks[1])
-    }))
-}
-
-/// What running before it is known what others do costs more where they change the same, though few at the same time, by the schedulers of `all` at these
-/// places: optimistically, or in two rounds.
-fn behind(
-    all: &RealRuns<'_>,
-    places: &[usize],
-    short: Block,
+    schedulers: &[&dyn Scheduler],
+    known: &[Overheads],
+    (short, n_shared): (Block, u64),
     measure: &mut Measures<'_>,
 ) -> Result<Vec<u64>, WorldError> {
-    let schedulers: Vec<&dyn Scheduler> = places.iter().map(|&at| all.schedulers[at]).collect();
-    let known: Vec<Overheads> = places.iter().map(|&at| all.used.overheads[at]).collect();
-    let runs = runs_of(&schedulers, all.how, known.clone())?;
-    let n_shared = short.0.div_ceil(TXS_PER_SHARED).max(2);
+    let runs = runs_of(schedulers, how, known.to_vec())?;
     let probes = probe(&runs, short, |short| moving(short, n_shared), measure)?;
-    let each = probes.iter().zip(known).map(|(probe, known)| {
+    let each = probes.iter().zip(known).map(|(probe, &known)| {
         let lacks = probe.lacks(known, |some| Overheads { ordered: SOME_NS, ..some });
         share(SOME_NS, lacks[0], lacks[1])
     });

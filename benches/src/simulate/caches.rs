@@ -40,7 +40,7 @@ impl Moves {
     }
 }
 
-/// The lines of a lock and of what it guards, beside those of a value.
+/// The lines of a lock and of what it guards in the runtime, beside those of a value.
 const LINES_OF_LEFT: u64 = 2;
 
 impl Machine<'_> {
